@@ -1,0 +1,3 @@
+//! Load generator and peers for the benchmark.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The Node-API face of the reactor: thin, no policy.

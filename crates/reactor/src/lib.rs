@@ -1,0 +1,1 @@
+//! An io_uring reactor for sockets: rings, operations, buffers and handles.
