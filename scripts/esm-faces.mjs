@@ -1,0 +1,39 @@
+/**
+ * A build plugin that puts an ES module in front of every CommonJS entry.
+ *
+ * `dist/net.mjs` names the exports of `dist/net.cjs` one by one, so that tools can see them without running it, and its
+ * default export is the module object itself: `import net from 'iouring-transport/net'` and `require('iouring-transport/net')`
+ * give the same object.
+ */
+export function esmFaces() {
+  return {
+    name: 'esm-faces',
+    generateBundle(_options, bundle) {
+      for (const chunk of Object.values(bundle)) {
+        if (chunk.type !== 'chunk' || !chunk.isEntry || !chunk.fileName.endsWith('.cjs')) continue;
+        const base = chunk.fileName.slice(0, -'.cjs'.length);
+        const names = chunk.exports.filter((name) => name !== 'default').sort();
+        this.emitFile({ type: 'asset', fileName: `${base}.mjs`, source: face(base, names) });
+        this.emitFile({ type: 'asset', fileName: `${base}.d.mts`, source: faceTypes(base) });
+      }
+    },
+  };
+}
+
+function face(base, names) {
+  return [
+    `import implementation from './${base}.cjs';`,
+    `export const { ${names.join(', ')} } = implementation;`,
+    'export default implementation;',
+    '',
+  ].join('\n');
+}
+
+function faceTypes(base) {
+  return [
+    `import implementation = require('./${base}.cjs');`,
+    `export * from './${base}.cjs';`,
+    'export default implementation;',
+    '',
+  ].join('\n');
+}

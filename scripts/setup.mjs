@@ -1,0 +1,27 @@
+/**
+ * Makes a fresh clone usable: installs what package-lock.json names, builds the native binding and the TypeScript.
+ * Does only what is missing or stale, so that running it again costs nothing.
+ */
+import { existsSync } from 'node:fs';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { fingerprint, inRoot, isStamped, mustRun, say, stamp } from './lib.mjs';
+
+/** Installs and builds whatever is missing or stale. */
+export async function setup() {
+  installDependencies();
+  // Not before: building needs what was just installed.
+  const { buildNative, buildTypeScript } = await import('./build.mjs');
+  buildNative({ ifStale: true });
+  buildTypeScript({ ifStale: true });
+}
+
+function installDependencies() {
+  const print = fingerprint(['package-lock.json']);
+  if (existsSync(inRoot('node_modules', '.package-lock.json')) && isStamped('dependencies', print)) return;
+  say('Installing dependencies (npm ci)');
+  mustRun('npm', ['ci', '--include=dev', '--no-audit', '--no-fund']);
+  stamp('dependencies', print);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await setup();

@@ -1,0 +1,8 @@
+/**
+ * io_uring for Node.js. The facades have entry points of their own (`iouring-transport/net`, …); this one tells whether this
+ * process can use io_uring, and why not where it cannot.
+ *
+ * @packageDocumentation
+ */
+export { support, type Backend, type Support, type SupportFeatures } from './support.ts';
+export { IouringUnavailableError, type UnavailableReason } from './unavailable.ts';

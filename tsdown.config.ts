@@ -1,0 +1,31 @@
+import { existsSync } from 'node:fs';
+import { defineConfig } from 'tsdown';
+import { esmFaces } from './scripts/esm-faces.mjs';
+
+/**
+ * Public entry points: the name in `exports` of package.json, and the file behind it.
+ * To add a facade, add a line here and the same name to `exports`.
+ */
+const entries: Record<string, string> = {
+  index: 'ts/index.ts',
+  net: 'ts/net/index.ts',
+};
+
+// The implementation is emitted once, as CommonJS; `import` gets a thin ES module in front of the very same file, so that both
+// share one reactor and one set of classes.
+export default defineConfig({
+  entry: Object.fromEntries(Object.entries(entries).filter(([, file]) => existsSync(file))),
+  outDir: 'dist',
+  format: 'cjs',
+  platform: 'node',
+  target: 'node20.19',
+  dts: true,
+  clean: true,
+  logLevel: 'warn',
+  sourcemap: false,
+  minify: false,
+  hash: false,
+  // `require()` must give what core's module gives: the exports and nothing else.
+  outputOptions: { esModule: false, exports: 'named', generatedCode: { symbols: false } },
+  plugins: [esmFaces()],
+});
