@@ -27,5 +27,7 @@ export default defineConfig({
   hash: false,
   // `require()` must give what core's module gives: the exports and nothing else.
   outputOptions: { esModule: false, exports: 'named', generatedCode: { symbols: false } },
+  // Protocol numbers become literals where they are used: the dispatch loop runs once a message.
+  inputOptions: { optimization: { inlineConst: { mode: 'all', pass: 2 } } },
   plugins: [esmFaces()],
 });

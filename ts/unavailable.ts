@@ -44,6 +44,6 @@ export class IouringUnavailableError extends Error {
     });
     this.name = 'IouringUnavailableError';
     this.reason = reason;
-    this.errno = errno === undefined ? undefined : -(constants.errno as Record<string, number>)[errno]!;
+    this.errno = errno === undefined ? undefined : -(constants.errno as Record<string, number>)[errno];
   }
 }

@@ -1,0 +1,60 @@
+import { spawnSync } from 'node:child_process';
+import { createRequire } from 'node:module';
+import process from 'node:process';
+import test from 'ava';
+import * as named from 'iouring-transport';
+import whole, { IouringUnavailableError, support } from 'iouring-transport';
+
+const require = createRequire(import.meta.url);
+
+/** Evaluates a script in a process of its own and returns what it printed. */
+function evaluate(script: string, environment: Record<string, string>) {
+  const { IOURING_TRANSPORT: _, ...inherited } = process.env;
+  const { stdout, stderr, status } = spawnSync(process.execPath, ['--input-type=module', '--eval', script], {
+    env: { ...inherited, ...environment },
+    encoding: 'utf8',
+  });
+  return { stdout, stderr, status };
+}
+
+test('import and require share one implementation', (t) => {
+  const required = require('iouring-transport') as typeof whole;
+  t.is(required, whole);
+  t.is(required.IouringUnavailableError, IouringUnavailableError);
+  t.deepEqual(Object.keys(named).sort(), [...Object.keys(required), 'default'].sort());
+});
+
+test('an answer without a reason is an available one, and the other way round', (t) => {
+  const answer = support();
+  t.is(answer.reason === undefined, answer.available && answer.backend === 'uring');
+  t.is(answer.errno === undefined || /^E[A-Z0-9]+$/.test(answer.errno), true);
+  t.notThrows(() => JSON.stringify(answer));
+});
+
+test('IOURING_TRANSPORT=core forces core', (t) => {
+  const { stdout, stderr } = evaluate(
+    `import { support } from 'iouring-transport'; process.stdout.write(JSON.stringify(support()));`,
+    { IOURING_TRANSPORT: 'core' },
+  );
+  const answer = JSON.parse(stdout) as ReturnType<typeof support>;
+  t.is(answer.backend, 'core');
+  if (answer.available) t.is(answer.reason, 'FORCED_CORE');
+  t.is(stderr, '');
+});
+
+test('another value of IOURING_TRANSPORT is refused', (t) => {
+  const { stdout } = evaluate(
+    `import { support } from 'iouring-transport'; try { support() } catch (error) { process.stdout.write(error.code + error.message); }`,
+    { IOURING_TRANSPORT: 'epoll' },
+  );
+  t.regex(stdout, /^ERR_INVALID_ARG_VALUE.*IOURING_TRANSPORT.*'epoll'/);
+});
+
+test('the error for a demand that cannot be met says what stands in the way', (t) => {
+  const error = new IouringUnavailableError('NO_BINARY');
+  t.is(error.code, 'ERR_IOURING_UNAVAILABLE');
+  t.is(error.reason, 'NO_BINARY');
+  t.is(error.errno, undefined);
+  t.regex(error.message, /^io_uring is not available: .*\[NO_BINARY\]$/);
+  t.is(new IouringUnavailableError('SECCOMP', 'EPERM').errno, -1);
+});
