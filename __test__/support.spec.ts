@@ -38,7 +38,7 @@ test('IOURING_TRANSPORT=core forces core', (t) => {
   );
   const answer = JSON.parse(stdout) as ReturnType<typeof support>;
   t.is(answer.backend, 'core');
-  if (answer.available) t.is(answer.reason, 'FORCED_CORE');
+  if (answer.available) t.is(answer.reason, 'ERR_IOURING_FORCED_CORE');
   t.is(stderr, '');
 });
 
@@ -51,10 +51,10 @@ test('another value of IOURING_TRANSPORT is refused', (t) => {
 });
 
 test('the error for a demand that cannot be met says what stands in the way', (t) => {
-  const error = new IouringUnavailableError('NO_BINARY');
+  const error = new IouringUnavailableError('ERR_IOURING_NO_BINARY', 'it is not installed');
   t.is(error.code, 'ERR_IOURING_UNAVAILABLE');
-  t.is(error.reason, 'NO_BINARY');
+  t.is(error.reason, 'ERR_IOURING_NO_BINARY');
   t.is(error.errno, undefined);
-  t.regex(error.message, /^io_uring is not available: .*\[NO_BINARY\]$/);
-  t.is(new IouringUnavailableError('SECCOMP', 'EPERM').errno, -1);
+  t.regex(error.message, /^io_uring is not available: it is not installed \[ERR_IOURING_NO_BINARY\]$/);
+  t.is(new IouringUnavailableError('ERR_IOURING_REFUSED_SECCOMP', 'it is forbidden', 'EPERM').errno, -1);
 });

@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import process from 'node:process';
+import type { UnavailableReason } from './unavailable.ts';
 
 const require = createRequire(import.meta.url);
 
@@ -12,7 +13,9 @@ export interface NativeSupport {
   /** Whether a ring could be set up, entered, and passed the self-test. */
   readonly available: boolean;
   /** Code of what stands in the way; null where nothing does. */
-  readonly reason: string | null;
+  readonly reason: UnavailableReason | null;
+  /** The same for a person: a sentence without its full stop; null where nothing does. */
+  readonly message: string | null;
   /** The errno that was seen, of either sign; 0 for none. */
   readonly errno: number;
   /** The running kernel's release as `uname -r` prints it. For messages only: features are tried, never guessed from it. */
@@ -32,7 +35,8 @@ export type NativeLoad =
   | { readonly binding: null; readonly reason: MissingBindingReason; readonly cause?: unknown };
 
 /** Why no binding was loaded. */
-export type MissingBindingReason = 'UNSUPPORTED_PLATFORM' | 'UNSUPPORTED_ARCHITECTURE' | 'NO_BINARY' | 'BINARY_NOT_LOADABLE';
+export type MissingBindingReason =
+  'ERR_IOURING_NOT_LINUX' | 'ERR_IOURING_UNSUPPORTED_ARCHITECTURE' | 'ERR_IOURING_NO_BINARY' | 'ERR_IOURING_BINARY_NOT_LOADABLE';
 
 let loaded: NativeLoad | undefined;
 
@@ -42,8 +46,9 @@ export function loadNative(): NativeLoad {
 }
 
 function load(): NativeLoad {
-  if (process.platform !== 'linux') return { binding: null, reason: 'UNSUPPORTED_PLATFORM' };
-  if (process.arch !== 'x64' && process.arch !== 'arm64') return { binding: null, reason: 'UNSUPPORTED_ARCHITECTURE' };
+  if (process.platform !== 'linux') return { binding: null, reason: 'ERR_IOURING_NOT_LINUX' };
+  if (process.arch !== 'x64' && process.arch !== 'arm64')
+    return { binding: null, reason: 'ERR_IOURING_UNSUPPORTED_ARCHITECTURE' };
 
   const triple = `linux-${process.arch}-${usesMusl() ? 'musl' : 'gnu'}`;
   // A build made here wins over an installed package, so that a checkout never tests someone else's binary.
@@ -59,10 +64,10 @@ function load(): NativeLoad {
     try {
       return { binding: require(file) as NativeBinding };
     } catch (cause) {
-      return { binding: null, reason: 'BINARY_NOT_LOADABLE', cause };
+      return { binding: null, reason: 'ERR_IOURING_BINARY_NOT_LOADABLE', cause };
     }
   }
-  return { binding: null, reason: 'NO_BINARY' };
+  return { binding: null, reason: 'ERR_IOURING_NO_BINARY' };
 }
 
 /** Whether this process runs on musl: its dynamic loader is mapped then. Loading a binary made for the other libc can crash. */

@@ -5,8 +5,8 @@ import os from 'node:os';
 import process from 'node:process';
 import { getSystemErrorName } from 'node:util';
 import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads';
-import { loadNative } from './native.ts';
-import { describeReason, IouringUnavailableError, type UnavailableReason } from './unavailable.ts';
+import { loadNative, type MissingBindingReason } from './native.ts';
+import { IouringUnavailableError, type UnavailableReason } from './unavailable.ts';
 
 /** What the facades run on: io_uring, or Node's own modules. */
 export type Backend = 'uring' | 'core';
@@ -22,6 +22,8 @@ export interface Support {
   readonly backend: Backend;
   /** Code of what stands in the way; absent where nothing does. */
   readonly reason?: UnavailableReason;
+  /** The same for a person: a sentence without its full stop; absent where nothing does. */
+  readonly message?: string;
   /** Name of the errno that was seen, such as `EPERM`; absent where there was none. */
   readonly errno?: string;
   /** The running kernel's release; absent where it is not Linux. */
@@ -30,9 +32,30 @@ export interface Support {
   readonly features: SupportFeatures;
 }
 
-type Trial = Omit<Support, 'backend'> & { readonly cause?: unknown };
+/** How trying ended. */
+type Trial =
+  | { readonly available: true; readonly kernel: string; readonly features: SupportFeatures }
+  | {
+      readonly available: false;
+      readonly reason: UnavailableReason;
+      readonly message: string;
+      readonly errno?: string;
+      readonly kernel?: string;
+      readonly features: SupportFeatures;
+      readonly cause?: unknown;
+    };
 
-const SHORTAGES: ReadonlySet<string | undefined> = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'ENOBUFS']);
+type Failure = Extract<Trial, { available: false }>;
+
+const WITHOUT_BINDING: Readonly<Record<MissingBindingReason, string>> = {
+  ERR_IOURING_NOT_LINUX: 'io_uring exists on Linux only',
+  ERR_IOURING_UNSUPPORTED_ARCHITECTURE: 'there is a native binary for x64 and arm64 only',
+  ERR_IOURING_NO_BINARY: 'the native binary is not installed; were optional dependencies left out?',
+  ERR_IOURING_BINARY_NOT_LOADABLE: 'the native binary could not be loaded',
+};
+
+/** What may be over in a moment, and is therefore no reason to fall back. */
+const SHORTAGES: ReadonlySet<UnavailableReason> = new Set(['ERR_IOURING_OUT_OF_MEMORY', 'ERR_IOURING_OUT_OF_DESCRIPTORS']);
 
 let settled: Trial | undefined;
 
@@ -44,9 +67,14 @@ let settled: Trial | undefined;
  */
 export function support(): Support {
   const forced = forcedBackend();
-  const { cause: _, ...trial } = attempt();
-  if (forced === 'core') return { ...trial, backend: 'core', reason: trial.reason ?? 'FORCED_CORE' };
-  return { ...trial, backend: forced ?? (trial.available || isShortage(trial) ? 'uring' : 'core') };
+  const trial = attempt();
+  const backend = forced ?? (trial.available || isShortage(trial) ? 'uring' : 'core');
+  if (trial.available && forced !== 'core') return { backend, ...trial };
+  if (trial.available) {
+    return { backend, ...trial, reason: 'ERR_IOURING_FORCED_CORE', message: 'IOURING_TRANSPORT=core is set' };
+  }
+  const { cause: _, ...failure } = trial;
+  return { backend, ...failure };
 }
 
 /**
@@ -78,7 +106,7 @@ export function selectBackend(): Backend {
 export function requireUring(): void {
   const trial = attempt();
   if (!trial.available && !isShortage(trial)) {
-    throw new IouringUnavailableError(trial.reason as UnavailableReason, trial.errno, trial.cause);
+    throw new IouringUnavailableError(trial.reason, trial.message, trial.errno, trial.cause);
   }
 }
 
@@ -93,7 +121,7 @@ function forcedBackend(): Backend | undefined {
 function attempt(): Trial {
   if (settled !== undefined) return settled;
   const trial = tryOut();
-  if (!isShortage(trial)) settled = trial;
+  if (trial.available || !isShortage(trial)) settled = trial;
   return trial;
 }
 
@@ -101,14 +129,16 @@ function tryOut(): Trial {
   const native = loadNative();
   const kernel = process.platform === 'linux' ? os.release() : undefined;
   if (native.binding === null) {
-    return { available: false, reason: native.reason, kernel, features: {}, cause: native.cause };
+    const { reason, cause } = native;
+    return { available: false, reason, message: WITHOUT_BINDING[reason], kernel, features: {}, cause };
   }
   const found = native.binding.support();
   const features = Object.fromEntries(found.features.map((name) => [name, true]));
   if (found.available) return { available: true, kernel: found.kernel, features };
   return {
     available: false,
-    reason: found.reason ?? 'UNKNOWN',
+    reason: found.reason ?? 'ERR_IOURING_TRIAL_FAILED',
+    message: found.message ?? 'a trial run did not give what it should',
     errno: found.errno === 0 ? undefined : getSystemErrorName(-Math.abs(found.errno)),
     kernel: found.kernel,
     features,
@@ -116,19 +146,19 @@ function tryOut(): Trial {
 }
 
 /** Something ran out that may be there again later. */
-function isShortage(trial: Trial): boolean {
-  return !trial.available && SHORTAGES.has(trial.errno);
+function isShortage(failure: Failure): boolean {
+  return SHORTAGES.has(failure.reason);
 }
 
 /** Workers inherit environment data, so that they do not repeat what the thread that started them has said. */
 const WARNED = 'iouring-transport: fallback announced';
 
-function warnOfFallback({ reason, errno }: Trial): void {
-  if (reason === undefined || reason === 'UNSUPPORTED_PLATFORM' || getEnvironmentData(WARNED) === true) return;
+function warnOfFallback({ reason, message, errno }: Failure): void {
+  if (reason === 'ERR_IOURING_NOT_LINUX' || getEnvironmentData(WARNED) === true) return;
   setEnvironmentData(WARNED, true);
-  process.emitWarning(`io_uring is not available, running on Node's own modules: ${describeReason(reason)}`, {
+  process.emitWarning(`io_uring is not available, running on Node's own modules: ${message}`, {
     type: 'IouringTransportWarning',
     code: 'IOURING_TRANSPORT_FALLBACK',
-    detail: `Reason: ${errno === undefined ? reason : `${reason} (${errno})`}. IOURING_TRANSPORT=core makes this deliberate and silent.`,
+    detail: `${errno === undefined ? reason : `${reason}, ${errno}`}. IOURING_TRANSPORT=core makes this deliberate and silent.`,
   });
 }

@@ -1,33 +1,30 @@
 /**
- * Why io_uring cannot be used: the codes, what each means to a person, and the error that carries one.
+ * Why io_uring cannot be used: the codes, and the error that carries one.
  */
 import { constants } from 'node:os';
 import type { MissingBindingReason } from './native.ts';
 
-/**
- * Code of what stands in the way.
- *
- * - `UNSUPPORTED_PLATFORM`, `UNSUPPORTED_ARCHITECTURE`: not Linux, or neither x64 nor arm64.
- * - `NO_BINARY`: the optional package with the native binary is not installed.
- * - `BINARY_NOT_LOADABLE`: it is there but the dynamic loader refused it.
- * - `FORCED_CORE`: `IOURING_TRANSPORT=core` is set; nothing was tried.
- *
- * The others come from trying: see {@link describeReason}.
- */
-export type UnavailableReason = MissingBindingReason | 'FORCED_CORE' | (string & {});
+/** What the trial in crates/reactor (`support.rs`) can end with. */
+type TrialReason =
+  /** This kernel has no io_uring, or a sandbox hides it (`ENOSYS`). */
+  | 'ERR_IOURING_NO_SYSCALL'
+  /** The sysctl `kernel.io_uring_disabled` forbids it to this process. */
+  | 'ERR_IOURING_REFUSED_SYSCTL'
+  /** A seccomp profile forbids it, as the default profiles of container runtimes do. */
+  | 'ERR_IOURING_REFUSED_SECCOMP'
+  /** A ring can be set up but not used. */
+  | 'ERR_IOURING_ENTER_REFUSED'
+  /** The kernel lacks something that Linux 6.1 has. */
+  | 'ERR_IOURING_KERNEL_TOO_OLD'
+  /** A trial run did not give what it should. */
+  | 'ERR_IOURING_TRIAL_FAILED'
+  /** Not enough memory, or not enough of it may be locked. Can pass. */
+  | 'ERR_IOURING_OUT_OF_MEMORY'
+  /** No file descriptor left. Can pass. */
+  | 'ERR_IOURING_OUT_OF_DESCRIPTORS';
 
-const DESCRIPTIONS: Readonly<Record<string, string>> = {
-  UNSUPPORTED_PLATFORM: 'io_uring exists on Linux only',
-  UNSUPPORTED_ARCHITECTURE: 'there is a native binary for x64 and arm64 only',
-  NO_BINARY: 'the native binary is not installed; were optional dependencies left out?',
-  BINARY_NOT_LOADABLE: 'the native binary could not be loaded',
-  FORCED_CORE: 'IOURING_TRANSPORT=core is set',
-};
-
-/** One sentence, without a full stop, on what a reason means. */
-export function describeReason(reason: UnavailableReason): string {
-  return DESCRIPTIONS[reason] ?? `the kernel refused it (${reason})`;
-}
+/** Code of what stands in the way. */
+export type UnavailableReason = MissingBindingReason | TrialReason | 'ERR_IOURING_FORCED_CORE';
 
 /** io_uring was demanded and cannot be had. */
 export class IouringUnavailableError extends Error {
@@ -37,11 +34,14 @@ export class IouringUnavailableError extends Error {
   /** The errno that was seen, negative as in core's errors; undefined where there was none. */
   readonly errno: number | undefined;
 
-  /** @param errno name of the errno, such as `EPERM` */
-  constructor(reason: UnavailableReason, errno?: string, cause?: unknown) {
-    super(`io_uring is not available: ${describeReason(reason)} [${errno === undefined ? reason : `${reason}, ${errno}`}]`, {
-      cause,
-    });
+  /**
+   * @param reason what stands in the way
+   * @param explanation the same for a person: a sentence without its full stop
+   * @param errno name of the errno, such as `EPERM`
+   */
+  constructor(reason: UnavailableReason, explanation: string, errno?: string, cause?: unknown) {
+    const codes = errno === undefined ? reason : `${reason}, ${errno}`;
+    super(`io_uring is not available: ${explanation} [${codes}]`, { cause });
     this.name = 'IouringUnavailableError';
     this.reason = reason;
     this.errno = errno === undefined ? undefined : -(constants.errno as Record<string, number>)[errno];
