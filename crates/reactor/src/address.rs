@@ -107,8 +107,7 @@ impl SocketAddress {
         if path.len() > Self::UNIX_PATH_MAX || (!is_abstract && rest.contains(&0)) {
             return Err(Errno::EINVAL);
         }
-        let mut address = Self::zeroed();
-        address.storage.ss_family = libc::AF_UNIX as sa_family_t;
+        let mut address = Self::unix_any();
         // SAFETY: the path was checked to fit sun_path, which begins FAMILY_SIZE bytes into the storage; a parameter
         // cannot overlap a local.
         unsafe {
@@ -117,6 +116,14 @@ impl SocketAddress {
         }
         address.len = (FAMILY_SIZE + path.len()) as socklen_t;
         Ok(address)
+    }
+
+    /// Asks bind(2) for a name in the abstract namespace that nobody else has.
+    pub fn unix_any() -> Self {
+        let mut address = Self::zeroed();
+        address.storage.ss_family = libc::AF_UNIX as sa_family_t;
+        address.len = FAMILY_SIZE as socklen_t;
+        address
     }
 
     /// An IPv4 address and port.

@@ -214,7 +214,7 @@ pub fn duplicate(fd: &impl AsRawFd) -> Result<OwnedFd, Errno> {
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }
 
-fn connect(fd: RawFd, address: &SocketAddress) -> Result<(), Errno> {
+pub(crate) fn connect(fd: RawFd, address: &SocketAddress) -> Result<(), Errno> {
     loop {
         // SAFETY: the pointer and the length describe one initialised address, which outlives the call.
         match Errno::check(unsafe { libc::connect(fd, address.as_ptr(), address.len()) }) {
@@ -224,7 +224,7 @@ fn connect(fd: RawFd, address: &SocketAddress) -> Result<(), Errno> {
     }
 }
 
-fn set_nonblocking(fd: RawFd, nonblocking: bool) -> Result<(), Errno> {
+pub(crate) fn set_nonblocking(fd: RawFd, nonblocking: bool) -> Result<(), Errno> {
     let flag = c_int::from(nonblocking);
     // SAFETY: FIONBIO reads one int, which outlives the call.
     Errno::check(unsafe { libc::ioctl(fd, libc::FIONBIO as c_ulong as _, &raw const flag) }).map(drop)

@@ -1,9 +1,15 @@
 //! Can this process use io_uring, and if not, why.
 
+use std::ffi::CStr;
 use std::fmt;
 use std::fs;
+use std::mem;
 
+use io_uring::{Probe, opcode};
+
+use crate::config::{self, Config};
 use crate::error::{Errno, Error};
+use crate::trial::Trial;
 
 /// What stands between this process and io_uring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +61,14 @@ impl Reason {
         !matches!(self, Self::OutOfMemory | Self::OutOfDescriptors)
     }
 
+    /// The reason as an error, with the error number that showed it.
+    pub(crate) const fn because(self, errno: Errno) -> Error {
+        Error::Unsupported {
+            reason: self,
+            errno: Some(errno),
+        }
+    }
+
     /// What a failed `io_uring_setup` means.
     pub(crate) fn of_set_up(errno: Errno) -> Error {
         let reason = match errno {
@@ -73,10 +87,23 @@ impl Reason {
                 };
             }
         };
-        Error::Unsupported {
-            reason,
-            errno: Some(errno),
-        }
+        reason.because(errno)
+    }
+
+    /// What a failed `io_uring_register` means, when it was asked for what the kernel calls `missing`.
+    pub(crate) fn of_register(errno: Errno, missing: &'static str) -> Error {
+        let reason = match errno {
+            Errno::EINVAL | Errno::EOPNOTSUPP => Self::KernelTooOld { missing },
+            Errno::EPERM | Errno::EACCES | Errno::ENOSYS => Self::EnterRefused,
+            Errno::ENOMEM | Errno::EAGAIN => Self::OutOfMemory,
+            _ => {
+                return Error::Os {
+                    syscall: "io_uring_register",
+                    errno,
+                };
+            }
+        };
+        reason.because(errno)
     }
 }
 
@@ -116,4 +143,145 @@ impl fmt::Display for Reason {
 fn sysctl_forbids() -> bool {
     fs::read_to_string("/proc/sys/kernel/io_uring_disabled")
         .is_ok_and(|value| matches!(value.trim(), "1" | "2"))
+}
+
+/// Defines the optional features, with their names for people.
+macro_rules! features {
+    ($($(#[$documentation:meta])* $field:ident = $name:literal,)*) => {
+        /// What this kernel has beyond the floor, which is Linux 6.1.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct Features { $($(#[$documentation])* pub $field: bool,)* }
+
+        impl Features {
+            /// Every feature's name and whether it is there, in the order of their age.
+            pub fn all(&self) -> Vec<(&'static str, bool)> {
+                vec![$(($name, self.$field),)*]
+            }
+        }
+    };
+}
+
+features! {
+    /// Messages between rings (Linux 5.18). By probe.
+    msg_ring = "msg-ring",
+    /// Zero-copy send (Linux 6.0). By probe.
+    send_zc = "send-zc",
+    /// Zero-copy sendmsg (Linux 6.1). By probe.
+    sendmsg_zc = "sendmsg-zc",
+    /// Rings without the submission indirection array (Linux 6.6). By set-up.
+    no_sq_array = "no-sq-array",
+    /// Multishot read, for pipes and the like (Linux 6.7). By probe.
+    multishot_read = "multishot-read",
+    /// `ftruncate` as an operation (Linux 6.9). By probe.
+    ftruncate = "ftruncate",
+    /// Receive and send bundles (Linux 6.10). By feature bit, and a trial that they keep their order.
+    bundles = "bundles",
+    /// `bind` and `listen` as operations (Linux 6.11). By probe.
+    bind_listen = "bind-listen",
+    /// Buffers that are filled one message after another (Linux 6.12). By trial.
+    incremental_buffers = "incremental-buffers",
+    /// A minimum wait for batches of completions (Linux 6.12). By feature bit.
+    min_wait = "min-wait",
+}
+
+impl Features {
+    /// The names of the features that are there.
+    pub fn names(&self) -> Vec<&'static str> {
+        self.all()
+            .into_iter()
+            .filter_map(|(name, present)| present.then_some(name))
+            .collect()
+    }
+}
+
+/// The operations that the reactor cannot do without, by the kernel's names.
+const REQUIRED: &[(u8, &str)] = &[
+    (opcode::PollAdd::CODE, "IORING_OP_POLL_ADD"),
+    (opcode::SendMsg::CODE, "IORING_OP_SENDMSG"),
+    (opcode::RecvMsg::CODE, "IORING_OP_RECVMSG"),
+    (opcode::Timeout::CODE, "IORING_OP_TIMEOUT"),
+    (opcode::Accept::CODE, "IORING_OP_ACCEPT"),
+    (opcode::AsyncCancel::CODE, "IORING_OP_ASYNC_CANCEL"),
+    (opcode::Connect::CODE, "IORING_OP_CONNECT"),
+    (opcode::Close::CODE, "IORING_OP_CLOSE"),
+    (opcode::Read::CODE, "IORING_OP_READ"),
+    (opcode::Write::CODE, "IORING_OP_WRITE"),
+    (opcode::Send::CODE, "IORING_OP_SEND"),
+    (opcode::Recv::CODE, "IORING_OP_RECV"),
+    (opcode::Shutdown::CODE, "IORING_OP_SHUTDOWN"),
+    (opcode::SendZc::CODE, "IORING_OP_SEND_ZC"),
+];
+
+/// Finds out, by trying, whether this process can use io_uring, and what its kernel has beyond the floor.
+///
+/// Sets up a small ring, sends a few bytes through it over sockets of its own, and takes everything down again, in
+/// about half a millisecond. What it finds can change only by the process's own doing (a seccomp filter installed
+/// later, a limit lowered), so once is enough, except after an error that is not [permanent](Reason::permanent).
+///
+/// # Errors
+/// [`Error::Unsupported`] says what is in the way; [`Error::Os`] is an error number that no one could expect.
+pub fn detect() -> Result<Features, Error> {
+    let smallest = Config {
+        submission_entries: 64,
+        completion_multiplier: 2,
+        ..Config::default()
+    };
+    let (ring, obtained) = config::set_up(&smallest)?;
+    let probe = probe(&ring)?;
+    let parameters = ring.params();
+    let bits = [
+        (parameters.is_feature_nodrop(), "IORING_FEAT_NODROP"),
+        (parameters.is_feature_ext_arg(), "IORING_FEAT_EXT_ARG"),
+        (
+            parameters.is_feature_skip_cqe_on_success(),
+            "IORING_FEAT_CQE_SKIP",
+        ),
+    ];
+    let operations = REQUIRED
+        .iter()
+        .map(|&(code, name)| (probe.is_supported(code), name));
+    if let Some((_, missing)) = bits.into_iter().chain(operations).find(|&(present, _)| !present) {
+        return Err(Error::Unsupported {
+            reason: Reason::KernelTooOld { missing },
+            errno: None,
+        });
+    }
+
+    let min_wait = parameters.is_feature_min_timeout();
+    let mut trial = Trial::new(ring);
+    trial.multishot_receive()?;
+    trial.multishot_accept()?;
+    trial.synchronous_cancel()?;
+    Ok(Features {
+        msg_ring: probe.is_supported(opcode::MsgRingData::CODE),
+        send_zc: probe.is_supported(opcode::SendZc::CODE),
+        sendmsg_zc: probe.is_supported(opcode::SendMsgZc::CODE),
+        no_sq_array: obtained.no_sq_array,
+        multishot_read: probe.is_supported(opcode::ReadMulti::CODE),
+        ftruncate: probe.is_supported(opcode::Ftruncate::CODE),
+        bundles: trial.receive_bundles()?,
+        bind_listen: probe.is_supported(opcode::Bind::CODE) && probe.is_supported(opcode::Listen::CODE),
+        incremental_buffers: trial.incremental_buffers()?,
+        min_wait,
+    })
+}
+
+fn probe(ring: &io_uring::IoUring) -> Result<Probe, Error> {
+    let mut probe = Probe::new();
+    match ring.submitter().register_probe(&mut probe) {
+        Ok(()) => Ok(probe),
+        Err(error) => Err(Reason::of_register(error.into(), "IORING_REGISTER_PROBE")),
+    }
+}
+
+/// The kernel's release, such as `6.1.0-18-amd64`. For people: nothing is decided by it.
+#[doc(alias = "uname")]
+pub fn kernel_release() -> String {
+    // SAFETY: utsname is a structure of character arrays, for which all-zero bytes are a valid value.
+    let mut name: libc::utsname = unsafe { mem::zeroed() };
+    // SAFETY: uname(2) fills the structure and keeps nothing of it. Should it fail, the strings stay empty.
+    unsafe { libc::uname(&raw mut name) };
+    // SAFETY: uname(2) writes a NUL-terminated string, and before it there were only NULs.
+    let release = unsafe { CStr::from_ptr(name.release.as_ptr()) };
+    release.to_string_lossy().into_owned()
 }
