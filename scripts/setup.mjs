@@ -16,7 +16,8 @@ export async function setup() {
   buildTypeScript({ ifStale: true });
 }
 
-function installDependencies() {
+/** Installs what package-lock.json names, unless that is what is installed. */
+export function installDependencies() {
   const print = fingerprint(['package-lock.json']);
   if (existsSync(inRoot('node_modules', '.package-lock.json')) && isStamped('dependencies', print)) return;
   say('Installing dependencies (npm ci)');
