@@ -22,6 +22,8 @@ export default defineConfig({
   dts: true,
   clean: true,
   logLevel: 'warn',
+  failOnWarn: true,
+  checks: { legacyCjs: false }, // It advises against CommonJS.
   sourcemap: false,
   minify: false,
   hash: false,

@@ -42,13 +42,15 @@ export function buildNative({ ifStale = false, args = [] } = {}) {
 }
 
 /** Bundles the TypeScript into `dist`. */
-export function buildTypeScript({ ifStale = false } = {}) {
+export async function buildTypeScript({ ifStale = false } = {}) {
   const print = fingerprint(TS_INPUTS);
   if (ifStale && existsSync(inRoot('dist')) && isStamped('ts', print)) return;
 
   say('Bundling the TypeScript (tsdown)');
   const [next, last, dist] = ['.dist-next', '.dist-last', 'dist'].map((name) => inRoot(name));
-  mustRun(process.execPath, [bin('tsdown'), '--out-dir', next]);
+  // Not its command, which warns about Node 20 on every run.
+  const { build } = await import('tsdown');
+  await build({ cwd: inRoot('.'), outDir: next });
   rmSync(last, { recursive: true, force: true });
   if (existsSync(dist)) renameSync(dist, last);
   renameSync(next, dist);
@@ -60,5 +62,5 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [what, ...args] = process.argv.slice(2);
   if (what !== undefined && what !== 'native' && what !== 'ts') fail(`Unknown part '${what}': native or ts.`);
   if (what !== 'ts') buildNative({ args });
-  if (what !== 'native') buildTypeScript();
+  if (what !== 'native') await buildTypeScript();
 }

@@ -13,7 +13,7 @@ export async function setup() {
   // Not before: building needs what was just installed.
   const { buildNative, buildTypeScript } = await import('./build.mjs');
   buildNative({ ifStale: true });
-  buildTypeScript({ ifStale: true });
+  await buildTypeScript({ ifStale: true });
 }
 
 /** Installs what package-lock.json names, unless that is what is installed. */
@@ -21,7 +21,7 @@ export function installDependencies() {
   const print = fingerprint(['package-lock.json']);
   if (existsSync(inRoot('node_modules', '.package-lock.json')) && isStamped('dependencies', print)) return;
   say('Installing dependencies (npm ci)');
-  mustRun('npm', ['ci', '--include=dev', '--no-audit', '--no-fund']);
+  mustRun('npm', ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error']);
   stamp('dependencies', print);
 }
 
