@@ -1,0 +1,75 @@
+// io_uring refused for real: child processes under a seccomp filter (crates/reactor/examples/refuse.rs, built by `npm test`).
+import { spawnSync } from 'node:child_process';
+import path from 'node:path';
+import process from 'node:process';
+import test from 'ava';
+
+const refuse = path.join(process.env.CARGO_TARGET_DIR ?? 'target', 'debug', 'examples', 'refuse');
+
+type Mode = 'setup' | 'enter' | 'hidden';
+
+/** Evaluates a module under a filter and returns what it printed, as JSON where it is. */
+function under(mode: Mode, script: string, environment: Record<string, string> = {}) {
+  const { IOURING_TRANSPORT: _, ...inherited } = process.env;
+  const { stdout, stderr, error } = spawnSync(refuse, [mode, process.execPath, '--input-type=module', '--eval', script], {
+    env: { ...inherited, ...environment },
+    encoding: 'utf8',
+    timeout: 30_000,
+  });
+  if (error !== undefined) throw error;
+  return { stdout, stderr };
+}
+
+const refusals: Array<[Mode, string, string]> = [
+  ['setup', 'ERR_IOURING_REFUSED_SECCOMP', 'EPERM'],
+  ['enter', 'ERR_IOURING_ENTER_REFUSED', 'EPERM'],
+  ['hidden', 'ERR_IOURING_NO_SYSCALL', 'ENOSYS'],
+];
+
+for (const [mode, reason, errno] of refusals) {
+  test(`${mode}: support() says why`, (t) => {
+    const { stdout, stderr } = under(
+      mode,
+      `import { support } from 'iouring-transport'; process.stdout.write(JSON.stringify(support()));`,
+    );
+    t.like(JSON.parse(stdout), { available: false, backend: 'core', reason, errno, features: {} });
+    t.is(stderr, '', 'asking is no reason for a warning');
+  });
+
+  test(`${mode}: net runs on core after one warning`, (t) => {
+    const { stdout, stderr } = under(
+      mode,
+      `import net from 'iouring-transport/net';
+       import { createRequire } from 'node:module';
+       createRequire(import.meta.url)('iouring-transport/net');
+       const server = net.createServer((socket) => socket.pipe(socket)).listen(0, '127.0.0.1', () => {
+         const client = net.connect(server.address().port, '127.0.0.1');
+         client.end('over core').pipe(process.stdout);
+         client.on('close', () => server.close());
+       });`,
+    );
+    t.is(stdout, 'over core');
+    t.is(stderr.split('[IOURING_TRANSPORT_FALLBACK]').length - 1, 1, stderr);
+    t.regex(stderr, new RegExp(reason));
+  });
+
+  test(`${mode}: IOURING_TRANSPORT=uring makes it an error`, (t) => {
+    const { stdout } = under(
+      mode,
+      `try { await import('iouring-transport/net') } catch ({ name, code, reason, errno }) {
+         process.stdout.write(JSON.stringify({ name, code, reason, errno }));
+       }`,
+      { IOURING_TRANSPORT: 'uring' },
+    );
+    const number = errno === 'EPERM' ? -1 : -38;
+    t.deepEqual(JSON.parse(stdout), { name: 'IouringUnavailableError', code: 'ERR_IOURING_UNAVAILABLE', reason, errno: number });
+  });
+}
+
+test('IOURING_TRANSPORT=core neither tries nor warns', (t) => {
+  const { stdout, stderr } = under('setup', `import 'iouring-transport/net'; process.stdout.write('fine');`, {
+    IOURING_TRANSPORT: 'core',
+  });
+  t.is(stdout, 'fine');
+  t.is(stderr, '');
+});
