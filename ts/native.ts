@@ -14,9 +14,11 @@ export interface NativeSupport {
   readonly available: boolean;
   /** Code of what stands in the way; null where nothing does. */
   readonly reason: UnavailableReason | null;
-  /** The same for a person: a sentence without its full stop; null where nothing does. */
-  readonly message: string | null;
-  /** The errno that was seen, of either sign; 0 for none. */
+  /** The same for a person: a sentence without its full stop; empty where nothing does. */
+  readonly message: string;
+  /** Whether trying again in this process is pointless. */
+  readonly permanent: boolean;
+  /** The errno that was seen, positive; 0 for none. */
   readonly errno: number;
   /** The running kernel's release as `uname -r` prints it. For messages only: features are tried, never guessed from it. */
   readonly kernel: string;
@@ -24,9 +26,53 @@ export interface NativeSupport {
   readonly features: readonly string[];
 }
 
+/** An address as Rust tells it: family 0 is a UNIX socket, whose path is the address. */
+export interface NativeEndpoint {
+  readonly family: number;
+  readonly address: string;
+  readonly port: number;
+}
+
+/** The reactor of a thread: `crates/binding/src/native_reactor.rs`. Numbers returned are negative errnos on failure. */
+export interface NativeReactor {
+  readonly queues: ArrayBuffer;
+  readonly arena: ArrayBuffer;
+  readonly pool: ArrayBuffer;
+  readonly flushes: boolean;
+  flush(): void;
+  reference(): void;
+  unreference(): void;
+  open(domain: number, listener: boolean): number;
+  adopt(fd: number, listener: boolean): number;
+  fd(handle: number): number;
+  bind(handle: number, address: string, port: number): number;
+  listen(handle: number, backlog: number): number;
+  connect(handle: number, address: string, port: number): number;
+  localEndpoint(handle: number): NativeEndpoint | number;
+  peerEndpoint(handle: number): NativeEndpoint | number;
+  setOption(handle: number, option: number, value: number): number;
+  getOption(handle: number, option: number): number | null;
+  stats(): {
+    handles: number;
+    operations: number;
+    buffersLent: number;
+    starved: number;
+    backlog: number;
+    turns: number;
+  };
+}
+
+/** Makes the one reactor of a thread. `views` is where views are lent to writes. */
+export type NativeReactorConstructor = new (
+  dispatch: () => void,
+  views: (Uint8Array | undefined)[],
+  waiter: boolean,
+) => NativeReactor;
+
 /** What the binding exports. */
 export interface NativeBinding {
   support(): NativeSupport;
+  readonly NativeReactor: NativeReactorConstructor;
 }
 
 /** The binding, or the coded reason why there is none. */

@@ -37,6 +37,8 @@ type Trial =
   | { readonly available: true; readonly kernel: string; readonly features: SupportFeatures }
   | {
       readonly available: false;
+      /** Whether trying again is pointless. What may be over in a moment is no reason to fall back. */
+      readonly permanent: boolean;
       readonly reason: UnavailableReason;
       readonly message: string;
       readonly errno?: string;
@@ -54,9 +56,6 @@ const WITHOUT_BINDING: Readonly<Record<MissingBindingReason, string>> = {
   ERR_IOURING_BINARY_NOT_LOADABLE: 'the native binary could not be loaded',
 };
 
-/** What may be over in a moment, and is therefore no reason to fall back. */
-const SHORTAGES: ReadonlySet<UnavailableReason> = new Set(['ERR_IOURING_OUT_OF_MEMORY', 'ERR_IOURING_OUT_OF_DESCRIPTORS']);
-
 let settled: Trial | undefined;
 
 /**
@@ -68,12 +67,12 @@ let settled: Trial | undefined;
 export function support(): Support {
   const forced = forcedBackend();
   const trial = attempt();
-  const backend = forced ?? (trial.available || isShortage(trial) ? 'uring' : 'core');
+  const backend = forced ?? (mayWork(trial) ? 'uring' : 'core');
   if (trial.available && forced !== 'core') return { backend, ...trial };
   if (trial.available) {
     return { backend, ...trial, reason: 'ERR_IOURING_FORCED_CORE', message: 'IOURING_TRANSPORT=core is set' };
   }
-  const { cause: _, ...failure } = trial;
+  const { cause: _cause, permanent: _permanent, ...failure } = trial;
   return { backend, ...failure };
 }
 
@@ -93,7 +92,7 @@ export function selectBackend(): Backend {
     return 'uring';
   }
   const trial = attempt();
-  if (trial.available || isShortage(trial)) return 'uring';
+  if (mayWork(trial)) return 'uring';
   warnOfFallback(trial);
   return 'core';
 }
@@ -105,7 +104,7 @@ export function selectBackend(): Backend {
  */
 export function requireUring(): void {
   const trial = attempt();
-  if (!trial.available && !isShortage(trial)) {
+  if (!mayWork(trial)) {
     throw new IouringUnavailableError(trial.reason, trial.message, trial.errno, trial.cause);
   }
 }
@@ -121,7 +120,7 @@ function forcedBackend(): Backend | undefined {
 function attempt(): Trial {
   if (settled !== undefined) return settled;
   const trial = tryOut();
-  if (trial.available || !isShortage(trial)) settled = trial;
+  if (trial.available || trial.permanent) settled = trial;
   return trial;
 }
 
@@ -130,24 +129,25 @@ function tryOut(): Trial {
   const kernel = process.platform === 'linux' ? os.release() : undefined;
   if (native.binding === null) {
     const { reason, cause } = native;
-    return { available: false, reason, message: WITHOUT_BINDING[reason], kernel, features: {}, cause };
+    return { available: false, permanent: true, reason, message: WITHOUT_BINDING[reason], kernel, features: {}, cause };
   }
   const found = native.binding.support();
   const features = Object.fromEntries(found.features.map((name) => [name, true]));
   if (found.available) return { available: true, kernel: found.kernel, features };
   return {
     available: false,
+    permanent: found.permanent,
     reason: found.reason ?? 'ERR_IOURING_TRIAL_FAILED',
-    message: found.message ?? 'a trial run did not give what it should',
-    errno: found.errno === 0 ? undefined : getSystemErrorName(-Math.abs(found.errno)),
+    message: found.message,
+    errno: found.errno === 0 ? undefined : getSystemErrorName(-found.errno),
     kernel: found.kernel,
     features,
   };
 }
 
-/** Something ran out that may be there again later. */
-function isShortage(failure: Failure): boolean {
-  return SHORTAGES.has(failure.reason);
+/** Whether io_uring works, or failed for want of something that may be there the next time. */
+function mayWork(trial: Trial): trial is Exclude<Trial, Failure> | (Failure & { permanent: false }) {
+  return trial.available || !trial.permanent;
 }
 
 /** Workers inherit environment data, so that they do not repeat what the thread that started them has said. */

@@ -21,7 +21,9 @@ type TrialReason =
   /** Not enough memory, or not enough of it may be locked. Can pass. */
   | 'ERR_IOURING_OUT_OF_MEMORY'
   /** No file descriptor left. Can pass. */
-  | 'ERR_IOURING_OUT_OF_DESCRIPTORS';
+  | 'ERR_IOURING_OUT_OF_DESCRIPTORS'
+  /** Setting up failed with an errno that has no code of its own. Can pass. */
+  | 'ERR_IOURING_SET_UP';
 
 /** Code of what stands in the way. */
 export type UnavailableReason = MissingBindingReason | TrialReason | 'ERR_IOURING_FORCED_CORE';
