@@ -1,8 +1,34 @@
-//! An io_uring reactor for sockets: rings, operations, buffers and handles.
+//! An io_uring reactor for sockets. It knows nothing of Node or JavaScript; `crates/binding` puts it into a Node process.
+//!
+//! Read in this order: [`kernel`] (what is asked of the kernel), [`operation`] (what is in flight), [`handle`] (what is open),
+//! [`stream`] and [`listener`] (what sockets do), [`reactor`] (how it all turns).
 
 pub mod address;
+pub mod buffer_pool;
 pub mod config;
+mod context;
 pub mod error;
+pub mod event;
+pub mod handle;
+pub mod kernel;
+pub mod listener;
+pub mod memory;
+pub mod operation;
 pub mod options;
+pub mod reactor;
+pub mod ring;
 pub mod socket;
+pub mod stream;
 pub mod support;
+mod trial;
+
+#[cfg(test)]
+mod fake;
+
+pub use config::Config;
+pub use error::{Errno, Error};
+pub use event::{Event, Stats};
+pub use handle::HandleId;
+pub use memory::{Memory, Source};
+pub use reactor::Reactor;
+pub use ring::Ring;

@@ -1,0 +1,39 @@
+//! The end of an environment: `process.exit`, a natural end, an uncaught exception, `worker.terminate()`.
+//!
+//! Node runs the hook on the environment's own thread, which is the only one that may cancel operations, and waits until the hook's handle is
+//! removed: libuv's handles must have been closed before the loop goes away.
+
+use std::ffi::c_void;
+use std::ptr;
+use std::rc::Rc;
+
+use napi::{Status, sys};
+
+use crate::instance::Instance;
+
+/// Registers the hook. Uses the raw call: napi-rs's own removes the handle as soon as the hook returns.
+pub fn register(instance: &Rc<Instance>) -> napi::Result<()> {
+    let argument = Rc::into_raw(Rc::clone(instance)).cast_mut().cast();
+    // SAFETY: the argument is taken back by the hook, which runs once.
+    let status = unsafe { sys::napi_add_async_cleanup_hook(instance.env(), Some(clean_up), argument, ptr::null_mut()) };
+    if status == sys::Status::napi_ok {
+        Ok(())
+    } else {
+        Err(napi::Error::new(Status::from(status), "no clean-up hook"))
+    }
+}
+
+unsafe extern "C" fn clean_up(handle: sys::napi_async_cleanup_hook_handle, argument: *mut c_void) {
+    // SAFETY: what `register` passed.
+    let instance = unsafe { Rc::from_raw(argument.cast::<Instance>().cast_const()) };
+    let done = Box::new(move || {
+        // SAFETY: once, after nothing of ours is left in the loop.
+        unsafe { sys::napi_remove_async_cleanup_hook(handle) };
+    });
+    // First nothing may call any more, then what it would have called goes away.
+    match instance.driver() {
+        Some(driver) => driver.stop(done),
+        None => done(),
+    }
+    instance.stop();
+}

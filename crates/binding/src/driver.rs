@@ -1,0 +1,20 @@
+//! What wakes the reactor: two drivers behind one trait.
+//!
+//! - [`UvDriver`](crate::uv::UvDriver): libuv polls the ring's eventfd. The fastest, where the runtime has libuv.
+//! - [`WaiterDriver`](crate::waiter::WaiterDriver): a thread sleeps on the eventfd and calls through a ThreadsafeFunction. Needs Node-API
+//!   alone.
+
+/// Calls [`Instance::run`](crate::instance::Instance::run) on the environment's thread whenever the ring's eventfd is readable.
+pub trait Driver {
+    /// Keeps the process alive.
+    fn reference(&self);
+
+    /// Lets the process end. How a driver starts.
+    fn unreference(&self);
+
+    /// Whether commands are taken up by the driver at the end of every tick. Otherwise JavaScript has to call `flush`.
+    fn flushes(&self) -> bool;
+
+    /// Stops. `done` is called once nothing of the driver will be called again, on the environment's thread, perhaps later.
+    fn stop(&self, done: Box<dyn FnOnce()>);
+}

@@ -1,0 +1,258 @@
+//! The reactor of this JavaScript thread, and its turn.
+//!
+//! Life of a turn ([`Instance::run`]): take the commands that JavaScript wrote, submit and collect, write the events as completions,
+//! call JavaScript once for all of them; then again while that gave new work, for a few rounds. No borrow of the reactor is
+//! held while JavaScript runs, since it may call back into any method.
+//!
+//! Receive buffers are lent to JavaScript for the length of the dispatch, and given back to the kernel with the next round unless
+//! a record was marked as borrowed.
+//!
+//! End: [`Instance::stop`] runs in an environment clean-up hook, on the reactor's own thread (only that thread may cancel). What the
+//! kernel does not let go of within [`PATIENCE`] is leaked, never freed.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::ptr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use iouring_reactor::buffer_pool::BufferPool;
+use iouring_reactor::memory::Mapping;
+use iouring_reactor::{Config, Errno, Error, Reactor, Ring, support};
+use napi::sys;
+
+use crate::driver::Driver;
+use crate::memory::Lent;
+use crate::protocol::{COMPLETION_CAPACITY, Queues, Request};
+
+/// Rounds of submit, collect and dispatch in one turn before libuv's other handles get theirs.
+const ROUNDS: usize = 8;
+
+/// How long the end of an environment waits for the kernel to let go of operations.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// What a JavaScript thread has of io_uring.
+pub struct Instance {
+    env: sys::napi_env,
+    /// `None` once the environment has ended.
+    reactor: RefCell<Option<Reactor<Ring>>>,
+    queues: Queues,
+    arena: Arc<Mapping>,
+    /// The function that dispatches completions.
+    dispatch: sys::napi_ref,
+    /// The array of views lent to writes.
+    views: sys::napi_ref,
+    /// Buffers of the completions handed over last: position of the record, number of the buffer.
+    delivered: RefCell<Vec<(usize, u16)>>,
+    driver: OnceCell<Box<dyn Driver>>,
+    running: Cell<bool>,
+    failed: Cell<Option<Errno>>,
+}
+
+impl Instance {
+    /// Makes the reactor of the calling thread. The references are to the dispatch function and the array of lent views.
+    pub fn new(
+        env: sys::napi_env,
+        config: &Config,
+        dispatch: sys::napi_ref,
+        views: sys::napi_ref,
+    ) -> Result<Self, Error> {
+        let out_of_memory = |errno| Error::Os { syscall: "mmap", errno };
+        let features = support::detect()?;
+        let ring = Ring::new(config, features.incremental_buffers)?;
+        let pool = BufferPool::new(config.recv_buffers, config.recv_buffer_size).map_err(out_of_memory)?;
+        Ok(Self {
+            env,
+            reactor: RefCell::new(Some(Reactor::new(ring, pool, config.max_completions_per_turn as usize))),
+            queues: Queues::new().map_err(out_of_memory)?,
+            arena: Arc::new(Mapping::new(config.arena_size as usize).map_err(out_of_memory)?),
+            dispatch,
+            views,
+            delivered: RefCell::new(Vec::new()),
+            driver: OnceCell::new(),
+            running: Cell::new(false),
+            failed: Cell::new(None),
+        })
+    }
+
+    pub fn env(&self) -> sys::napi_env {
+        self.env
+    }
+
+    /// Sets the driver, once.
+    pub fn drive(&self, driver: Box<dyn Driver>) {
+        let _ = self.driver.set(driver);
+    }
+
+    pub fn driver(&self) -> Option<&dyn Driver> {
+        self.driver.get().map(|driver| &**driver)
+    }
+
+    pub fn queues(&self) -> &Arc<Mapping> {
+        self.queues.memory()
+    }
+
+    pub fn arena(&self) -> &Arc<Mapping> {
+        &self.arena
+    }
+
+    /// Uses the reactor, unless the environment has ended.
+    pub fn with<T>(&self, use_it: impl FnOnce(&mut Reactor<Ring>) -> T) -> Option<T> {
+        self.reactor.borrow_mut().as_mut().map(use_it)
+    }
+
+    fn memory(&self) -> Lent<'_> {
+        Lent { env: self.env, arena: &self.arena, views: self.views }
+    }
+
+    /// Takes the commands that JavaScript has written, so that what is called next happens after them.
+    pub fn take_commands(&self, reactor: &mut Reactor<Ring>) {
+        self.queues.take_commands(|request| match request {
+            Request::ReadStart(handle) => reactor.read_start(handle),
+            Request::ReadStop(handle) => reactor.read_stop(handle),
+            Request::Write { handle, source, last } => reactor.write(handle, source, last),
+            Request::ShutDown(handle) => reactor.shut_down_write(handle),
+            Request::Close(handle) => reactor.close(handle),
+            Request::Release(buffer) => reactor.give_back(buffer),
+        });
+    }
+
+    /// One exchange with the kernel: commands in, completions out. True when there are completions to dispatch.
+    fn exchange(&self, reactor: &mut Reactor<Ring>) -> bool {
+        for (record, buffer) in self.delivered.borrow_mut().drain(..) {
+            if !self.queues.borrowed(record) {
+                reactor.give_back(buffer);
+            }
+        }
+        self.submit(reactor);
+        let mut delivered = self.delivered.borrow_mut();
+        let mut count = 0;
+        if let Some(errno) = self.failed.take() {
+            self.queues.put_failure(count, errno);
+            count += 1;
+        }
+        while count < COMPLETION_CAPACITY as usize
+            && let Some(event) = reactor.next_event()
+        {
+            if let iouring_reactor::Event::Received { slice, .. } = event {
+                delivered.push((count, slice.buffer));
+            }
+            self.queues.put(count, &event);
+            count += 1;
+        }
+        self.queues.offer(count);
+        count > 0
+    }
+
+    fn submit(&self, reactor: &mut Reactor<Ring>) {
+        self.take_commands(reactor);
+        if reactor.has_work()
+            && let Err(errno) = reactor.turn(&mut self.memory())
+        {
+            self.failed.set(Some(errno));
+        }
+    }
+
+    /// Submits what is there without dispatching anything: for the moment before the process ends, and for drivers that do not come
+    /// round by themselves.
+    pub fn flush(&self) {
+        self.with(|reactor| {
+            self.submit(reactor);
+            if reactor.has_work() {
+                reactor.kernel().signal();
+            }
+        });
+    }
+
+    /// Whether JavaScript or the reactor has left something to do.
+    pub fn has_work(&self) -> bool {
+        self.queues.commands() > 0 || self.reactor.borrow().as_ref().is_some_and(Reactor::has_work)
+    }
+
+    /// A turn. Called by the driver on the environment's thread, outside of JavaScript.
+    pub fn run(&self) {
+        // The loop is run inside a callback only by those who call `uv_run` themselves; the outer turn will see to it.
+        if self.running.replace(true) {
+            return;
+        }
+        let mut scope = ptr::null_mut();
+        // SAFETY: the environment is alive: its clean-up stops the driver first.
+        let scoped = unsafe { sys::napi_open_handle_scope(self.env, &raw mut scope) } == sys::Status::napi_ok;
+        if scoped {
+            self.with(|reactor| reactor.kernel().mute());
+            for _ in 0..ROUNDS {
+                if !self.with(|reactor| self.exchange(reactor)).unwrap_or(false) {
+                    break;
+                }
+                if !self.call_dispatch() {
+                    break;
+                }
+                if !self.has_work() && self.delivered.borrow().is_empty() {
+                    break;
+                }
+            }
+            self.with(|reactor| {
+                let ring = reactor.kernel();
+                // In this order: what arrives after `unmute` is announced, what arrived before is seen here.
+                ring.unmute();
+                if reactor.has_work() || self.queues.commands() > 0 || !self.queues.dispatched() {
+                    reactor.kernel().signal();
+                }
+            });
+            // SAFETY: opened above.
+            unsafe { sys::napi_close_handle_scope(self.env, scope) };
+        }
+        self.running.set(false);
+    }
+
+    /// Calls JavaScript until it has passed every completion. It returns early between two completions of one handle, so that microtasks
+    /// run in between as they would in core, and when a handler throws. False when JavaScript cannot be entered any more.
+    fn call_dispatch(&self) -> bool {
+        let mut failures = 0;
+        while !self.queues.dispatched() {
+            let mut function = ptr::null_mut();
+            let mut receiver = ptr::null_mut();
+            let mut result = ptr::null_mut();
+            // SAFETY: the environment is alive, a handle scope is open, the reference lives until the environment's end.
+            let status = unsafe {
+                if sys::napi_get_reference_value(self.env, self.dispatch, &raw mut function) != sys::Status::napi_ok
+                    || sys::napi_get_global(self.env, &raw mut receiver) != sys::Status::napi_ok
+                {
+                    return false;
+                }
+                sys::napi_make_callback(self.env, ptr::null_mut(), receiver, function, 0, ptr::null(), &raw mut result)
+            };
+            if status == sys::Status::napi_ok {
+                continue;
+            }
+            failures += 1;
+            if !self.report_exception() || failures > COMPLETION_CAPACITY {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Makes an exception that a handler threw an uncaught exception, as core does. False when there is none to be had: JavaScript is
+    /// being terminated.
+    fn report_exception(&self) -> bool {
+        let mut pending = false;
+        let mut exception = ptr::null_mut();
+        // SAFETY: the environment is alive and a handle scope is open.
+        unsafe {
+            sys::napi_is_exception_pending(self.env, &raw mut pending) == sys::Status::napi_ok
+                && pending
+                && sys::napi_get_and_clear_last_exception(self.env, &raw mut exception) == sys::Status::napi_ok
+                && sys::napi_fatal_exception(self.env, exception) == sys::Status::napi_ok
+        }
+    }
+
+    /// Ends the reactor: sends what is queued and fits, closes all descriptors.
+    pub fn stop(&self) {
+        let Some(mut reactor) = self.reactor.borrow_mut().take() else {
+            return;
+        };
+        self.take_commands(&mut reactor);
+        let mut memory = Lent { views: ptr::null_mut(), ..self.memory() };
+        if reactor.shut_down(&mut memory, PATIENCE) { drop(reactor) } else { reactor.abandon() }
+    }
+}

@@ -1,0 +1,98 @@
+//! Memory on the border: what JavaScript lends to a write, and what Rust shows to JavaScript.
+
+use std::ffi::c_void;
+use std::ptr::{self, NonNull};
+use std::sync::Arc;
+
+use iouring_reactor::memory::Mapping;
+use iouring_reactor::{Memory, Source};
+use napi::{Status, sys};
+
+/// The region of the arena; every other region is one more than an index into the array of lent views.
+const ARENA: u32 = 0;
+
+/// Finds the bytes of a write: in the arena, or in a view that JavaScript has lent.
+pub struct Lent<'a> {
+    pub env: sys::napi_env,
+    pub arena: &'a Mapping,
+    /// A JavaScript array of `Uint8Array`; null when JavaScript may not be entered any more.
+    pub views: sys::napi_ref,
+}
+
+impl Memory for Lent<'_> {
+    fn resolve(&mut self, source: &Source) -> Option<NonNull<u8>> {
+        let (start, length) = if source.region == ARENA {
+            (self.arena.start(), self.arena.length())
+        } else {
+            self.view(source.region - 1)?
+        };
+        let end = (source.offset as usize).checked_add(source.length as usize)?;
+        // SAFETY: the offset is at most the length of the memory found.
+        (end <= length).then(|| unsafe { start.add(source.offset as usize) })
+    }
+}
+
+impl Lent<'_> {
+    /// Where a lent view's bytes are now. A detached view has length zero.
+    fn view(&self, index: u32) -> Option<(NonNull<u8>, usize)> {
+        if self.views.is_null() {
+            return None;
+        }
+        let mut views = ptr::null_mut();
+        let mut view = ptr::null_mut();
+        let mut is_view = false;
+        let mut kind = 0;
+        let mut length = 0;
+        let mut data = ptr::null_mut();
+        // SAFETY: the environment is this thread's and a handle scope is open (the caller is a turn or a call from JavaScript); the
+        // out-pointers are locals; `view` is known to be a typed array before it is asked for its memory.
+        unsafe {
+            let found = sys::napi_get_reference_value(self.env, self.views, &raw mut views) == sys::Status::napi_ok
+                && sys::napi_get_element(self.env, views, index, &raw mut view) == sys::Status::napi_ok
+                && sys::napi_is_typedarray(self.env, view, &raw mut is_view) == sys::Status::napi_ok
+                && is_view
+                && sys::napi_get_typedarray_info(
+                    self.env,
+                    view,
+                    &raw mut kind,
+                    &raw mut length,
+                    &raw mut data,
+                    ptr::null_mut(),
+                    ptr::null_mut(),
+                ) == sys::Status::napi_ok
+                && kind == sys::TypedarrayType::uint8_array;
+            if !found {
+                return None;
+            }
+        }
+        // An empty view may have no address; then nothing is read from it either.
+        Some((NonNull::new(data.cast()).unwrap_or(NonNull::dangling()), length))
+    }
+}
+
+/// Shows a mapping to JavaScript as an `ArrayBuffer`. The mapping lives until both sides have let go of it.
+pub fn expose(env: sys::napi_env, memory: &Arc<Mapping>) -> napi::Result<sys::napi_value> {
+    unsafe extern "C" fn release(_env: sys::napi_env, _data: *mut c_void, hint: *mut c_void) {
+        // SAFETY: the hint is what `Arc::into_raw` gave below, and the finalizer runs once.
+        drop(unsafe { Arc::from_raw(hint.cast::<Mapping>().cast_const()) });
+    }
+    let hint = Arc::into_raw(Arc::clone(memory)).cast_mut();
+    let mut buffer = ptr::null_mut();
+    // SAFETY: the mapping stays where it is until `release` has run.
+    let status = unsafe {
+        sys::napi_create_external_arraybuffer(
+            env,
+            memory.start().as_ptr().cast(),
+            memory.length(),
+            Some(release),
+            hint.cast(),
+            &raw mut buffer,
+        )
+    };
+    if status != sys::Status::napi_ok {
+        // SAFETY: nothing was created that would call the finalizer.
+        drop(unsafe { Arc::from_raw(hint.cast_const()) });
+        return Err(napi::Error::new(Status::from(status), "this runtime does not allow external ArrayBuffers"));
+    }
+    Ok(buffer)
+}

@@ -1,0 +1,320 @@
+//! The class that TypeScript sees.
+//!
+//! What happens for every message goes through the queues of [`crate::protocol`]; the methods here are for what happens a few times in
+//! the life of a socket. Those that return a number return a negative errno on failure.
+
+use std::ptr;
+use std::rc::Rc;
+
+use iouring_reactor::address::{Endpoint as ReactorEndpoint, SocketAddress};
+use iouring_reactor::options;
+use iouring_reactor::socket::{self, Domain as ReactorDomain, Type};
+use iouring_reactor::{Config, Errno, Error, HandleId};
+use napi::bindgen_prelude::{Either, Env, Function, Object, Unknown};
+use napi::{JsValue, Status, sys};
+use napi_derive::napi;
+
+use crate::driver::Driver;
+use crate::instance::Instance;
+use crate::memory::expose;
+use crate::uv::UvDriver;
+use crate::waiter::WaiterDriver;
+
+/// Address families of sockets.
+#[napi]
+pub enum Domain {
+    /// IPv4.
+    Ipv4,
+    /// IPv6.
+    Ipv6,
+    /// UNIX.
+    Unix,
+}
+
+/// An address as core prints it. UNIX sockets have a `path` (empty when unnamed) and nothing else.
+#[napi(object)]
+pub struct Endpoint {
+    /// 4 or 6, 0 for UNIX sockets.
+    pub family: u32,
+    /// The IP address with its scope, or the path; abstract names begin with a zero byte.
+    pub address: String,
+    /// The port, 0 for UNIX sockets.
+    pub port: u32,
+}
+
+/// Counts of what the reactor holds. All but `turns` return to zero when everything has been closed and read.
+#[napi(object)]
+pub struct Stats {
+    /// Handles open or closing.
+    pub handles: u32,
+    /// Operations in flight.
+    pub operations: u32,
+    /// Receive buffers lent to readers.
+    pub buffers_lent: u32,
+    /// Streams waiting for a receive buffer.
+    pub starved: u32,
+    /// Requests waiting for room in the submission queue.
+    pub backlog: u32,
+    /// Turns made.
+    pub turns: f64,
+}
+
+/// Port of addresses that are paths.
+const NO_PORT: i32 = -1;
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+fn status(outcome: Option<Result<(), Errno>>) -> i32 {
+    outcome.unwrap_or(Err(Errno(libc::EBADF))).map_or_else(Errno::negated, |()| 0)
+}
+
+fn address(text: &str, port: i32) -> Result<SocketAddress, Errno> {
+    if port == NO_PORT {
+        return SocketAddress::unix(text.as_bytes());
+    }
+    SocketAddress::ip(text, u16::try_from(port).map_err(|_| Errno(libc::EINVAL))?)
+}
+
+fn endpoint(address: Result<SocketAddress, Errno>) -> Either<Endpoint, i32> {
+    let endpoint = match address.map(|address| address.to_endpoint()) {
+        Ok(ReactorEndpoint::V4 { address, port }) => Endpoint { family: 4, address, port: port.into() },
+        Ok(ReactorEndpoint::V6 { address, port }) => Endpoint { family: 6, address, port: port.into() },
+        Ok(ReactorEndpoint::Unix { path }) => {
+            Endpoint { family: 0, address: String::from_utf8_lossy(&path).into_owned(), port: 0 }
+        }
+        Ok(ReactorEndpoint::Unnamed) => Endpoint { family: 0, address: String::new(), port: 0 },
+        Ok(ReactorEndpoint::Other) => return Either::B(-libc::EAFNOSUPPORT),
+        Err(errno) => return Either::B(errno.negated()),
+    };
+    Either::A(endpoint)
+}
+
+/// An error with the reactor's code, as TypeScript expects it: `code: message`.
+fn to_js(error: &Error) -> napi::Error {
+    let code = match error {
+        Error::Unsupported { reason, .. } => reason.code(),
+        Error::Os { .. } => "ERR_IOURING_SET_UP",
+        Error::Config { .. } => "ERR_IOURING_CONFIG",
+    };
+    napi::Error::new(Status::GenericFailure, format!("{code}: {error}"))
+}
+
+/// The reactor of a JavaScript thread. There is one per thread, made on first use and ended with the thread.
+#[napi]
+pub struct NativeReactor {
+    instance: Rc<Instance>,
+}
+
+#[napi]
+impl NativeReactor {
+    /// Makes the reactor of this thread.
+    ///
+    /// `dispatch` is called without arguments whenever there are completions; it passes them by counting up the header's cursor and may return
+    /// early. `views` is the array in which views are lent to writes: region *n* of a write is `views[n - 1]`.
+    /// `waiter` asks for the waiter thread; without it libuv is used where there is one.
+    #[napi(constructor)]
+    pub fn new(env: Env, dispatch: Function<'_, (), ()>, views: Object<'_>, waiter: bool) -> napi::Result<Self> {
+        if env.get_instance_data::<Rc<Instance>>()?.is_some() {
+            return Err(napi::Error::new(
+                Status::GenericFailure,
+                "ERR_IOURING_SET_UP: this thread has a reactor already",
+            ));
+        }
+        let dispatch = reference(&env, dispatch.raw())?;
+        let views = reference(&env, views.raw())?;
+        let config = Config { arena_size: crate::protocol::ARENA_SIZE, ..Config::default() };
+        let instance = Rc::new(Instance::new(env.raw(), &config, dispatch, views).map_err(|error| to_js(&error))?);
+        let eventfd = instance.with(|reactor| reactor.kernel().eventfd()).unwrap_or(-1);
+        let driver: Option<Box<dyn Driver>> =
+            if waiter { None } else { UvDriver::start(&instance, eventfd).map(|driver| Box::new(driver) as _) };
+        let driver = driver.or_else(|| WaiterDriver::start(&instance, eventfd).map(|driver| Box::new(driver) as _));
+        let Some(driver) = driver else {
+            return Err(napi::Error::new(
+                Status::GenericFailure,
+                "ERR_IOURING_SET_UP: nothing to wake JavaScript with",
+            ));
+        };
+        instance.drive(driver);
+        env.set_instance_data(Rc::clone(&instance), (), |_| ())?;
+        crate::cleanup::register(&instance)?;
+        Ok(Self { instance })
+    }
+
+    /// The queues of the protocol.
+    #[napi(getter, ts_return_type = "ArrayBuffer")]
+    pub fn queues(&self) -> napi::Result<Unknown<'static>> {
+        self.exposed(self.instance.queues())
+    }
+
+    /// The arena that small writes are copied into: region 0.
+    #[napi(getter, ts_return_type = "ArrayBuffer")]
+    pub fn arena(&self) -> napi::Result<Unknown<'static>> {
+        self.exposed(self.instance.arena())
+    }
+
+    /// The receive buffers.
+    #[napi(getter, ts_return_type = "ArrayBuffer")]
+    pub fn pool(&self) -> napi::Result<Unknown<'static>> {
+        let memory = self.instance.with(|reactor| std::sync::Arc::clone(reactor.pool().memory()));
+        self.exposed(&memory.ok_or_else(|| napi::Error::from_reason("the reactor has ended"))?)
+    }
+
+    fn exposed(&self, memory: &std::sync::Arc<iouring_reactor::memory::Mapping>) -> napi::Result<Unknown<'static>> {
+        let env = self.instance.env();
+        let value = expose(env, memory)?;
+        // SAFETY: the value was made in this environment just now; it is returned to JavaScript at once.
+        Ok(unsafe { Unknown::from_raw_unchecked(env, value) })
+    }
+
+    /// Whether commands are taken up at the end of every tick. Otherwise `flush` must be called after writing some.
+    #[napi(getter)]
+    pub fn flushes(&self) -> bool {
+        self.instance.driver().is_some_and(Driver::flushes)
+    }
+
+    /// Takes up commands now. Their completions are dispatched later.
+    #[napi]
+    pub fn flush(&self) {
+        self.instance.flush();
+    }
+
+    /// Keeps the process alive.
+    #[napi]
+    pub fn reference(&self) {
+        if let Some(driver) = self.instance.driver() {
+            driver.reference();
+        }
+    }
+
+    /// Lets the process end.
+    #[napi]
+    pub fn unreference(&self) {
+        if let Some(driver) = self.instance.driver() {
+            driver.unreference();
+        }
+    }
+
+    /// Opens a stream socket that will connect, or one that will listen: a handle.
+    #[napi]
+    pub fn open(&self, domain: Domain, listener: bool) -> i32 {
+        let domain = match domain {
+            Domain::Ipv4 => ReactorDomain::Ipv4,
+            Domain::Ipv6 => ReactorDomain::Ipv6,
+            Domain::Unix => ReactorDomain::Unix,
+        };
+        match socket::open(domain, Type::Stream) {
+            Ok(descriptor) => self.add(descriptor, listener),
+            Err(errno) => errno.negated(),
+        }
+    }
+
+    /// Takes over an open stream socket: a handle. The descriptor belongs to the reactor from then on.
+    #[napi]
+    pub fn adopt(&self, fd: i32, listener: bool) -> i32 {
+        match socket::describe(fd) {
+            Ok(description) if description.kind == Type::Stream => {}
+            Ok(_) => return -libc::EINVAL,
+            Err(errno) => return errno.negated(),
+        }
+        // SAFETY: JavaScript gives the descriptor away, as with core's `new net.Socket({ fd })`; nothing of ours owns it, or the caller has
+        // broken the same rule that core has.
+        match unsafe { socket::adopt(fd) } {
+            Ok((descriptor, _)) => self.add(descriptor, listener),
+            Err(errno) => errno.negated(),
+        }
+    }
+
+    fn add(&self, descriptor: std::os::fd::OwnedFd, listener: bool) -> i32 {
+        let handle = self
+            .instance
+            .with(|reactor| if listener { reactor.add_listener(descriptor) } else { reactor.add_stream(descriptor) });
+        handle.flatten().map_or(-libc::EMFILE, HandleId::raw)
+    }
+
+    fn descriptor(&self, handle: i32) -> Result<i32, Errno> {
+        self.instance.with(|reactor| reactor.descriptor(HandleId::from_raw(handle))).flatten().ok_or(Errno(libc::EBADF))
+    }
+
+    /// The descriptor of a handle.
+    #[napi]
+    pub fn fd(&self, handle: i32) -> i32 {
+        self.descriptor(handle).unwrap_or_else(Errno::negated)
+    }
+
+    /// Binds to an IP address and port, or to a path with port -1.
+    #[napi]
+    pub fn bind(&self, handle: i32, text: String, port: i32) -> i32 {
+        status(Some(self.descriptor(handle).and_then(|fd| socket::bind(fd, &address(&text, port)?))))
+    }
+
+    /// Listens and starts accepting.
+    #[napi]
+    pub fn listen(&self, handle: i32, backlog: i32) -> i32 {
+        status(self.instance.with(|reactor| reactor.listen(HandleId::from_raw(handle), backlog)))
+    }
+
+    /// Starts connecting to an IP address and port, or to a path with port -1. A `Connected` completion follows.
+    #[napi]
+    pub fn connect(&self, handle: i32, text: String, port: i32) -> i32 {
+        status(self.instance.with(|reactor| {
+            // What was asked for before comes first.
+            self.instance.take_commands(reactor);
+            reactor.connect(HandleId::from_raw(handle), address(&text, port)?)
+        }))
+    }
+
+    /// The address that a socket is bound to.
+    #[napi]
+    pub fn local_endpoint(&self, handle: i32) -> Either<Endpoint, i32> {
+        endpoint(self.descriptor(handle).and_then(socket::local_address))
+    }
+
+    /// The address that a socket is connected to.
+    #[napi]
+    pub fn peer_endpoint(&self, handle: i32) -> Either<Endpoint, i32> {
+        endpoint(self.descriptor(handle).and_then(socket::peer_address))
+    }
+
+    /// Sets a socket option, one of `SocketOption`.
+    #[napi]
+    pub fn set_option(&self, handle: i32, option: u32, value: i32) -> i32 {
+        status(Some(
+            self.descriptor(handle).and_then(|fd| options::set(fd, options::SocketOption::try_from(option)?, value)),
+        ))
+    }
+
+    /// Reads a socket option. Unlike elsewhere, the result is the value, and failure is an exception-free `null`.
+    #[napi]
+    pub fn get_option(&self, handle: i32, option: u32) -> Option<i32> {
+        self.descriptor(handle).and_then(|fd| options::get(fd, options::SocketOption::try_from(option)?)).ok()
+    }
+
+    /// Counts.
+    #[napi]
+    pub fn stats(&self) -> Stats {
+        let stats = self.instance.with(|reactor| reactor.stats()).unwrap_or_default();
+        #[allow(clippy::cast_precision_loss, reason = "2^53 turns take longer than the machine lives")]
+        Stats {
+            handles: count(stats.handles),
+            operations: count(stats.operations),
+            buffers_lent: count(stats.buffers_lent),
+            starved: count(stats.starved),
+            backlog: count(stats.backlog),
+            turns: stats.turns as f64,
+        }
+    }
+}
+
+/// A reference that keeps a value for the life of the environment.
+fn reference(env: &Env, value: sys::napi_value) -> napi::Result<sys::napi_ref> {
+    let mut reference = ptr::null_mut();
+    // SAFETY: the value was passed to the call that is running.
+    let status = unsafe { sys::napi_create_reference(env.raw(), value, 1, &raw mut reference) };
+    if status == sys::Status::napi_ok {
+        Ok(reference)
+    } else {
+        Err(napi::Error::new(Status::from(status), "no reference"))
+    }
+}

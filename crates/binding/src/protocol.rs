@@ -1,0 +1,231 @@
+//! The protocol between TypeScript and Rust: three areas of 32-bit words in one shared buffer.
+//!
+//! - **Header**: [`Header`] words.
+//! - **Commands**, written by TypeScript, taken by Rust: what is to be done.
+//! - **Completions**, written by Rust, read by TypeScript: what has happened.
+//!
+//! A record is [`RECORD_WORDS`] words. The numbers are written here and nowhere else; `npm run protocol` carries them over.
+//!
+//! NOTE on trust: TypeScript, and anything that gets hold of the buffer, may write any word at any time. Every word is read
+//! once, as an atomic, and checked by what it is used for: handles are looked up, sources are bounds-checked when they are resolved,
+//! kinds and counts are checked here.
+
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use iouring_reactor::memory::Mapping;
+use iouring_reactor::{Errno, Event, HandleId, Source};
+use napi_derive::napi;
+
+/// Words of the header.
+#[napi]
+pub const HEADER_WORDS: u32 = 16;
+/// Words of a command or completion.
+#[napi]
+pub const RECORD_WORDS: u32 = 8;
+/// Commands that fit before they must be taken.
+#[napi]
+pub const COMMAND_CAPACITY: u32 = 2048;
+/// Completions that are handed over at once.
+#[napi]
+pub const COMPLETION_CAPACITY: u32 = 1024;
+/// Bytes of the arena that small writes are copied into.
+#[napi]
+pub const ARENA_SIZE: u32 = 2 * 1024 * 1024;
+
+/// Positions of the header's words.
+#[napi]
+pub enum Header {
+    /// Commands written and not yet taken. TypeScript counts up, Rust sets it to zero.
+    Commands,
+    /// Completions to be dispatched. Written by Rust.
+    Completions,
+    /// Completions dispatched so far. Set to zero by Rust, counted up by TypeScript.
+    Cursor,
+}
+
+/// Kinds of commands. Words: kind, handle, then as said.
+#[napi]
+pub enum Command {
+    /// Let data come.
+    ReadStart,
+    /// Let no more data come.
+    ReadStop,
+    /// Send bytes: region, offset, length; then 1 if the write request ends here, 0 if more of it follows.
+    Write,
+    /// End the sending half after what was written.
+    ShutDown,
+    /// Close.
+    Close,
+    /// Give a borrowed receive buffer back: its number in the place of the handle.
+    Release,
+}
+
+/// Kinds of completions. Words: kind, handle, status or count, then as said. Statuses are zero or a negative errno.
+#[napi]
+pub enum Completion {
+    /// A connect has ended: status.
+    Connected,
+    /// A connection was accepted: the new stream's handle.
+    Accepted,
+    /// The listener stopped accepting: status.
+    AcceptFailed,
+    /// Bytes have arrived: their number, their offset in the pool, the buffer's number. Read them before the record is passed; TypeScript
+    /// may set the word behind to 1 to borrow the buffer until a `Release`.
+    Received,
+    /// Nothing more will arrive: zero at the end of the stream, or an error.
+    Ended,
+    /// A write request is with the kernel: status.
+    Written,
+    /// The sending half has been shut down: status.
+    ShutDown,
+    /// The handle is closed and its name no longer valid.
+    Closed,
+    /// The ring itself has failed: status. There is no handle.
+    RingFailed,
+}
+
+/// Position, in a completion, of the word that TypeScript sets to borrow a buffer.
+#[napi]
+pub const BORROWED_WORD: u32 = 5;
+
+/// What a command asks for.
+pub enum Request {
+    ReadStart(HandleId),
+    ReadStop(HandleId),
+    Write { handle: HandleId, source: Source, last: bool },
+    ShutDown(HandleId),
+    Close(HandleId),
+    Release(u16),
+}
+
+const COMMANDS_START: usize = HEADER_WORDS as usize;
+const COMPLETIONS_START: usize = COMMANDS_START + (COMMAND_CAPACITY * RECORD_WORDS) as usize;
+const WORDS: usize = COMPLETIONS_START + (COMPLETION_CAPACITY * RECORD_WORDS) as usize;
+
+/// The shared buffer.
+pub struct Queues {
+    memory: Arc<Mapping>,
+}
+
+impl Queues {
+    pub fn new() -> Result<Self, Errno> {
+        #[allow(
+            clippy::arc_with_non_send_sync,
+            reason = "shared with the finalizer of the ArrayBuffer, which may run on another thread"
+        )]
+        Ok(Self { memory: Arc::new(Mapping::new(WORDS * size_of::<i32>())?) })
+    }
+
+    pub fn memory(&self) -> &Arc<Mapping> {
+        &self.memory
+    }
+
+    fn word(&self, position: usize) -> &AtomicI32 {
+        assert!(position < WORDS, "inside the shared buffer");
+        let words: NonNull<AtomicI32> = self.memory.start().cast();
+        // SAFETY: the position is inside the mapping, which is page-aligned, lives as long as `self` and is only ever accessed as atomic
+        // words on our side. JavaScript's plain accesses to it are made by the same thread.
+        unsafe { words.add(position).as_ref() }
+    }
+
+    fn get(&self, position: usize) -> i32 {
+        self.word(position).load(Ordering::Relaxed)
+    }
+
+    fn set(&self, position: usize, value: i32) {
+        self.word(position).store(value, Ordering::Relaxed);
+    }
+
+    /// Commands waiting.
+    pub fn commands(&self) -> usize {
+        let count = self.get(Header::Commands as usize);
+        usize::try_from(count).unwrap_or(0).min(COMMAND_CAPACITY as usize)
+    }
+
+    /// Takes the commands out, in order. What makes no sense is skipped: TypeScript's side never writes it.
+    pub fn take_commands(&self, mut each: impl FnMut(Request)) {
+        let count = self.commands();
+        for record in 0..count {
+            let at = COMMANDS_START + record * RECORD_WORDS as usize;
+            let handle = HandleId::from_raw(self.get(at + 1));
+            let kind = self.get(at);
+            let request = match kind {
+                _ if kind == Command::ReadStart as i32 => Request::ReadStart(handle),
+                _ if kind == Command::ReadStop as i32 => Request::ReadStop(handle),
+                _ if kind == Command::Write as i32 => {
+                    let (Ok(region), Ok(offset), Ok(length)) = (
+                        u32::try_from(self.get(at + 2)),
+                        u32::try_from(self.get(at + 3)),
+                        u32::try_from(self.get(at + 4)),
+                    ) else {
+                        continue;
+                    };
+                    Request::Write { handle, source: Source { region, offset, length }, last: self.get(at + 5) != 0 }
+                }
+                _ if kind == Command::ShutDown as i32 => Request::ShutDown(handle),
+                _ if kind == Command::Close as i32 => Request::Close(handle),
+                _ if kind == Command::Release as i32 => match u16::try_from(self.get(at + 1)) {
+                    Ok(buffer) => Request::Release(buffer),
+                    Err(_) => continue,
+                },
+                _ => continue,
+            };
+            each(request);
+        }
+        self.set(Header::Commands as usize, 0);
+    }
+
+    /// Whether the completion at that place was borrowed by its reader.
+    pub fn borrowed(&self, record: usize) -> bool {
+        self.get(COMPLETIONS_START + record * RECORD_WORDS as usize + BORROWED_WORD as usize) != 0
+    }
+
+    /// Writes a completion at that place, which must be below [`COMPLETION_CAPACITY`].
+    pub fn put(&self, record: usize, event: &Event) {
+        let (kind, handle, result, first, second) = match *event {
+            Event::Connected { handle, status } => (Completion::Connected, handle.raw(), status, 0, 0),
+            Event::Accepted { listener, peer } => (Completion::Accepted, listener.raw(), peer.raw(), 0, 0),
+            Event::AcceptFailed { listener, status } => (Completion::AcceptFailed, listener.raw(), status, 0, 0),
+            Event::Received { handle, slice } => {
+                // The pool is smaller than 2 GiB.
+                (
+                    Completion::Received,
+                    handle.raw(),
+                    slice.length.cast_signed(),
+                    slice.offset.cast_signed(),
+                    i32::from(slice.buffer),
+                )
+            }
+            Event::Ended { handle, status } => (Completion::Ended, handle.raw(), status, 0, 0),
+            Event::Written { handle, status } => (Completion::Written, handle.raw(), status, 0, 0),
+            Event::ShutDown { handle, status } => (Completion::ShutDown, handle.raw(), status, 0, 0),
+            Event::Closed { handle } => (Completion::Closed, handle.raw(), 0, 0, 0),
+        };
+        self.put_words(record, [kind as i32, handle, result, first, second, 0]);
+    }
+
+    /// Writes the completion that says that the ring has failed.
+    pub fn put_failure(&self, record: usize, errno: Errno) {
+        self.put_words(record, [Completion::RingFailed as i32, -1, errno.negated(), 0, 0, 0]);
+    }
+
+    fn put_words(&self, record: usize, words: [i32; 6]) {
+        let at = COMPLETIONS_START + record * RECORD_WORDS as usize;
+        for (position, word) in words.into_iter().enumerate() {
+            self.set(at + position, word);
+        }
+    }
+
+    /// Hands completions over for dispatch.
+    pub fn offer(&self, completions: usize) {
+        self.set(Header::Cursor as usize, 0);
+        self.set(Header::Completions as usize, i32::try_from(completions).unwrap_or(0));
+    }
+
+    /// Whether TypeScript has passed all the completions offered.
+    pub fn dispatched(&self) -> bool {
+        self.get(Header::Cursor as usize) >= self.get(Header::Completions as usize)
+    }
+}

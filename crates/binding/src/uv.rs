@@ -1,0 +1,252 @@
+//! The libuv driver: a poll handle on the ring's eventfd, and a prepare handle that takes up, right before libuv goes to sleep, what
+//! timers, immediates and promises have asked for.
+//!
+//! libuv cannot poll the ring itself: with `DEFER_TASKRUN` its descriptor becomes readable only after the deferred work has run.
+//!
+//! Its functions are looked up when they are needed, since a runtime may have Node-API without libuv.
+
+use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::cell::{Cell, RefCell};
+use std::ffi::{CStr, c_int, c_uint, c_void};
+use std::rc::{Rc, Weak};
+
+use napi::sys;
+
+use crate::driver::Driver;
+use crate::instance::Instance;
+
+type Handle = *mut c_void;
+type Loop = *mut sys::uv_loop_s;
+
+/// `uv_handle_type`.
+const UV_POLL: c_uint = 8;
+const UV_PREPARE: c_uint = 9;
+/// `uv_poll_event`.
+const UV_READABLE: c_int = 1;
+
+/// libuv's functions, from the process.
+#[derive(Clone, Copy)]
+struct Functions {
+    poll_init: unsafe extern "C" fn(Loop, Handle, c_int) -> c_int,
+    poll_start: unsafe extern "C" fn(Handle, c_int, unsafe extern "C" fn(Handle, c_int, c_int)) -> c_int,
+    prepare_init: unsafe extern "C" fn(Loop, Handle) -> c_int,
+    prepare_start: unsafe extern "C" fn(Handle, unsafe extern "C" fn(Handle)) -> c_int,
+    reference: unsafe extern "C" fn(Handle),
+    unreference: unsafe extern "C" fn(Handle),
+    close: unsafe extern "C" fn(Handle, Option<unsafe extern "C" fn(Handle)>),
+    set_data: unsafe extern "C" fn(Handle, *mut c_void),
+    get_data: unsafe extern "C" fn(Handle) -> *mut c_void,
+    handle_size: unsafe extern "C" fn(c_uint) -> usize,
+}
+
+impl Functions {
+    fn find() -> Option<Self> {
+        fn symbol(name: &CStr) -> Option<*mut c_void> {
+            // SAFETY: a look-up by a terminated name.
+            let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
+            (!address.is_null()).then_some(address)
+        }
+        // SAFETY: each symbol is libuv's function of that name, and the field has its type as uv.h declares it.
+        unsafe {
+            Some(Self {
+                poll_init: std::mem::transmute::<*mut c_void, unsafe extern "C" fn(Loop, Handle, c_int) -> c_int>(
+                    symbol(c"uv_poll_init")?,
+                ),
+                poll_start: std::mem::transmute::<
+                    *mut c_void,
+                    unsafe extern "C" fn(Handle, c_int, unsafe extern "C" fn(Handle, c_int, c_int)) -> c_int,
+                >(symbol(c"uv_poll_start")?),
+                prepare_init: std::mem::transmute::<*mut c_void, unsafe extern "C" fn(Loop, Handle) -> c_int>(symbol(
+                    c"uv_prepare_init",
+                )?),
+                prepare_start: std::mem::transmute::<
+                    *mut c_void,
+                    unsafe extern "C" fn(Handle, unsafe extern "C" fn(Handle)) -> c_int,
+                >(symbol(c"uv_prepare_start")?),
+                reference: std::mem::transmute::<*mut c_void, unsafe extern "C" fn(Handle)>(symbol(c"uv_ref")?),
+                unreference: std::mem::transmute::<*mut c_void, unsafe extern "C" fn(Handle)>(symbol(c"uv_unref")?),
+                close: std::mem::transmute::<
+                    *mut c_void,
+                    unsafe extern "C" fn(Handle, Option<unsafe extern "C" fn(Handle)>),
+                >(symbol(c"uv_close")?),
+                set_data: std::mem::transmute::<*mut c_void, unsafe extern "C" fn(Handle, *mut c_void)>(symbol(
+                    c"uv_handle_set_data",
+                )?),
+                get_data: std::mem::transmute::<*mut c_void, unsafe extern "C" fn(Handle) -> *mut c_void>(symbol(
+                    c"uv_handle_get_data",
+                )?),
+                handle_size: std::mem::transmute::<*mut c_void, unsafe extern "C" fn(c_uint) -> usize>(symbol(
+                    c"uv_handle_size",
+                )?),
+            })
+        }
+    }
+}
+
+thread_local! {
+    /// Found once per thread, for the callbacks, which get nothing but a handle.
+    static FUNCTIONS: Option<Functions> = Functions::find();
+}
+
+fn functions() -> Option<Functions> {
+    FUNCTIONS.with(|functions| *functions)
+}
+
+/// What both handles point at.
+struct Shared {
+    instance: Weak<Instance>,
+    /// Handles not yet closed.
+    open: Cell<u32>,
+    done: RefCell<Option<Box<dyn FnOnce()>>>,
+}
+
+/// See the module.
+pub struct UvDriver {
+    functions: Functions,
+    poll: Handle,
+    prepare: Handle,
+}
+
+impl UvDriver {
+    /// Starts polling. `None` where the runtime has no libuv or the handles cannot be made.
+    pub fn start(instance: &Rc<Instance>, eventfd: c_int) -> Option<Self> {
+        let functions = functions()?;
+        let mut uv_loop = std::ptr::null_mut();
+        // SAFETY: the environment is alive; the out-pointer is a local.
+        let status = unsafe { sys::napi_get_uv_event_loop(instance.env(), &raw mut uv_loop) };
+        if status != sys::Status::napi_ok || uv_loop.is_null() {
+            return None;
+        }
+        let shared =
+            Rc::new(Shared { instance: Rc::downgrade(instance), open: Cell::new(0), done: RefCell::new(None) });
+        // SAFETY: libuv is initialized by its own functions, on the loop's thread, in memory of the size it asks for, which is freed only in
+        // the close callback; a handle whose initialization failed was never made known to the loop.
+        unsafe {
+            let poll = allocate(functions, UV_POLL);
+            let prepare = allocate(functions, UV_PREPARE);
+            if (functions.poll_init)(uv_loop, poll, eventfd) != 0 {
+                release(functions, poll, UV_POLL);
+                release(functions, prepare, UV_PREPARE);
+                return None;
+            }
+            (functions.prepare_init)(uv_loop, prepare);
+            for handle in [poll, prepare] {
+                shared.open.set(shared.open.get() + 1);
+                (functions.set_data)(handle, Rc::into_raw(Rc::clone(&shared)).cast_mut().cast());
+                (functions.unreference)(handle);
+            }
+            let driver = Self { functions, poll, prepare };
+            let started = (functions.poll_start)(poll, UV_READABLE, on_readable) == 0
+                && (functions.prepare_start)(prepare, on_prepare) == 0;
+            if !started {
+                driver.stop(Box::new(|| ()));
+                return None;
+            }
+            Some(driver)
+        }
+    }
+}
+
+impl Driver for UvDriver {
+    fn reference(&self) {
+        // SAFETY: the handle is open until `stop`, after which nobody asks.
+        unsafe { (self.functions.reference)(self.poll) };
+    }
+
+    fn unreference(&self) {
+        // SAFETY: as in `reference`.
+        unsafe { (self.functions.unreference)(self.poll) };
+    }
+
+    fn flushes(&self) -> bool {
+        true
+    }
+
+    fn stop(&self, done: Box<dyn FnOnce()>) {
+        // SAFETY: the handles are open; from here on only the close callbacks touch them.
+        unsafe {
+            let shared = shared(self.functions, self.poll);
+            *shared.done.borrow_mut() = Some(done);
+            (self.functions.close)(self.poll, Some(on_closed_poll));
+            (self.functions.close)(self.prepare, Some(on_closed_prepare));
+        }
+    }
+}
+
+/// # Safety
+/// Must be called with a handle type that libuv knows.
+unsafe fn allocate(functions: Functions, kind: c_uint) -> Handle {
+    // SAFETY: the size of a handle is not zero.
+    unsafe { alloc_zeroed(layout(functions, kind)).cast() }
+}
+
+/// # Safety
+/// The handle must come from [`allocate`] with the same kind and be closed or never initialized.
+unsafe fn release(functions: Functions, handle: Handle, kind: c_uint) {
+    // SAFETY: the caller's promise.
+    unsafe { dealloc(handle.cast(), layout(functions, kind)) };
+}
+
+fn layout(functions: Functions, kind: c_uint) -> Layout {
+    // SAFETY: a pure function of its argument.
+    let size = unsafe { (functions.handle_size)(kind) };
+    Layout::from_size_align(size, align_of::<u128>()).expect("the size of a libuv handle")
+}
+
+/// # Safety
+/// The handle's data must be what [`UvDriver::start`] set, not yet taken back by its close callback.
+unsafe fn shared(functions: Functions, handle: Handle) -> Rc<Shared> {
+    // SAFETY: the handle owns one count, which stays with it: another is made for the caller.
+    unsafe {
+        let shared = (functions.get_data)(handle).cast::<Shared>().cast_const();
+        Rc::increment_strong_count(shared);
+        Rc::from_raw(shared)
+    }
+}
+
+unsafe extern "C" fn on_readable(poll: Handle, _status: c_int, _events: c_int) {
+    let Some(functions) = functions() else { return };
+    // SAFETY: libuv calls with the handle that was started, before its close callback.
+    if let Some(instance) = unsafe { shared(functions, poll) }.instance.upgrade() {
+        instance.with(|reactor| reactor.kernel().acknowledge());
+        instance.run();
+    }
+}
+
+unsafe extern "C" fn on_prepare(prepare: Handle) {
+    let Some(functions) = functions() else { return };
+    // SAFETY: as in `on_readable`.
+    if let Some(instance) = unsafe { shared(functions, prepare) }.instance.upgrade()
+        && instance.has_work()
+    {
+        instance.run();
+    }
+}
+
+unsafe extern "C" fn on_closed_poll(handle: Handle) {
+    // SAFETY: called once, by libuv, with the closed poll handle.
+    unsafe { on_closed(handle, UV_POLL) };
+}
+
+unsafe extern "C" fn on_closed_prepare(handle: Handle) {
+    // SAFETY: called once, by libuv, with the closed prepare handle.
+    unsafe { on_closed(handle, UV_PREPARE) };
+}
+
+/// # Safety
+/// Once for each handle, after libuv has let go of it.
+unsafe fn on_closed(handle: Handle, kind: c_uint) {
+    let Some(functions) = functions() else { return };
+    // SAFETY: takes back the count that the handle owned; libuv does not touch the handle's memory any more.
+    let shared = unsafe {
+        let shared = Rc::from_raw((functions.get_data)(handle).cast::<Shared>().cast_const());
+        release(functions, handle, kind);
+        shared
+    };
+    shared.open.set(shared.open.get() - 1);
+    if shared.open.get() == 0
+        && let Some(done) = shared.done.borrow_mut().take()
+    {
+        done();
+    }
+}

@@ -1,0 +1,185 @@
+//! What every operation needs at hand, and how requests get into the submission queue.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::buffer_pool::BufferPool;
+use crate::error::Errno;
+use crate::event::Event;
+use crate::handle::{Common, HandleId};
+use crate::kernel::{Completion, Kernel, Request, Wait};
+use crate::listener::Reserve;
+use crate::operation::{IGNORED, Message, Operation, OperationId, OperationKind, Operations, Owned};
+use crate::stream::MAX_SLICES;
+
+/// Message headers kept for reuse.
+const SPARE_MESSAGES: usize = 64;
+
+/// Attempts to get the kernel to take what was submitted while it says that it is short of memory or overflowed.
+const ENTER_ATTEMPTS: usize = 64;
+
+/// What every operation needs at hand: the kernel, the slab, the buffers and the lists.
+pub(crate) struct Context<K> {
+    // Dropped first: closing the ring ends the kernel's use of what follows.
+    pub(crate) kernel: K,
+    pub(crate) operations: Operations,
+    pub(crate) pool: BufferPool,
+    pub(crate) events: VecDeque<Event>,
+    /// Streams with something to send.
+    pub(crate) unsent: Vec<HandleId>,
+    /// Streams that found no buffer.
+    pub(crate) starved: VecDeque<HandleId>,
+    pub(crate) reserve: Reserve,
+    /// Requests that found no room in the submission queue. They go first, in order.
+    pub(crate) backlog: VecDeque<(Request, u64)>,
+    /// Completions taken from the kernel and not yet looked at.
+    pub(crate) arrived: Vec<Completion>,
+    #[allow(clippy::vec_box, reason = "the kernel reads the header: its address must hold while the vector grows")]
+    spare: Vec<Box<Message>>,
+    /// The kernel has got buffers back since the starved were last fed.
+    pub(crate) buffer_returned: bool,
+}
+
+impl<K: Kernel> Context<K> {
+    /// Hands all buffers to the kernel.
+    pub(crate) fn new(mut kernel: K, mut pool: BufferPool) -> Self {
+        pool.provide_all(&mut kernel);
+        Self {
+            kernel,
+            operations: Operations::default(),
+            pool,
+            events: VecDeque::new(),
+            unsent: Vec::new(),
+            starved: VecDeque::new(),
+            reserve: Reserve::default(),
+            backlog: VecDeque::new(),
+            arrived: Vec::new(),
+            spare: Vec::new(),
+            buffer_returned: false,
+        }
+    }
+
+    /// Whether a turn would find anything to do.
+    pub(crate) fn has_work(&self) -> bool {
+        self.kernel.unsubmitted() > 0
+            || !self.unsent.is_empty()
+            || !self.backlog.is_empty()
+            || !self.arrived.is_empty()
+            || !self.events.is_empty()
+            || self.buffer_returned
+            || self.kernel.ready()
+    }
+
+    /// Starts an operation. It counts as in flight on its handle until its terminal completion.
+    pub(crate) fn start(
+        &mut self,
+        common: &mut Common,
+        kind: OperationKind,
+        owned: Owned,
+        request: &Request,
+    ) -> OperationId {
+        common.in_flight += 1;
+        let id = self.operations.insert(Operation { handle: common.id, kind, offered: 0, owned });
+        self.push(request, id.user_data());
+        id
+    }
+
+    /// Starts a send, unless the submission queue has no room: a send may point into JavaScript's memory, which holds only until
+    /// JavaScript runs again, so it cannot wait in the backlog.
+    pub(crate) fn start_send(&mut self, common: &mut Common, offered: usize, owned: Owned, request: &Request) -> bool {
+        let id = self.operations.insert(Operation { handle: common.id, kind: OperationKind::Send, offered, owned });
+        if self.try_push(request, id.user_data()) {
+            common.in_flight += 1;
+            return true;
+        }
+        if let Some(operation) = self.operations.remove(id) {
+            self.recycle(operation.owned);
+        }
+        false
+    }
+
+    /// Wakes the handle after a while, by way of [`OperationKind::Retry`].
+    pub(crate) fn start_timeout(&mut self, common: &mut Common, after: Duration) {
+        let timespec = Box::new(io_uring::types::Timespec::from(after));
+        let request = Request::Timeout { after: &raw const *timespec };
+        self.start(common, OperationKind::Retry, Owned::Timespec(timespec), &request);
+    }
+
+    /// Asks for the end of an operation, which still has its terminal completion to come.
+    pub(crate) fn cancel(&mut self, operation: OperationId) {
+        self.push(&Request::Cancel { user_data: operation.user_data() }, IGNORED);
+    }
+
+    fn try_push(&mut self, request: &Request, user_data: u64) -> bool {
+        if !self.backlog.is_empty() {
+            return false;
+        }
+        if self.kernel.push(request, user_data) {
+            return true;
+        }
+        // Full. What the kernel answers is looked at in the next turn; here only room is wanted.
+        let _ = self.kernel.enter(Wait::No);
+        self.kernel.push(request, user_data)
+    }
+
+    fn push(&mut self, request: &Request, user_data: u64) {
+        if !self.try_push(request, user_data) {
+            self.backlog.push_back((*request, user_data));
+        }
+    }
+
+    pub(crate) fn push_backlog(&mut self) {
+        while let Some((request, user_data)) = self.backlog.front().copied() {
+            if !self.kernel.push(&request, user_data) {
+                break;
+            }
+            self.backlog.pop_front();
+        }
+    }
+
+    /// Gets the kernel to take everything that was pushed, if it can be had at all, and collects what is ready.
+    pub(crate) fn enter(&mut self, wait: Wait) -> Result<(), Errno> {
+        let mut outcome = Ok(());
+        for attempt in 0..ENTER_ATTEMPTS {
+            outcome = self.kernel.enter(if attempt == 0 { wait } else { Wait::No });
+            match outcome.map_err(|errno| errno.0) {
+                Ok(()) | Err(libc::EINTR | libc::ETIME) => outcome = Ok(()),
+                // The completion queue has overflowed: make room.
+                Err(libc::EBUSY) => self.kernel.reap(&mut self.arrived, usize::MAX),
+                Err(libc::EAGAIN | libc::ENOMEM) => std::thread::yield_now(),
+                Err(_) => break,
+            }
+            if self.kernel.unsubmitted() == 0 {
+                break;
+            }
+        }
+        outcome.or_else(
+            |errno| {
+                if matches!(errno.0, libc::EBUSY | libc::EAGAIN | libc::ENOMEM) { Ok(()) } else { Err(errno) }
+            },
+        )
+    }
+
+    /// Takes a slice back.
+    pub(crate) fn give_back(&mut self, buffer: u16) {
+        self.buffer_returned |= self.pool.give_back(buffer, &mut self.kernel);
+    }
+
+    /// An empty message header.
+    pub(crate) fn message(&mut self) -> Box<Message> {
+        self.spare.pop().unwrap_or_else(|| {
+            // SAFETY: an all-zero msghdr is valid: null pointers with zero lengths.
+            let header = unsafe { std::mem::zeroed() };
+            Box::new(Message { header, slices: Vec::with_capacity(MAX_SLICES) })
+        })
+    }
+
+    pub(crate) fn recycle(&mut self, owned: Owned) {
+        if let Owned::Message(mut message) = owned
+            && self.spare.len() < SPARE_MESSAGES
+        {
+            message.slices.clear();
+            self.spare.push(message);
+        }
+    }
+}

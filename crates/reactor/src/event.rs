@@ -1,0 +1,82 @@
+//! What a turn brings to light, and what can be counted.
+
+use crate::buffer_pool::Slice;
+use crate::handle::HandleId;
+
+/// Something that happened. Statuses are zero or a negative errno.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A connect has ended.
+    Connected {
+        /// The connecting stream.
+        handle: HandleId,
+        /// Zero or the error.
+        status: i32,
+    },
+    /// A connection was accepted.
+    Accepted {
+        /// The listener.
+        listener: HandleId,
+        /// The new stream; it does not read yet.
+        peer: HandleId,
+    },
+    /// A listener has stopped accepting.
+    AcceptFailed {
+        /// The listener.
+        listener: HandleId,
+        /// The error.
+        status: i32,
+    },
+    /// Bytes have arrived; the buffer is lent until [`Reactor::give_back`].
+    Received {
+        /// The stream.
+        handle: HandleId,
+        /// Where they are.
+        slice: Slice,
+    },
+    /// Nothing more will arrive.
+    Ended {
+        /// The stream.
+        handle: HandleId,
+        /// Zero at the end of the stream, or the error.
+        status: i32,
+    },
+    /// A write request is with the kernel, or has failed.
+    Written {
+        /// The stream.
+        handle: HandleId,
+        /// Zero or the error.
+        status: i32,
+    },
+    /// The sending half has been shut down.
+    ShutDown {
+        /// The stream.
+        handle: HandleId,
+        /// Zero or the error.
+        status: i32,
+    },
+    /// The descriptor is closed, nothing is in flight and the handle's name is no longer valid.
+    Closed {
+        /// What was closed.
+        handle: HandleId,
+    },
+}
+
+/// What can be counted. All but `turns` return to zero when everything has been closed and read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Handles open or closing.
+    pub handles: usize,
+    /// Operations in flight.
+    pub operations: usize,
+    /// Slices of receive buffers lent to readers.
+    pub buffers_lent: usize,
+    /// Streams waiting for a receive buffer.
+    pub starved: usize,
+    /// Events not yet taken out.
+    pub events: usize,
+    /// Requests waiting for room in the submission queue.
+    pub backlog: usize,
+    /// Turns made so far.
+    pub turns: u64,
+}

@@ -1,0 +1,195 @@
+//! The handle table: what JavaScript holds instead of descriptors.
+//!
+//! A handle is an index with a generation. The slot is freed when the descriptor is closed *and* the last operation on it has
+//! had its terminal completion; the next user of the slot has another generation.
+
+use std::collections::VecDeque;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+use crate::listener::Listener;
+use crate::stream::Stream;
+
+const INDEX_BITS: u32 = 20;
+const INDEX_MASK: i32 = (1 << INDEX_BITS) - 1;
+const GENERATION_MASK: i32 = (1 << (31 - INDEX_BITS)) - 1;
+
+/// Most handles that one reactor can hold: 1,048,576.
+pub const MAX_HANDLES: usize = 1 << INDEX_BITS;
+
+/// Names an open handle. Never negative, so that a call can return a handle or a negative errno in one `i32`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct HandleId(i32);
+
+impl HandleId {
+    /// Takes a number that came from outside. It need not name an open handle: look-ups check.
+    #[must_use]
+    pub fn from_raw(raw: i32) -> Self {
+        Self(raw)
+    }
+
+    /// As JavaScript knows it.
+    #[must_use]
+    pub fn raw(self) -> i32 {
+        self.0
+    }
+
+    #[allow(clippy::cast_sign_loss, reason = "masked to 20 bits")]
+    fn index(self) -> usize {
+        (self.0 & INDEX_MASK) as usize
+    }
+}
+
+/// What every handle has.
+pub struct Common {
+    /// The handle's own name.
+    pub id: HandleId,
+    /// Operations in flight on it.
+    pub in_flight: u32,
+    /// Close was asked for: nothing new is started, what still arrives is dropped.
+    pub closing: bool,
+    /// The descriptor until a close request takes it.
+    descriptor: Option<OwnedFd>,
+    fd: RawFd,
+}
+
+impl Common {
+    /// The descriptor's number, for requests. Meaningless once a close has been requested.
+    #[must_use]
+    pub fn fd(&self) -> RawFd {
+        self.fd
+    }
+
+    /// Gives the descriptor away, to the close request that will end it.
+    pub fn take_descriptor(&mut self) -> Option<OwnedFd> {
+        self.descriptor.take()
+    }
+}
+
+/// What a handle is.
+pub enum Resource {
+    /// A connected or connecting stream socket.
+    Stream(Stream),
+    /// A listening socket.
+    Listener(Listener),
+}
+
+/// An entry of the table.
+pub struct Handle {
+    /// What every handle has.
+    pub common: Common,
+    /// What this one is.
+    pub resource: Resource,
+}
+
+struct Slot {
+    generation: i32,
+    handle: Option<Handle>,
+}
+
+/// The table.
+#[derive(Default)]
+pub struct Handles {
+    slots: Vec<Slot>,
+    /// First in, first out, so that a slot rests as long as possible before it is used again.
+    free: VecDeque<usize>,
+    open: usize,
+}
+
+impl Handles {
+    /// Number of handles that are open or closing.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.open
+    }
+
+    /// Takes a descriptor in. `None`, and the descriptor closed, when the table is full.
+    pub fn insert(&mut self, descriptor: OwnedFd, resource: Resource) -> Option<HandleId> {
+        let index = if let Some(index) = self.free.pop_front() {
+            index
+        } else if self.slots.len() < MAX_HANDLES {
+            self.slots.push(Slot { generation: 0, handle: None });
+            self.slots.len() - 1
+        } else {
+            return None;
+        };
+        let slot = &mut self.slots[index];
+        let id = HandleId(slot.generation << INDEX_BITS | i32::try_from(index).expect("an index has 20 bits"));
+        let fd = descriptor.as_raw_fd();
+        slot.handle = Some(Handle {
+            common: Common { id, in_flight: 0, closing: false, descriptor: Some(descriptor), fd },
+            resource,
+        });
+        self.open += 1;
+        Some(id)
+    }
+
+    /// The handle of that name, if it is still there.
+    pub fn get_mut(&mut self, id: HandleId) -> Option<&mut Handle> {
+        self.slots.get_mut(id.index())?.handle.as_mut().filter(|handle| handle.common.id == id)
+    }
+
+    /// The handle of that name, if it is still there.
+    #[must_use]
+    pub fn get(&self, id: HandleId) -> Option<&Handle> {
+        self.slots.get(id.index())?.handle.as_ref().filter(|handle| handle.common.id == id)
+    }
+
+    /// Frees a slot.
+    pub fn remove(&mut self, id: HandleId) -> Option<Handle> {
+        let slot = self.slots.get_mut(id.index())?;
+        let handle = slot.handle.take_if(|handle| handle.common.id == id)?;
+        slot.generation = (slot.generation + 1) & GENERATION_MASK;
+        self.free.push_back(id.index());
+        self.open -= 1;
+        Some(handle)
+    }
+
+    /// The names of all handles.
+    #[must_use]
+    pub fn ids(&self) -> Vec<HandleId> {
+        self.slots.iter().filter_map(|slot| slot.handle.as_ref()).map(|handle| handle.common.id).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+
+    fn insert(handles: &mut Handles) -> HandleId {
+        let descriptor = File::open("/dev/null").expect("/dev/null").into();
+        handles.insert(descriptor, Resource::Listener(Listener::default())).expect("room")
+    }
+
+    #[test]
+    fn a_stale_name_finds_nothing() {
+        let mut handles = Handles::default();
+        let first = insert(&mut handles);
+        handles.remove(first).expect("open");
+        let second = insert(&mut handles);
+        assert_eq!(first.index(), second.index());
+        assert!(handles.get(first).is_none());
+        assert!(handles.remove(first).is_none());
+        assert!(handles.get(second).is_some());
+        assert_eq!(handles.open(), 1);
+    }
+
+    #[test]
+    fn numbers_from_outside_find_nothing() {
+        let mut handles = Handles::default();
+        insert(&mut handles);
+        for raw in [-1, i32::MIN, i32::MAX, 1, 1 << INDEX_BITS] {
+            assert!(handles.get(HandleId::from_raw(raw)).is_none(), "{raw}");
+        }
+    }
+
+    #[test]
+    fn names_stay_positive_when_generations_wrap() {
+        let mut handles = Handles::default();
+        for _ in 0..=GENERATION_MASK + 1 {
+            let id = insert(&mut handles);
+            assert!(id.raw() >= 0);
+            handles.remove(id).expect("open");
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The border to the kernel: what the reactor asks of it and what comes back.
+//!
+//! The reactor is written against the [`Kernel`] trait. [`Ring`](crate::ring::Ring) is the real one; the tests use a fake that
+//! reorders, shortens and fails. A [`Request`] says what is wanted in the kernel's words and nothing about how an SQE is laid
+//! out: only `ring.rs` knows that.
+
+use std::os::fd::RawFd;
+use std::time::Duration;
+
+use crate::error::Errno;
+
+/// Completion flag: the upper 16 bits of `flags` name the provided buffer that was used.
+pub(crate) const CQE_F_BUFFER: u32 = 1 << 0;
+/// Completion flag: the kernel goes on filling that buffer (incremental consumption).
+pub(crate) const CQE_F_BUF_MORE: u32 = 1 << 4;
+/// Completion flag: the request stays armed, more completions will follow.
+pub(crate) const CQE_F_MORE: u32 = 1 << 1;
+
+/// One thing asked of the kernel.
+///
+/// Pointers are the caller's promise: what they point at lives until the request's terminal completion, except for
+/// [`Request::Send`] and [`Request::SendMessage`], which carry `MSG_DONTWAIT`: the kernel copies or refuses while it takes the
+/// request, so that their memory is needed only until the [`Kernel::enter`] that consumes it.
+#[derive(Clone, Copy, Debug)]
+pub enum Request {
+    /// `IORING_OP_ACCEPT`, multishot. Accepted descriptors are close-on-exec and in blocking mode.
+    Accept {
+        /// The listening socket.
+        fd: RawFd,
+    },
+    /// `IORING_OP_CONNECT`.
+    Connect {
+        /// An unconnected socket.
+        fd: RawFd,
+        /// The peer; lives until the terminal completion.
+        address: *const libc::sockaddr,
+        /// Length of `address` in bytes.
+        length: libc::socklen_t,
+    },
+    /// `IORING_OP_RECV`, multishot, into the provided buffers.
+    Receive {
+        /// A connected socket.
+        fd: RawFd,
+    },
+    /// `IORING_OP_SEND` with `MSG_DONTWAIT | MSG_NOSIGNAL`: done, short or `EAGAIN` at once.
+    Send {
+        /// A connected socket.
+        fd: RawFd,
+        /// First byte.
+        data: *const u8,
+        /// Number of bytes.
+        length: u32,
+    },
+    /// `IORING_OP_SENDMSG` with `MSG_DONTWAIT | MSG_NOSIGNAL`.
+    SendMessage {
+        /// A connected socket.
+        fd: RawFd,
+        /// The message header; it and what it points at follow the rule of [`Request::Send`].
+        message: *const libc::msghdr,
+    },
+    /// `IORING_OP_POLL_ADD`, one shot, for `POLLOUT`.
+    PollWritable {
+        /// Any descriptor.
+        fd: RawFd,
+    },
+    /// `IORING_OP_ASYNC_CANCEL` of one request. Its own completion is not reported.
+    Cancel {
+        /// The request's `user_data`.
+        user_data: u64,
+    },
+    /// `IORING_OP_CLOSE`. With `cancel`, hard-linked behind an `IORING_OP_ASYNC_CANCEL` of every request on the descriptor.
+    Close {
+        /// The descriptor; the kernel owns it from now on.
+        fd: RawFd,
+        /// Whether requests may be in flight on it.
+        cancel: bool,
+    },
+    /// `IORING_OP_TIMEOUT`, relative, completing with `ETIME`.
+    Timeout {
+        /// The duration; lives until the terminal completion.
+        after: *const io_uring::types::Timespec,
+    },
+}
+
+/// One completion queue entry, copied out of the queue.
+#[derive(Clone, Copy, Debug)]
+pub struct Completion {
+    /// What the request was tagged with.
+    pub user_data: u64,
+    /// Zero or positive on success, negative errno on failure.
+    pub result: i32,
+    /// `IORING_CQE_F_*`.
+    pub flags: u32,
+}
+
+impl Completion {
+    /// Whether the request stays armed. Without it this is the request's terminal completion.
+    #[must_use]
+    pub fn more(&self) -> bool {
+        self.flags & CQE_F_MORE != 0
+    }
+
+    /// The provided buffer that the kernel used, which now belongs to us.
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation, reason = "the kernel puts the buffer id in the upper 16 bits")]
+    pub fn buffer(&self) -> Option<u16> {
+        (self.flags & CQE_F_BUFFER != 0).then_some((self.flags >> 16) as u16)
+    }
+
+    /// Whether the kernel keeps the buffer and goes on filling it behind these bytes.
+    #[must_use]
+    pub fn buffer_more(&self) -> bool {
+        self.flags & CQE_F_BUF_MORE != 0
+    }
+}
+
+/// How long an [`enter`](Kernel::enter) may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Submit and collect what is ready; never sleep.
+    No,
+    /// Sleep until one completion is there, or the time is over. For tear-down alone: it blocks the thread.
+    Until(Duration),
+}
+
+/// The kernel as the reactor sees it.
+pub trait Kernel {
+    /// Puts a request into the submission queue. False when there is no room: [`enter`](Self::enter), then try again.
+    fn push(&mut self, request: &Request, user_data: u64) -> bool;
+
+    /// Submits what was pushed and runs the deferred work of what has become ready.
+    ///
+    /// # Errors
+    /// `EBUSY` while the completion queue has overflowed (reap, then retry), `EAGAIN` and `ENOMEM` when the kernel is short of
+    /// memory, `EINTR`. What was not consumed stays in the submission queue.
+    fn enter(&mut self, wait: Wait) -> Result<(), Errno>;
+
+    /// Requests pushed but not yet consumed by the kernel.
+    fn unsubmitted(&self) -> usize;
+
+    /// Appends at most `limit` completions to `into` and advances the queue's head.
+    fn reap(&mut self, into: &mut Vec<Completion>, limit: usize);
+
+    /// Whether [`enter`](Self::enter) or [`reap`](Self::reap) would find something: completions, deferred work or overflow.
+    fn ready(&self) -> bool;
+
+    /// Hands a buffer to the kernel; it becomes visible with the next [`publish`](Self::publish).
+    fn provide(&mut self, address: *mut u8, length: u32, buffer: u16);
+
+    /// Makes the buffers handed over since the last call visible to the kernel.
+    fn publish(&mut self);
+}

@@ -1,0 +1,161 @@
+//! Listening sockets.
+//!
+//! Life of the operation: one multishot accept per listener, armed by [`listen`](crate::Reactor::listen). Every completion
+//! carries a descriptor, which becomes a [`Stream`] at once; a completion without `F_MORE` ends the operation and it is armed
+//! anew. Closing cancels it; a connection that the kernel had already taken is closed, not leaked.
+//!
+//! Out of descriptors (`EMFILE`, `ENFILE`): a waiting connection would make every new accept fail at once, so the reactor gives
+//! up a descriptor held in reserve, takes what waits and closes it, so that clients see an end instead of a hang, as libuv does.
+//! Without a reserve it pauses.
+
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::time::Duration;
+
+use crate::context::Context;
+use crate::error::Errno;
+use crate::event::Event;
+use crate::handle::{Common, Handles, Resource};
+use crate::kernel::{Completion, Kernel, Request};
+use crate::operation::{OperationId, OperationKind, Owned};
+use crate::stream::Stream;
+
+/// Pause before a listener that has no descriptor to spare tries again.
+const RETRY_AFTER: Duration = Duration::from_millis(100);
+
+/// A listening socket.
+#[derive(Default)]
+pub struct Listener {
+    accept: Option<OperationId>,
+}
+
+impl Listener {
+    /// Arms the multishot accept, unless it is armed.
+    pub(crate) fn arm<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>) {
+        if self.accept.is_none() && !common.closing {
+            let request = Request::Accept { fd: common.fd() };
+            self.accept = Some(context.start(common, OperationKind::Accept, Owned::Nothing, &request));
+        }
+    }
+
+    /// A completion of the accept. Returns what was accepted, to be entered in the handle table.
+    pub(crate) fn accepted<K: Kernel>(
+        &mut self,
+        common: &mut Common,
+        context: &mut Context<K>,
+        completion: &Completion,
+    ) -> Option<OwnedFd> {
+        if !completion.more() {
+            self.accept = None;
+        }
+        let accepted = if completion.result >= 0 {
+            // SAFETY: the kernel has just made this descriptor for us and nobody else knows its number.
+            Some(unsafe { OwnedFd::from_raw_fd(completion.result) })
+        } else {
+            self.failed(common, context, Errno(-completion.result));
+            None
+        };
+        if self.accept.is_none() && (completion.result >= 0 || transient(completion.result)) {
+            self.arm(common, context);
+        }
+        accepted.filter(|_| !common.closing)
+    }
+
+    fn failed<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>, errno: Errno) {
+        match errno.0 {
+            _ if common.closing => {}
+            libc::EMFILE | libc::ENFILE => {
+                if context.reserve.shed(common.fd()) {
+                    self.arm(common, context);
+                } else {
+                    context.start_timeout(common, RETRY_AFTER);
+                }
+            }
+            libc::ENOBUFS | libc::ENOMEM => {
+                context.start_timeout(common, RETRY_AFTER);
+            }
+            raw if transient(-raw) => {}
+            _ => context.events.push_back(Event::AcceptFailed { listener: common.id, status: errno.negated() }),
+        }
+    }
+
+    /// Enters an accepted descriptor in the table and reports it.
+    pub(crate) fn admit<K: Kernel>(
+        common_id: crate::HandleId,
+        accepted: OwnedFd,
+        handles: &mut Handles,
+        context: &mut Context<K>,
+    ) {
+        // A full table closes the connection: the peer sees an end, the listener goes on.
+        if let Some(peer) = handles.insert(accepted, Resource::Stream(Stream::default())) {
+            context.events.push_back(Event::Accepted { listener: common_id, peer });
+        }
+    }
+}
+
+/// Errors of a connection that came and went, or of the moment: the listener is as good as before.
+/// `accept(2)` lists the network errors that Linux passes on from the new socket.
+fn transient(result: i32) -> bool {
+    matches!(
+        -result,
+        libc::ECONNABORTED
+            | libc::EINTR
+            | libc::EAGAIN
+            | libc::EPROTO
+            | libc::EPERM
+            | libc::ENETDOWN
+            | libc::ENETUNREACH
+            | libc::EHOSTDOWN
+            | libc::EHOSTUNREACH
+            | libc::ENOPROTOOPT
+            | libc::ENONET
+            | libc::ECANCELED
+    )
+}
+
+/// A descriptor kept for the day when there is none left.
+#[derive(Default)]
+pub(crate) struct Reserve(Option<OwnedFd>);
+
+impl Reserve {
+    /// Takes the reserve, if the process can spare a descriptor.
+    pub(crate) fn fill(&mut self) {
+        if self.0.is_none() {
+            self.0 = std::fs::File::open("/dev/null").ok().map(Into::into);
+        }
+    }
+
+    /// Accepts and closes what waits at a listener. False when there is no reserve to do it with.
+    fn shed(&mut self, listener: i32) -> bool {
+        if self.0.take().is_none() {
+            self.fill();
+            return false;
+        }
+        set_nonblocking(listener, true);
+        loop {
+            // SAFETY: a null address is allowed and means that the peer's name is not wanted.
+            let fd = unsafe { libc::accept4(listener, std::ptr::null_mut(), std::ptr::null_mut(), libc::SOCK_CLOEXEC) };
+            if fd < 0 {
+                if std::io::Error::last_os_error().raw_os_error() == Some(libc::EINTR) {
+                    continue;
+                }
+                break;
+            }
+            // SAFETY: the descriptor was made by the call above.
+            drop(unsafe { OwnedFd::from_raw_fd(fd) });
+        }
+        set_nonblocking(listener, false);
+        self.fill();
+        self.0.as_ref().is_some_and(|reserve| reserve.as_raw_fd() >= 0)
+    }
+}
+
+/// `O_NONBLOCK` for the moment in which no accept is armed; armed requests would answer `EAGAIN` with it.
+fn set_nonblocking(fd: i32, on: bool) {
+    // SAFETY: F_GETFL and F_SETFL take and return integers only.
+    unsafe {
+        let flags = libc::fcntl(fd, libc::F_GETFL);
+        if flags >= 0 {
+            libc::fcntl(fd, libc::F_SETFL, if on { flags | libc::O_NONBLOCK } else { flags & !libc::O_NONBLOCK });
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Memory that is shared with the kernel or with JavaScript.
+
+use std::io;
+use std::ptr::{self, NonNull};
+
+use crate::error::Errno;
+
+/// An anonymous, private, zeroed, page-aligned mapping, kept out of children of `fork`. Pages cost nothing until they are
+/// touched.
+pub struct Mapping {
+    start: NonNull<u8>,
+    length: usize,
+}
+
+impl Mapping {
+    /// Maps `length` bytes, more than zero.
+    ///
+    /// # Errors
+    /// `mmap(2)`'s: `ENOMEM` in practice.
+    pub fn new(length: usize) -> Result<Self, Errno> {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        // SAFETY: a new private anonymous mapping touches no memory that exists.
+        let address = unsafe { libc::mmap(ptr::null_mut(), length, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) };
+        if address == libc::MAP_FAILED {
+            return Err(Errno::from(io::Error::last_os_error()));
+        }
+        // SAFETY: the range was mapped above. A child of fork must not share pages that the kernel or the parent writes into;
+        // that this may fail is harmless, a child refuses to use the ring.
+        unsafe { libc::madvise(address, length, libc::MADV_DONTFORK) };
+        Ok(Self { start: NonNull::new(address.cast()).expect("mmap returns no null page"), length })
+    }
+
+    /// First byte.
+    #[must_use]
+    pub fn start(&self) -> NonNull<u8> {
+        self.start
+    }
+
+    /// Bytes asked for.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
+    /// Keeps the memory for the life of the process: the kernel may still write into it.
+    pub fn leak(self) {
+        std::mem::forget(self);
+    }
+}
+
+// SAFETY: a mapping is an address range without access of its own; whoever reads or writes through the address answers for it.
+unsafe impl Send for Mapping {}
+// SAFETY: as above: nothing is read or written through a shared reference.
+unsafe impl Sync for Mapping {}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is ours and whoever used it has stopped, or its owner would have forgotten it instead of dropping it.
+        unsafe { libc::munmap(self.start.as_ptr().cast(), self.length) };
+    }
+}
+
+/// Bytes of a write, in memory that the reactor does not own: somewhere in a numbered region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Which memory; only [`Memory`] knows what the number means.
+    pub region: u32,
+    /// First byte, counted from the start of the region.
+    pub offset: u32,
+    /// Number of bytes.
+    pub length: u32,
+}
+
+/// Finds the bytes of a [`Source`] at the moment when they are handed to the kernel.
+///
+/// They are looked up anew for every attempt, since JavaScript may have detached or resized the memory in between.
+pub trait Memory {
+    /// The address of the first byte, with all of `length` bytes readable until JavaScript runs again; `None` if they are gone.
+    fn resolve(&mut self, source: &Source) -> Option<NonNull<u8>>;
+}

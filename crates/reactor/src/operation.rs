@@ -1,0 +1,218 @@
+//! The slab of operations in flight.
+//!
+//! An operation is born when its request is pushed and dies with its terminal completion, never earlier: until then the kernel
+//! may touch what it owns. Its `user_data` is `kind · generation · index`; the generation changes whenever a slot is freed, so a
+//! completion that arrives late finds an empty slot or another generation and is ignored.
+
+use crate::address::SocketAddress;
+use crate::handle::HandleId;
+
+/// `user_data` of requests whose completion nobody waits for.
+pub const IGNORED: u64 = 0;
+
+const INDEX_BITS: u32 = 32;
+const GENERATION_BITS: u32 = 24;
+const GENERATION_MASK: u32 = (1 << GENERATION_BITS) - 1;
+
+/// What an operation does. Never zero, so that no operation is taken for [`IGNORED`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum OperationKind {
+    /// Multishot accept.
+    Accept = 1,
+    /// Connect.
+    Connect,
+    /// Multishot receive.
+    Receive,
+    /// Send or sendmsg.
+    Send,
+    /// Waiting for room in the socket's send buffer.
+    PollWritable,
+    /// Close.
+    Close,
+    /// Pause before a listener that ran out of descriptors accepts again.
+    Retry,
+}
+
+/// Names an operation in flight; what the kernel carries as `user_data`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct OperationId(u64);
+
+impl OperationId {
+    fn new(kind: OperationKind, generation: u32, index: u32) -> Self {
+        Self(
+            u64::from(kind as u8) << (INDEX_BITS + GENERATION_BITS)
+                | u64::from(generation) << INDEX_BITS
+                | u64::from(index),
+        )
+    }
+
+    /// As the kernel carries it.
+    #[must_use]
+    pub fn user_data(self) -> u64 {
+        self.0
+    }
+}
+
+/// An `msghdr` with its vector of slices, boxed once and reused, so that their addresses hold while the kernel reads them.
+pub struct Message {
+    /// The header that the request points at.
+    pub header: libc::msghdr,
+    /// The slices that the header points at.
+    pub slices: Vec<libc::iovec>,
+}
+
+/// What the kernel may still read or write on behalf of an operation.
+pub enum Owned {
+    /// Nothing but descriptors and provided buffers.
+    Nothing,
+    /// Connect's peer.
+    Address(Box<SocketAddress>),
+    /// The header of a vectored send.
+    Message(Box<Message>),
+    /// A timeout's duration.
+    Timespec(Box<io_uring::types::Timespec>),
+}
+
+/// An operation in flight.
+pub struct Operation {
+    /// The handle it belongs to.
+    pub handle: HandleId,
+    /// What it does.
+    pub kind: OperationKind,
+    /// Bytes offered to the kernel, for sends; zero otherwise.
+    pub offered: usize,
+    /// Freed with the operation and not before.
+    pub owned: Owned,
+}
+
+struct Slot {
+    generation: u32,
+    operation: Option<Operation>,
+}
+
+/// The slab.
+#[derive(Default)]
+pub struct Operations {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    live: usize,
+}
+
+impl Operations {
+    /// Number of operations in flight.
+    #[must_use]
+    pub fn live(&self) -> usize {
+        self.live
+    }
+
+    /// Takes an operation in.
+    ///
+    /// # Panics
+    /// At four thousand million operations in flight.
+    pub fn insert(&mut self, operation: Operation) -> OperationId {
+        let kind = operation.kind;
+        self.live += 1;
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot { generation: 0, operation: None });
+            u32::try_from(self.slots.len() - 1).expect("fewer than 2^32 operations in flight")
+        });
+        let slot = &mut self.slots[index as usize];
+        debug_assert!(slot.operation.is_none(), "a free slot holds no operation");
+        slot.operation = Some(operation);
+        OperationId::new(kind, slot.generation, index)
+    }
+
+    fn slot(&mut self, user_data: u64) -> Option<(u32, &mut Slot)> {
+        #[allow(clippy::cast_possible_truncation, reason = "the index is the lower half")]
+        let index = user_data as u32;
+        #[allow(clippy::cast_possible_truncation, reason = "masked")]
+        let generation = (user_data >> INDEX_BITS) as u32 & GENERATION_MASK;
+        let kind = user_data >> (INDEX_BITS + GENERATION_BITS);
+        let slot = self.slots.get_mut(index as usize)?;
+        let matches = slot.generation == generation
+            && slot.operation.as_ref().is_some_and(|operation| u64::from(operation.kind as u8) == kind);
+        matches.then_some((index, slot))
+    }
+
+    /// The operation that a completion belongs to, if it is still in flight.
+    pub fn get(&mut self, user_data: u64) -> Option<(OperationId, &mut Operation)> {
+        let (_, slot) = self.slot(user_data)?;
+        slot.operation.as_mut().map(|operation| (OperationId(user_data), operation))
+    }
+
+    /// Takes an operation out: its terminal completion has come. What it owned may be freed.
+    pub fn remove(&mut self, id: OperationId) -> Option<Operation> {
+        let (index, slot) = self.slot(id.0)?;
+        let operation = slot.operation.take();
+        slot.generation = (slot.generation + 1) & GENERATION_MASK;
+        self.free.push(index);
+        self.live -= 1;
+        operation
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn operation(handle: i32) -> Operation {
+        Operation {
+            handle: HandleId::from_raw(handle),
+            kind: OperationKind::Receive,
+            offered: 0,
+            owned: Owned::Nothing,
+        }
+    }
+
+    #[test]
+    fn a_late_completion_never_reaches_a_reused_slot() {
+        let mut operations = Operations::default();
+        let first = operations.insert(operation(1));
+        operations.remove(first).expect("in flight");
+        let second = operations.insert(operation(2));
+        assert_ne!(first, second);
+        assert!(operations.get(first.user_data()).is_none());
+        assert!(operations.remove(first).is_none());
+        assert_eq!(operations.live(), 1);
+    }
+
+    #[test]
+    fn ignored_and_foreign_user_data_name_no_operation() {
+        let mut operations = Operations::default();
+        operations.insert(operation(1));
+        assert!(operations.get(IGNORED).is_none());
+        assert!(operations.get(u64::MAX).is_none());
+    }
+
+    proptest! {
+        /// Against a model that remembers everything: every id finds its own operation until it is removed, and nothing after.
+        #[test]
+        fn behaves_as_a_map_from_ids_that_never_repeat(actions in proptest::collection::vec(any::<(bool, u16)>(), 1..400)) {
+            let mut operations = Operations::default();
+            let mut model: Vec<(OperationId, i32)> = Vec::new();
+            let mut gone: Vec<OperationId> = Vec::new();
+            let mut next = 0;
+            for (insert, pick) in actions {
+                if insert || model.is_empty() {
+                    let id = operations.insert(operation(next));
+                    prop_assert!(!gone.contains(&id));
+                    model.push((id, next));
+                    next += 1;
+                } else {
+                    let (id, handle) = model.swap_remove(usize::from(pick) % model.len());
+                    prop_assert_eq!(operations.remove(id).expect("in flight").handle, HandleId::from_raw(handle));
+                    gone.push(id);
+                }
+                prop_assert_eq!(operations.live(), model.len());
+                for (id, handle) in &model {
+                    prop_assert_eq!(operations.get(id.user_data()).expect("in flight").1.handle, HandleId::from_raw(*handle));
+                }
+                for id in &gone {
+                    prop_assert!(operations.get(id.user_data()).is_none());
+                }
+            }
+        }
+    }
+}

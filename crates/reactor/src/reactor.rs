@@ -1,0 +1,320 @@
+//! The reactor: one per thread, driven by whoever owns the thread's event loop.
+//!
+//! A **turn** hands the kernel what has been asked for, collects what has become ready and turns it into [`Event`]s. Nothing is
+//! called back while the completion queue is walked: the owner takes the events out afterwards, and whatever it asks for in
+//! response goes with the next turn.
+//!
+//! No call here blocks, except [`Reactor::shut_down`] for the time it is given.
+
+use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
+use std::time::{Duration, Instant};
+
+use crate::address::SocketAddress;
+use crate::buffer_pool::BufferPool;
+use crate::context::Context;
+use crate::error::Errno;
+use crate::event::{Event, Stats};
+use crate::handle::{Common, Handle, HandleId, Handles, Resource};
+use crate::kernel::{Completion, Kernel, Request, Wait};
+use crate::listener::Listener;
+use crate::memory::{Memory, Source};
+use crate::operation::{IGNORED, OperationKind, Owned};
+use crate::socket;
+use crate::stream::Stream;
+
+/// An io_uring reactor. Belongs to the thread that made it.
+pub struct Reactor<K: Kernel> {
+    // Declared before the context: descriptors are closed before the ring goes away.
+    handles: Handles,
+    context: Context<K>,
+    completions_per_turn: usize,
+    turns: u64,
+}
+
+impl<K: Kernel> Reactor<K> {
+    /// Makes a reactor over a kernel and hands it the receive buffers. One turn takes at most `completions_per_turn` from the
+    /// kernel: what is left waits for the next, so that timers and other handles of the event loop are not starved.
+    #[must_use]
+    pub fn new(kernel: K, pool: BufferPool, completions_per_turn: usize) -> Self {
+        Self { handles: Handles::default(), context: Context::new(kernel, pool), completions_per_turn, turns: 0 }
+    }
+
+    /// The kernel.
+    pub fn kernel(&self) -> &K {
+        &self.context.kernel
+    }
+
+    /// The receive buffers.
+    pub fn pool(&self) -> &BufferPool {
+        &self.context.pool
+    }
+
+    /// Counts.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        Stats {
+            handles: self.handles.open(),
+            operations: self.context.operations.live(),
+            buffers_lent: self.context.pool.lent(),
+            starved: self.context.starved.len(),
+            events: self.context.events.len(),
+            backlog: self.context.backlog.len(),
+            turns: self.turns,
+        }
+    }
+
+    /// Takes over a stream socket. `None`, and the descriptor closed, when the handle table is full.
+    pub fn add_stream(&mut self, descriptor: OwnedFd) -> Option<HandleId> {
+        self.handles.insert(descriptor, Resource::Stream(Stream::default()))
+    }
+
+    /// Takes over a socket that listens or will.
+    pub fn add_listener(&mut self, descriptor: OwnedFd) -> Option<HandleId> {
+        self.handles.insert(descriptor, Resource::Listener(Listener::default()))
+    }
+
+    /// The descriptor of a handle that is not being closed.
+    #[must_use]
+    pub fn descriptor(&self, id: HandleId) -> Option<RawFd> {
+        self.handles.get(id).filter(|handle| !handle.common.closing).map(|handle| handle.common.fd())
+    }
+
+    fn stream(&mut self, id: HandleId) -> Option<(&mut Stream, &mut Common, &mut Context<K>)> {
+        match self.handles.get_mut(id) {
+            Some(Handle { common, resource: Resource::Stream(stream) }) if !common.closing => {
+                Some((stream, common, &mut self.context))
+            }
+            _ => None,
+        }
+    }
+
+    /// Starts accepting on a bound socket. [`Event::Accepted`] follows for every connection.
+    ///
+    /// # Errors
+    /// `listen(2)`'s; `EBADF` for what is not an open listener.
+    pub fn listen(&mut self, id: HandleId, backlog: i32) -> Result<(), Errno> {
+        let Some(Handle { common, resource: Resource::Listener(listener) }) = self.handles.get_mut(id) else {
+            return Err(Errno(libc::EBADF));
+        };
+        if common.closing {
+            return Err(Errno(libc::EBADF));
+        }
+        socket::listen(common.fd(), backlog)?;
+        self.context.reserve.fill();
+        listener.arm(common, &mut self.context);
+        Ok(())
+    }
+
+    /// Starts connecting a stream; [`Event::Connected`] follows.
+    ///
+    /// # Errors
+    /// `EBADF` for what is not an open stream.
+    pub fn connect(&mut self, id: HandleId, peer: SocketAddress) -> Result<(), Errno> {
+        let (stream, common, context) = self.stream(id).ok_or(Errno(libc::EBADF))?;
+        stream.connect(common, context, peer);
+        Ok(())
+    }
+
+    /// Lets data come: [`Event::Received`], then one [`Event::Ended`]. Does nothing on a handle that is closing or gone, like all
+    /// that follow here.
+    pub fn read_start(&mut self, id: HandleId) {
+        if let Some((stream, common, context)) = self.stream(id) {
+            stream.read_start(common, context);
+        }
+    }
+
+    /// Stops [`read_start`](Self::read_start). What was on its way is still delivered.
+    pub fn read_stop(&mut self, id: HandleId) {
+        if let Some((stream, _, context)) = self.stream(id) {
+            stream.read_stop(context);
+        }
+    }
+
+    /// Queues bytes for sending, after all that was queued before. [`Event::Written`] follows for those marked `last`.
+    pub fn write(&mut self, id: HandleId, source: Source, last: bool) {
+        if let Some((stream, common, context)) = self.stream(id) {
+            stream.write(common, context, source, last);
+        }
+    }
+
+    /// Ends the sending half once everything queued is sent; [`Event::ShutDown`] follows.
+    pub fn shut_down_write(&mut self, id: HandleId) {
+        if let Some((stream, common, context)) = self.stream(id) {
+            stream.shut_down(common, context);
+        }
+    }
+
+    /// Closes a handle; [`Event::Closed`] follows, after [`Event::Written`] and [`Event::ShutDown`] with `ECANCELED` for what
+    /// could not be done any more.
+    pub fn close(&mut self, id: HandleId) {
+        let Some(Handle { common, resource }) = self.handles.get_mut(id) else {
+            return;
+        };
+        if std::mem::replace(&mut common.closing, true) {
+            return;
+        }
+        match resource {
+            Resource::Stream(stream) => stream.close(common, &mut self.context),
+            Resource::Listener(_) => {}
+        }
+        if let Some(descriptor) = common.take_descriptor() {
+            let request = Request::Close { fd: descriptor.into_raw_fd(), cancel: common.in_flight > 0 };
+            self.context.start(common, OperationKind::Close, Owned::Nothing, &request);
+        }
+    }
+
+    /// Gives back what [`Event::Received`] lent. Once for each; more is ignored.
+    pub fn give_back(&mut self, buffer: u16) {
+        self.context.give_back(buffer);
+    }
+
+    /// Whether a turn would find anything to do.
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        self.context.has_work()
+    }
+
+    /// Submits what was asked for and collects what is ready.
+    ///
+    /// # Errors
+    /// What `io_uring_enter(2)` reports beyond conditions of the moment: the ring is unusable.
+    pub fn turn(&mut self, memory: &mut impl Memory) -> Result<(), Errno> {
+        self.turn_with(memory, Wait::No)
+    }
+
+    fn turn_with(&mut self, memory: &mut impl Memory, wait: Wait) -> Result<(), Errno> {
+        self.turns += 1;
+        self.context.push_backlog();
+        self.feed_starved();
+        self.send_listed(memory);
+        let mut outcome = Ok(());
+        if self.context.kernel.unsubmitted() > 0 || self.context.kernel.ready() || wait != Wait::No {
+            outcome = self.context.enter(wait);
+        }
+        let room = self.completions_per_turn.saturating_sub(self.context.arrived.len());
+        let context = &mut self.context;
+        context.kernel.reap(&mut context.arrived, room);
+        let mut arrived = std::mem::take(&mut self.context.arrived);
+        for completion in arrived.drain(..) {
+            self.complete(&completion);
+        }
+        // An overflow may have appended to the list while it was out; what `enter` reaps stays for the next turn.
+        arrived.append(&mut self.context.arrived);
+        self.context.arrived = arrived;
+        outcome
+    }
+
+    fn feed_starved(&mut self) {
+        if !std::mem::take(&mut self.context.buffer_returned) {
+            return;
+        }
+        self.context.kernel.publish();
+        // All of them, not as many as there are buffers: one that is armed may hold out for data that never comes.
+        for _ in 0..self.context.starved.len() {
+            let Some(id) = self.context.starved.pop_front() else {
+                break;
+            };
+            if let Some((stream, common, context)) = self.stream(id) {
+                stream.feed(common, context);
+            }
+        }
+    }
+
+    fn send_listed(&mut self, memory: &mut impl Memory) {
+        let mut listed = std::mem::take(&mut self.context.unsent);
+        let mut done = 0;
+        for &id in &listed {
+            let room = self.stream(id).is_none_or(|(stream, common, context)| stream.send(common, context, memory));
+            if !room {
+                break;
+            }
+            done += 1;
+        }
+        listed.drain(..done);
+        // Streams listed meanwhile come behind those that found no room.
+        listed.append(&mut self.context.unsent);
+        self.context.unsent = listed;
+    }
+
+    fn complete(&mut self, completion: &Completion) {
+        if completion.user_data == IGNORED {
+            return;
+        }
+        let context = &mut self.context;
+        let Some((id, operation)) = context.operations.get(completion.user_data) else {
+            debug_assert!(false, "a completion without an operation: {completion:?}");
+            return;
+        };
+        let (handle_id, kind, offered) = (operation.handle, operation.kind, operation.offered);
+        let Some(Handle { common, resource }) = self.handles.get_mut(handle_id) else {
+            debug_assert!(false, "a handle is freed after its last operation");
+            return;
+        };
+        if !completion.more() {
+            common.in_flight -= 1;
+            if let Some(operation) = context.operations.remove(id) {
+                context.recycle(operation.owned);
+            }
+        }
+        let mut accepted = None;
+        match (resource, kind) {
+            (Resource::Stream(stream), OperationKind::Receive) => stream.received(common, context, completion),
+            (Resource::Stream(stream), OperationKind::Send) => stream.sent(common, context, completion.result, offered),
+            (Resource::Stream(stream), OperationKind::PollWritable) => stream.writable(common, context),
+            (Resource::Stream(_), OperationKind::Connect) => {
+                if !common.closing {
+                    context.events.push_back(Event::Connected { handle: common.id, status: completion.result });
+                }
+            }
+            (Resource::Listener(listener), OperationKind::Accept) => {
+                accepted = listener.accepted(common, context, completion);
+            }
+            (Resource::Listener(listener), OperationKind::Retry) => listener.arm(common, context),
+            // A failed close has released the descriptor all the same (close(2)), and nobody can do anything about it.
+            (_, OperationKind::Close) => {}
+            _ => debug_assert!(false, "an operation of another resource's kind"),
+        }
+        if common.closing && common.in_flight == 0 {
+            context.events.push_back(Event::Closed { handle: handle_id });
+            self.handles.remove(handle_id);
+        } else if let Some(accepted) = accepted {
+            Listener::admit(handle_id, accepted, &mut self.handles, context);
+        }
+    }
+
+    /// Takes the next event out.
+    pub fn next_event(&mut self) -> Option<Event> {
+        self.context.events.pop_front()
+    }
+
+    /// Sends what is queued and fits, closes everything and waits for the kernel to let go, for at most `patience`. True when
+    /// nothing is in flight any more and the memory may be freed.
+    pub fn shut_down(&mut self, memory: &mut impl Memory, patience: Duration) -> bool {
+        let deadline = Instant::now() + patience;
+        let _ = self.turn(memory);
+        while self.next_event().is_some() {}
+        for id in self.handles.ids() {
+            self.close(id);
+        }
+        while self.context.operations.live() > 0 {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.turn_with(memory, Wait::Until(left)).is_err() {
+                return false;
+            }
+            while let Some(event) = self.next_event() {
+                if let Event::Received { slice, .. } = event {
+                    self.give_back(slice.buffer);
+                }
+            }
+        }
+        true
+    }
+
+    /// Ends the reactor without freeing what the kernel might still touch: for when [`shut_down`](Self::shut_down) gave up.
+    pub fn abandon(self) {
+        let Context { kernel, operations, pool, .. } = self.context;
+        drop(kernel);
+        std::mem::forget(operations);
+        pool.leak();
+    }
+}

@@ -1,0 +1,196 @@
+//! The real kernel: an io_uring with a ring of provided buffers. The only file that lays out SQEs.
+//!
+//! NOTE on what is shared. The submission and completion queues are the `io-uring` crate's. The buffer ring is ours:
+//! - its **entries** are written by us, at positions from the tail we last published up to the tail we will publish, and read by
+//!   the kernel only between its own head and the published tail;
+//! - its **tail** is written by us with release order in [`Kernel::publish`] and read by the kernel.
+
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use io_uring::types::{BufRingEntry, CancelBuilder, Fd, SubmitArgs, Timespec};
+use io_uring::{IoUring, opcode, squeue};
+
+use crate::config::{self, Config};
+use crate::error::{Errno, Error};
+use crate::kernel::{Completion, Kernel, Request, Wait};
+use crate::memory::Mapping;
+use crate::operation::IGNORED;
+
+/// The one buffer group of a ring.
+const BUFFER_GROUP: u16 = 0;
+/// `IORING_ENTER_GETEVENTS`.
+const ENTER_GETEVENTS: u32 = 1;
+/// `IOU_PBUF_RING_INC`: a buffer is consumed bit by bit.
+const PBUF_RING_INC: u16 = 2;
+
+/// An io_uring, its eventfd and its ring of provided buffers.
+pub struct Ring {
+    // Dropped first: closing the ring ends the kernel's use of the memory below.
+    ring: IoUring,
+    eventfd: OwnedFd,
+    entries: Mapping,
+    mask: u16,
+    tail: u16,
+}
+
+impl Ring {
+    /// Sets a ring up, with room for the buffers of `config`, and registers an eventfd that is signalled when something is ready.
+    /// `incremental` asks for incremental buffer consumption, which must have been found to work.
+    ///
+    /// # Errors
+    /// See [`config::set_up`]; errors of `eventfd(2)` and of the registrations.
+    pub fn new(config: &Config, incremental: bool) -> Result<Self, Error> {
+        let (ring, _obtained) = config::set_up(config)?;
+        let failed = |syscall| move |error| Error::Os { syscall, errno: Errno::from(error) };
+        // SAFETY: takes and returns integers only.
+        let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+        if fd < 0 {
+            return Err(failed("eventfd")(io::Error::last_os_error()));
+        }
+        // SAFETY: the descriptor was made by the call above and is known to nobody else.
+        let eventfd = unsafe { OwnedFd::from_raw_fd(fd) };
+        ring.submitter().register_eventfd(eventfd.as_raw_fd()).map_err(failed("io_uring_register"))?;
+        let count = config.recv_buffers.next_power_of_two();
+        let entries = Mapping::new(usize::from(count) * size_of::<BufRingEntry>())
+            .map_err(|errno| Error::Os { syscall: "mmap", errno })?;
+        let flags = if incremental { PBUF_RING_INC } else { 0 };
+        // SAFETY: the mapping is page-aligned, holds `count` entries and outlives the ring: fields are dropped in order.
+        unsafe {
+            ring.submitter().register_buf_ring_with_flags(entries.start().as_ptr() as u64, count, BUFFER_GROUP, flags)
+        }
+        .map_err(failed("io_uring_register"))?;
+        Ok(Self { ring, eventfd, entries, mask: count - 1, tail: 0 })
+    }
+
+    /// Readable when something is ready that the reactor has not yet been told of.
+    #[must_use]
+    pub fn eventfd(&self) -> RawFd {
+        self.eventfd.as_raw_fd()
+    }
+
+    /// Makes the eventfd readable: there is work that no completion will announce.
+    pub fn signal(&self) {
+        let one = 1_u64;
+        // SAFETY: eight bytes of a local are written. It fails only when the counter is full, and then it is readable already.
+        unsafe { libc::write(self.eventfd.as_raw_fd(), (&raw const one).cast(), size_of::<u64>()) };
+    }
+
+    /// Takes the eventfd's signal back.
+    pub fn acknowledge(&self) {
+        let mut count = 0_u64;
+        // SAFETY: eight bytes of a local are read into. `EAGAIN` says that there was no signal, which is as good.
+        unsafe { libc::read(self.eventfd.as_raw_fd(), (&raw mut count).cast(), size_of::<u64>()) };
+    }
+
+    /// Stops the eventfd from being signalled: while the reactor is at work, what it causes itself would wake it for nothing.
+    pub fn mute(&self) {
+        // SAFETY: the completion queue is not borrowed elsewhere: the reactor is single-threaded and no call above us is inside it.
+        unsafe { self.ring.completion_shared() }.disable_eventfd();
+    }
+
+    /// Lets the eventfd be signalled again. Whoever calls it must look for work once more afterwards.
+    pub fn unmute(&self) {
+        // SAFETY: as in `mute`.
+        unsafe { self.ring.completion_shared() }.enable_eventfd();
+    }
+
+    fn entry(request: &Request) -> squeue::Entry {
+        match *request {
+            Request::Accept { fd } => opcode::AcceptMulti::new(Fd(fd)).flags(libc::SOCK_CLOEXEC).build(),
+            Request::Connect { fd, address, length } => opcode::Connect::new(Fd(fd), address, length).build(),
+            Request::Receive { fd } => opcode::RecvMulti::new(Fd(fd), BUFFER_GROUP).build(),
+            Request::Send { fd, data, length } => {
+                opcode::Send::new(Fd(fd), data, length).flags(libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL).build()
+            }
+            Request::SendMessage { fd, message } => {
+                #[allow(clippy::cast_sign_loss, reason = "flag bits")]
+                let flags = (libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) as u32;
+                opcode::SendMsg::new(Fd(fd), message).flags(flags).build()
+            }
+            Request::PollWritable { fd } => {
+                #[allow(clippy::cast_sign_loss, reason = "flag bits")]
+                let events = libc::POLLOUT as u32;
+                opcode::PollAdd::new(Fd(fd), events).build()
+            }
+            Request::Cancel { user_data } => opcode::AsyncCancel::new(user_data).build(),
+            Request::Close { fd, .. } => opcode::Close::new(Fd(fd)).build(),
+            Request::Timeout { after } => opcode::Timeout::new(after).build(),
+        }
+    }
+}
+
+impl Kernel for Ring {
+    fn push(&mut self, request: &Request, user_data: u64) -> bool {
+        let entry = Self::entry(request).user_data(user_data);
+        let mut submission = self.ring.submission();
+        if let Request::Close { fd, cancel: true } = *request {
+            // Hard-linked, so that the close follows even when there was nothing to cancel.
+            let cancel = opcode::AsyncCancel2::new(CancelBuilder::fd(Fd(fd)).all())
+                .build()
+                .flags(squeue::Flags::IO_HARDLINK | squeue::Flags::SKIP_SUCCESS)
+                .user_data(IGNORED);
+            // SAFETY: neither entry points at memory.
+            return unsafe { submission.push_multiple(&[cancel, entry]) }.is_ok();
+        }
+        // SAFETY: the caller of `Kernel::push` promises that what the request points at lives until its terminal completion, or, for
+        // sends, until the enter that takes it.
+        unsafe { submission.push(&entry) }.is_ok()
+    }
+
+    fn enter(&mut self, wait: Wait) -> Result<(), Errno> {
+        let to_submit = u32::try_from(self.unsubmitted()).expect("a submission queue has 32-bit indices");
+        let submitter = self.ring.submitter();
+        let outcome = match wait {
+            // Not `submit()`: that sends no GETEVENTS, without which deferred work is never run.
+            // SAFETY: no argument is passed, and the entries were vouched for when they were pushed.
+            Wait::No => unsafe { submitter.enter::<libc::sigset_t>(to_submit, 0, ENTER_GETEVENTS, None) },
+            Wait::Until(patience) => {
+                let timespec = Timespec::from(patience);
+                submitter.submit_with_args(1, &SubmitArgs::new().timespec(&timespec))
+            }
+        };
+        outcome.map(drop).map_err(Errno::from)
+    }
+
+    fn unsubmitted(&self) -> usize {
+        // SAFETY: as in `mute`, for the submission queue.
+        unsafe { self.ring.submission_shared() }.len()
+    }
+
+    fn reap(&mut self, into: &mut Vec<Completion>, limit: usize) {
+        let entries = self.ring.completion().take(limit);
+        into.extend(entries.map(|entry| Completion {
+            user_data: entry.user_data(),
+            result: entry.result(),
+            flags: entry.flags(),
+        }));
+    }
+
+    fn ready(&self) -> bool {
+        // SAFETY: as in `mute`.
+        let (submission, completion) = unsafe { (self.ring.submission_shared(), self.ring.completion_shared()) };
+        !completion.is_empty() || submission.taskrun() || submission.cq_overflow()
+    }
+
+    fn provide(&mut self, address: *mut u8, length: u32, buffer: u16) {
+        let position = usize::from(self.tail & self.mask);
+        self.tail = self.tail.wrapping_add(1);
+        // SAFETY: the position is below the number of entries in the mapping. The kernel does not read it before the tail is published,
+        // nor has it left anything unread there: a buffer is handed over only when it holds it no longer, and there are no more
+        // buffers than entries.
+        let entry = unsafe { &mut *self.entries.start().as_ptr().cast::<BufRingEntry>().add(position) };
+        entry.set_addr(address as u64);
+        entry.set_len(length);
+        entry.set_bid(buffer);
+    }
+
+    fn publish(&mut self) {
+        // SAFETY: the first entry exists; its address, page-aligned, is where the kernel has the ring's tail.
+        let tail =
+            unsafe { BufRingEntry::tail(self.entries.start().as_ptr().cast::<BufRingEntry>()) }.cast::<AtomicU16>();
+        // SAFETY: the tail is a 16-bit field of the mapping, aligned to two bytes, and shared with the kernel alone, which only reads it.
+        unsafe { (*tail).store(self.tail, Ordering::Release) };
+    }
+}

@@ -1,0 +1,321 @@
+//! Connected stream sockets: TCP and UNIX.
+//!
+//! **Receiving.** One multishot receive per stream that wants to read. Each completion fills a provided buffer, which is lent to
+//! the reader and comes back when it has been read. The operation ends with the stream, with an error, when it is cancelled
+//! because nobody wants to read, and silently whenever the kernel feels like it (queue overflow, too much at once): a missing
+//! `F_MORE` re-arms it. An empty buffer ring ends it with `ENOBUFS`; it is armed again when a buffer comes back.
+//!
+//! **Sending.** Writes queue up here, and at most one send per stream is in flight, since two could overtake each other. A send
+//! takes all that is queued, up to [`MAX_SLICES`] slices, and says `MSG_DONTWAIT`: the kernel copies what fits while it takes the
+//! request, so that it never holds memory that belongs to JavaScript. What did not fit waits for `POLLOUT` and goes again.
+//!
+//! **Closing.** What was not sent is given up and reported with `ECANCELED`; the close request cancels whatever is in flight.
+
+use std::collections::VecDeque;
+
+use crate::address::SocketAddress;
+use crate::context::Context;
+use crate::error::Errno;
+use crate::event::Event;
+use crate::handle::Common;
+use crate::kernel::{Completion, Kernel, Request};
+use crate::memory::{Memory, Source};
+use crate::operation::{OperationId, OperationKind, Owned};
+use crate::socket;
+
+/// Most slices that one vectored send takes.
+pub const MAX_SLICES: usize = 256;
+
+#[derive(Default)]
+enum Receiving {
+    #[default]
+    Idle,
+    Armed(OperationId),
+    /// A cancel is on its way.
+    Stopping,
+    /// There was no buffer.
+    Starved,
+    /// Nothing will ever follow.
+    Ended,
+}
+
+#[derive(Default)]
+enum Sending {
+    #[default]
+    Idle,
+    /// Listed among the streams that the next submission takes up.
+    Listed,
+    /// A send is in flight.
+    InFlight,
+    /// Waiting for room in the socket's buffer.
+    Waiting,
+}
+
+struct Segment {
+    source: Source,
+    /// The write request ends with this segment: report it.
+    last: bool,
+}
+
+/// A stream socket.
+#[derive(Default)]
+pub struct Stream {
+    receiving: Receiving,
+    wants_to_read: bool,
+    sending: Sending,
+    queue: VecDeque<Segment>,
+    shutdown: bool,
+}
+
+impl Stream {
+    /// Starts connecting. A UNIX socket connects at once or not at all, as core's does, instead of waiting for the listener.
+    pub(crate) fn connect<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>, peer: SocketAddress) {
+        if peer.family() == libc::AF_UNIX {
+            let status = socket::connect_unix_now(common.fd(), &peer).map_or_else(Errno::negated, |()| 0);
+            context.events.push_back(Event::Connected { handle: common.id, status });
+            return;
+        }
+        let peer = Box::new(peer);
+        let request = Request::Connect { fd: common.fd(), address: peer.as_ptr(), length: peer.len() };
+        context.start(common, OperationKind::Connect, Owned::Address(peer), &request);
+    }
+
+    /// Lets data come.
+    pub(crate) fn read_start<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>) {
+        self.wants_to_read = true;
+        self.arm(common, context);
+    }
+
+    /// Lets no more data come. What is already on its way is still delivered.
+    pub(crate) fn read_stop<K: Kernel>(&mut self, context: &mut Context<K>) {
+        self.wants_to_read = false;
+        match self.receiving {
+            Receiving::Armed(operation) => {
+                self.receiving = Receiving::Stopping;
+                context.cancel(operation);
+            }
+            Receiving::Starved => self.receiving = Receiving::Idle,
+            Receiving::Idle | Receiving::Stopping | Receiving::Ended => {}
+        }
+    }
+
+    fn arm<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>) {
+        if self.wants_to_read && !common.closing && matches!(self.receiving, Receiving::Idle) {
+            let request = Request::Receive { fd: common.fd() };
+            self.receiving = Receiving::Armed(context.start(common, OperationKind::Receive, Owned::Nothing, &request));
+        }
+    }
+
+    /// A buffer has come back.
+    pub(crate) fn feed<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>) {
+        if matches!(self.receiving, Receiving::Starved) {
+            self.receiving = Receiving::Idle;
+            self.arm(common, context);
+        }
+    }
+
+    /// A completion of the receive.
+    pub(crate) fn received<K: Kernel>(
+        &mut self,
+        common: &mut Common,
+        context: &mut Context<K>,
+        completion: &Completion,
+    ) {
+        let slice = completion.buffer().and_then(|buffer| {
+            let length = u32::try_from(completion.result).unwrap_or(0);
+            context.pool.take(buffer, length, completion.buffer_more())
+        });
+        match slice {
+            Some(slice) if slice.length > 0 && !common.closing => {
+                context.events.push_back(Event::Received { handle: common.id, slice });
+            }
+            Some(slice) => context.give_back(slice.buffer),
+            None => {}
+        }
+        if completion.more() {
+            return;
+        }
+        self.receiving = Receiving::Idle;
+        match completion.result {
+            _ if common.closing => {}
+            0 => self.end(common, context, 0),
+            result if result > 0 => self.arm(common, context),
+            result => match -result {
+                libc::ENOBUFS => {
+                    if self.wants_to_read {
+                        self.receiving = Receiving::Starved;
+                        context.starved.push_back(common.id);
+                    }
+                }
+                libc::ECANCELED | libc::EINTR | libc::EAGAIN => self.arm(common, context),
+                _ => self.end(common, context, result),
+            },
+        }
+    }
+
+    fn end<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, status: i32) {
+        self.receiving = Receiving::Ended;
+        context.events.push_back(Event::Ended { handle: common.id, status });
+    }
+
+    /// Queues bytes. `last` marks the end of a write request, which is reported once all of it has been handed to the kernel.
+    pub(crate) fn write<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, source: Source, last: bool) {
+        self.queue.push_back(Segment { source, last });
+        self.list(common, context);
+    }
+
+    fn list<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>) {
+        if matches!(self.sending, Sending::Idle) {
+            self.sending = Sending::Listed;
+            context.unsent.push(common.id);
+        }
+    }
+
+    /// Hands what is queued to the kernel. False when the submission queue has no room: the stream stays listed.
+    pub(crate) fn send<K: Kernel>(
+        &mut self,
+        common: &mut Common,
+        context: &mut Context<K>,
+        memory: &mut impl Memory,
+    ) -> bool {
+        if !matches!(self.sending, Sending::Listed) {
+            return true;
+        }
+        self.sending = Sending::Idle;
+        let mut message = None;
+        let (request, offered) = if let [segment] = self.queue.make_contiguous() {
+            let Some(data) = memory.resolve(&segment.source) else {
+                self.fail(common, context, -libc::EFAULT);
+                return true;
+            };
+            (
+                Request::Send { fd: common.fd(), data: data.as_ptr(), length: segment.source.length },
+                segment.source.length as usize,
+            )
+        } else {
+            let mut vector = context.message();
+            let mut offered = 0;
+            for segment in self.queue.iter().take(MAX_SLICES) {
+                let Some(data) = memory.resolve(&segment.source) else {
+                    self.fail(common, context, -libc::EFAULT);
+                    return true;
+                };
+                vector
+                    .slices
+                    .push(libc::iovec { iov_base: data.as_ptr().cast(), iov_len: segment.source.length as usize });
+                offered += segment.source.length as usize;
+            }
+            vector.header.msg_iov = vector.slices.as_mut_ptr();
+            vector.header.msg_iovlen = vector.slices.len() as _;
+            let header: *const libc::msghdr = &raw const vector.header;
+            message = Some(vector);
+            (Request::SendMessage { fd: common.fd(), message: header }, offered)
+        };
+        let owned = message.map_or(Owned::Nothing, Owned::Message);
+        if context.start_send(common, offered, owned, &request) {
+            self.sending = Sending::InFlight;
+            true
+        } else {
+            self.sending = Sending::Listed;
+            false
+        }
+    }
+
+    /// The send of `offered` bytes has come back.
+    pub(crate) fn sent<K: Kernel>(
+        &mut self,
+        common: &mut Common,
+        context: &mut Context<K>,
+        result: i32,
+        offered: usize,
+    ) {
+        self.sending = Sending::Idle;
+        if common.closing {
+            return;
+        }
+        match usize::try_from(result) {
+            Ok(sent) => {
+                self.advance(common, context, sent);
+                if !self.queue.is_empty() {
+                    if sent < offered {
+                        self.wait(common, context);
+                    } else {
+                        self.list(common, context);
+                    }
+                }
+            }
+            Err(_) => match -result {
+                libc::EAGAIN => self.wait(common, context),
+                libc::EINTR => self.list(common, context),
+                _ => self.fail(common, context, result),
+            },
+        }
+        self.shut_down_when_sent(common, context);
+    }
+
+    /// Waits for room in the socket's send buffer.
+    fn wait<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>) {
+        self.sending = Sending::Waiting;
+        let request = Request::PollWritable { fd: common.fd() };
+        context.start(common, OperationKind::PollWritable, Owned::Nothing, &request);
+    }
+
+    /// There is room, or the wait failed: the next send finds out which.
+    pub(crate) fn writable<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>) {
+        self.sending = Sending::Idle;
+        if !common.closing && !self.queue.is_empty() {
+            self.list(common, context);
+        }
+    }
+
+    fn advance<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, mut sent: usize) {
+        while let Some(segment) = self.queue.front_mut() {
+            let length = segment.source.length as usize;
+            if sent < length {
+                // Below 4 GiB, since it is below the segment's length.
+                let sent = u32::try_from(sent).expect("less than a segment");
+                segment.source.offset += sent;
+                segment.source.length -= sent;
+                break;
+            }
+            sent -= length;
+            if segment.last {
+                context.events.push_back(Event::Written { handle: common.id, status: 0 });
+            }
+            self.queue.pop_front();
+        }
+    }
+
+    /// Gives up everything that is queued.
+    fn fail<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, status: i32) {
+        for segment in self.queue.drain(..) {
+            if segment.last {
+                context.events.push_back(Event::Written { handle: common.id, status });
+            }
+        }
+    }
+
+    /// Ends the sending half after everything written before.
+    pub(crate) fn shut_down<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>) {
+        self.shutdown = true;
+        self.shut_down_when_sent(common, context);
+    }
+
+    /// `shutdown(2)` never blocks; as a request it would go through a kernel worker thread (the opcode is always punted).
+    fn shut_down_when_sent<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>) {
+        if self.shutdown && self.queue.is_empty() && matches!(self.sending, Sending::Idle) {
+            self.shutdown = false;
+            let status = socket::shutdown_write(common.fd()).map_or_else(Errno::negated, |()| 0);
+            context.events.push_back(Event::ShutDown { handle: common.id, status });
+        }
+    }
+
+    /// The handle is being closed: settles what waits.
+    pub(crate) fn close<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>) {
+        self.wants_to_read = false;
+        self.fail(common, context, -libc::ECANCELED);
+        if std::mem::take(&mut self.shutdown) {
+            context.events.push_back(Event::ShutDown { handle: common.id, status: -libc::ECANCELED });
+        }
+    }
+}

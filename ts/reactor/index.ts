@@ -1,0 +1,6 @@
+/** The TypeScript end of the reactor; all that the facades use. */
+export { ListenHandle } from './listen-handle.ts';
+export { SocketOption } from './protocol.ts';
+export { reactorStats, type Stats } from './reactor.ts';
+export { type Endpoint, type SocketKind } from './socket-handle.ts';
+export { StreamHandle, type WriteEncoding } from './stream-handle.ts';

@@ -1,0 +1,62 @@
+/** A listening socket. */
+import { Completion } from './protocol.ts';
+import { getReactor, type Reactor } from './reactor.ts';
+import { Activity, openSocket, SocketHandle, type SocketKind } from './socket-handle.ts';
+import { StreamHandle } from './stream-handle.ts';
+
+function nothing(): void {}
+
+export class ListenHandle extends SocketHandle {
+  /** A connection was accepted. It does not read until told to. */
+  onaccept: (peer: StreamHandle) => void = nothing;
+  /** The listener has stopped accepting, because of this error. What is momentary (no descriptors left, a connection reset in the queue) is dealt with, not reported. */
+  onaccepterror: (status: number) => void = nothing;
+
+  /** `socket(2)`: a handle, or a negative errno. */
+  static open(kind: SocketKind): ListenHandle | number {
+    const reactor = getReactor();
+    const id = openSocket(reactor, kind, true);
+    return id < 0 ? id : new ListenHandle(reactor, id);
+  }
+
+  /** Takes over an open stream socket, which may listen already. */
+  static adopt(fd: number): ListenHandle | number {
+    const reactor = getReactor();
+    const id = reactor.native.adopt(fd, true);
+    return id < 0 ? id : new ListenHandle(reactor, id);
+  }
+
+  private constructor(reactor: Reactor, id: number) {
+    super(reactor, id);
+  }
+
+  /** `listen(2)`; connections are accepted from then on. */
+  listen(backlog: number): number {
+    const status = this.reactor.native.listen(this.id, backlog);
+    this.reactor.scheduleFlush();
+    if (status === 0) this.begin(Activity.Listening);
+    return status;
+  }
+
+  override complete(kind: Completion, result: number): void {
+    switch (kind) {
+      case Completion.Accepted:
+        this.#accepted(result);
+        break;
+      case Completion.AcceptFailed:
+        this.onaccepterror(result);
+        break;
+      case Completion.Closed:
+        this.end();
+        break;
+    }
+  }
+
+  override received(): void {}
+
+  #accepted(id: number): void {
+    const peer = StreamHandle.wrap(this.reactor, id);
+    if (this.closed) peer.close();
+    else this.onaccept(peer);
+  }
+}

@@ -1,0 +1,204 @@
+/**
+ * The protocol between Rust and TypeScript: kinds of commands and completions, layout of their records, flags.
+ *
+ * Generated from crates/binding by `npm run protocol`. Do not edit.
+ */
+
+/** Bytes of the arena that small writes are copied into. */
+export const ARENA_SIZE = 2097152;
+
+/** Position, in a completion, of the word that TypeScript sets to borrow a buffer. */
+export const BORROWED_WORD = 5;
+
+/** Kinds of commands. Words: kind, handle, then as said. */
+export const enum Command {
+  /** Let data come. */
+  ReadStart = 0,
+  /** Let no more data come. */
+  ReadStop = 1,
+  /** Send bytes: region, offset, length; then 1 if the write request ends here, 0 if more of it follows. */
+  Write = 2,
+  /** End the sending half after what was written. */
+  ShutDown = 3,
+  /** Close. */
+  Close = 4,
+  /** Give a borrowed receive buffer back: its number in the place of the handle. */
+  Release = 5,
+}
+
+/** Commands that fit before they must be taken. */
+export const COMMAND_CAPACITY = 2048;
+
+/** Kinds of completions. Words: kind, handle, status or count, then as said. Statuses are zero or a negative errno. */
+export const enum Completion {
+  /** A connect has ended: status. */
+  Connected = 0,
+  /** A connection was accepted: the new stream's handle. */
+  Accepted = 1,
+  /** The listener stopped accepting: status. */
+  AcceptFailed = 2,
+  /**
+   * Bytes have arrived: their number, their offset in the pool, the buffer's number. Read them before the record is passed; TypeScript
+   * may set the word behind to 1 to borrow the buffer until a `Release`.
+   */
+  Received = 3,
+  /** Nothing more will arrive: zero at the end of the stream, or an error. */
+  Ended = 4,
+  /** A write request is with the kernel: status. */
+  Written = 5,
+  /** The sending half has been shut down: status. */
+  ShutDown = 6,
+  /** The handle is closed and its name no longer valid. */
+  Closed = 7,
+  /** The ring itself has failed: status. There is no handle. */
+  RingFailed = 8,
+}
+
+/** Completions that are handed over at once. */
+export const COMPLETION_CAPACITY = 1024;
+
+/** Address families of sockets. */
+export const enum Domain {
+  /** IPv4. */
+  Ipv4 = 0,
+  /** IPv6. */
+  Ipv6 = 1,
+  /** UNIX. */
+  Unix = 2,
+}
+
+/** Positions of the header's words. */
+export const enum Header {
+  /** Commands written and not yet taken. TypeScript counts up, Rust sets it to zero. */
+  Commands = 0,
+  /** Completions to be dispatched. Written by Rust. */
+  Completions = 1,
+  /** Completions dispatched so far. Set to zero by Rust, counted up by TypeScript. */
+  Cursor = 2,
+}
+
+/** Words of the header. */
+export const HEADER_WORDS = 16;
+
+/** Words of a command or completion. */
+export const RECORD_WORDS = 8;
+
+/** A socket option whose value is one integer. A *switch* is off at 0 and on at any other value, and reads as 0 or 1. */
+export const enum SocketOption {
+  /** Bind although connections in TIME_WAIT hold the port; for datagrams: share it. A switch, off. socket(7). */
+  ReuseAddress = 0,
+  /** Several sockets of one user bind the same port and share its load. A switch, off. socket(7). */
+  ReusePort = 1,
+  /**
+   * An IPv6 socket refuses IPv4. A switch, off unless `net.ipv6.bindv6only` says otherwise; before bind only.
+   * ipv6(7).
+   */
+  Ipv6Only = 2,
+  /** Send small segments at once (no Nagle algorithm). A switch, off. tcp(7). */
+  NoDelay = 3,
+  /** Probe idle connections. A switch, off. socket(7). */
+  KeepAlive = 4,
+  /** Idle time before the first keep-alive probe. Seconds, 1 to 32767; 7200. tcp(7). */
+  KeepIdle = 5,
+  /** Time between keep-alive probes. Seconds, 1 to 32767; 75. tcp(7). */
+  KeepInterval = 6,
+  /** Unanswered keep-alive probes before the connection is dropped. 1 to 127; 9. tcp(7). */
+  KeepCount = 7,
+  /**
+   * How long close waits for unsent data. -1: not at all, the kernel sends it behind our back (the default);
+   * 0: discard it and reset the connection; otherwise seconds. socket(7).
+   */
+  Linger = 8,
+  /**
+   * Receive buffer in bytes; from `net.core.rmem_default`, at most `net.core.rmem_max`. The kernel doubles
+   * what is set, for its own bookkeeping, and reads back the doubled value. socket(7).
+   */
+  RecvBuffer = 9,
+  /**
+   * Send buffer in bytes, doubled likewise; from `net.core.wmem_default`, at most `net.core.wmem_max`.
+   * socket(7).
+   */
+  SendBuffer = 10,
+  /** May send to broadcast addresses. A switch, off. socket(7). */
+  Broadcast = 11,
+  /**
+   * The byte that carries DSCP (upper six bits) and, for datagrams, ECN (lower two; TCP keeps its own there).
+   * 0 to 255; 0. ip(7), ipv6(7).
+   */
+  TypeOfService = 12,
+  /** Hops that what is sent may take. 1 to 255, or -1 for the system's default, usually 64. ip(7), ipv6(7). */
+  UnicastHops = 13,
+  /** Hops that multicast datagrams may take. 0 to 255, or -1 for the default, 1. ip(7), ipv6(7). */
+  MulticastHops = 14,
+  /** Multicast datagrams that this host sends come back to its own members. A switch, on. ip(7), ipv6(7). */
+  MulticastLoop = 15,
+  /**
+   * The interface that multicast datagrams leave by. Its index; 0: as routed. ip(7), ipv6(7). IPv4 sockets do
+   * not tell: reading gives `ENOPROTOOPT`.
+   */
+  MulticastInterface = 16,
+  /** Also receive from groups that another socket of this host joined. A switch, on. ip(7). */
+  MulticastAll = 17,
+  /**
+   * The socket's pending error as a positive number, 0 if there is none; reading clears it. Read-only.
+   * socket(7).
+   */
+  Error = 18,
+  /** Datagrams come with the address and interface they were sent to. A switch, off. ip(7), ipv6(7). */
+  PacketInfo = 19,
+  /** Datagrams come with their type-of-service byte, and so with ECN. A switch, off. ip(7), ipv6(7). */
+  RecvTypeOfService = 20,
+  /** Datagrams come with the time of their arrival in nanoseconds. A switch, off. socket(7). */
+  Timestamp = 21,
+  /**
+   * Datagrams come with the number of those dropped so far because the receive buffer was full. A switch, off.
+   * socket(7).
+   */
+  DropCounter = 22,
+  /** What is sent in one call leaves as datagrams of this many bytes. 0 to 65535; 0: as one. udp(7). */
+  UdpSegment = 23,
+  /** Datagrams of one flow may be delivered as one buffer, with their size beside it. A switch, off. udp(7). */
+  UdpGro = 24,
+  /** The CPU that handled the socket's last packet; setting it steers among sockets that share a port. socket(7). */
+  IncomingCpu = 25,
+  /**
+   * How long a receive may poll the network device when nothing is queued. Microseconds; `net.core.busy_read`.
+   * Raising it takes `CAP_NET_ADMIN`. socket(7).
+   */
+  BusyPoll = 26,
+  /** Priority in the network device's queues. 0 to 6; 0. Above 6 takes `CAP_NET_ADMIN`. socket(7). */
+  Priority = 27,
+  /** Bind to addresses that this host does not have yet. A switch, off. ip(7). */
+  FreeBind = 28,
+  /** Acknowledge at once instead of with delay. A switch that the kernel may turn off again. tcp(7). */
+  QuickAck = 29,
+  /** Hold partial segments back, at most 200 ms. A switch, off. tcp(7). */
+  Cork = 30,
+  /**
+   * A listener wakes when data arrives, not when the handshake is done; seconds to wait, rounded up to whole
+   * retransmissions. 0: off. tcp(7).
+   */
+  DeferAccept = 31,
+  /** On a listener: connections with data in their SYN that may be pending. 0: none. tcp(7). */
+  FastOpen = 32,
+  /** On a client: send the first data with the SYN. A switch, off. tcp(7). */
+  FastOpenConnect = 33,
+  /** Largest segment in bytes; set before connecting. 88 to 32767, 0 for the kernel's choice. tcp(7). */
+  MaxSegment = 34,
+  /** Attempts at a handshake before giving up. 1 to 127; `net.ipv4.tcp_syn_retries`. tcp(7). */
+  SynRetries = 35,
+  /**
+   * How long sent data may stay unacknowledged before the connection is dropped. Milliseconds; 0: the system's
+   * default. tcp(7).
+   */
+  UserTimeout = 36,
+  /**
+   * Unsent bytes above which the socket does not report itself writable. 0 to 2³¹−1;
+   * `net.ipv4.tcp_notsent_lowat`, which reads as -1 where it is unlimited. tcp(7).
+   */
+  UnsentLowWater = 37,
+  /** Bytes that make the socket readable. At least 1; 1. socket(7). */
+  RecvLowWater = 38,
+  /** UNIX sockets: messages come with the sender's process, user and group. A switch, off. unix(7). */
+  PassCredentials = 39,
+}

@@ -1,0 +1,230 @@
+/**
+ * The TypeScript end of the reactor: writes commands, dispatches completions, counts what keeps the process alive.
+ *
+ * Commands are taken by Rust once per tick (see `crates/binding/src/instance.rs`), so that all writes of a tick cost one system call.
+ * Completions come in batches, one call for all of them.
+ */
+import process from 'node:process';
+import { loadNative, type NativeReactor, type NativeReactorConstructor } from '../native.ts';
+import { requireUring } from '../support.ts';
+import { Arena } from './arena.ts';
+import {
+  ARENA_SIZE,
+  BORROWED_WORD,
+  COMMAND_CAPACITY,
+  COMPLETION_CAPACITY,
+  Command,
+  Completion,
+  HEADER_WORDS,
+  Header,
+  RECORD_WORDS,
+} from './protocol.ts';
+import type { SocketHandle } from './socket-handle.ts';
+
+export { ARENA_SIZE, BORROWED_WORD, COMPLETION_CAPACITY };
+
+const COMMANDS_START = HEADER_WORDS;
+const COMPLETIONS_START = COMMANDS_START + COMMAND_CAPACITY * RECORD_WORDS;
+
+/** The part of a handle's number that says where it is in the table; the rest is its generation. */
+const INDEX_MASK = 0xfffff;
+
+/** Most bytes that are put together for one read, as core reads at most 64 KiB at once. */
+const READ_SIZE = 64 * 1024;
+
+/** Up to here bytes are copied one by one: cheaper than the call into native code that copies many. */
+const COPY_BY_HAND = 96;
+
+/** What a reactor holds. Everything but `turns` is zero when all handles have been closed. */
+export interface Stats {
+  /** Handles open or closing. */
+  readonly handles: number;
+  /** Operations in flight in the kernel. */
+  readonly operations: number;
+  /** Receive buffers lent and not given back. */
+  readonly buffersLent: number;
+  /** Streams waiting for a receive buffer. */
+  readonly starved: number;
+  /** Requests waiting for room in the submission queue. */
+  readonly backlog: number;
+  /** Pieces of the write arena in use. */
+  readonly arena: number;
+  /** User buffers lent to writes in flight. */
+  readonly views: number;
+  /** Turns of the reactor so far. */
+  readonly turns: number;
+}
+
+export class Reactor {
+  readonly native: NativeReactor;
+  readonly arena: Arena;
+  readonly #words: Int32Array;
+  readonly #pool: Buffer;
+  /** User buffers lent to writes; Rust looks them up at the moment it hands them to the kernel. */
+  readonly #views: (Uint8Array | undefined)[] = [];
+  readonly #freeViews: number[] = [];
+  readonly #handles: (SocketHandle | undefined)[] = [];
+  readonly #flushes: boolean;
+  #flushScheduled = false;
+  #holds = 0;
+  #batch = 0;
+
+  constructor(Native: NativeReactorConstructor) {
+    this.native = new Native(() => this.#dispatch(), this.#views, process.env['IOURING_TRANSPORT_DRIVER'] === 'waiter');
+    this.arena = new Arena(this.native.arena);
+    this.#words = new Int32Array(this.native.queues);
+    this.#pool = Buffer.from(this.native.pool);
+    this.#flushes = this.native.flushes;
+    // What was written in the last tick is sent, as it would have been by core.
+    process.once('exit', () => this.native.flush());
+  }
+
+  /** Enters a handle in the table, under the number that Rust gave it. */
+  register(handle: SocketHandle): void {
+    this.#handles[handle.id & INDEX_MASK] = handle;
+  }
+
+  /** Keeps the process alive, once more. */
+  hold(): void {
+    if (this.#holds++ === 0) this.native.reference();
+  }
+
+  /** Takes one {@link hold} back. */
+  unhold(): void {
+    if (--this.#holds === 0) this.native.unreference();
+  }
+
+  /** Writes a command; the meaning of the words depends on its kind. */
+  command(kind: Command, handle: number, region = 0, offset = 0, length = 0, last = 0): void {
+    const words = this.#words;
+    let count = words[Header.Commands]!;
+    if (count === COMMAND_CAPACITY) {
+      this.native.flush();
+      count = 0;
+    }
+    const at = COMMANDS_START + count * RECORD_WORDS;
+    words[at] = kind;
+    words[at + 1] = handle;
+    words[at + 2] = region;
+    words[at + 3] = offset;
+    words[at + 4] = length;
+    words[at + 5] = last;
+    words[Header.Commands] = count + 1;
+    if (!this.#flushes) this.scheduleFlush();
+  }
+
+  /** For drivers that do not come round at the end of a tick by themselves. */
+  scheduleFlush(): void {
+    if (this.#flushes || this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    setImmediate(() => {
+      this.#flushScheduled = false;
+      this.native.flush();
+    });
+  }
+
+  /** Lends a view to a write: the region by which Rust finds it. */
+  lend(view: Uint8Array): number {
+    const slot = this.#freeViews.pop() ?? this.#views.length;
+    this.#views[slot] = view;
+    return slot + 1;
+  }
+
+  /** Takes a view back. */
+  reclaim(region: number): void {
+    this.#views[region - 1] = undefined;
+    this.#freeViews.push(region - 1);
+  }
+
+  stats(): Stats {
+    return { ...this.native.stats(), arena: this.arena.inUse, views: this.#views.length - this.#freeViews.length };
+  }
+
+  /**
+   * Dispatches completions, from the cursor on. Called by Rust, again and again until the cursor has passed them all: it may end early with an
+   * exception of a handler's, or between two reads of one handle, so that microtasks run between them as they do in core.
+   */
+  #dispatch(): void {
+    const words = this.#words;
+    const count = words[Header.Completions]!;
+    const batch = ++this.#batch;
+    for (let cursor = words[Header.Cursor]!; cursor < count; cursor = words[Header.Cursor]!) {
+      const at = COMPLETIONS_START + cursor * RECORD_WORDS;
+      const kind = words[at]!;
+      const id = words[at + 1]!;
+      const result = words[at + 2]!;
+      const handle = this.#handles[id & INDEX_MASK];
+      if (handle === undefined || handle.id !== id) {
+        words[Header.Cursor] = cursor + 1;
+        this.#orphan(kind, result);
+        continue;
+      }
+      if (kind === Completion.Received) {
+        if (handle.batch === batch) return;
+        handle.batch = batch;
+        handle.received(this.#take(cursor, count, id));
+        continue;
+      }
+      if (kind === Completion.Ended && handle.batch === batch) return;
+      words[Header.Cursor] = cursor + 1;
+      if (kind === Completion.Closed) this.#handles[id & INDEX_MASK] = undefined;
+      handle.complete(kind, result);
+    }
+  }
+
+  /** Copies what has been received for one handle, in this record and those right behind it, and passes them. */
+  #take(cursor: number, count: number, id: number): Buffer {
+    const words = this.#words;
+    let at = COMPLETIONS_START + cursor * RECORD_WORDS;
+    let length = words[at + 2]!;
+    let end = cursor + 1;
+    for (let next = at + RECORD_WORDS; end < count; next += RECORD_WORDS, end++) {
+      if (words[next] !== Completion.Received || words[next + 1] !== id || length + words[next + 2]! > READ_SIZE) break;
+      length += words[next + 2]!;
+    }
+    words[Header.Cursor] = end;
+
+    const bytes = Buffer.allocUnsafe(length);
+    const pool = this.#pool;
+    let filled = 0;
+    for (let record = cursor; record < end; record++, at += RECORD_WORDS) {
+      const size = words[at + 2]!;
+      const offset = words[at + 3]!;
+      if (size <= COPY_BY_HAND) for (let i = 0; i < size; i++) bytes[filled + i] = pool[offset + i]!;
+      else bytes.set(pool.subarray(offset, offset + size), filled);
+      filled += size;
+    }
+    return bytes;
+  }
+
+  /** A completion that belongs to no handle. */
+  #orphan(kind: Completion, result: number): void {
+    if (kind === Completion.Accepted) this.command(Command.Close, result);
+    else if (kind === Completion.RingFailed) {
+      throw Object.assign(new Error(`io_uring has failed: errno ${-result}`), { code: 'ERR_IOURING_RING_FAILED', errno: result });
+    }
+  }
+}
+
+let reactor: Reactor | undefined;
+
+/**
+ * The reactor of this thread, made on the first call.
+ *
+ * @throws {IouringUnavailableError} where io_uring cannot be used, or not now.
+ */
+export function getReactor(): Reactor {
+  if (reactor === undefined) {
+    requireUring();
+    const { binding } = loadNative();
+    reactor = new Reactor(binding!.NativeReactor);
+  }
+  return reactor;
+}
+
+/** What the reactor of this thread holds; all zero where it has not been used. */
+export function reactorStats(): Stats {
+  return (
+    reactor?.stats() ?? { handles: 0, operations: 0, buffersLent: 0, starved: 0, backlog: 0, arena: 0, views: 0, turns: 0 }
+  );
+}

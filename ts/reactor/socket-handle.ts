@@ -1,0 +1,161 @@
+/**
+ * What listening and connected sockets have in common.
+ *
+ * Statuses are negative errnos, as libuv's; zero or more is success. Nothing here throws on an I/O error.
+ */
+import { EBADF } from './errno.ts';
+import { Command, Completion, Domain, type SocketOption } from './protocol.ts';
+import type { NativeEndpoint } from '../native.ts';
+import type { Reactor } from './reactor.ts';
+
+/** An address as core prints it. Abstract UNIX names begin with a zero byte; an unnamed UNIX socket has an empty path. */
+export type Endpoint = { readonly family: 4 | 6; readonly address: string; readonly port: number } | { readonly path: string };
+
+/** Kinds of stream sockets. */
+export type SocketKind = 'tcp4' | 'tcp6' | 'unix';
+
+const DOMAINS: Readonly<Record<SocketKind, Domain>> = { tcp4: Domain.Ipv4, tcp6: Domain.Ipv6, unix: Domain.Unix };
+
+/** The port that says "this is a path" to Rust. */
+const NO_PORT = -1;
+
+/** A reason for which a handle is active. An active handle with a reference keeps the process alive, as libuv's. */
+export const enum Activity {
+  Reading = 1,
+  Writing = 2,
+  Connecting = 4,
+  ShuttingDown = 8,
+  Listening = 16,
+}
+
+function nothing(): void {}
+
+export abstract class SocketHandle {
+  /** Whose handle this is; for the facade. */
+  owner: unknown = undefined;
+  /** The handle is closed, nothing will be reported any more. */
+  onclose: () => void = nothing;
+  /** The number by which Rust knows the handle. */
+  readonly id: number;
+  /** The last batch of completions in which this handle was read from; for the dispatcher. */
+  batch = 0;
+  /** `close` was called. */
+  closed = false;
+  protected readonly reactor: Reactor;
+  #activity = 0;
+  #referenced = true;
+  #held = false;
+
+  protected constructor(reactor: Reactor, id: number) {
+    this.reactor = reactor;
+    this.id = id;
+    reactor.register(this);
+  }
+
+  /** Bytes have arrived. */
+  abstract received(bytes: Buffer): void;
+
+  /** Something else has happened. */
+  abstract complete(kind: Completion, result: number): void;
+
+  /** The descriptor's number, `-EBADF` after `close`. */
+  fd(): number {
+    return this.closed ? -EBADF : this.reactor.native.fd(this.id);
+  }
+
+  /** `bind(2)`. */
+  bind(endpoint: Endpoint): number {
+    return 'path' in endpoint
+      ? this.reactor.native.bind(this.id, endpoint.path, NO_PORT)
+      : this.reactor.native.bind(this.id, endpoint.address, endpoint.port);
+  }
+
+  /** `getsockname(2)`. */
+  localEndpoint(): Endpoint | number {
+    return toEndpoint(this.reactor.native.localEndpoint(this.id));
+  }
+
+  /** `setsockopt(2)`. */
+  setOption(option: SocketOption, value: number): number {
+    return this.reactor.native.setOption(this.id, option, value);
+  }
+
+  /** `getsockopt(2)`: the value, or `undefined` when it cannot be read. */
+  getOption(option: SocketOption): number | undefined {
+    return this.reactor.native.getOption(this.id, option) ?? undefined;
+  }
+
+  ref(): void {
+    this.#referenced = true;
+    this.#settle();
+  }
+
+  unref(): void {
+    this.#referenced = false;
+    this.#settle();
+  }
+
+  hasRef(): boolean {
+    return this.#referenced;
+  }
+
+  /** Closes. `onclose` follows, once and later; before it what cannot be done any more is reported with `-ECANCELED`. */
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.reactor.command(Command.Close, this.id);
+    this.#settle();
+  }
+
+  protected begin(activity: Activity): void {
+    const before = this.#activity;
+    this.#activity = before | activity;
+    if (before === 0) this.#settle();
+  }
+
+  protected finish(activity: Activity): void {
+    this.#activity &= ~activity;
+    if (this.#activity === 0) this.#settle();
+  }
+
+  protected isBusy(activity: Activity): boolean {
+    return (this.#activity & activity) !== 0;
+  }
+
+  /** The handle is gone. */
+  protected end(): void {
+    this.#activity = 0;
+    if (this.#held) {
+      this.#held = false;
+      this.reactor.unhold();
+    }
+    this.onclose();
+  }
+
+  /** Holds the process while there is a reason to. A handle that is closing is one, referenced or not. */
+  #settle(): void {
+    const hold = this.closed || (this.#referenced && this.#activity !== 0);
+    if (hold === this.#held) return;
+    this.#held = hold;
+    if (hold) this.reactor.hold();
+    else this.reactor.unhold();
+  }
+}
+
+/** Opens a socket: the number of its handle, or a negative errno. */
+export function openSocket(reactor: Reactor, kind: SocketKind, listener: boolean): number {
+  return reactor.native.open(DOMAINS[kind], listener);
+}
+
+/** Starts connecting. */
+export function connectSocket(reactor: Reactor, id: number, peer: Endpoint): number {
+  const status = 'path' in peer ? reactor.native.connect(id, peer.path, NO_PORT) : reactor.native.connect(id, peer.address, peer.port);
+  reactor.scheduleFlush();
+  return status;
+}
+
+export function toEndpoint(found: NativeEndpoint | number): Endpoint | number {
+  if (typeof found === 'number') return found;
+  const { family, address, port } = found;
+  return family === 4 || family === 6 ? { family, address, port } : { path: address };
+}

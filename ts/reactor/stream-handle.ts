@@ -1,0 +1,261 @@
+/**
+ * A connected or connecting stream socket: TCP or UNIX.
+ *
+ * Life of a write: its bytes are copied into the arena, or, when they are many, lent to Rust as they are; one command goes out; `onwrite` comes when
+ * the kernel has taken the last byte. Lent bytes are handed to the kernel before `write` returns, as core does, so that a caller who
+ * reuses a buffer too early fares no worse than with core; what the kernel could not take at once is read later.
+ * The kernel never holds on to either memory: see `crates/reactor/src/stream.rs`.
+ */
+import { BLOCK_SIZE } from './arena.ts';
+import { Command, Completion, SocketOption } from './protocol.ts';
+import { getReactor, type Reactor } from './reactor.ts';
+import { Activity, connectSocket, openSocket, SocketHandle, toEndpoint, type Endpoint, type SocketKind } from './socket-handle.ts';
+
+/** Writes up to this size are copied; it costs less than looking up the caller's memory. */
+const COPY_SIZE = 32 * 1024;
+
+/** Most bytes that one UTF-16 code unit becomes. */
+const UTF8_EXPANSION = 3;
+
+/** The region of the arena. */
+const ARENA = 0;
+
+function nothing(): void {}
+
+/** Encodings that can be written straight into the arena. */
+export type WriteEncoding = 'utf8' | 'latin1' | 'ascii' | 'ucs2' | 'utf16le';
+
+export class StreamHandle extends SocketHandle {
+  /** The connect has ended. */
+  onconnect: (status: number) => void = nothing;
+  /** Bytes have arrived. They are the receiver's own. */
+  onread: (bytes: Buffer) => void = nothing;
+  /** Nothing more will arrive: zero at the end of the stream, or an error. */
+  onend: (status: number) => void = nothing;
+  /** The kernel has taken the write, or it has failed. Once for each write, never before it returns. */
+  onwrite: (status: number) => void = nothing;
+  /** The sending half has been shut down. */
+  onshutdown: (status: number) => void = nothing;
+  /** Bytes given to `write`. */
+  bytesWritten = 0;
+  /** Bytes received. */
+  bytesRead = 0;
+  /** Bytes of the write that is under way. */
+  writeQueueSize = 0;
+  /** Where in the arena the bytes of the write under way are; -1 for nowhere. */
+  #arena = -1;
+  /** What else the write under way occupies: regions of lent views, and offsets in the arena as their negative complement. */
+  #occupied: number[] | undefined = undefined;
+
+  /** `socket(2)`: a handle, or a negative errno. */
+  static open(kind: SocketKind): StreamHandle | number {
+    const reactor = getReactor();
+    const id = openSocket(reactor, kind, false);
+    return id < 0 ? id : new StreamHandle(reactor, id);
+  }
+
+  /** Takes over an open stream socket. */
+  static adopt(fd: number): StreamHandle | number {
+    const reactor = getReactor();
+    const id = reactor.native.adopt(fd, false);
+    return id < 0 ? id : new StreamHandle(reactor, id);
+  }
+
+  /** A handle that Rust has opened. */
+  static wrap(reactor: Reactor, id: number): StreamHandle {
+    return new StreamHandle(reactor, id);
+  }
+
+  private constructor(reactor: Reactor, id: number) {
+    super(reactor, id);
+  }
+
+  /** Starts connecting: zero, and `onconnect` follows, or a negative errno. */
+  connect(peer: Endpoint): number {
+    const status = connectSocket(this.reactor, this.id, peer);
+    if (status === 0) this.begin(Activity.Connecting);
+    return status;
+  }
+
+  /** `getpeername(2)`. */
+  peerEndpoint(): Endpoint | number {
+    return toEndpoint(this.reactor.native.peerEndpoint(this.id));
+  }
+
+  /** Lets bytes come. */
+  readStart(): void {
+    if (this.closed || this.isBusy(Activity.Reading)) return;
+    this.begin(Activity.Reading);
+    this.reactor.command(Command.ReadStart, this.id);
+  }
+
+  /** Lets no more bytes come, except those that are on their way. */
+  readStop(): void {
+    if (this.closed || !this.isBusy(Activity.Reading)) return;
+    this.finish(Activity.Reading);
+    this.reactor.command(Command.ReadStop, this.id);
+  }
+
+  /** Writes bytes. One write at a time: the next after `onwrite`. */
+  write(bytes: Uint8Array): void {
+    const length = bytes.byteLength;
+    this.#begin(length);
+    const offset = length <= COPY_SIZE ? this.reactor.arena.allocate(length) : -1;
+    if (offset < 0) {
+      this.#lend(bytes, true);
+      return;
+    }
+    this.reactor.arena.memory.set(bytes, offset);
+    this.#arena = offset;
+    this.reactor.command(Command.Write, this.id, ARENA, offset, length, 1);
+  }
+
+  /** Writes a string. */
+  writeString(text: string, encoding: WriteEncoding): void {
+    const { arena } = this.reactor;
+    const most = encoding === 'utf8' ? text.length * UTF8_EXPANSION : text.length * 2;
+    const offset = most <= COPY_SIZE ? arena.allocate(most) : -1;
+    if (offset < 0) {
+      this.write(Buffer.from(text, encoding));
+      return;
+    }
+    const length = arena.memory.write(text, offset, most, encoding);
+    arena.shrink(offset + length);
+    this.#begin(length);
+    this.#arena = offset;
+    this.reactor.command(Command.Write, this.id, ARENA, offset, length, 1);
+  }
+
+  /** Writes several chunks as one write. */
+  writev(chunks: readonly Uint8Array[]): void {
+    let total = 0;
+    for (const chunk of chunks) total += chunk.byteLength;
+    this.#begin(total);
+    const offset = total <= COPY_SIZE ? this.reactor.arena.allocate(total) : -1;
+    if (offset < 0) {
+      this.#writeParts(chunks);
+      return;
+    }
+    this.#arena = offset;
+    const { memory } = this.reactor.arena;
+    let end = offset;
+    for (const chunk of chunks) {
+      memory.set(chunk, end);
+      end += chunk.byteLength;
+    }
+    this.reactor.command(Command.Write, this.id, ARENA, offset, total, 1);
+  }
+
+  /** Ends the sending half after the write under way. `onshutdown` follows. */
+  shutdown(): void {
+    this.begin(Activity.ShuttingDown);
+    this.reactor.command(Command.ShutDown, this.id);
+  }
+
+  /** Closes such that the peer sees a reset instead of an end. `onclose` follows. */
+  reset(): number {
+    const status = this.setOption(SocketOption.Linger, 0);
+    this.close();
+    return status;
+  }
+
+  override received(bytes: Buffer): void {
+    this.bytesRead += bytes.length;
+    this.onread(bytes);
+  }
+
+  override complete(kind: Completion, result: number): void {
+    switch (kind) {
+      case Completion.Written:
+        this.#written(result);
+        break;
+      case Completion.Ended:
+        this.finish(Activity.Reading);
+        this.onend(result);
+        break;
+      case Completion.Connected:
+        this.finish(Activity.Connecting);
+        this.onconnect(result);
+        break;
+      case Completion.ShutDown:
+        this.finish(Activity.ShuttingDown);
+        this.onshutdown(result);
+        break;
+      case Completion.Closed:
+        this.end();
+        break;
+    }
+  }
+
+  #begin(length: number): void {
+    this.begin(Activity.Writing);
+    this.bytesWritten += length;
+    this.writeQueueSize = length;
+  }
+
+  #written(status: number): void {
+    const { arena } = this.reactor;
+    if (this.#arena >= 0) {
+      arena.release(this.#arena);
+      this.#arena = -1;
+    }
+    if (this.#occupied !== undefined) {
+      for (const region of this.#occupied) {
+        if (region < 0) arena.release(~region);
+        else this.reactor.reclaim(region);
+      }
+      this.#occupied = undefined;
+    }
+    this.writeQueueSize = 0;
+    this.finish(Activity.Writing);
+    this.onwrite(status);
+  }
+
+  /** Many bytes: runs of small chunks are copied together, large ones are lent. */
+  #writeParts(chunks: readonly Uint8Array[]): void {
+    let run: Uint8Array[] = [];
+    let size = 0;
+    const flushRun = (last: boolean): void => {
+      if (run.length === 0) return;
+      this.#copyRun(run, size, last);
+      run = [];
+      size = 0;
+    };
+    chunks.forEach((chunk, index) => {
+      const last = index === chunks.length - 1;
+      if (chunk.byteLength > COPY_SIZE) {
+        flushRun(false);
+        this.#lend(chunk, last);
+        return;
+      }
+      if (size + chunk.byteLength > BLOCK_SIZE) flushRun(false);
+      run.push(chunk);
+      size += chunk.byteLength;
+      if (last) flushRun(true);
+    });
+  }
+
+  #copyRun(run: readonly Uint8Array[], size: number, last: boolean): void {
+    const { arena } = this.reactor;
+    const offset = arena.allocate(size);
+    if (offset < 0) {
+      this.#lend(run.length === 1 ? run[0]! : Buffer.concat(run, size), last);
+      return;
+    }
+    (this.#occupied ??= []).push(~offset);
+    let end = offset;
+    for (const chunk of run) {
+      arena.memory.set(chunk, end);
+      end += chunk.byteLength;
+    }
+    this.reactor.command(Command.Write, this.id, ARENA, offset, size, last ? 1 : 0);
+    if (last) this.reactor.native.flush();
+  }
+
+  #lend(bytes: Uint8Array, last: boolean): void {
+    const region = this.reactor.lend(bytes);
+    (this.#occupied ??= []).push(region);
+    this.reactor.command(Command.Write, this.id, region, 0, bytes.byteLength, last ? 1 : 0);
+    if (last) this.reactor.native.flush();
+  }
+}
