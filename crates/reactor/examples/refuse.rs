@@ -22,14 +22,9 @@ fn main() -> ExitCode {
     let (errno, calls): (i32, &[c_long]) = match mode.as_deref().and_then(|mode| mode.to_str()) {
         Some("setup") => (libc::EPERM, &[libc::SYS_io_uring_setup]),
         Some("enter") => (libc::EPERM, &[libc::SYS_io_uring_enter]),
-        Some("hidden") => (
-            libc::ENOSYS,
-            &[
-                libc::SYS_io_uring_setup,
-                libc::SYS_io_uring_enter,
-                libc::SYS_io_uring_register,
-            ],
-        ),
+        Some("hidden") => {
+            (libc::ENOSYS, &[libc::SYS_io_uring_setup, libc::SYS_io_uring_enter, libc::SYS_io_uring_register])
+        }
         _ => return usage(),
     };
     let Some(command) = arguments.next() else {
@@ -57,28 +52,15 @@ fn filter(errno: i32, calls: &[c_long]) -> Vec<sock_filter> {
     for &call in calls {
         let number = u32::try_from(call).expect("system call numbers are small");
         // Equal: on to the answer that follows. Not equal: over it.
-        program.push(sock_filter {
-            code: code(BPF_JMP | BPF_JEQ | BPF_K),
-            jt: 0,
-            jf: 1,
-            k: number,
-        });
-        program.push(statement(
-            BPF_RET | BPF_K,
-            libc::SECCOMP_RET_ERRNO | errno.unsigned_abs(),
-        ));
+        program.push(sock_filter { code: code(BPF_JMP | BPF_JEQ | BPF_K), jt: 0, jf: 1, k: number });
+        program.push(statement(BPF_RET | BPF_K, libc::SECCOMP_RET_ERRNO | errno.unsigned_abs()));
     }
     program.push(statement(BPF_RET | BPF_K, libc::SECCOMP_RET_ALLOW));
     program
 }
 
 fn statement(operation: u32, k: u32) -> sock_filter {
-    sock_filter {
-        code: code(operation),
-        jt: 0,
-        jf: 0,
-        k,
-    }
+    sock_filter { code: code(operation), jt: 0, jf: 0, k }
 }
 
 fn code(operation: u32) -> u16 {
@@ -95,15 +77,7 @@ fn install(program: &[sock_filter]) -> io::Result<()> {
     let refused = unsafe {
         // Without this, only a privileged process may filter.
         libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0
-            || libc::prctl(
-                libc::PR_SET_SECCOMP,
-                libc::SECCOMP_MODE_FILTER,
-                &raw const description,
-            ) != 0
+            || libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const description) != 0
     };
-    if refused {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
-    }
+    if refused { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
