@@ -239,6 +239,17 @@ impl SocketAddress {
         }
     }
 
+    /// The address, where it is an IPv4 one.
+    pub fn as_v4(&self) -> Option<Ipv4Addr> {
+        let v4 = self.as_struct::<sockaddr_in>()?;
+        (self.family() == libc::AF_INET).then(|| Ipv4Addr::from(v4.sin_addr.s_addr.to_ne_bytes()))
+    }
+
+    /// For structures that contain a whole `sockaddr_storage`.
+    pub(crate) fn storage(&self) -> sockaddr_storage {
+        self.storage
+    }
+
     /// The part of the storage that is the address.
     fn bytes(&self) -> &[u8] {
         // SAFETY: len() is at most the storage's size, and every byte of the storage was initialised by zeroed() or
@@ -337,3 +348,6 @@ pub fn interface_name(index: u32) -> Option<String> {
     let name = unsafe { CStr::from_ptr(written) };
     Some(name.to_string_lossy().into_owned())
 }
+
+#[cfg(test)]
+mod tests;

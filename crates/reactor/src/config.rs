@@ -1,6 +1,9 @@
 //! Set-up: the sizes of a reactor, and the ladder that gets a ring from whatever kernel is there.
 
-use io_uring::{IoUring, Parameters};
+use std::thread;
+use std::time::Duration;
+
+use io_uring::IoUring;
 
 use crate::error::{Errno, Error};
 use crate::support::Reason;
@@ -38,8 +41,14 @@ impl Default for Config {
     }
 }
 
-/// The smallest submission queue that the ladder tries before it gives up.
+/// The smallest submission queue that the ladder tries before it gives up, and the smallest completion queue for it.
 const FEWEST_ENTRIES: u32 = 64;
+const FEWEST_COMPLETIONS: u32 = 2 * FEWEST_ENTRIES;
+
+/// Memory of a ring that was closed is given back by a kernel worker: about 30 ms later, seen on Linux 6.18.
+/// Who has little of it (a worker thread started as another ends) has to wait that long, and this often at most.
+const RETRIES: u32 = 10;
+const RETRY_DELAY: Duration = Duration::from_millis(10);
 
 impl Config {
     /// Checks every field against its documented range.
@@ -123,34 +132,41 @@ pub struct Obtained {
 ///
 /// Every ring has `SINGLE_ISSUER`, `DEFER_TASKRUN`, `SUBMIT_ALL`, `CQSIZE` and `TASKRUN_FLAG`: that is what Linux 6.1
 /// has, and less is not supported. `NO_SQARRAY` is used where the kernel knows it. Where memory for the wanted sizes is
-/// not to be had, both queues are halved until the submission queue has 64 entries. The rings are not inherited by
-/// forked children, and the descriptor is close-on-exec.
+/// not to be had, both queues are halved, to 64 and 128 entries at last; where even that is too much, the calling
+/// thread waits for up to 100 ms for rings that were closed before to be given back. The ring is not inherited by
+/// forked children, and its descriptor is close-on-exec.
 ///
 /// # Errors
 /// [`Error::Unsupported`] with the [`Reason`]; [`Error::Config`] where the configuration is not valid.
 #[doc(alias = "io_uring_setup")]
 pub fn set_up(config: &Config) -> Result<(IoUring, Obtained), Error> {
     config.validate()?;
-    climb(config, build)
+    climb(config, build, || thread::sleep(RETRY_DELAY))
 }
 
 /// The ladder itself, over any way to build a ring: from the best to the least that is worth having.
 fn climb<R>(
     config: &Config,
-    mut build: impl FnMut(Rung) -> Result<(R, Obtained), Errno>,
-) -> Result<(R, Obtained), Error> {
+    mut build: impl FnMut(Rung) -> Result<R, Errno>,
+    mut wait: impl FnMut(),
+) -> Result<R, Error> {
     let mut rung = Rung {
         submission_entries: config.submission_entries,
         completion_entries: config.submission_entries * config.completion_multiplier,
         no_sq_array: true,
     };
+    let mut retries = RETRIES;
     loop {
         match build(rung) {
             Ok(ring) => return Ok(ring),
             Err(Errno::EINVAL) if rung.no_sq_array => rung.no_sq_array = false,
-            Err(Errno::ENOMEM) if rung.submission_entries > FEWEST_ENTRIES => {
-                rung.submission_entries /= 2;
+            Err(Errno::ENOMEM) if rung.completion_entries > FEWEST_COMPLETIONS => {
+                rung.submission_entries = FEWEST_ENTRIES.max(rung.submission_entries / 2);
                 rung.completion_entries /= 2;
+            }
+            Err(Errno::ENOMEM) if retries > 0 => {
+                retries -= 1;
+                wait();
             }
             Err(errno) => return Err(Reason::of_set_up(errno)),
         }
@@ -178,16 +194,211 @@ fn build(rung: Rung) -> Result<(IoUring, Obtained), Errno> {
         builder.setup_no_sqarray();
     }
     let ring = builder.build(rung.submission_entries)?;
-    let obtained = Obtained::new(ring.params(), rung.no_sq_array);
+    let parameters = ring.params();
+    let obtained = Obtained {
+        submission_entries: parameters.sq_entries(),
+        completion_entries: parameters.cq_entries(),
+        no_sq_array: rung.no_sq_array,
+    };
     Ok((ring, obtained))
 }
 
-impl Obtained {
-    fn new(parameters: &Parameters, no_sq_array: bool) -> Self {
-        Self {
-            submission_entries: parameters.sq_entries(),
-            completion_entries: parameters.cq_entries(),
-            no_sq_array,
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsRawFd;
+
+    use super::*;
+
+    fn with(change: impl FnOnce(&mut Config)) -> Result<(), Error> {
+        let mut config = Config::default();
+        change(&mut config);
+        config.validate()
+    }
+
+    #[test]
+    fn the_defaults_and_the_ends_of_the_ranges_are_valid() {
+        assert_eq!(Config::default().validate(), Ok(()));
+        assert_eq!(
+            with(|config| (config.submission_entries, config.completion_multiplier) = (64, 2)),
+            Ok(())
+        );
+        assert_eq!(
+            with(|config| (config.submission_entries, config.completion_multiplier) = (32768, 2)),
+            Ok(())
+        );
+        assert_eq!(
+            with(|config| (config.recv_buffers, config.recv_buffer_size) = (8, 1024)),
+            Ok(())
+        );
+    }
+
+    #[test]
+    fn what_is_out_of_range_is_named() {
+        let field = |result| match result {
+            Err(Error::Config { field, .. }) => field,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(
+            field(with(|config| config.submission_entries = 100)),
+            "submission_entries"
+        );
+        assert_eq!(
+            field(with(|config| config.submission_entries = u32::MAX)),
+            "submission_entries"
+        );
+        assert_eq!(
+            field(with(|config| config.completion_multiplier = 1)),
+            "completion_multiplier"
+        );
+        assert_eq!(
+            field(with(|config| config.submission_entries = 32768)),
+            "completion_multiplier"
+        );
+        assert_eq!(
+            field(with(|config| config.recv_buffer_size = 1023)),
+            "recv_buffer_size"
+        );
+        assert_eq!(field(with(|config| config.recv_buffers = 0)), "recv_buffers");
+        assert_eq!(field(with(|config| config.arena_size = 65537)), "arena_size");
+        assert_eq!(
+            field(with(|config| config.max_completions_per_turn = 0)),
+            "max_completions_per_turn"
+        );
+        assert!(matches!(
+            set_up(&Config {
+                recv_buffers: 3,
+                ..Config::default()
+            }),
+            Err(Error::Config { .. })
+        ));
+    }
+
+    /// Climbs with a kernel that answers by rule; gives the rungs that it was asked for, too.
+    fn climbed(answer: impl Fn(Rung) -> Result<(), Errno>) -> (Result<(), Error>, Vec<Rung>, u32) {
+        let (mut asked, mut waits) = (Vec::new(), 0);
+        let result = climb(
+            &Config::default(),
+            |rung| {
+                asked.push(rung);
+                answer(rung)
+            },
+            || waits += 1,
+        );
+        (result, asked, waits)
+    }
+
+    #[test]
+    fn an_old_kernel_loses_the_optional_flag_first() {
+        let (result, asked, _) = climbed(|rung| {
+            if rung.no_sq_array {
+                Err(Errno::EINVAL)
+            } else {
+                Ok(())
+            }
+        });
+        assert_eq!(result, Ok(()));
+        assert_eq!(asked.len(), 2);
+        assert_eq!(
+            asked[1],
+            Rung {
+                no_sq_array: false,
+                ..asked[0]
+            }
+        );
+
+        let (result, asked, waits) = climbed(|_| Err(Errno::EINVAL));
+        let missing = "IORING_SETUP_DEFER_TASKRUN";
+        assert_eq!(
+            result,
+            Err(Reason::KernelTooOld { missing }.because(Errno::EINVAL))
+        );
+        assert_eq!((asked.len(), waits), (2, 0));
+    }
+
+    #[test]
+    fn little_memory_gives_smaller_queues_and_never_less_than_the_least() {
+        let fits = |bytes: u32| {
+            climbed(move |rung| {
+                let needed = rung.submission_entries * 64 + rung.completion_entries * 16;
+                if needed > bytes {
+                    Err(Errno::ENOMEM)
+                } else {
+                    Ok(())
+                }
+            })
+        };
+        let last = |asked: &[Rung]| {
+            asked
+                .last()
+                .map(|rung| (rung.submission_entries, rung.completion_entries))
+        };
+
+        let (result, asked, _) = fits(41_000);
+        assert_eq!((result, last(&asked)), (Ok(()), Some((128, 2048))));
+        let (result, asked, _) = fits(9_000);
+        assert_eq!((result, last(&asked)), (Ok(()), Some((64, 256))));
+        let (result, asked, waits) = fits(1_000);
+        assert_eq!(result, Err(Reason::OutOfMemory.because(Errno::ENOMEM)));
+        assert_eq!((last(&asked), waits), (Some((64, 128)), RETRIES));
+        assert!(
+            asked
+                .iter()
+                .all(|rung| rung.submission_entries >= 64 && rung.completion_entries >= 128)
+        );
+    }
+
+    #[test]
+    fn memory_that_is_given_back_meanwhile_is_waited_for() {
+        let left = std::cell::Cell::new(8);
+        let (result, _, waits) = climbed(|_| match left.replace(left.get() - 1) {
+            0 => Ok(()),
+            _ => Err(Errno::ENOMEM),
+        });
+        assert_eq!((result, waits), (Ok(()), 3));
+    }
+
+    #[test]
+    fn refusals_keep_their_meaning() {
+        for (errno, code, permanent) in [
+            (Errno::ENOSYS, "ERR_IOURING_NO_SYSCALL", true),
+            (Errno::EMFILE, "ERR_IOURING_OUT_OF_DESCRIPTORS", false),
+            (Errno::ENFILE, "ERR_IOURING_OUT_OF_DESCRIPTORS", false),
+        ] {
+            let (result, asked, _) = climbed(|_| Err(errno));
+            let Err(Error::Unsupported {
+                reason,
+                errno: Some(seen),
+            }) = result
+            else {
+                panic!("{result:?}")
+            };
+            assert_eq!(
+                (reason.code(), reason.permanent(), seen, asked.len()),
+                (code, permanent, errno, 1)
+            );
         }
+        let (result, ..) = climbed(|_| Err(Errno::EFAULT));
+        assert_eq!(
+            result,
+            Err(Error::Os {
+                syscall: "io_uring_setup",
+                errno: Errno::EFAULT
+            })
+        );
+    }
+
+    #[test]
+    fn a_real_ring_is_what_was_asked_for() {
+        let Ok((ring, obtained)) = set_up(&Config::default()) else {
+            return eprintln!("skipped: io_uring is not available here");
+        };
+        assert!(
+            obtained.submission_entries <= 256
+                && obtained.completion_entries >= obtained.submission_entries * 2
+        );
+        assert!(ring.params().is_setup_single_issuer());
+        // SAFETY: this fcntl(2) takes integers alone.
+        let flags = unsafe { libc::fcntl(ring.as_raw_fd(), libc::F_GETFD) };
+        assert_eq!(flags & libc::FD_CLOEXEC, libc::FD_CLOEXEC);
     }
 }

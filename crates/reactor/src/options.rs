@@ -370,10 +370,7 @@ fn set_v4(fd: RawFd, option: SocketOption, place: Place, value: i32) -> Result<(
 pub(crate) trait OptionValue: Copy {}
 impl OptionValue for c_int {}
 impl OptionValue for libc::linger {}
-impl OptionValue for libc::in_addr {}
 impl OptionValue for libc::ip_mreqn {}
-impl OptionValue for libc::group_req {}
-impl OptionValue for libc::group_source_req {}
 
 /// setsockopt(2).
 pub(crate) fn set_raw<T: OptionValue>(fd: RawFd, (level, name): Place, value: &T) -> Result<(), Errno> {
@@ -399,3 +396,6 @@ pub(crate) fn get_raw<T: OptionValue>(fd: RawFd, (level, name): Place) -> Result
     Errno::check(unsafe { libc::getsockopt(fd, level, name, (&raw mut value).cast(), &raw mut len) })?;
     Ok(value)
 }
+
+#[cfg(test)]
+mod tests;

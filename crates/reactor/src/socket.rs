@@ -240,3 +240,221 @@ fn read_address(
     Errno::check(unsafe { call(fd, address.as_mut_ptr(), address.as_mut_len_ptr()) })?;
     Ok(address)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::address::Endpoint;
+
+    fn unique(name: &str) -> SocketAddress {
+        SocketAddress::unix(format!("\0{name}-{}", std::process::id()).as_bytes()).unwrap()
+    }
+
+    fn status(fd: RawFd) -> (bool, bool) {
+        // SAFETY: these fcntl(2) take integers alone.
+        let (descriptor, file) = unsafe { (libc::fcntl(fd, libc::F_GETFD), libc::fcntl(fd, libc::F_GETFL)) };
+        (descriptor & libc::FD_CLOEXEC != 0, file & libc::O_NONBLOCK != 0)
+    }
+
+    #[test]
+    fn sockets_open_in_blocking_mode_and_close_on_exec() {
+        for domain in [Domain::Ipv4, Domain::Ipv6, Domain::Unix] {
+            for kind in [Type::Stream, Type::Datagram] {
+                let socket = match open(domain, kind) {
+                    Err(Errno::EAFNOSUPPORT) if domain == Domain::Ipv6 => continue,
+                    socket => socket.unwrap(),
+                };
+                assert_eq!(status(socket.as_raw_fd()), (true, false));
+                let expected = Description {
+                    domain,
+                    kind,
+                    listening: false,
+                    connected: false,
+                };
+                assert_eq!(describe(socket.as_raw_fd()), Ok(expected));
+            }
+        }
+    }
+
+    #[test]
+    fn a_used_port_cannot_be_bound() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = open(Domain::Ipv4, Type::Stream).unwrap();
+        let address = local_address(taken.as_raw_fd()).unwrap();
+        assert_eq!(bind(socket.as_raw_fd(), &address), Err(Errno::EADDRINUSE));
+        // With SO_REUSEADDR, which core sets, binding succeeds and listening does not.
+        options::set(socket.as_raw_fd(), SocketOption::ReuseAddress, 1).unwrap();
+        let bound = bind(socket.as_raw_fd(), &address);
+        assert_eq!(
+            bound.and_then(|()| listen(socket.as_raw_fd(), 511)),
+            Err(Errno::EADDRINUSE)
+        );
+    }
+
+    #[test]
+    fn bind_errors_are_those_of_core() {
+        let socket = open(Domain::Ipv4, Type::Stream).unwrap();
+        let bind_ip = |text| bind(socket.as_raw_fd(), &SocketAddress::ip(text, 0).unwrap());
+        assert_eq!(bind_ip("192.0.2.1"), Err(Errno::EADDRNOTAVAIL));
+        assert_eq!(bind_ip("::1"), Err(Errno::EINVAL));
+        assert_eq!(bind_ip("127.0.0.1"), Ok(()));
+        assert_eq!(bind_ip("127.0.0.1"), Err(Errno::EINVAL));
+
+        let socket = open(Domain::Unix, Type::Stream).unwrap();
+        let bind_path = |path: &str| bind(socket.as_raw_fd(), &SocketAddress::unix(path.as_bytes()).unwrap());
+        assert_eq!(bind_path("/no/such/directory/socket"), Err(Errno::EACCES));
+        assert_eq!(bind_path("/dev/null/socket"), Err(Errno::ENOTDIR));
+        assert_eq!(bind_path("/dev/null"), Err(Errno::EADDRINUSE));
+    }
+
+    #[test]
+    fn listen_errors_are_the_kernels() {
+        let datagram = open(Domain::Ipv4, Type::Datagram).unwrap();
+        assert_eq!(listen(datagram.as_raw_fd(), 1), Err(Errno::EOPNOTSUPP));
+        let unbound = open(Domain::Unix, Type::Stream).unwrap();
+        assert_eq!(listen(unbound.as_raw_fd(), 1), Err(Errno::EINVAL));
+        assert_eq!(listen(-1, 1), Err(Errno::EBADF));
+    }
+
+    #[test]
+    fn listening_and_connected_sockets_are_described_as_such() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let expected = Description {
+            domain: Domain::Ipv4,
+            kind: Type::Stream,
+            listening: true,
+            connected: false,
+        };
+        assert_eq!(describe(listener.as_raw_fd()), Ok(expected));
+
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let expected = Description {
+            listening: false,
+            connected: true,
+            ..expected
+        };
+        assert_eq!(describe(client.as_raw_fd()), Ok(expected));
+        let port = listener.local_addr().unwrap().port();
+        let endpoint = Endpoint::V4 {
+            address: "127.0.0.1".into(),
+            port,
+        };
+        assert_eq!(peer_address(client.as_raw_fd()).unwrap().to_endpoint(), endpoint);
+        assert_eq!(peer_address(listener.as_raw_fd()), Err(Errno::ENOTCONN));
+    }
+
+    #[test]
+    fn what_is_no_socket_of_ours_is_refused_by_name() {
+        let file = std::fs::File::open("/dev/null").unwrap();
+        assert_eq!(describe(file.as_raw_fd()), Err(Errno::ENOTSOCK));
+        assert_eq!(describe(-1), Err(Errno::EBADF));
+        let open_raw = |domain, kind| {
+            // SAFETY: socket(2) takes integers alone, and what it gives is nobody else's.
+            unsafe { OwnedFd::from_raw_fd(libc::socket(domain, kind | libc::SOCK_CLOEXEC, 0)) }
+        };
+        let netlink = open_raw(libc::AF_NETLINK, libc::SOCK_DGRAM);
+        assert_eq!(describe(netlink.as_raw_fd()), Err(Errno::EAFNOSUPPORT));
+        let packets = open_raw(libc::AF_UNIX, libc::SOCK_SEQPACKET);
+        assert_eq!(describe(packets.as_raw_fd()), Err(Errno::ESOCKTNOSUPPORT));
+    }
+
+    #[test]
+    fn adopting_sets_the_mode_that_the_ring_needs() {
+        // SAFETY: socket(2) takes integers alone.
+        let fd = unsafe { libc::socket(libc::AF_UNIX, libc::SOCK_STREAM | libc::SOCK_NONBLOCK, 0) };
+        assert_eq!(status(fd), (false, true));
+        // SAFETY: the descriptor was opened above, for this.
+        let (socket, description) = unsafe { adopt(fd) }.unwrap();
+        assert_eq!((socket.as_raw_fd(), description.domain), (fd, Domain::Unix));
+        assert_eq!(status(fd), (true, false));
+    }
+
+    #[test]
+    fn a_descriptor_that_cannot_be_adopted_is_left_alone() {
+        let file = std::fs::File::open("/dev/null").unwrap();
+        // SAFETY: adopting a file fails, and then the file stays the owner.
+        assert_eq!(unsafe { adopt(file.as_raw_fd()) }.err(), Some(Errno::ENOTSOCK));
+        assert!(file.metadata().is_ok());
+    }
+
+    #[test]
+    fn unix_connects_now_or_says_why_not() {
+        let listener = open(Domain::Unix, Type::Stream).unwrap();
+        let address = unique("connect");
+        let connect_one = || {
+            let client = open(Domain::Unix, Type::Stream)?;
+            let connected = connect_unix_now(client.as_raw_fd(), &address);
+            assert_eq!(
+                status(client.as_raw_fd()),
+                (true, false),
+                "blocking again, whatever came of it"
+            );
+            connected.map(|()| client)
+        };
+        assert_eq!(connect_one().err(), Some(Errno::ECONNREFUSED));
+        bind(listener.as_raw_fd(), &address).unwrap();
+        assert_eq!(connect_one().err(), Some(Errno::ECONNREFUSED));
+        listen(listener.as_raw_fd(), 0).unwrap();
+        let client = connect_one().unwrap();
+        assert_eq!(
+            connect_one().err(),
+            Some(Errno::EAGAIN),
+            "a backlog of 0 is one connection"
+        );
+        drop(client);
+
+        let nowhere = SocketAddress::unix(b"/no/such/socket").unwrap();
+        let client = open(Domain::Unix, Type::Stream).unwrap();
+        assert_eq!(connect_unix_now(client.as_raw_fd(), &nowhere), Err(Errno::ENOENT));
+    }
+
+    #[test]
+    fn shutdown_ends_one_direction() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut server, _) = listener.accept().unwrap();
+        let unconnected = open(Domain::Ipv4, Type::Stream).unwrap();
+        assert_eq!(shutdown_write(unconnected.as_raw_fd()), Err(Errno::ENOTCONN));
+        shutdown_write(client.as_raw_fd()).unwrap();
+        shutdown_write(client.as_raw_fd()).unwrap();
+        assert_eq!(server.read(&mut [0]).unwrap(), 0);
+        assert!(describe(client.as_raw_fd()).unwrap().connected);
+    }
+
+    #[test]
+    fn reset_on_close_reaches_the_peer() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut server, _) = listener.accept().unwrap();
+        set_reset_on_close(client.as_raw_fd()).unwrap();
+        drop(client);
+        assert_eq!(server.read(&mut [0]).map_err(Errno::from), Err(Errno::ECONNRESET));
+        assert_eq!(peer_address(server.as_raw_fd()), Err(Errno::ENOTCONN));
+    }
+
+    #[test]
+    fn datagram_sockets_connect_without_waiting() {
+        let socket = open(Domain::Ipv4, Type::Datagram).unwrap();
+        let broadcast = SocketAddress::ip("255.255.255.255", 9).unwrap();
+        assert_eq!(
+            connect_datagram(socket.as_raw_fd(), &broadcast),
+            Err(Errno::EACCES)
+        );
+        let peer = SocketAddress::ip("127.0.0.1", 9).unwrap();
+        connect_datagram(socket.as_raw_fd(), &peer).unwrap();
+        assert_eq!(peer_address(socket.as_raw_fd()), Ok(peer));
+    }
+
+    #[test]
+    fn a_duplicate_is_another_descriptor_of_the_same_socket() {
+        let socket = open(Domain::Ipv4, Type::Stream).unwrap();
+        let copy = duplicate(&socket).unwrap();
+        assert_ne!(socket.as_raw_fd(), copy.as_raw_fd());
+        assert!(status(copy.as_raw_fd()).0);
+        options::set(socket.as_raw_fd(), SocketOption::NoDelay, 1).unwrap();
+        assert_eq!(options::get(copy.as_raw_fd(), SocketOption::NoDelay), Ok(1));
+    }
+}
