@@ -30,6 +30,7 @@ export default defineConfig(
       '@typescript-eslint/no-unsafe-call': 'off',
       '@typescript-eslint/no-unsafe-member-access': 'off',
       '@typescript-eslint/no-unsafe-return': 'off',
+      '@typescript-eslint/no-unsafe-function-type': 'off',
       // Methods are put on prototypes and called with their owner, as core's streams do.
       '@typescript-eslint/unbound-method': 'off',
       '@typescript-eslint/no-this-alias': 'off',
