@@ -1,9 +1,10 @@
 //! Runs a command under a seccomp filter that refuses io_uring, as container runtimes do. The specs of the fallback use it.
 //!
 //! ```text
-//! refuse setup  COMMAND …    io_uring_setup fails with EPERM: the default profile of Docker
-//! refuse enter  COMMAND …    a ring can be set up, but io_uring_enter fails with EPERM
-//! refuse hidden COMMAND …    all three system calls fail with ENOSYS: gVisor, emulated processors
+//! refuse setup    COMMAND …  io_uring_setup fails with EPERM: the default profile of Docker
+//! refuse enter    COMMAND …  a ring can be set up, but io_uring_enter fails with EPERM
+//! refuse register COMMAND …  a ring can be set up, but io_uring_register fails with EPERM
+//! refuse hidden   COMMAND …  all three system calls fail with ENOSYS: gVisor, emulated processors
 //! ```
 
 use std::env;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
     let (errno, calls): (i32, &[c_long]) = match mode.as_deref().and_then(|mode| mode.to_str()) {
         Some("setup") => (libc::EPERM, &[libc::SYS_io_uring_setup]),
         Some("enter") => (libc::EPERM, &[libc::SYS_io_uring_enter]),
+        Some("register") => (libc::EPERM, &[libc::SYS_io_uring_register]),
         Some("hidden") => {
             (libc::ENOSYS, &[libc::SYS_io_uring_setup, libc::SYS_io_uring_enter, libc::SYS_io_uring_register])
         }
@@ -40,7 +42,7 @@ fn main() -> ExitCode {
 }
 
 fn usage() -> ExitCode {
-    eprintln!("usage: refuse setup|enter|hidden COMMAND [ARGUMENT …]");
+    eprintln!("usage: refuse setup|enter|register|hidden COMMAND [ARGUMENT …]");
     ExitCode::from(2)
 }
 
