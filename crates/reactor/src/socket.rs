@@ -2,7 +2,7 @@
 //! makes them.
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::os::raw::{c_int, c_ulong};
+use std::os::raw::c_int;
 
 use libc::socklen_t;
 
@@ -177,12 +177,7 @@ pub fn describe(fd: RawFd) -> Result<Description, Errno> {
         Err(Errno::ENOTCONN | Errno::EINVAL) => false,
         Err(errno) => return Err(errno),
     };
-    Ok(Description {
-        domain,
-        kind,
-        listening,
-        connected,
-    })
+    Ok(Description { domain, kind, listening, connected })
 }
 
 /// Takes over a socket that somebody else opened: describes it, makes it close-on-exec, and clears `O_NONBLOCK`
@@ -227,7 +222,7 @@ pub(crate) fn connect(fd: RawFd, address: &SocketAddress) -> Result<(), Errno> {
 pub(crate) fn set_nonblocking(fd: RawFd, nonblocking: bool) -> Result<(), Errno> {
     let flag = c_int::from(nonblocking);
     // SAFETY: FIONBIO reads one int, which outlives the call.
-    Errno::check(unsafe { libc::ioctl(fd, libc::FIONBIO as c_ulong as _, &raw const flag) }).map(drop)
+    Errno::check(unsafe { libc::ioctl(fd, libc::FIONBIO, &raw const flag) }).map(drop)
 }
 
 /// getsockname(2) and getpeername(2) have the same shape.
@@ -268,12 +263,7 @@ mod tests {
                     socket => socket.unwrap(),
                 };
                 assert_eq!(status(socket.as_raw_fd()), (true, false));
-                let expected = Description {
-                    domain,
-                    kind,
-                    listening: false,
-                    connected: false,
-                };
+                let expected = Description { domain, kind, listening: false, connected: false };
                 assert_eq!(describe(socket.as_raw_fd()), Ok(expected));
             }
         }
@@ -288,10 +278,7 @@ mod tests {
         // With SO_REUSEADDR, which core sets, binding succeeds and listening does not.
         options::set(socket.as_raw_fd(), SocketOption::ReuseAddress, 1).unwrap();
         let bound = bind(socket.as_raw_fd(), &address);
-        assert_eq!(
-            bound.and_then(|()| listen(socket.as_raw_fd(), 511)),
-            Err(Errno::EADDRINUSE)
-        );
+        assert_eq!(bound.and_then(|()| listen(socket.as_raw_fd(), 511)), Err(Errno::EADDRINUSE));
     }
 
     #[test]
@@ -322,26 +309,14 @@ mod tests {
     #[test]
     fn listening_and_connected_sockets_are_described_as_such() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let expected = Description {
-            domain: Domain::Ipv4,
-            kind: Type::Stream,
-            listening: true,
-            connected: false,
-        };
+        let expected = Description { domain: Domain::Ipv4, kind: Type::Stream, listening: true, connected: false };
         assert_eq!(describe(listener.as_raw_fd()), Ok(expected));
 
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let expected = Description {
-            listening: false,
-            connected: true,
-            ..expected
-        };
+        let expected = Description { listening: false, connected: true, ..expected };
         assert_eq!(describe(client.as_raw_fd()), Ok(expected));
         let port = listener.local_addr().unwrap().port();
-        let endpoint = Endpoint::V4 {
-            address: "127.0.0.1".into(),
-            port,
-        };
+        let endpoint = Endpoint::V4 { address: "127.0.0.1".into(), port };
         assert_eq!(peer_address(client.as_raw_fd()).unwrap().to_endpoint(), endpoint);
         assert_eq!(peer_address(listener.as_raw_fd()), Err(Errno::ENOTCONN));
     }
@@ -387,11 +362,7 @@ mod tests {
         let connect_one = || {
             let client = open(Domain::Unix, Type::Stream)?;
             let connected = connect_unix_now(client.as_raw_fd(), &address);
-            assert_eq!(
-                status(client.as_raw_fd()),
-                (true, false),
-                "blocking again, whatever came of it"
-            );
+            assert_eq!(status(client.as_raw_fd()), (true, false), "blocking again, whatever came of it");
             connected.map(|()| client)
         };
         assert_eq!(connect_one().err(), Some(Errno::ECONNREFUSED));
@@ -399,11 +370,7 @@ mod tests {
         assert_eq!(connect_one().err(), Some(Errno::ECONNREFUSED));
         listen(listener.as_raw_fd(), 0).unwrap();
         let client = connect_one().unwrap();
-        assert_eq!(
-            connect_one().err(),
-            Some(Errno::EAGAIN),
-            "a backlog of 0 is one connection"
-        );
+        assert_eq!(connect_one().err(), Some(Errno::EAGAIN), "a backlog of 0 is one connection");
         drop(client);
 
         let nowhere = SocketAddress::unix(b"/no/such/socket").unwrap();
@@ -439,10 +406,7 @@ mod tests {
     fn datagram_sockets_connect_without_waiting() {
         let socket = open(Domain::Ipv4, Type::Datagram).unwrap();
         let broadcast = SocketAddress::ip("255.255.255.255", 9).unwrap();
-        assert_eq!(
-            connect_datagram(socket.as_raw_fd(), &broadcast),
-            Err(Errno::EACCES)
-        );
+        assert_eq!(connect_datagram(socket.as_raw_fd(), &broadcast), Err(Errno::EACCES));
         let peer = SocketAddress::ip("127.0.0.1", 9).unwrap();
         connect_datagram(socket.as_raw_fd(), &peer).unwrap();
         assert_eq!(peer_address(socket.as_raw_fd()), Ok(peer));

@@ -52,73 +52,53 @@ pub(crate) struct Trial {
 
 impl Trial {
     pub(crate) fn new(ring: IoUring) -> Self {
-        Self {
-            ring,
-            buffers: None,
-            name: "",
-            in_flight: 0,
-        }
+        Self { ring, buffers: None, name: "", in_flight: 0 }
     }
 
     /// A multishot receive into provided buffers: data that is there already, data that comes later, cancellation by
     /// descriptor.
     pub(crate) fn multishot_receive(&mut self) -> Result<(), Error> {
         self.name = "multishot receive into a buffer ring";
-        self.provide_buffers(0)
-            .map_err(|errno| Reason::of_register(errno, "IORING_REGISTER_PBUF_RING"))?;
+        self.provide_buffers(0).map_err(|errno| Reason::of_register(errno, "IORING_REGISTER_PBUF_RING"))?;
         let (ours, theirs) = self.prepared(socket_pair())?;
 
         self.prepared(send(&theirs, b"1st", 0))?;
         self.start(opcode::RecvMulti::new(Fd(ours.as_raw_fd()), 0).build())?;
         let first = self.next()?;
         if first.result() == Errno::EINVAL.negated() {
-            return Err(Reason::KernelTooOld {
-                missing: "IORING_RECV_MULTISHOT",
-            }
-            .because(Errno::EINVAL));
+            return Err(Reason::KernelTooOld { missing: "IORING_RECV_MULTISHOT" }.because(Errno::EINVAL));
         }
         self.expect(cqueue::more(first.flags()) && self.received(&first, 0) == b"1st")?;
         self.prepared(send(&theirs, b"2nd", 0))?;
         let second = self.next()?;
         self.expect(cqueue::more(second.flags()) && self.received(&second, 0) == b"2nd")?;
-        self.cancel(&ours)?;
+        let cancelled = self.cancel(&ours)?;
+        self.expect(cancelled)?;
         self.withdraw_buffers()
     }
 
     /// A multishot accept, which must hand out a descriptor and stay armed, and its cancellation.
     pub(crate) fn multishot_accept(&mut self) -> Result<(), Error> {
         self.name = "multishot accept";
-        let (listener, client) =
-            self.prepared(pending_connection(&SocketAddress::unix_any(), Domain::Unix))?;
-        self.start(
-            opcode::AcceptMulti::new(Fd(listener.as_raw_fd()))
-                .flags(libc::SOCK_CLOEXEC)
-                .build(),
-        )?;
+        let (listener, client) = self.prepared(pending_connection(&SocketAddress::unix_any(), Domain::Unix))?;
+        self.start(opcode::AcceptMulti::new(Fd(listener.as_raw_fd())).flags(libc::SOCK_CLOEXEC).build())?;
         let accepted = self.next()?;
         if accepted.result() == Errno::EINVAL.negated() {
-            return Err(Reason::KernelTooOld {
-                missing: "IORING_ACCEPT_MULTISHOT",
-            }
-            .because(Errno::EINVAL));
+            return Err(Reason::KernelTooOld { missing: "IORING_ACCEPT_MULTISHOT" }.because(Errno::EINVAL));
         }
         self.expect(accepted.result() >= 0)?;
         // SAFETY: the kernel has just given us this descriptor; nobody else owns it.
         drop(unsafe { OwnedFd::from_raw_fd(accepted.result()) });
         self.expect(cqueue::more(accepted.flags()))?;
         drop(client);
-        self.cancel(&listener)
+        let cancelled = self.cancel(&listener)?;
+        self.expect(cancelled)
     }
 
     /// A synchronous cancellation: nothing matches, and the kernel must say just that.
     pub(crate) fn synchronous_cancel(&mut self) -> Result<(), Error> {
         self.name = "synchronous cancellation";
-        match self
-            .ring
-            .submitter()
-            .register_sync_cancel(None, CancelBuilder::user_data(SUBJECT))
-            .map_err(Errno::from)
-        {
+        match self.ring.submitter().register_sync_cancel(None, CancelBuilder::user_data(SUBJECT)).map_err(Errno::from) {
             Err(Errno::ENOENT) => Ok(()),
             Err(errno) => Err(Reason::of_register(errno, "IORING_REGISTER_SYNC_CANCEL")),
             Ok(()) => self.expect(false),
@@ -127,6 +107,11 @@ impl Trial {
 
     /// Whether buffers can be filled incrementally: two short messages must come to lie behind each other in one.
     pub(crate) fn incremental_buffers(&mut self) -> Result<bool, Error> {
+        let outcome = self.try_incremental_buffers();
+        without_failing(outcome)
+    }
+
+    fn try_incremental_buffers(&mut self) -> Result<bool, Error> {
         self.name = "incremental buffers";
         match self.provide_buffers(IOU_PBUF_RING_INC) {
             Err(Errno::EINVAL) => return Ok(false),
@@ -144,7 +129,7 @@ impl Trial {
                 break;
             }
         }
-        self.cancel(&ours)?;
+        works &= self.cancel(&ours)?;
         self.withdraw_buffers()?;
         Ok(works)
     }
@@ -154,12 +139,16 @@ impl Trial {
     /// From Linux 6.13.11 until it was fixed, a bundle went on after a buffer that was only partly filled. That takes
     /// a receive that stops early though there is more to read; TCP does so at urgent data.
     pub(crate) fn receive_bundles(&mut self) -> Result<bool, Error> {
+        let outcome = self.try_receive_bundles();
+        without_failing(outcome)
+    }
+
+    fn try_receive_bundles(&mut self) -> Result<bool, Error> {
         self.name = "receive bundles";
         if !self.ring.params().is_feature_recvsend_bundle() {
             return Ok(false);
         }
-        self.provide_buffers(0)
-            .map_err(|errno| Reason::of_register(errno, "IORING_REGISTER_PBUF_RING"))?;
+        self.provide_buffers(0).map_err(|errno| Reason::of_register(errno, "IORING_REGISTER_PBUF_RING"))?;
         // A sandbox without TCP has no use for bundles either.
         let Ok((ours, theirs)) = tcp_pair() else {
             self.withdraw_buffers()?;
@@ -176,21 +165,29 @@ impl Trial {
         while received.len() < expected.len() {
             let completion = self.next()?;
             let length = usize::try_from(completion.result()).unwrap_or(0);
+            let start = usize::from(next_buffer) * BUFFER_SIZE;
             let in_order = cqueue::buffer_select(completion.flags()) == Some(next_buffer);
-            if length == 0 || length > expected.len() || !in_order || !cqueue::more(completion.flags()) {
+            match self.buffer_bytes().get(start..start.saturating_add(length)) {
+                Some(bytes) if in_order && !bytes.is_empty() => received.extend_from_slice(bytes),
+                _ => break,
+            }
+            if !cqueue::more(completion.flags()) {
                 break;
             }
-            let start = usize::from(next_buffer) * BUFFER_SIZE;
-            received.extend_from_slice(&self.buffer_bytes()[start..start + length]);
             next_buffer += length.div_ceil(BUFFER_SIZE) as u16;
         }
-        self.cancel(&ours)?;
+        let cancelled = self.cancel(&ours)?;
         self.withdraw_buffers()?;
-        Ok(received == expected)
+        Ok(cancelled && received == expected)
     }
 
     /// Maps and registers buffer group 0, and hands all of its buffers to the kernel.
+    ///
+    /// Refuses with `EBUSY` while an earlier trial, which broke off, may still have the kernel write to its buffers.
     fn provide_buffers(&mut self, flags: u16) -> Result<(), Errno> {
+        if self.in_flight > 0 || self.buffers.is_some() {
+            return Err(Errno::EBUSY);
+        }
         let memory = Mapping::new(BUFFERS_START + usize::from(BUFFERS) * BUFFER_SIZE)?;
         let start = memory.start().as_ptr();
         // SAFETY: the mapping is page-aligned and larger than BUFFERS entries. It outlives the registration: it is
@@ -210,8 +207,7 @@ impl Trial {
         }
         // SAFETY: the start of the mapping is the first entry, initialised above; the tail lies within it, is aligned
         // and is written by nobody but us.
-        unsafe { AtomicU16::from_ptr(BufRingEntry::tail(start.cast()).cast_mut()) }
-            .store(BUFFERS, Ordering::Release);
+        unsafe { AtomicU16::from_ptr(BufRingEntry::tail(start.cast()).cast_mut()) }.store(BUFFERS, Ordering::Release);
         self.buffers = Some(memory);
         Ok(())
     }
@@ -239,10 +235,9 @@ impl Trial {
 
     /// What a completion says was received: nothing where it names no buffer or more than fits.
     fn received(&self, completion: &Completion, offset: usize) -> &[u8] {
-        let (Some(buffer), Ok(length)) = (
-            cqueue::buffer_select(completion.flags()),
-            usize::try_from(completion.result()),
-        ) else {
+        let (Some(buffer), Ok(length)) =
+            (cqueue::buffer_select(completion.flags()), usize::try_from(completion.result()))
+        else {
             return &[];
         };
         let start = usize::from(buffer) * BUFFER_SIZE;
@@ -257,21 +252,21 @@ impl Trial {
         self.push(&operation.user_data(SUBJECT))
     }
 
-    /// Cancels every operation on the descriptor, and waits until both have ended.
-    fn cancel(&mut self, fd: &OwnedFd) -> Result<(), Error> {
+    /// Cancels every operation on the descriptor and waits until all have ended. Whether they ended by that.
+    fn cancel(&mut self, fd: &OwnedFd) -> Result<bool, Error> {
         let armed = self.in_flight > 0;
         let all = CancelBuilder::fd(Fd(fd.as_raw_fd())).all();
         self.push(&opcode::AsyncCancel2::new(all).build().user_data(CANCEL))?;
+        let mut as_expected = true;
         while self.in_flight > 0 {
             let completion = self.next()?;
-            let as_expected = match (completion.user_data(), completion.result()) {
+            as_expected &= match completion.user_data() {
                 // With ALL, the result is the number of operations found.
-                (CANCEL, found) => found == i32::from(armed),
-                (_, result) => result == Errno::ECANCELED.negated(),
+                CANCEL => completion.result() == i32::from(armed),
+                _ => completion.result() == Errno::ECANCELED.negated(),
             };
-            self.expect(as_expected)?;
         }
-        Ok(())
+        Ok(as_expected)
     }
 
     fn push(&mut self, operation: &Submission) -> Result<(), Error> {
@@ -292,12 +287,7 @@ impl Trial {
                 self.in_flight -= u32::from(!cqueue::more(completion.flags()));
                 return Ok(completion);
             }
-            match self
-                .ring
-                .submitter()
-                .submit_with_args(1, &wait)
-                .map_err(Errno::from)
-            {
+            match self.ring.submitter().submit_with_args(1, &wait).map_err(Errno::from) {
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(Errno::ETIME) => {
                     return Err(Reason::TrialFailed { trial: self.name }.because(Errno::ETIME));
@@ -309,10 +299,7 @@ impl Trial {
                     return Err(Reason::OutOfMemory.because(errno));
                 }
                 Err(errno) => {
-                    return Err(Error::Os {
-                        syscall: "io_uring_enter",
-                        errno,
-                    });
+                    return Err(Error::Os { syscall: "io_uring_enter", errno });
                 }
             }
         }
@@ -322,10 +309,7 @@ impl Trial {
         if as_it_should_be {
             return Ok(());
         }
-        Err(Error::Unsupported {
-            reason: Reason::TrialFailed { trial: self.name },
-            errno: None,
-        })
+        Err(Error::Unsupported { reason: Reason::TrialFailed { trial: self.name }, errno: None })
     }
 
     /// Judges a step that only prepares the trial and that io_uring has no part in.
@@ -350,6 +334,15 @@ impl Drop for Trial {
         {
             buffers.leak();
         }
+    }
+}
+
+/// A trial of something that the reactor can do without: when it fails for good, the thing counts as absent.
+fn without_failing(outcome: Result<bool, Error>) -> Result<bool, Error> {
+    match outcome {
+        Err(Error::Unsupported { reason, .. }) if reason.permanent() => Ok(false),
+        Err(Error::Os { .. }) => Ok(false),
+        outcome => outcome,
     }
 }
 
@@ -384,12 +377,7 @@ fn tcp_pair() -> Result<(OwnedFd, OwnedFd), Errno> {
     socket::set_nonblocking(listener.as_raw_fd(), true)?;
     // SAFETY: accept4(2) may be given null pointers where the peer's address is not wanted.
     let accepted = Errno::check(unsafe {
-        libc::accept4(
-            listener.as_raw_fd(),
-            ptr::null_mut(),
-            ptr::null_mut(),
-            libc::SOCK_CLOEXEC,
-        )
+        libc::accept4(listener.as_raw_fd(), ptr::null_mut(), ptr::null_mut(), libc::SOCK_CLOEXEC)
     })?;
     // SAFETY: the kernel has just given us this descriptor; nobody else owns it.
     Ok((unsafe { OwnedFd::from_raw_fd(accepted) }, client))
@@ -404,5 +392,70 @@ fn send(socket: &OwnedFd, message: &[u8], flags: c_int) -> Result<(), Errno> {
         Ok(sent) if sent == message.len() => Ok(()),
         Ok(_) => Err(Errno::ENOBUFS),
         Err(_) => Err(Errno::last_os_error()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Config};
+
+    fn trial() -> Option<Trial> {
+        match config::set_up(&Config { submission_entries: 64, ..Config::default() }) {
+            Ok((ring, _)) => Some(Trial::new(ring)),
+            Err(error) => {
+                eprintln!("skipped: {error}");
+                None
+            }
+        }
+    }
+
+    #[test]
+    fn trials_leave_the_ring_as_they_found_it() {
+        let Some(mut trial) = trial() else { return };
+        for _ in 0..3 {
+            assert_eq!(trial.multishot_receive(), Ok(()));
+            assert_eq!(trial.multishot_accept(), Ok(()));
+            assert_eq!(trial.synchronous_cancel(), Ok(()));
+            assert!(trial.receive_bundles().is_ok());
+            assert!(trial.incremental_buffers().is_ok());
+            assert_eq!(trial.in_flight, 0);
+            assert!(trial.buffers.is_none());
+        }
+    }
+
+    #[test]
+    fn a_trial_that_broke_off_keeps_its_buffers_from_the_next_one() {
+        let Some(mut trial) = trial() else { return };
+        trial.provide_buffers(0).unwrap();
+        let (ours, theirs) = socket_pair().unwrap();
+        trial.start(opcode::RecvMulti::new(Fd(ours.as_raw_fd()), 0).build()).unwrap();
+        trial.ring.submit().unwrap();
+        assert_eq!(trial.provide_buffers(0), Err(Errno::EBUSY));
+        assert_eq!(trial.receive_bundles(), Ok(false));
+        // What comes after the ring is gone must find the memory still there.
+        drop(trial);
+        send(&theirs, b"late", 0).unwrap();
+    }
+
+    #[test]
+    fn what_is_cancelled_must_have_been_there() {
+        let Some(mut trial) = trial() else { return };
+        let (ours, theirs) = socket_pair().unwrap();
+        assert_eq!(trial.cancel(&ours), Ok(true), "nothing was, and nothing was expected");
+        trial.provide_buffers(0).unwrap();
+        send(&theirs, b"data", 0).unwrap();
+        trial.start(opcode::RecvMulti::new(Fd(ours.as_raw_fd()), 0).build()).unwrap();
+        assert_eq!(trial.cancel(&ours), Ok(false), "data came first");
+        assert_eq!(trial.in_flight, 0);
+        assert_eq!(trial.withdraw_buffers(), Ok(()));
+    }
+
+    #[test]
+    fn only_passing_shortages_fail_an_optional_trial() {
+        assert_eq!(without_failing(Ok(true)), Ok(true));
+        assert_eq!(without_failing(Err(Reason::TrialFailed { trial: "x" }.because(Errno::ETIME))), Ok(false));
+        let shortage = Reason::OutOfDescriptors.because(Errno::EMFILE);
+        assert_eq!(without_failing(Err(shortage.clone())), Err(shortage));
     }
 }

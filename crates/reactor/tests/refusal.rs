@@ -17,6 +17,12 @@ const LIMIT: &str = "REFUSAL_LIMIT";
 /// The user without privileges that a child becomes.
 const NOBODY: libc::uid_t = 65534;
 
+/// What names a limit: not the same type in all C libraries.
+#[cfg(target_env = "gnu")]
+type Resource = libc::__rlimit_resource_t;
+#[cfg(not(target_env = "gnu"))]
+type Resource = libc::c_int;
+
 /// What a child found.
 struct Report {
     /// `detect()`: its features, or the error's code, errno and permanence.
@@ -157,7 +163,7 @@ fn become_nobody(locked_memory: libc::rlim_t) {
     assert!(!failed, "{}", Errno::last_os_error());
 }
 
-fn set_limit(resource: libc::__rlimit_resource_t, value: libc::rlim_t) {
+fn set_limit(resource: Resource, value: libc::rlim_t) {
     let limit = libc::rlimit { rlim_cur: value, rlim_max: value };
     // SAFETY: setrlimit(2) reads the structure and keeps nothing of it.
     assert_eq!(unsafe { libc::setrlimit(resource, &raw const limit) }, 0, "{}", Errno::last_os_error());
