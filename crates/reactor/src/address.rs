@@ -66,10 +66,7 @@ impl SocketAddress {
     pub fn zeroed() -> Self {
         // SAFETY: sockaddr_storage is a C struct of integers, for which all-zero bytes are a valid value.
         let storage = unsafe { mem::zeroed() };
-        Self {
-            storage,
-            len: Self::CAPACITY,
-        }
+        Self { storage, len: Self::CAPACITY }
     }
 
     /// Parses an IPv4 or IPv6 address.
@@ -131,9 +128,7 @@ impl SocketAddress {
         Self::from_struct(sockaddr_in {
             sin_family: libc::AF_INET as sa_family_t,
             sin_port: port.to_be(),
-            sin_addr: libc::in_addr {
-                s_addr: u32::from_ne_bytes(address.octets()),
-            },
+            sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(address.octets()) },
             sin_zero: [0; 8],
         })
     }
@@ -144,9 +139,7 @@ impl SocketAddress {
             sin6_family: libc::AF_INET6 as sa_family_t,
             sin6_port: port.to_be(),
             sin6_flowinfo: 0,
-            sin6_addr: libc::in6_addr {
-                s6_addr: address.octets(),
-            },
+            sin6_addr: libc::in6_addr { s6_addr: address.octets() },
             sin6_scope_id: scope,
         })
     }
@@ -200,11 +193,7 @@ impl SocketAddress {
 
     /// `AF_INET`, `AF_INET6`, `AF_UNIX`, …; `AF_UNSPEC` where the address is too short to have a family.
     pub fn family(&self) -> i32 {
-        if self.bytes().len() < FAMILY_SIZE {
-            libc::AF_UNSPEC
-        } else {
-            i32::from(self.storage.ss_family)
-        }
+        if self.bytes().len() < FAMILY_SIZE { libc::AF_UNSPEC } else { i32::from(self.storage.ss_family) }
     }
 
     /// The address for people and for JavaScript.
@@ -218,10 +207,7 @@ impl SocketAddress {
                 None => Endpoint::Other,
             },
             libc::AF_INET6 => match self.as_struct::<sockaddr_in6>() {
-                Some(v6) => Endpoint::V6 {
-                    address: v6_text(v6),
-                    port: u16::from_be(v6.sin6_port),
-                },
+                Some(v6) => Endpoint::V6 { address: v6_text(v6), port: u16::from_be(v6.sin6_port) },
                 None => Endpoint::Other,
             },
             libc::AF_UNIX => match &self.bytes()[FAMILY_SIZE..] {
@@ -229,9 +215,7 @@ impl SocketAddress {
                 name @ [0, ..] => Endpoint::Unix { path: name.to_vec() },
                 path => {
                     let end = path.iter().position(|&byte| byte == 0).unwrap_or(path.len());
-                    Endpoint::Unix {
-                        path: path[..end].to_vec(),
-                    }
+                    Endpoint::Unix { path: path[..end].to_vec() }
                 }
             },
             _ if self.bytes().len() <= FAMILY_SIZE => Endpoint::Unnamed,

@@ -57,15 +57,7 @@ impl Config {
     /// [`Error::Config`] with the first field that is out of range.
     pub fn validate(&self) -> Result<(), Error> {
         fn check(field: &'static str, value: u64, fits: bool, allowed: &'static str) -> Result<(), Error> {
-            if fits {
-                Ok(())
-            } else {
-                Err(Error::Config {
-                    field,
-                    value,
-                    allowed,
-                })
-            }
+            if fits { Ok(()) } else { Err(Error::Config { field, value, allowed }) }
         }
         let Self {
             submission_entries,
@@ -218,18 +210,9 @@ mod tests {
     #[test]
     fn the_defaults_and_the_ends_of_the_ranges_are_valid() {
         assert_eq!(Config::default().validate(), Ok(()));
-        assert_eq!(
-            with(|config| (config.submission_entries, config.completion_multiplier) = (64, 2)),
-            Ok(())
-        );
-        assert_eq!(
-            with(|config| (config.submission_entries, config.completion_multiplier) = (32768, 2)),
-            Ok(())
-        );
-        assert_eq!(
-            with(|config| (config.recv_buffers, config.recv_buffer_size) = (8, 1024)),
-            Ok(())
-        );
+        assert_eq!(with(|config| (config.submission_entries, config.completion_multiplier) = (64, 2)), Ok(()));
+        assert_eq!(with(|config| (config.submission_entries, config.completion_multiplier) = (32768, 2)), Ok(()));
+        assert_eq!(with(|config| (config.recv_buffers, config.recv_buffer_size) = (8, 1024)), Ok(()));
     }
 
     #[test]
@@ -238,39 +221,15 @@ mod tests {
             Err(Error::Config { field, .. }) => field,
             other => panic!("{other:?}"),
         };
-        assert_eq!(
-            field(with(|config| config.submission_entries = 100)),
-            "submission_entries"
-        );
-        assert_eq!(
-            field(with(|config| config.submission_entries = u32::MAX)),
-            "submission_entries"
-        );
-        assert_eq!(
-            field(with(|config| config.completion_multiplier = 1)),
-            "completion_multiplier"
-        );
-        assert_eq!(
-            field(with(|config| config.submission_entries = 32768)),
-            "completion_multiplier"
-        );
-        assert_eq!(
-            field(with(|config| config.recv_buffer_size = 1023)),
-            "recv_buffer_size"
-        );
+        assert_eq!(field(with(|config| config.submission_entries = 100)), "submission_entries");
+        assert_eq!(field(with(|config| config.submission_entries = u32::MAX)), "submission_entries");
+        assert_eq!(field(with(|config| config.completion_multiplier = 1)), "completion_multiplier");
+        assert_eq!(field(with(|config| config.submission_entries = 32768)), "completion_multiplier");
+        assert_eq!(field(with(|config| config.recv_buffer_size = 1023)), "recv_buffer_size");
         assert_eq!(field(with(|config| config.recv_buffers = 0)), "recv_buffers");
         assert_eq!(field(with(|config| config.arena_size = 65537)), "arena_size");
-        assert_eq!(
-            field(with(|config| config.max_completions_per_turn = 0)),
-            "max_completions_per_turn"
-        );
-        assert!(matches!(
-            set_up(&Config {
-                recv_buffers: 3,
-                ..Config::default()
-            }),
-            Err(Error::Config { .. })
-        ));
+        assert_eq!(field(with(|config| config.max_completions_per_turn = 0)), "max_completions_per_turn");
+        assert!(matches!(set_up(&Config { recv_buffers: 3, ..Config::default() }), Err(Error::Config { .. })));
     }
 
     /// Climbs with a kernel that answers by rule; gives the rungs that it was asked for, too.
@@ -289,29 +248,14 @@ mod tests {
 
     #[test]
     fn an_old_kernel_loses_the_optional_flag_first() {
-        let (result, asked, _) = climbed(|rung| {
-            if rung.no_sq_array {
-                Err(Errno::EINVAL)
-            } else {
-                Ok(())
-            }
-        });
+        let (result, asked, _) = climbed(|rung| if rung.no_sq_array { Err(Errno::EINVAL) } else { Ok(()) });
         assert_eq!(result, Ok(()));
         assert_eq!(asked.len(), 2);
-        assert_eq!(
-            asked[1],
-            Rung {
-                no_sq_array: false,
-                ..asked[0]
-            }
-        );
+        assert_eq!(asked[1], Rung { no_sq_array: false, ..asked[0] });
 
         let (result, asked, waits) = climbed(|_| Err(Errno::EINVAL));
         let missing = "IORING_SETUP_DEFER_TASKRUN";
-        assert_eq!(
-            result,
-            Err(Reason::KernelTooOld { missing }.because(Errno::EINVAL))
-        );
+        assert_eq!(result, Err(Reason::KernelTooOld { missing }.because(Errno::EINVAL)));
         assert_eq!((asked.len(), waits), (2, 0));
     }
 
@@ -320,18 +264,10 @@ mod tests {
         let fits = |bytes: u32| {
             climbed(move |rung| {
                 let needed = rung.submission_entries * 64 + rung.completion_entries * 16;
-                if needed > bytes {
-                    Err(Errno::ENOMEM)
-                } else {
-                    Ok(())
-                }
+                if needed > bytes { Err(Errno::ENOMEM) } else { Ok(()) }
             })
         };
-        let last = |asked: &[Rung]| {
-            asked
-                .last()
-                .map(|rung| (rung.submission_entries, rung.completion_entries))
-        };
+        let last = |asked: &[Rung]| asked.last().map(|rung| (rung.submission_entries, rung.completion_entries));
 
         let (result, asked, _) = fits(41_000);
         assert_eq!((result, last(&asked)), (Ok(()), Some((128, 2048))));
@@ -340,11 +276,7 @@ mod tests {
         let (result, asked, waits) = fits(1_000);
         assert_eq!(result, Err(Reason::OutOfMemory.because(Errno::ENOMEM)));
         assert_eq!((last(&asked), waits), (Some((64, 128)), RETRIES));
-        assert!(
-            asked
-                .iter()
-                .all(|rung| rung.submission_entries >= 64 && rung.completion_entries >= 128)
-        );
+        assert!(asked.iter().all(|rung| rung.submission_entries >= 64 && rung.completion_entries >= 128));
     }
 
     #[test]
@@ -365,26 +297,11 @@ mod tests {
             (Errno::ENFILE, "ERR_IOURING_OUT_OF_DESCRIPTORS", false),
         ] {
             let (result, asked, _) = climbed(|_| Err(errno));
-            let Err(Error::Unsupported {
-                reason,
-                errno: Some(seen),
-            }) = result
-            else {
-                panic!("{result:?}")
-            };
-            assert_eq!(
-                (reason.code(), reason.permanent(), seen, asked.len()),
-                (code, permanent, errno, 1)
-            );
+            let Err(Error::Unsupported { reason, errno: Some(seen) }) = result else { panic!("{result:?}") };
+            assert_eq!((reason.code(), reason.permanent(), seen, asked.len()), (code, permanent, errno, 1));
         }
         let (result, ..) = climbed(|_| Err(Errno::EFAULT));
-        assert_eq!(
-            result,
-            Err(Error::Os {
-                syscall: "io_uring_setup",
-                errno: Errno::EFAULT
-            })
-        );
+        assert_eq!(result, Err(Error::Os { syscall: "io_uring_setup", errno: Errno::EFAULT }));
     }
 
     #[test]
@@ -392,10 +309,7 @@ mod tests {
         let Ok((ring, obtained)) = set_up(&Config::default()) else {
             return eprintln!("skipped: io_uring is not available here");
         };
-        assert!(
-            obtained.submission_entries <= 256
-                && obtained.completion_entries >= obtained.submission_entries * 2
-        );
+        assert!(obtained.submission_entries <= 256 && obtained.completion_entries >= obtained.submission_entries * 2);
         assert!(ring.params().is_setup_single_issuer());
         // SAFETY: this fcntl(2) takes integers alone.
         let flags = unsafe { libc::fcntl(ring.as_raw_fd(), libc::F_GETFD) };

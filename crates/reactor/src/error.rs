@@ -56,20 +56,12 @@ impl Errno {
 
     /// The reverse of [`Errno::negated`]: a completion's result as a count or an error.
     pub const fn from_result(result: i32) -> Result<u32, Self> {
-        if result < 0 {
-            Err(Self(-result))
-        } else {
-            Ok(result as u32)
-        }
+        if result < 0 { Err(Self(-result)) } else { Ok(result as u32) }
     }
 
     /// What a libc function returned: `-1` becomes the thread's `errno`.
     pub(crate) fn check(returned: libc::c_int) -> Result<libc::c_int, Self> {
-        if returned == -1 {
-            Err(Self::last_os_error())
-        } else {
-            Ok(returned)
-        }
+        if returned == -1 { Err(Self::last_os_error()) } else { Ok(returned) }
     }
 }
 
@@ -145,17 +137,10 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unsupported {
-                reason,
-                errno: Some(errno),
-            } => write!(formatter, "{reason} ({errno})"),
+            Self::Unsupported { reason, errno: Some(errno) } => write!(formatter, "{reason} ({errno})"),
             Self::Unsupported { reason, errno: None } => write!(formatter, "{reason}"),
             Self::Os { syscall, errno } => write!(formatter, "{syscall}: {errno}"),
-            Self::Config {
-                field,
-                value,
-                allowed,
-            } => write!(formatter, "{field} is {value}, must be {allowed}"),
+            Self::Config { field, value, allowed } => write!(formatter, "{field} is {value}, must be {allowed}"),
         }
     }
 }
@@ -192,10 +177,7 @@ mod tests {
 
     #[test]
     fn io_errors_convert_without_losing_the_number() {
-        assert_eq!(
-            Errno::from(io::Error::from_raw_os_error(libc::EPIPE)),
-            Errno::EPIPE
-        );
+        assert_eq!(Errno::from(io::Error::from_raw_os_error(libc::EPIPE)), Errno::EPIPE);
         assert_eq!(io::Error::from(Errno::EPIPE).kind(), io::ErrorKind::BrokenPipe);
         assert_eq!(Errno::from(io::Error::other("no number")), Errno::EIO);
     }
@@ -209,17 +191,10 @@ mod tests {
 
     #[test]
     fn errors_say_what_failed() {
-        let error = Error::Os {
-            syscall: "eventfd2",
-            errno: Errno::EMFILE,
-        };
+        let error = Error::Os { syscall: "eventfd2", errno: Errno::EMFILE };
         assert_eq!(error.to_string(), "eventfd2: EMFILE");
         assert_eq!(error.errno(), Some(Errno::EMFILE));
-        let error = Error::Config {
-            field: "recv_buffers",
-            value: 3,
-            allowed: "a power of two",
-        };
+        let error = Error::Config { field: "recv_buffers", value: 3, allowed: "a power of two" };
         assert_eq!(error.to_string(), "recv_buffers is 3, must be a power of two");
     }
 }

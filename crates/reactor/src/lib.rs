@@ -13,6 +13,7 @@ pub mod handle;
 pub mod kernel;
 pub mod listener;
 pub mod memory;
+pub mod multicast;
 pub mod operation;
 pub mod options;
 pub mod reactor;

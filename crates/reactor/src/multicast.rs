@@ -38,21 +38,13 @@ pub enum Change {
 #[doc(alias = "MCAST_LEAVE_GROUP")]
 #[doc(alias = "IP_ADD_MEMBERSHIP")]
 #[doc(alias = "IP_DROP_MEMBERSHIP")]
-pub fn change_membership(
-    fd: RawFd,
-    change: Change,
-    group: &SocketAddress,
-    interface: Interface,
-) -> Result<(), Errno> {
+pub fn change_membership(fd: RawFd, change: Change, group: &SocketAddress, interface: Interface) -> Result<(), Errno> {
     let gr_interface = match (interface, group.as_v4()) {
         (Interface::Any, _) => 0,
         (Interface::Index(index), _) => index,
         (Interface::Address(address), Some(group)) => {
-            let request = libc::ip_mreqn {
-                imr_multiaddr: in_addr(group),
-                imr_address: in_addr(address),
-                imr_ifindex: 0,
-            };
+            let request =
+                libc::ip_mreqn { imr_multiaddr: in_addr(group), imr_address: in_addr(address), imr_ifindex: 0 };
             let name = match change {
                 Change::Join => libc::IP_ADD_MEMBERSHIP,
                 Change::Leave => libc::IP_DROP_MEMBERSHIP,
@@ -65,14 +57,7 @@ pub fn change_membership(
         Change::Join => libc::MCAST_JOIN_GROUP,
         Change::Leave => libc::MCAST_LEAVE_GROUP,
     };
-    set_raw(
-        fd,
-        (level(group)?, name),
-        &libc::group_req {
-            gr_interface,
-            gr_group: group.storage(),
-        },
-    )
+    set_raw(fd, (level(group)?, name), &libc::group_req { gr_interface, gr_group: group.storage() })
 }
 
 /// Joins or leaves a multicast group for what one source sends to it (RFC 4607).
@@ -113,11 +98,7 @@ pub fn change_source_membership(
         Change::Join => libc::MCAST_JOIN_SOURCE_GROUP,
         Change::Leave => libc::MCAST_LEAVE_SOURCE_GROUP,
     };
-    let request = libc::group_source_req {
-        gsr_interface,
-        gsr_group: group.storage(),
-        gsr_source: source.storage(),
-    };
+    let request = libc::group_source_req { gsr_interface, gsr_group: group.storage(), gsr_source: source.storage() };
     set_raw(fd, (level(group)?, name), &request)
 }
 
@@ -146,9 +127,7 @@ fn level(group: &SocketAddress) -> Result<c_int, Errno> {
 }
 
 fn in_addr(address: Ipv4Addr) -> libc::in_addr {
-    libc::in_addr {
-        s_addr: u32::from_ne_bytes(address.octets()),
-    }
+    libc::in_addr { s_addr: u32::from_ne_bytes(address.octets()) }
 }
 
 #[cfg(test)]
@@ -170,11 +149,7 @@ mod tests {
     fn groups_are_joined_once_and_left_once() {
         let lo = interface_index("lo").unwrap();
         for (domain, group, interfaces) in [
-            (
-                Domain::Ipv4,
-                "239.1.2.3",
-                &[Interface::Index(lo), Interface::Address(Ipv4Addr::LOCALHOST)][..],
-            ),
+            (Domain::Ipv4, "239.1.2.3", &[Interface::Index(lo), Interface::Address(Ipv4Addr::LOCALHOST)][..]),
             (Domain::Ipv6, "ff02::1234", &[Interface::Index(lo)]),
         ] {
             let socket = match socket::open(domain, Type::Datagram) {
@@ -197,13 +172,7 @@ mod tests {
         let socket = socket::open(Domain::Ipv4, Type::Datagram).unwrap();
         for interface in [Interface::Index(lo), Interface::Address(Ipv4Addr::LOCALHOST)] {
             let change = |change, source| {
-                change_source_membership(
-                    socket.as_raw_fd(),
-                    change,
-                    &ip("232.1.2.3"),
-                    &ip(source),
-                    interface,
-                )
+                change_source_membership(socket.as_raw_fd(), change, &ip("232.1.2.3"), &ip(source), interface)
             };
             assert_eq!(change(Change::Join, "127.0.0.1"), Ok(()));
             assert_eq!(change(Change::Join, "127.0.0.1"), Err(Errno::EADDRNOTAVAIL));
@@ -221,19 +190,10 @@ mod tests {
         let fd = socket.as_raw_fd();
         let join = |group: &SocketAddress, interface| change_membership(fd, Change::Join, group, interface);
         assert_eq!(join(&ip("10.0.0.1"), lo), Err(Errno::EINVAL));
-        assert_eq!(
-            join(&ip("239.1.2.3"), Interface::Index(i32::MAX as u32)),
-            Err(Errno::ENODEV)
-        );
+        assert_eq!(join(&ip("239.1.2.3"), Interface::Index(i32::MAX as u32)), Err(Errno::ENODEV));
         assert_eq!(join(&ip("ff02::1"), address), Err(Errno::EINVAL));
-        assert_eq!(
-            join(&SocketAddress::unix(b"\0x").unwrap(), lo),
-            Err(Errno::EINVAL)
-        );
-        assert_eq!(
-            set_outgoing_interface(fd, Ipv4Addr::new(192, 0, 2, 1)),
-            Err(Errno::EADDRNOTAVAIL)
-        );
+        assert_eq!(join(&SocketAddress::unix(b"\0x").unwrap(), lo), Err(Errno::EINVAL));
+        assert_eq!(set_outgoing_interface(fd, Ipv4Addr::new(192, 0, 2, 1)), Err(Errno::EADDRNOTAVAIL));
     }
 
     #[test]
@@ -242,24 +202,13 @@ mod tests {
         receiver.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         let group = ip("239.77.66.55");
         let localhost = Ipv4Addr::LOCALHOST;
-        change_membership(
-            receiver.as_raw_fd(),
-            Change::Join,
-            &group,
-            Interface::Address(localhost),
-        )
-        .unwrap();
+        change_membership(receiver.as_raw_fd(), Change::Join, &group, Interface::Address(localhost)).unwrap();
 
         let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
         set_outgoing_interface(sender.as_raw_fd(), localhost).unwrap();
-        sender
-            .send_to(b"hello", ("239.77.66.55", receiver.local_addr().unwrap().port()))
-            .unwrap();
+        sender.send_to(b"hello", ("239.77.66.55", receiver.local_addr().unwrap().port())).unwrap();
         let mut buffer = [0; 16];
         let (length, from) = receiver.recv_from(&mut buffer).unwrap();
-        assert_eq!(
-            (&buffer[..length], from),
-            (&b"hello"[..], sender.local_addr().unwrap())
-        );
+        assert_eq!((&buffer[..length], from), (&b"hello"[..], sender.local_addr().unwrap()));
     }
 }

@@ -203,9 +203,7 @@ enum Places {
 impl SocketOption {
     fn places(self) -> Places {
         use Places::{ByFamily, One};
-        use libc::{
-            IPPROTO_IP as V4, IPPROTO_IPV6 as V6, SOL_SOCKET as SOCKET, SOL_TCP as TCP, SOL_UDP as UDP,
-        };
+        use libc::{IPPROTO_IP as V4, IPPROTO_IPV6 as V6, SOL_SOCKET as SOCKET, SOL_TCP as TCP, SOL_UDP as UDP};
 
         match self {
             Self::ReuseAddress => One((SOCKET, libc::SO_REUSEADDR)),
@@ -220,39 +218,15 @@ impl SocketOption {
             Self::RecvBuffer => One((SOCKET, libc::SO_RCVBUF)),
             Self::SendBuffer => One((SOCKET, libc::SO_SNDBUF)),
             Self::Broadcast => One((SOCKET, libc::SO_BROADCAST)),
-            Self::TypeOfService => ByFamily {
-                v4: (V4, libc::IP_TOS),
-                v6: (V6, libc::IPV6_TCLASS),
-            },
-            Self::UnicastHops => ByFamily {
-                v4: (V4, libc::IP_TTL),
-                v6: (V6, libc::IPV6_UNICAST_HOPS),
-            },
-            Self::MulticastHops => ByFamily {
-                v4: (V4, libc::IP_MULTICAST_TTL),
-                v6: (V6, libc::IPV6_MULTICAST_HOPS),
-            },
-            Self::MulticastLoop => ByFamily {
-                v4: (V4, libc::IP_MULTICAST_LOOP),
-                v6: (V6, libc::IPV6_MULTICAST_LOOP),
-            },
-            Self::MulticastInterface => ByFamily {
-                v4: (V4, libc::IP_MULTICAST_IF),
-                v6: (V6, libc::IPV6_MULTICAST_IF),
-            },
-            Self::MulticastAll => ByFamily {
-                v4: (V4, libc::IP_MULTICAST_ALL),
-                v6: (V6, libc::IPV6_MULTICAST_ALL),
-            },
+            Self::TypeOfService => ByFamily { v4: (V4, libc::IP_TOS), v6: (V6, libc::IPV6_TCLASS) },
+            Self::UnicastHops => ByFamily { v4: (V4, libc::IP_TTL), v6: (V6, libc::IPV6_UNICAST_HOPS) },
+            Self::MulticastHops => ByFamily { v4: (V4, libc::IP_MULTICAST_TTL), v6: (V6, libc::IPV6_MULTICAST_HOPS) },
+            Self::MulticastLoop => ByFamily { v4: (V4, libc::IP_MULTICAST_LOOP), v6: (V6, libc::IPV6_MULTICAST_LOOP) },
+            Self::MulticastInterface => ByFamily { v4: (V4, libc::IP_MULTICAST_IF), v6: (V6, libc::IPV6_MULTICAST_IF) },
+            Self::MulticastAll => ByFamily { v4: (V4, libc::IP_MULTICAST_ALL), v6: (V6, libc::IPV6_MULTICAST_ALL) },
             Self::Error => One((SOCKET, libc::SO_ERROR)),
-            Self::PacketInfo => ByFamily {
-                v4: (V4, libc::IP_PKTINFO),
-                v6: (V6, libc::IPV6_RECVPKTINFO),
-            },
-            Self::RecvTypeOfService => ByFamily {
-                v4: (V4, libc::IP_RECVTOS),
-                v6: (V6, libc::IPV6_RECVTCLASS),
-            },
+            Self::PacketInfo => ByFamily { v4: (V4, libc::IP_PKTINFO), v6: (V6, libc::IPV6_RECVPKTINFO) },
+            Self::RecvTypeOfService => ByFamily { v4: (V4, libc::IP_RECVTOS), v6: (V6, libc::IPV6_RECVTCLASS) },
             Self::Timestamp => One((SOCKET, libc::SO_TIMESTAMPNS)),
             Self::DropCounter => One((SOCKET, libc::SO_RXQ_OVFL)),
             Self::UdpSegment => One((UDP, libc::UDP_SEGMENT)),
@@ -260,10 +234,7 @@ impl SocketOption {
             Self::IncomingCpu => One((SOCKET, libc::SO_INCOMING_CPU)),
             Self::BusyPoll => One((SOCKET, libc::SO_BUSY_POLL)),
             Self::Priority => One((SOCKET, libc::SO_PRIORITY)),
-            Self::FreeBind => ByFamily {
-                v4: (V4, libc::IP_FREEBIND),
-                v6: (V6, libc::IPV6_FREEBIND),
-            },
+            Self::FreeBind => ByFamily { v4: (V4, libc::IP_FREEBIND), v6: (V6, libc::IPV6_FREEBIND) },
             Self::QuickAck => One((TCP, libc::TCP_QUICKACK)),
             Self::Cork => One((TCP, libc::TCP_CORK)),
             Self::DeferAccept => One((TCP, libc::TCP_DEFER_ACCEPT)),
@@ -302,10 +273,7 @@ pub fn set(fd: RawFd, option: SocketOption, value: i32) -> Result<(), Errno> {
     option.check(value)?;
     match option.places() {
         Places::One(place) if option == SocketOption::Linger => {
-            let linger = libc::linger {
-                l_onoff: c_int::from(value >= 0),
-                l_linger: value.max(0),
-            };
+            let linger = libc::linger { l_onoff: c_int::from(value >= 0), l_linger: value.max(0) };
             set_raw(fd, place, &linger)
         }
         Places::One(place) => set_raw(fd, place, &value),
@@ -352,18 +320,8 @@ fn set_v4(fd: RawFd, option: SocketOption, place: Place, value: i32) -> Result<(
     if option != SocketOption::MulticastInterface {
         return set_raw(fd, place, &value);
     }
-    let any = libc::in_addr {
-        s_addr: libc::INADDR_ANY,
-    };
-    set_raw(
-        fd,
-        place,
-        &libc::ip_mreqn {
-            imr_multiaddr: any,
-            imr_address: any,
-            imr_ifindex: value,
-        },
-    )
+    let any = libc::in_addr { s_addr: libc::INADDR_ANY };
+    set_raw(fd, place, &libc::ip_mreqn { imr_multiaddr: any, imr_address: any, imr_ifindex: value })
 }
 
 /// The C types that options of this crate have: plain integers and structures of them, valid for any bytes.
@@ -375,15 +333,8 @@ impl OptionValue for libc::ip_mreqn {}
 /// setsockopt(2).
 pub(crate) fn set_raw<T: OptionValue>(fd: RawFd, (level, name): Place, value: &T) -> Result<(), Errno> {
     // SAFETY: the kernel reads at most size_of::<T>() bytes from the reference, and keeps nothing of it.
-    let returned = unsafe {
-        libc::setsockopt(
-            fd,
-            level,
-            name,
-            (&raw const *value).cast(),
-            size_of::<T>() as socklen_t,
-        )
-    };
+    let returned =
+        unsafe { libc::setsockopt(fd, level, name, (&raw const *value).cast(), size_of::<T>() as socklen_t) };
     Errno::check(returned).map(drop)
 }
 

@@ -63,10 +63,7 @@ impl Reason {
 
     /// The reason as an error, with the error number that showed it.
     pub(crate) const fn because(self, errno: Errno) -> Error {
-        Error::Unsupported {
-            reason: self,
-            errno: Some(errno),
-        }
+        Error::Unsupported { reason: self, errno: Some(errno) }
     }
 
     /// What a failed `io_uring_setup` means.
@@ -75,16 +72,11 @@ impl Reason {
             Errno::ENOSYS => Self::NoSystemCall,
             Errno::EPERM | Errno::EACCES if sysctl_forbids() => Self::RefusedBySysctl,
             Errno::EPERM | Errno::EACCES => Self::RefusedBySeccomp,
-            Errno::EINVAL => Self::KernelTooOld {
-                missing: "IORING_SETUP_DEFER_TASKRUN",
-            },
+            Errno::EINVAL => Self::KernelTooOld { missing: "IORING_SETUP_DEFER_TASKRUN" },
             Errno::ENOMEM | Errno::EAGAIN => Self::OutOfMemory,
             Errno::EMFILE | Errno::ENFILE => Self::OutOfDescriptors,
             _ => {
-                return Error::Os {
-                    syscall: "io_uring_setup",
-                    errno,
-                };
+                return Error::Os { syscall: "io_uring_setup", errno };
             }
         };
         reason.because(errno)
@@ -97,10 +89,7 @@ impl Reason {
             Errno::EPERM | Errno::EACCES | Errno::ENOSYS => Self::EnterRefused,
             Errno::ENOMEM | Errno::EAGAIN => Self::OutOfMemory,
             _ => {
-                return Error::Os {
-                    syscall: "io_uring_register",
-                    errno,
-                };
+                return Error::Os { syscall: "io_uring_register", errno };
             }
         };
         reason.because(errno)
@@ -112,26 +101,20 @@ impl fmt::Display for Reason {
         match self {
             Self::NotLinux => formatter.write_str("io_uring needs Linux"),
             Self::NoSystemCall => formatter.write_str("this kernel or sandbox has no io_uring"),
-            Self::RefusedBySysctl => formatter
-                .write_str("io_uring is forbidden to this process by the sysctl kernel.io_uring_disabled"),
-            Self::RefusedBySeccomp => formatter.write_str(
-                "io_uring_setup is forbidden to this process, most likely by a container's seccomp profile",
-            ),
-            Self::EnterRefused => formatter
-                .write_str("a ring can be set up but not used, most likely because of a seccomp profile"),
-            Self::KernelTooOld { missing } => {
-                write!(
-                    formatter,
-                    "this kernel lacks {missing}; Linux 6.1 or newer is needed"
-                )
+            Self::RefusedBySysctl => {
+                formatter.write_str("io_uring is forbidden to this process by the sysctl kernel.io_uring_disabled")
             }
-            Self::TrialFailed { trial } => write!(
-                formatter,
-                "io_uring did not work as it should when tried: {trial}"
-            ),
-            Self::OutOfMemory => formatter.write_str(
-                "no memory for a ring: too little is free, or RLIMIT_MEMLOCK is too small for this user",
-            ),
+            Self::RefusedBySeccomp => formatter
+                .write_str("io_uring_setup is forbidden to this process, most likely by a container's seccomp profile"),
+            Self::EnterRefused => {
+                formatter.write_str("a ring can be set up but not used, most likely because of a seccomp profile")
+            }
+            Self::KernelTooOld { missing } => {
+                write!(formatter, "this kernel lacks {missing}; Linux 6.1 or newer is needed")
+            }
+            Self::TrialFailed { trial } => write!(formatter, "io_uring did not work as it should when tried: {trial}"),
+            Self::OutOfMemory => formatter
+                .write_str("no memory for a ring: too little is free, or RLIMIT_MEMLOCK is too small for this user"),
             Self::OutOfDescriptors => formatter.write_str("no file descriptor left for a ring"),
         }
     }
@@ -141,8 +124,7 @@ impl fmt::Display for Reason {
 ///
 /// At 1 a process may still be allowed by privilege or group, but then the set-up would not have failed for this.
 fn sysctl_forbids() -> bool {
-    fs::read_to_string("/proc/sys/kernel/io_uring_disabled")
-        .is_ok_and(|value| matches!(value.trim(), "1" | "2"))
+    fs::read_to_string("/proc/sys/kernel/io_uring_disabled").is_ok_and(|value| matches!(value.trim(), "1" | "2"))
 }
 
 /// Defines the optional features, with their names for people.
@@ -187,10 +169,7 @@ features! {
 impl Features {
     /// The names of the features that are there.
     pub fn names(&self) -> Vec<&'static str> {
-        self.all()
-            .into_iter()
-            .filter_map(|(name, present)| present.then_some(name))
-            .collect()
+        self.all().into_iter().filter_map(|(name, present)| present.then_some(name)).collect()
     }
 }
 
@@ -221,30 +200,18 @@ const REQUIRED: &[(u8, &str)] = &[
 /// # Errors
 /// [`Error::Unsupported`] says what is in the way; [`Error::Os`] is an error number that no one could expect.
 pub fn detect() -> Result<Features, Error> {
-    let smallest = Config {
-        submission_entries: 64,
-        completion_multiplier: 2,
-        ..Config::default()
-    };
+    let smallest = Config { submission_entries: 64, completion_multiplier: 2, ..Config::default() };
     let (ring, obtained) = config::set_up(&smallest)?;
     let probe = probe(&ring)?;
     let parameters = ring.params();
     let bits = [
         (parameters.is_feature_nodrop(), "IORING_FEAT_NODROP"),
         (parameters.is_feature_ext_arg(), "IORING_FEAT_EXT_ARG"),
-        (
-            parameters.is_feature_skip_cqe_on_success(),
-            "IORING_FEAT_CQE_SKIP",
-        ),
+        (parameters.is_feature_skip_cqe_on_success(), "IORING_FEAT_CQE_SKIP"),
     ];
-    let operations = REQUIRED
-        .iter()
-        .map(|&(code, name)| (probe.is_supported(code), name));
+    let operations = REQUIRED.iter().map(|&(code, name)| (probe.is_supported(code), name));
     if let Some((_, missing)) = bits.into_iter().chain(operations).find(|&(present, _)| !present) {
-        return Err(Error::Unsupported {
-            reason: Reason::KernelTooOld { missing },
-            errno: None,
-        });
+        return Err(Error::Unsupported { reason: Reason::KernelTooOld { missing }, errno: None });
     }
 
     let min_wait = parameters.is_feature_min_timeout();

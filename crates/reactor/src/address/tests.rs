@@ -8,10 +8,7 @@ use crate::socket::{self, Domain, Type};
 use std::os::fd::AsRawFd;
 
 fn v6(address: &str, port: u16) -> Endpoint {
-    Endpoint::V6 {
-        address: address.into(),
-        port,
-    }
+    Endpoint::V6 { address: address.into(), port }
 }
 
 /// What getsockname(2) makes of an address that a socket was bound to.
@@ -27,13 +24,7 @@ fn through_bind(domain: Domain, address: &SocketAddress) -> Result<SocketAddress
 #[test]
 fn ip_text_is_parsed_strictly() {
     let endpoint = |text: &str| SocketAddress::ip(text, 80).map(|address| address.to_endpoint());
-    assert_eq!(
-        endpoint("127.0.0.1"),
-        Ok(Endpoint::V4 {
-            address: "127.0.0.1".into(),
-            port: 80
-        })
-    );
+    assert_eq!(endpoint("127.0.0.1"), Ok(Endpoint::V4 { address: "127.0.0.1".into(), port: 80 }));
     assert_eq!(endpoint("::1"), Ok(v6("::1", 80)));
     assert_eq!(endpoint("2001:DB8:0:0:1:0:0:1"), Ok(v6("2001:db8::1:0:0:1", 80)));
     assert_eq!(endpoint("::ffff:10.0.0.1"), Ok(v6("::ffff:10.0.0.1", 80)));
@@ -68,37 +59,20 @@ fn scopes_are_names_or_indices_and_shown_for_link_local_addresses_alone() {
     assert_eq!(endpoint(&format!("fe80::1%{lo}")), Ok(v6("fe80::1%lo", 1)));
     assert_eq!(endpoint("fe80::1%4000000000"), Ok(v6("fe80::1%4000000000", 1)));
     assert_eq!(endpoint("ff02::1%lo"), Ok(v6("ff02::1", 1)));
-    assert_ne!(
-        SocketAddress::ip("ff02::1%lo", 1),
-        SocketAddress::ip("ff02::1", 1)
-    );
+    assert_ne!(SocketAddress::ip("ff02::1%lo", 1), SocketAddress::ip("ff02::1", 1));
 }
 
 #[test]
 fn unix_paths_are_taken_whole_or_not_at_all() {
     let endpoint = |path: &[u8]| SocketAddress::unix(path).map(|address| address.to_endpoint());
     let longest = [b'x'; SocketAddress::UNIX_PATH_MAX];
-    for path in [
-        &b"/run/socket"[..],
-        b"relative",
-        b"\xff\xfe",
-        b"\0",
-        b"\0name",
-        b"\0with\0nul",
-        &longest,
-    ] {
+    for path in [&b"/run/socket"[..], b"relative", b"\xff\xfe", b"\0", b"\0name", b"\0with\0nul", &longest] {
         assert_eq!(endpoint(path), Ok(Endpoint::Unix { path: path.to_vec() }));
     }
     assert_eq!(endpoint(b""), Err(Errno::EINVAL));
     assert_eq!(endpoint(b"a\0b"), Err(Errno::EINVAL));
-    assert_eq!(
-        endpoint(&[b'x'; SocketAddress::UNIX_PATH_MAX + 1]),
-        Err(Errno::EINVAL)
-    );
-    assert_eq!(
-        endpoint(&[0; SocketAddress::UNIX_PATH_MAX + 1]),
-        Err(Errno::EINVAL)
-    );
+    assert_eq!(endpoint(&[b'x'; SocketAddress::UNIX_PATH_MAX + 1]), Err(Errno::EINVAL));
+    assert_eq!(endpoint(&[0; SocketAddress::UNIX_PATH_MAX + 1]), Err(Errno::EINVAL));
 }
 
 #[test]
@@ -116,29 +90,18 @@ fn a_path_that_fills_the_structure_comes_back_whole() {
 #[test]
 fn unbound_and_absent_addresses_are_unnamed() {
     let socket = socket::open(Domain::Unix, Type::Stream).unwrap();
-    assert_eq!(
-        socket::local_address(socket.as_raw_fd()).unwrap().to_endpoint(),
-        Endpoint::Unnamed
-    );
+    assert_eq!(socket::local_address(socket.as_raw_fd()).unwrap().to_endpoint(), Endpoint::Unnamed);
     let mut absent = SocketAddress::zeroed();
     absent.set_len(0);
     assert!(absent.is_empty());
-    assert_eq!(
-        (absent.family(), absent.to_endpoint()),
-        (libc::AF_UNSPEC, Endpoint::Unnamed)
-    );
+    assert_eq!((absent.family(), absent.to_endpoint()), (libc::AF_UNSPEC, Endpoint::Unnamed));
     assert_eq!(SocketAddress::zeroed().to_endpoint(), Endpoint::Other);
 }
 
 #[test]
 fn autobind_gives_a_name_of_its_own() {
-    let bound = through_bind(Domain::Unix, &SocketAddress::unix_any())
-        .unwrap()
-        .to_endpoint();
-    assert!(
-        matches!(&bound, Endpoint::Unix { path } if path.len() == 6 && path[0] == 0),
-        "{bound:?}"
-    );
+    let bound = through_bind(Domain::Unix, &SocketAddress::unix_any()).unwrap().to_endpoint();
+    assert!(matches!(&bound, Endpoint::Unix { path } if path.len() == 6 && path[0] == 0), "{bound:?}");
 }
 
 #[test]

@@ -22,10 +22,7 @@ fn sockets(kind: Kind) -> Vec<OwnedFd> {
         Kind::Unix => (&[Domain::Unix][..], Type::Datagram),
     };
     // A host without IPv6 has one socket less to try.
-    domains
-        .iter()
-        .filter_map(|&domain| socket::open(domain, kind).ok())
-        .collect()
+    domains.iter().filter_map(|&domain| socket::open(domain, kind).ok()).collect()
 }
 
 /// What an option is tried on, its value on a new socket, another value that can be set, and how that reads back.
@@ -83,11 +80,7 @@ fn options_reach_the_kernel_and_read_back() {
             }
             assert_eq!(set(fd, option, value), Ok(()), "{option:?}");
             if let Some(read) = read {
-                assert_eq!(
-                    get(fd, option),
-                    Ok(read),
-                    "{option:?} after setting it to {value}"
-                );
+                assert_eq!(get(fd, option), Ok(read), "{option:?} after setting it to {value}");
             }
         }
     }
@@ -124,10 +117,7 @@ fn an_ipv6_socket_takes_options_for_its_ipv4_traffic_too() {
     set(fd, MulticastHops, 12).unwrap();
     assert_eq!(get_raw::<c_int>(fd, (libc::IPPROTO_IP, libc::IP_TOS)), Ok(0x10));
     assert_eq!(get_raw::<c_int>(fd, (libc::IPPROTO_IP, libc::IP_TTL)), Ok(11));
-    assert_eq!(
-        get_raw::<c_int>(fd, (libc::IPPROTO_IP, libc::IP_MULTICAST_TTL)),
-        Ok(12)
-    );
+    assert_eq!(get_raw::<c_int>(fd, (libc::IPPROTO_IP, libc::IP_MULTICAST_TTL)), Ok(12));
     set(fd, Ipv6Only, 1).unwrap();
     assert_eq!(get(fd, Ipv6Only), Ok(1));
     assert_eq!(set(fd, UnicastHops, 13), Ok(()));
@@ -144,10 +134,7 @@ fn the_multicast_interface_is_set_by_index() {
             _ => assert_eq!(get(fd, MulticastInterface), Err(Errno::ENOPROTOOPT)),
         }
         assert_eq!(set(fd, MulticastInterface, 0), Ok(()));
-        assert!(matches!(
-            set(fd, MulticastInterface, i32::MAX),
-            Err(Errno::ENODEV | Errno::EADDRNOTAVAIL)
-        ));
+        assert!(matches!(set(fd, MulticastInterface, i32::MAX), Err(Errno::ENODEV | Errno::EADDRNOTAVAIL)));
     }
 }
 
@@ -167,8 +154,7 @@ fn the_pending_error_is_read_once() {
 
 #[test]
 fn values_out_of_range_are_refused() {
-    let refused =
-        |fd, option, value| assert_eq!(set(fd, option, value), Err(Errno::EINVAL), "{option:?} {value}");
+    let refused = |fd, option, value| assert_eq!(set(fd, option, value), Err(Errno::EINVAL), "{option:?} {value}");
     for socket in sockets(Kind::Udp) {
         for (option, values) in [
             (TypeOfService, &[-1, 256][..]),
@@ -178,19 +164,11 @@ fn values_out_of_range_are_refused() {
             (Linger, &[-2, i32::MIN]),
             (UdpSegment, &[-1, 65536]),
         ] {
-            values
-                .iter()
-                .for_each(|&value| refused(socket.as_raw_fd(), option, value));
+            values.iter().for_each(|&value| refused(socket.as_raw_fd(), option, value));
         }
     }
     let tcp = socket::open(Domain::Ipv4, Type::Stream).unwrap();
-    for (option, value) in [
-        (KeepIdle, 0),
-        (KeepIdle, 32768),
-        (KeepCount, 128),
-        (SynRetries, 0),
-        (MaxSegment, 1),
-    ] {
+    for (option, value) in [(KeepIdle, 0), (KeepIdle, 32768), (KeepCount, 128), (SynRetries, 0), (MaxSegment, 1)] {
         refused(tcp.as_raw_fd(), option, value);
     }
 }
@@ -203,14 +181,8 @@ fn options_of_other_sockets_are_refused_by_name() {
     assert_eq!(set(unix.as_raw_fd(), TypeOfService, 0), Err(Errno::ENOPROTOOPT));
     assert_eq!(get(unix.as_raw_fd(), TypeOfService), Err(Errno::ENOPROTOOPT));
     assert_eq!(set(unix.as_raw_fd(), NoDelay, 1), Err(Errno::EOPNOTSUPP));
-    assert!(matches!(
-        set(udp.as_raw_fd(), NoDelay, 1),
-        Err(Errno::ENOPROTOOPT | Errno::EOPNOTSUPP)
-    ));
-    assert!(matches!(
-        set(udp.as_raw_fd(), Ipv6Only, 1),
-        Err(Errno::ENOPROTOOPT | Errno::EOPNOTSUPP)
-    ));
+    assert!(matches!(set(udp.as_raw_fd(), NoDelay, 1), Err(Errno::ENOPROTOOPT | Errno::EOPNOTSUPP)));
+    assert!(matches!(set(udp.as_raw_fd(), Ipv6Only, 1), Err(Errno::ENOPROTOOPT | Errno::EOPNOTSUPP)));
     assert_eq!(set(file.as_raw_fd(), NoDelay, 1), Err(Errno::ENOTSOCK));
     assert_eq!(set(file.as_raw_fd(), TypeOfService, 1), Err(Errno::ENOTSOCK));
     assert_eq!(get(-1, KeepAlive), Err(Errno::EBADF));
