@@ -6,7 +6,7 @@ import test from 'ava';
 
 const refuse = path.join(process.env.CARGO_TARGET_DIR ?? 'target', 'debug', 'examples', 'refuse');
 
-type Mode = 'setup' | 'enter' | 'hidden';
+type Mode = 'setup' | 'enter' | 'register' | 'hidden';
 
 /** Evaluates a module under a filter and returns what it printed, as JSON where it is. */
 function under(mode: Mode, script: string, environment: Record<string, string> = {}) {
@@ -20,13 +20,22 @@ function under(mode: Mode, script: string, environment: Record<string, string> =
   return { stdout, stderr };
 }
 
+/** libuv of Node 22 and newer has a ring of its own, and ends the process where it can be set up and not entered. */
+const nodeSurvives = (mode: Mode) => spawnSync(refuse, [mode, process.execPath, '--eval', '0']).status === 0;
+
 const refusals: Array<[Mode, string, string]> = [
   ['setup', 'ERR_IOURING_REFUSED_SECCOMP', 'EPERM'],
   ['enter', 'ERR_IOURING_ENTER_REFUSED', 'EPERM'],
+  ['register', 'ERR_IOURING_ENTER_REFUSED', 'EPERM'],
   ['hidden', 'ERR_IOURING_NO_SYSCALL', 'ENOSYS'],
 ];
 
 for (const [mode, reason, errno] of refusals) {
+  if (mode === 'enter' && !nodeSurvives(mode)) {
+    test.skip('enter: this Node aborts there by itself', () => {});
+    continue;
+  }
+
   test(`${mode}: support() says why`, (t) => {
     const { stdout, stderr } = under(
       mode,
