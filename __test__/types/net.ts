@@ -1,7 +1,7 @@
 // The types of `iouring-transport/net` are core's, so that what is typed against core takes them.
 import core from 'node:net';
 import { expectTypeOf } from 'expect-type';
-import net, { connect, createServer, Server, Socket } from 'iouring-transport/net';
+import net, { connect, createServer, type Server, Socket } from 'iouring-transport/net';
 
 expectTypeOf(createServer()).toExtend<core.Server>();
 expectTypeOf(connect(1)).toExtend<core.Socket>();
