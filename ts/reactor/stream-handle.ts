@@ -2,8 +2,7 @@
  * A connected or connecting stream socket: TCP or UNIX.
  *
  * Life of a write: its bytes are copied into the arena, or, when they are many, lent to Rust as they are; one command goes out; `onwrite` comes when
- * the kernel has taken the last byte. Lent bytes are handed to the kernel before `write` returns, as core does, so that a caller who
- * reuses a buffer too early fares no worse than with core; what the kernel could not take at once is read later.
+ * the kernel has taken the last byte. Until then lent bytes must not be changed (core asks the same of a write that has to wait).
  * The kernel never holds on to either memory: see `crates/reactor/src/stream.rs`.
  */
 import { BLOCK_SIZE } from './arena.ts';
@@ -11,8 +10,11 @@ import { Command, Completion, SocketOption } from './protocol.ts';
 import { getReactor, type Reactor } from './reactor.ts';
 import { Activity, connectSocket, openSocket, SocketHandle, toEndpoint, type Endpoint, type SocketKind } from './socket-handle.ts';
 
-/** Writes up to this size are copied; it costs less than looking up the caller's memory. */
-const COPY_SIZE = 32 * 1024;
+/**
+ * Writes up to this size are copied. Above it, finding the caller's memory at the moment of sending costs less than going through it once more
+ * (16 KiB echo: 10.0 instead of 10.7 µs of CPU a message).
+ */
+const COPY_SIZE = 8 * 1024;
 
 /** Most bytes that one UTF-16 code unit becomes. */
 const UTF8_EXPANSION = 3;
@@ -249,13 +251,11 @@ export class StreamHandle extends SocketHandle {
       end += chunk.byteLength;
     }
     this.reactor.command(Command.Write, this.id, ARENA, offset, size, last ? 1 : 0);
-    if (last) this.reactor.native.flush();
   }
 
   #lend(bytes: Uint8Array, last: boolean): void {
     const region = this.reactor.lend(bytes);
     (this.#occupied ??= []).push(region);
     this.reactor.command(Command.Write, this.id, region, 0, bytes.byteLength, last ? 1 : 0);
-    if (last) this.reactor.native.flush();
   }
 }

@@ -58,6 +58,7 @@ impl Instance {
     ) -> Result<Self, Error> {
         let out_of_memory = |errno| Error::Os { syscall: "mmap", errno };
         let features = support::detect()?;
+        let config = &if features.incremental_buffers { config.with_incremental_buffers() } else { *config };
         let ring = Ring::new(config, features.incremental_buffers)?;
         let pool = BufferPool::new(config.recv_buffers, config.recv_buffer_size).map_err(out_of_memory)?;
         Ok(Self {

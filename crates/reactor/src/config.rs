@@ -51,6 +51,13 @@ const RETRIES: u32 = 10;
 const RETRY_DELAY: Duration = Duration::from_millis(10);
 
 impl Config {
+    /// The same memory for receive buffers in a quarter of the pieces, where the kernel consumes a buffer bit by bit
+    /// (Linux 6.12): small messages waste nothing of a large buffer, and large ones are not cut up.
+    #[must_use]
+    pub fn with_incremental_buffers(self) -> Self {
+        Self { recv_buffer_size: self.recv_buffer_size * 4, recv_buffers: self.recv_buffers / 4, ..self }
+    }
+
     /// Checks every field against its documented range.
     ///
     /// # Errors
