@@ -4,5 +4,6 @@
  *
  * @packageDocumentation
  */
+export { reactorStats as stats, type Stats } from './reactor/reactor.ts';
 export { support, type Backend, type Support, type SupportFeatures } from './support.ts';
 export { IouringUnavailableError, type UnavailableReason } from './unavailable.ts';

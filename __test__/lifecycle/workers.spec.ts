@@ -1,0 +1,54 @@
+// Each thread has a reactor of its own, which ends with the thread whatever is in flight.
+import { Worker } from 'node:worker_threads';
+import { readdirSync } from 'node:fs';
+import { once } from 'node:events';
+import process from 'node:process';
+import test from 'ava';
+import { drivers, type Driver } from './_child.ts';
+
+const SCRIPT = `
+const net = require('iouring-transport/net');
+const { parentPort, workerData } = require('node:worker_threads');
+const server = net.createServer((socket) => { socket.on('error', () => {}); socket.on('data', (bytes) => socket.write(bytes)); });
+let echoes = 0;
+server.listen(0, '127.0.0.1', () => {
+  const client = net.connect(server.address().port, '127.0.0.1', () => client.write(Buffer.alloc(workerData.size)));
+  client.on('data', (bytes) => { if (echoes++ === 100) parentPort.postMessage('busy'); client.write(bytes); });
+  // A peer that never reads: a write is waiting for room when the thread ends.
+  const stuck = net.connect(server.address().port, '127.0.0.1', () => { stuck.pause(); for (let i = 0; i < 64; i++) stuck.write(Buffer.alloc(1 << 20)); });
+});
+parentPort.on('message', (how) => {
+  if (how === 'exit') process.exit(0);
+  if (how === 'throw') throw new Error('in a worker');
+});`;
+
+const descriptors = () => readdirSync('/proc/self/fd').length;
+
+async function end(how: string, driver: Driver, size: number) {
+  const worker = new Worker(SCRIPT, {
+    eval: true,
+    workerData: { size },
+    env: { ...process.env, IOURING_TRANSPORT: 'uring', IOURING_TRANSPORT_DRIVER: driver },
+  });
+  worker.on('error', () => {});
+  await once(worker, 'message');
+  if (how === 'terminate') return worker.terminate();
+  worker.postMessage(how);
+  return new Promise<number>((resolve) => worker.once('exit', resolve)); // `once` would reject with the worker's error.
+}
+
+for (const driver of drivers) {
+  for (const how of ['terminate', 'exit', 'throw']) {
+    test.serial(`${driver}: ${how} with operations in flight leaves no descriptor open`, async (t) => {
+      await end(how, driver, 1000); // What the process opens once and keeps is open after this.
+      const before = descriptors();
+      for (let i = 0; i < 10; i++) await end(how, driver, i % 2 === 0 ? 100 : 100_000);
+      t.is(descriptors(), before);
+    });
+  }
+}
+
+test.serial('threads at work at the same time do not disturb each other', async (t) => {
+  const codes = await Promise.all(Array.from({ length: 4 }, () => end('exit', 'uv', 5000)));
+  t.deepEqual(codes, [0, 0, 0, 0]);
+});
