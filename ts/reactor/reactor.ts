@@ -70,7 +70,7 @@ export class Reactor {
   #batch = 0;
 
   constructor(Native: NativeReactorConstructor) {
-    this.native = new Native(() => this.#dispatch(), this.#views, process.env['IOURING_TRANSPORT_DRIVER'] === 'waiter');
+    this.native = new Native(() => this.#dispatch(), this.#views, wantsWaiter());
     this.arena = new Arena(this.native.arena);
     this.#words = new Int32Array(this.native.queues);
     this.#pool = Buffer.from(this.native.pool);
@@ -204,6 +204,13 @@ export class Reactor {
       throw Object.assign(new Error(`io_uring has failed: errno ${-result}`), { code: 'ERR_IOURING_RING_FAILED', errno: result });
     }
   }
+}
+
+/**
+ * Whether a waiting thread wakes JavaScript instead of libuv: on demand, and in Bun, which exports libuv's functions only to abort in them.
+ */
+function wantsWaiter(): boolean {
+  return process.env['IOURING_TRANSPORT_DRIVER'] === 'waiter' || process.versions['bun'] !== undefined;
 }
 
 let reactor: Reactor | undefined;
