@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { defineConfig } from 'tsdown';
 import { esmFaces } from './scripts/esm-faces.mjs';
 
@@ -6,7 +5,7 @@ import { esmFaces } from './scripts/esm-faces.mjs';
  * Public entry points: the name in `exports` of package.json, and the file behind it.
  * To add a facade, add a line here and the same name to `exports`.
  */
-const entries: Record<string, string> = {
+const entries = {
   index: 'ts/index.ts',
   net: 'ts/net/index.ts',
 };
@@ -14,7 +13,7 @@ const entries: Record<string, string> = {
 // The implementation is emitted once, as CommonJS; `import` gets a thin ES module in front of the very same file, so that both
 // share one reactor and one set of classes.
 export default defineConfig({
-  entry: Object.fromEntries(Object.entries(entries).filter(([, file]) => existsSync(file))),
+  entry: entries,
   outDir: 'dist',
   format: 'cjs',
   platform: 'node',
