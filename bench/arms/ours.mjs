@@ -1,0 +1,25 @@
+import { spawnSync } from 'node:child_process';
+import process from 'node:process';
+import { inRoot } from '../../scripts/lib.mjs';
+import { streamServer } from '../lib/processes.mjs';
+
+const MODULE = 'iouring-transport/net';
+
+export default {
+  name: 'ours',
+  about: MODULE,
+  command: (mode, address) => [process.execPath, '--expose-gc', streamServer, MODULE, mode, address],
+  // Falling back to core without a word would compare core with itself.
+  env: { IOURING_TRANSPORT: 'uring' },
+  missing() {
+    const program = "const { support } = await import('iouring-transport'); process.stdout.write(JSON.stringify(support()));";
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+      cwd: inRoot('.'),
+      encoding: 'utf8',
+      env: { ...process.env, IOURING_TRANSPORT: '' },
+    });
+    if (status !== 0) return `does not load: ${stderr.trim().split('\n').at(-1)}`;
+    const { available, reason, errno } = JSON.parse(stdout);
+    return available ? undefined : `io_uring is not available here: ${reason}${errno ? ` (${errno})` : ''}`;
+  },
+};

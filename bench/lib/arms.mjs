@@ -1,0 +1,30 @@
+/** The arms: what is compared. */
+import { readdirSync } from 'node:fs';
+import { inRoot } from '../../scripts/lib.mjs';
+
+/** Order in which arms appear; others follow by name. */
+const ORDER = ['core', 'ours', 'core-again', 'native-floor', 'tokio-uring', 'bun', 'bun-socket'];
+
+/**
+ * All arms.
+ * @returns {Promise<Array<{ name: string, about: string, command: (mode: string, address: string) => string[],
+ *   env?: Record<string, string>, missing?: () => string | undefined | Promise<string | undefined> }>>}
+ */
+export async function allArms() {
+  const files = readdirSync(inRoot('bench', 'arms')).filter((file) => file.endsWith('.mjs'));
+  const arms = await Promise.all(files.map(async (file) => (await import(`../arms/${file}`)).default));
+  const rank = ({ name }) => (ORDER.includes(name) ? ORDER.indexOf(name) : ORDER.length);
+  return arms.sort((one, other) => rank(one) - rank(other) || one.name.localeCompare(other.name));
+}
+
+/** Splits arms into those that can run here and those that cannot, with the reason. */
+export async function availableArms(arms) {
+  const available = [];
+  const skipped = [];
+  for (const arm of arms) {
+    const reason = await arm.missing?.();
+    if (reason === undefined) available.push(arm);
+    else skipped.push({ name: arm.name, reason });
+  }
+  return { available, skipped };
+}

@@ -1,0 +1,94 @@
+/** The run: every case, in rounds, with the arms interleaved. */
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import process from 'node:process';
+import { fail, inRoot, say } from '../../scripts/lib.mjs';
+import { allArms, availableArms } from './arms.mjs';
+import { describeMachine } from './machine.mjs';
+import { benchTool, runLoad, startServer } from './processes.mjs';
+import { caseTable, markdown } from './report.mjs';
+
+/** All scenarios, by name. */
+async function allScenarios() {
+  const files = readdirSync(inRoot('bench', 'scenarios')).filter((file) => file.endsWith('.mjs'));
+  return Promise.all(files.sort().map(async (file) => (await import(`../scenarios/${file}`)).default));
+}
+
+/** Those of `all` whose names were asked for; all of them where nothing was. */
+function choose(all, names, what) {
+  for (const name of names ?? []) {
+    if (!all.some((one) => one.name === name)) fail(`No ${what} '${name}'. There are: ${all.map((one) => one.name).join(', ')}.`);
+  }
+  return names === undefined ? all : all.filter((one) => names.includes(one.name));
+}
+
+/** Measures one arm once, with a server of its own. */
+async function measure(scenario, one, arm, options) {
+  const server = await startServer(arm, scenario.mode, scenario.address?.());
+  try {
+    const args = [...one.args, '--seconds', options.seconds, '--warmup', options.warmup];
+    return await runLoad(scenario.load, server, args, options.seconds + options.warmup);
+  } finally {
+    await server.stop();
+  }
+}
+
+/** Measures one case: the arms one after the other in every round, in the opposite order every other round. */
+async function runCase(scenario, one, arms, options) {
+  const runs = [];
+  const failures = [];
+  for (let round = 0; round < options.rounds; round++) {
+    for (const arm of round % 2 === 0 ? arms : arms.toReversed()) {
+      progress(`${scenario.name}: ${one.name}, round ${round + 1} of ${options.rounds}, ${arm.name}`);
+      try {
+        runs.push({ arm: arm.name, round, ...(await measure(scenario, one, arm, options)) });
+      } catch (error) {
+        failures.push({ arm: arm.name, round, message: error.message });
+      }
+    }
+  }
+  progress('');
+  return { name: one.name, ...one, runs, failures };
+}
+
+/** One line that is overwritten by the next, where somebody is looking. */
+function progress(text) {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`);
+}
+
+/** Runs the benchmark. Resolves to the exit status: 1 where a measurement failed. */
+export async function bench(options) {
+  if (!existsSync(benchTool)) fail('The load generator is not built.');
+  const scenarios = choose(await allScenarios(), options.scenarios, 'scenario');
+  const { available, skipped } = await availableArms(choose(await allArms(), options.arms, 'arm'));
+  const result = {
+    machine: describeMachine(),
+    options: { quick: options.quick, rounds: options.rounds, seconds: options.seconds, warmup: options.warmup },
+    arms: available.map(({ name, about }) => ({ name, about })),
+    skipped,
+    scenarios: [],
+  };
+  say(`Comparing ${available.map((arm) => arm.name).join(', ')}`);
+  for (const { name, reason } of skipped) process.stdout.write(`Not measured: ${name}: ${reason}\n`);
+  if (available.length === 0) fail('Nothing to measure.');
+
+  for (const scenario of scenarios) {
+    const cases = [];
+    result.scenarios.push({ name: scenario.name, title: scenario.title, unit: scenario.unit, cases });
+    for (const one of scenario.cases(options.chosen, options.quick)) {
+      const measured = await runCase(scenario, one, available, options);
+      cases.push(measured);
+      say(`${scenario.title}: ${measured.name}`);
+      process.stdout.write(`${caseTable(measured, scenario, result.arms)}\n`);
+      for (const { arm, round, message } of measured.failures) {
+        process.stdout.write(`Failed: ${arm}, round ${round + 1}: ${message}\n`);
+      }
+    }
+  }
+
+  mkdirSync(options.out, { recursive: true });
+  writeFileSync(path.join(options.out, 'results.json'), `${JSON.stringify(result, undefined, 2)}\n`);
+  writeFileSync(path.join(options.out, 'results.md'), markdown(result, scenarios));
+  say(`Results: ${path.relative(process.cwd(), options.out) || '.'}`);
+  return result.scenarios.some(({ cases }) => cases.some(({ failures }) => failures.length > 0)) ? 1 : 0;
+}

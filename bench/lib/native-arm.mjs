@@ -1,0 +1,19 @@
+/** Arms that are servers of the compiled tool. */
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { benchTool } from './processes.mjs';
+
+/** An arm that runs `iouring-bench server NAME`. */
+export function nativeArm(name, about) {
+  return {
+    name,
+    about,
+    command: (mode, address) => [benchTool, 'server', name, '--mode', mode, '--address', address],
+    missing() {
+      if (!existsSync(benchTool)) return 'the native tool is not built';
+      // Its standard input is closed from the start, so that it ends as soon as it listens.
+      const { status, stderr } = spawnSync(benchTool, ['server', name], { input: '', encoding: 'utf8', timeout: 5000 });
+      return status === 0 ? undefined : `does not start: ${stderr.trim().split('\n').at(0)}`;
+    },
+  };
+}

@@ -1,0 +1,34 @@
+/** Messages that come back: 1, 50 and 500 connections, 64 B to 64 KiB, one or sixteen messages under way on each. */
+
+const KIB = 1024;
+
+const quick = [
+  { connections: 50, size: 64, pipeline: 1 },
+  { connections: 500, size: 64, pipeline: 1 },
+  { connections: 50, size: 16 * KIB, pipeline: 1 },
+  { connections: 1, size: 64, pipeline: 1 },
+  { connections: 50, size: 64, pipeline: 16 },
+];
+
+function matrix({ connections = [1, 50, 500], size = [64, KIB, 16 * KIB, 64 * KIB], pipeline = [1, 16] }) {
+  return pipeline.flatMap((p) => connections.flatMap((c) => size.map((s) => ({ connections: c, size: s, pipeline: p }))));
+}
+
+const bytes = (size) => (size % KIB === 0 ? `${size / KIB} KiB` : `${size} B`);
+
+export default {
+  name: 'tcp-echo',
+  title: 'TCP echo',
+  load: 'tcp-echo',
+  mode: 'echo',
+  unit: 'message',
+  /** The cases to run. `chosen` holds the lists given on the command line. */
+  cases(chosen, isQuick) {
+    const given = Object.values(chosen).some((list) => list !== undefined);
+    return (isQuick && !given ? quick : matrix(chosen)).map((one) => ({
+      ...one,
+      name: `${one.connections} × ${bytes(one.size)}${one.pipeline > 1 ? `, pipelined ${one.pipeline}` : ''}`,
+      args: ['--connections', one.connections, '--size', one.size, '--pipeline', one.pipeline],
+    }));
+  },
+};

@@ -1,0 +1,51 @@
+/**
+ * The server of the JavaScript arms: `node stream.mjs MODULE MODE ADDRESS`. One file for all of them; only the module differs.
+ *
+ * MODULE   what to import: `node:net`, `iouring-transport/net`
+ * MODE     `echo` sends back what comes in, `sink` reads and forgets, `source` sends without end
+ * ADDRESS  `host:port` (port 0 for any) or `unix:/path`
+ *
+ * Prints its address when ready. Ends when standard input closes. A line `gc` on standard input collects garbage where
+ * Node runs with `--expose-gc`, and is answered by `gc`.
+ */
+import process from 'node:process';
+
+const [name, mode, address] = process.argv.slice(2);
+const module = await import(name);
+const net = module.default ?? module;
+
+const serve = {
+  echo: (socket) => socket.on('data', (bytes) => socket.write(bytes)),
+  sink: (socket) => socket.on('data', () => {}),
+  source(socket) {
+    const bytes = Buffer.alloc(65_536, 'x');
+    const send = () => {
+      while (!socket.destroyed && socket.write(bytes));
+    };
+    socket.on('drain', send);
+    socket.resume();
+    send();
+  },
+}[mode];
+
+const server = net.createServer({ noDelay: true }, (socket) => {
+  // A load generator that is done may reset its connections.
+  socket.on('error', () => {});
+  serve(socket);
+});
+
+const path = address.startsWith('unix:') ? address.slice('unix:'.length) : undefined;
+const [, host, port] = /^(.*):(\d+)$/.exec(address) ?? [];
+server.listen(path === undefined ? { host, port: Number(port), backlog: 4096 } : { path, backlog: 4096 }, () => {
+  const got = server.address();
+  process.stdout.write(`${path === undefined ? `${got.address}:${got.port}` : `unix:${path}`}\n`);
+});
+
+process.stdin
+  .setEncoding('utf8')
+  .on('data', (line) => {
+    if (line.trim() !== 'gc') return;
+    globalThis.gc?.();
+    process.stdout.write('gc\n');
+  })
+  .on('end', () => process.exit(0));

@@ -1,0 +1,123 @@
+//! Addresses of servers: `host:port`, `[v6]:port` or `unix:/path`.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::os::fd::AsRawFd;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
+
+/// Where a server listens.
+#[derive(Clone, Debug)]
+pub(crate) enum Address {
+    /// TCP over IPv4 or IPv6.
+    Tcp(SocketAddr),
+    /// A UNIX stream socket at a path.
+    Unix(PathBuf),
+}
+
+impl FromStr for Address {
+    type Err = io::Error;
+
+    fn from_str(text: &str) -> io::Result<Self> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            return Ok(Self::Unix(path.into()));
+        }
+        let mut found = text.to_socket_addrs()?;
+        found.next().map(Self::Tcp).ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no such address"))
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(to, "{address}"),
+            Self::Unix(path) => write!(to, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl Address {
+    /// The address as the kernel takes it.
+    pub(crate) fn to_kernel(&self) -> io::Result<SockAddr> {
+        match self {
+            Self::Tcp(address) => Ok((*address).into()),
+            Self::Unix(path) => SockAddr::unix(path),
+        }
+    }
+
+    /// A new blocking stream socket of the right family, without delay where that is known.
+    pub(crate) fn socket(&self) -> io::Result<Socket> {
+        match self {
+            Self::Tcp(address) => {
+                let socket = Socket::new(Domain::for_address(*address), Type::STREAM, None)?;
+                socket.set_tcp_nodelay(true)?;
+                Ok(socket)
+            }
+            Self::Unix(_) => Socket::new(Domain::UNIX, Type::STREAM, None),
+        }
+    }
+
+    /// A blocking socket connected to the address.
+    pub(crate) fn connect(&self) -> io::Result<Socket> {
+        let socket = self.socket()?;
+        socket.connect(&self.to_kernel()?)?;
+        Ok(socket)
+    }
+
+    /// Gives a socket that is about to connect the `index`-th of the source addresses 127.0.0.2, 127.0.0.3, … so that
+    /// each of them has the full range of ephemeral ports. Does nothing for destinations outside 127.0.0.0/8.
+    pub(crate) fn spread_source(&self, socket: &Socket, index: usize) -> io::Result<()> {
+        const SOURCES: usize = 64;
+        let Self::Tcp(SocketAddr::V4(to)) = self else { return Ok(()) };
+        if !to.ip().is_loopback() {
+            return Ok(());
+        }
+        // The port is chosen in connect(2), when the destination is known: a port may then serve many destinations.
+        const NO_PORT: libc::c_int = libc::IP_BIND_ADDRESS_NO_PORT;
+        let on: libc::c_int = 1;
+        // SAFETY: the option takes an int, whose address and size are given.
+        let status = unsafe {
+            libc::setsockopt(
+                socket.as_raw_fd(),
+                libc::IPPROTO_IP,
+                NO_PORT,
+                (&raw const on).cast(),
+                size_of::<libc::c_int>() as libc::socklen_t,
+            )
+        };
+        if status != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let source = Ipv4Addr::new(127, 0, 0, 2 + u8::try_from(index % SOURCES).unwrap_or(0));
+        socket.bind(&SocketAddr::new(IpAddr::V4(source), 0).into())
+    }
+
+    /// A listening socket, and the address it got (port 0 becomes the one chosen).
+    pub(crate) fn listen(&self) -> io::Result<(Socket, Address)> {
+        const BACKLOG: i32 = 4096;
+        let socket = match self {
+            Self::Tcp(address) => {
+                let socket = Socket::new(Domain::for_address(*address), Type::STREAM, None)?;
+                socket.set_reuse_address(true)?;
+                socket
+            }
+            Self::Unix(_) => self.socket()?,
+        };
+        socket.bind(&self.to_kernel()?)?;
+        socket.listen(BACKLOG)?;
+        let got = match self {
+            Self::Tcp(_) => socket.local_addr()?.as_socket().map_or_else(|| self.clone(), Self::Tcp),
+            Self::Unix(_) => self.clone(),
+        };
+        Ok((socket, got))
+    }
+}
+
+/// Switches Nagle's algorithm off on a descriptor that may as well be a UNIX socket.
+pub(crate) fn set_no_delay(fd: &impl std::os::fd::AsFd) {
+    // Refused on UNIX sockets, which have no delay to begin with.
+    let _ = SockRef::from(fd).set_tcp_nodelay(true);
+}
