@@ -41,6 +41,7 @@ pub struct BufferPool {
     size: u32,
     states: Vec<State>,
     lent: usize,
+    provided: usize,
 }
 
 impl BufferPool {
@@ -50,7 +51,7 @@ impl BufferPool {
     /// `ENOMEM` when the address space is full.
     pub fn new(count: u16, size: u32) -> Result<Self, Errno> {
         let memory = Arc::new(Mapping::new(usize::from(count) * Self::stride(size))?);
-        Ok(Self { memory, size, states: vec![State::default(); usize::from(count)], lent: 0 })
+        Ok(Self { memory, size, states: vec![State::default(); usize::from(count)], lent: 0, provided: 0 })
     }
 
     fn stride(size: u32) -> usize {
@@ -69,6 +70,12 @@ impl BufferPool {
         self.lent
     }
 
+    /// Buffers that the kernel holds, for all that its completions have told so far.
+    #[must_use]
+    pub fn provided(&self) -> usize {
+        self.provided
+    }
+
     /// Hands every buffer to the kernel. Once, after set-up.
     pub fn provide_all(&mut self, kernel: &mut impl Kernel) {
         for buffer in 0..self.states.len() {
@@ -79,6 +86,7 @@ impl BufferPool {
 
     fn provide(&mut self, buffer: u16, kernel: &mut impl Kernel) {
         self.states[usize::from(buffer)] = State { provided: true, filled: 0, lent: 0 };
+        self.provided += 1;
         let offset = usize::from(buffer) * Self::stride(self.size);
         // SAFETY: the buffer's index is below the count that the mapping was made for.
         let address = unsafe { self.memory.start().as_ptr().add(offset) };
@@ -98,6 +106,7 @@ impl BufferPool {
         state.filled += length;
         state.lent += 1;
         state.provided = more;
+        self.provided -= usize::from(!more);
         self.lent += 1;
         Some(Slice { buffer, offset: u32::try_from(start).expect("a pool is smaller than 4 GiB"), length })
     }

@@ -15,8 +15,12 @@ use crate::stream::MAX_SLICES;
 /// Message headers kept for reuse.
 const SPARE_MESSAGES: usize = 64;
 
-/// Attempts to get the kernel to take what was submitted while it says that it is short of memory or overflowed.
-const ENTER_ATTEMPTS: usize = 64;
+/// Attempts in a row to get the kernel to take what was submitted, while it takes nothing: it says that it is short of memory or
+/// that the completion queue has overflowed.
+const ENTER_ATTEMPTS: usize = 256;
+
+/// Of these, attempts made at once. A pause of a millisecond lies before each of the others.
+const PATIENT_AFTER: usize = 64;
 
 /// What every operation needs at hand: the kernel, the slab, the buffers and the lists.
 pub(crate) struct Context<K> {
@@ -99,10 +103,10 @@ impl<K: Kernel> Context<K> {
     }
 
     /// Wakes the handle after a while, by way of [`OperationKind::Retry`].
-    pub(crate) fn start_timeout(&mut self, common: &mut Common, after: Duration) {
+    pub(crate) fn start_timeout(&mut self, common: &mut Common, after: Duration) -> OperationId {
         let timespec = Box::new(io_uring::types::Timespec::from(after));
         let request = Request::Timeout { after: &raw const *timespec };
-        self.start(common, OperationKind::Retry, Owned::Timespec(timespec), &request);
+        self.start(common, OperationKind::Retry, Owned::Timespec(timespec), &request)
     }
 
     /// Asks for the end of an operation, which still has its terminal completion to come.
@@ -137,27 +141,34 @@ impl<K: Kernel> Context<K> {
         }
     }
 
-    /// Gets the kernel to take everything that was pushed, if it can be had at all, and collects what is ready.
+    /// Gets the kernel to take everything that was pushed, and collects what is ready.
+    ///
+    /// Nothing may stay behind: the memory of a send that is still in the queue when JavaScript runs again may be gone by the time
+    /// the kernel reads it. A kernel that takes nothing for some 200 ms is an error, after which the ring must not be entered again.
     pub(crate) fn enter(&mut self, wait: Wait) -> Result<(), Errno> {
-        let mut outcome = Ok(());
-        for attempt in 0..ENTER_ATTEMPTS {
-            outcome = self.kernel.enter(if attempt == 0 { wait } else { Wait::No });
+        let (mut wait, mut attempt) = (wait, 0);
+        loop {
+            let before = self.kernel.unsubmitted();
+            let outcome = self.kernel.enter(wait);
+            wait = Wait::No;
             match outcome.map_err(|errno| errno.0) {
-                Ok(()) | Err(libc::EINTR | libc::ETIME) => outcome = Ok(()),
+                Ok(()) | Err(libc::EINTR | libc::ETIME | libc::EAGAIN | libc::ENOMEM) => {}
                 // The completion queue has overflowed: make room.
                 Err(libc::EBUSY) => self.kernel.reap(&mut self.arrived, usize::MAX),
-                Err(libc::EAGAIN | libc::ENOMEM) => std::thread::yield_now(),
-                Err(_) => break,
+                Err(_) => return outcome,
             }
-            if self.kernel.unsubmitted() == 0 {
-                break;
+            let left = self.kernel.unsubmitted();
+            if left == 0 {
+                return Ok(());
+            }
+            attempt = if left < before { 0 } else { attempt + 1 };
+            match attempt {
+                0 => {}
+                ENTER_ATTEMPTS => return outcome.and(Err(Errno(libc::EAGAIN))),
+                PATIENT_AFTER.. => std::thread::sleep(Duration::from_millis(1)),
+                _ => std::thread::yield_now(),
             }
         }
-        outcome.or_else(
-            |errno| {
-                if matches!(errno.0, libc::EBUSY | libc::EAGAIN | libc::ENOMEM) { Ok(()) } else { Err(errno) }
-            },
-        )
     }
 
     /// Takes a slice back.

@@ -25,6 +25,8 @@ mod trial;
 
 #[cfg(test)]
 mod fake;
+#[cfg(test)]
+mod tests;
 
 pub use config::Config;
 pub use error::{Errno, Error};

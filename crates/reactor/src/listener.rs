@@ -6,9 +6,10 @@
 //!
 //! Out of descriptors (`EMFILE`, `ENFILE`): a waiting connection would make every new accept fail at once, so the reactor gives
 //! up a descriptor held in reserve, takes what waits and closes it, so that clients see an end instead of a hang, as libuv does.
-//! Without a reserve it pauses.
+//! Without a reserve it pauses, and also where nothing waits: the kernel looks for a free descriptor before it looks for a
+//! connection, so that arming again would fail at once, for as long as there is none.
 
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::time::Duration;
 
 use crate::context::Context;
@@ -26,6 +27,8 @@ const RETRY_AFTER: Duration = Duration::from_millis(100);
 #[derive(Default)]
 pub struct Listener {
     accept: Option<OperationId>,
+    /// Pausing.
+    retry: Option<OperationId>,
 }
 
 impl Listener {
@@ -34,6 +37,26 @@ impl Listener {
         if self.accept.is_none() && !common.closing {
             let request = Request::Accept { fd: common.fd() };
             self.accept = Some(context.start(common, OperationKind::Accept, Owned::Nothing, &request));
+        }
+    }
+
+    /// Arms it when it is next asked to, or after a pause.
+    fn pause<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>) {
+        if self.retry.is_none() {
+            self.retry = Some(context.start_timeout(common, RETRY_AFTER));
+        }
+    }
+
+    /// The pause is over.
+    pub(crate) fn resume<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>) {
+        self.retry = None;
+        self.arm(common, context);
+    }
+
+    /// The handle is being closed: the close request ends the accept, but not the pause, which is on no descriptor.
+    pub(crate) fn close<K: Kernel>(&self, context: &mut Context<K>) {
+        if let Some(retry) = self.retry {
+            context.cancel(retry);
         }
     }
 
@@ -64,15 +87,13 @@ impl Listener {
         match errno.0 {
             _ if common.closing => {}
             libc::EMFILE | libc::ENFILE => {
-                if context.reserve.shed(common.fd()) {
+                if context.reserve.shed(common.fd()) > 0 {
                     self.arm(common, context);
                 } else {
-                    context.start_timeout(common, RETRY_AFTER);
+                    self.pause(common, context);
                 }
             }
-            libc::ENOBUFS | libc::ENOMEM => {
-                context.start_timeout(common, RETRY_AFTER);
-            }
+            libc::ENOBUFS | libc::ENOMEM => self.pause(common, context),
             raw if transient(-raw) => {}
             _ => context.events.push_back(Event::AcceptFailed { listener: common.id, status: errno.negated() }),
         }
@@ -124,12 +145,13 @@ impl Reserve {
         }
     }
 
-    /// Accepts and closes what waits at a listener. False when there is no reserve to do it with.
-    fn shed(&mut self, listener: i32) -> bool {
+    /// Accepts and closes what waits at a listener: the number of connections. None when there is no reserve to do it with.
+    fn shed(&mut self, listener: i32) -> usize {
         if self.0.take().is_none() {
             self.fill();
-            return false;
+            return 0;
         }
+        let mut shed = 0;
         set_nonblocking(listener, true);
         loop {
             // SAFETY: a null address is allowed and means that the peer's name is not wanted.
@@ -142,10 +164,11 @@ impl Reserve {
             }
             // SAFETY: the descriptor was made by the call above.
             drop(unsafe { OwnedFd::from_raw_fd(fd) });
+            shed += 1;
         }
         set_nonblocking(listener, false);
         self.fill();
-        self.0.as_ref().is_some_and(|reserve| reserve.as_raw_fd() >= 0)
+        shed
     }
 }
 

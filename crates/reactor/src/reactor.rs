@@ -155,7 +155,7 @@ impl<K: Kernel> Reactor<K> {
         }
         match resource {
             Resource::Stream(stream) => stream.close(common, &mut self.context),
-            Resource::Listener(_) => {}
+            Resource::Listener(listener) => listener.close(&mut self.context),
         }
         if let Some(descriptor) = common.take_descriptor() {
             let request = Request::Close { fd: descriptor.into_raw_fd(), cancel: common.in_flight > 0 };
@@ -269,7 +269,7 @@ impl<K: Kernel> Reactor<K> {
             (Resource::Listener(listener), OperationKind::Accept) => {
                 accepted = listener.accepted(common, context, completion);
             }
-            (Resource::Listener(listener), OperationKind::Retry) => listener.arm(common, context),
+            (Resource::Listener(listener), OperationKind::Retry) => listener.resume(common, context),
             // A failed close has released the descriptor all the same (close(2)), and nobody can do anything about it.
             (_, OperationKind::Close) => {}
             _ => debug_assert!(false, "an operation of another resource's kind"),
@@ -292,22 +292,28 @@ impl<K: Kernel> Reactor<K> {
     pub fn shut_down(&mut self, memory: &mut impl Memory, patience: Duration) -> bool {
         let deadline = Instant::now() + patience;
         let _ = self.turn(memory);
-        while self.next_event().is_some() {}
+        self.discard_events();
         for id in self.handles.ids() {
             self.close(id);
         }
         while self.context.operations.live() > 0 {
             let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() || self.turn_with(memory, Wait::Until(left)).is_err() {
+            // What waits for room in the submission queue must not wait for a completion as well.
+            let wait = if self.has_work() { Wait::No } else { Wait::Until(left) };
+            if left.is_zero() || self.turn_with(memory, wait).is_err() {
                 return false;
             }
-            while let Some(event) = self.next_event() {
-                if let Event::Received { slice, .. } = event {
-                    self.give_back(slice.buffer);
-                }
-            }
+            self.discard_events();
         }
         true
+    }
+
+    fn discard_events(&mut self) {
+        while let Some(event) = self.next_event() {
+            if let Event::Received { slice, .. } = event {
+                self.give_back(slice.buffer);
+            }
+        }
     }
 
     /// Ends the reactor without freeing what the kernel might still touch: for when [`shut_down`](Self::shut_down) gave up.

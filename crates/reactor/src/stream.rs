@@ -94,7 +94,8 @@ impl Stream {
                 self.receiving = Receiving::Stopping;
                 context.cancel(operation);
             }
-            Receiving::Starved => self.receiving = Receiving::Idle,
+            // Still listed among the starved; it is armed only if it wants to read by then.
+            Receiving::Starved => {}
             Receiving::Idle | Receiving::Stopping | Receiving::Ended => {}
         }
     }
@@ -145,6 +146,8 @@ impl Stream {
                     if self.wants_to_read {
                         self.receiving = Receiving::Starved;
                         context.starved.push_back(common.id);
+                        // Old news, when the kernel has got buffers since: nobody else may ever give one back.
+                        context.buffer_returned |= context.pool.provided() > 0;
                     }
                 }
                 libc::ECANCELED | libc::EINTR | libc::EAGAIN => self.arm(common, context),
@@ -185,8 +188,7 @@ impl Stream {
         let mut message = None;
         let (request, offered) = if let [segment] = self.queue.make_contiguous() {
             let Some(data) = memory.resolve(&segment.source) else {
-                self.fail(common, context, -libc::EFAULT);
-                return true;
+                return self.lose(common, context);
             };
             (
                 Request::Send { fd: common.fd(), data: data.as_ptr(), length: segment.source.length },
@@ -197,8 +199,7 @@ impl Stream {
             let mut offered = 0;
             for segment in self.queue.iter().take(MAX_SLICES) {
                 let Some(data) = memory.resolve(&segment.source) else {
-                    self.fail(common, context, -libc::EFAULT);
-                    return true;
+                    return self.lose(common, context);
                 };
                 vector
                     .slices
@@ -219,6 +220,13 @@ impl Stream {
             self.sending = Sending::Listed;
             false
         }
+    }
+
+    /// The memory of a write is gone: what is queued fails. True, since there is no lack of room.
+    fn lose<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>) -> bool {
+        self.fail(common, context, -libc::EFAULT);
+        self.shut_down_when_sent(common, context);
+        true
     }
 
     /// The send of `offered` bytes has come back.
@@ -245,7 +253,8 @@ impl Stream {
                 }
             }
             Err(_) => match -result {
-                libc::EAGAIN => self.wait(common, context),
+                // ENOBUFS: the device's queue is full, or memory is short. libuv waits for room likewise.
+                libc::EAGAIN | libc::ENOBUFS => self.wait(common, context),
                 libc::EINTR => self.list(common, context),
                 _ => self.fail(common, context, result),
             },

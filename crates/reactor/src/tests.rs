@@ -1,0 +1,8 @@
+//! The reactor on the fake kernel: whatever the kernel does, nothing is lost, nothing comes twice and nothing hangs.
+
+mod accepting;
+mod buffers;
+mod closing;
+mod harness;
+mod holes;
+mod streams;

@@ -1,0 +1,140 @@
+//! Every connection is reported or closed; no descriptor is lost.
+
+use std::net::TcpListener;
+use std::os::fd::AsRawFd;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::harness::{Bench, Books};
+use super::streams::temper;
+use crate::fake::{Descriptors, FarEnd, Temper};
+use crate::{HandleId, kernel::Request};
+
+#[derive(Clone, Debug)]
+enum Action {
+    Arrive(u8),
+    Fails(i32),
+    Turn,
+    Close,
+}
+
+fn actions() -> impl Strategy<Value = Vec<Action>> {
+    let errors = [
+        libc::ECONNABORTED,
+        libc::EMFILE,
+        libc::ENFILE,
+        libc::ENOBUFS,
+        libc::ENOMEM,
+        libc::EINTR,
+        libc::EAGAIN,
+        libc::ECANCELED,
+        libc::EINVAL,
+    ];
+    vec(
+        prop_oneof![
+            6 => (1..6_u8).prop_map(Action::Arrive),
+            2 => proptest::sample::select(errors.to_vec()).prop_map(Action::Fails),
+            6 => Just(Action::Turn),
+            1 => Just(Action::Close),
+        ],
+        1..60,
+    )
+}
+
+struct Setting {
+    bench: Bench,
+    listener: HandleId,
+    clients: Vec<FarEnd>,
+    failed: bool,
+    closed: bool,
+}
+
+impl Setting {
+    fn new(temper: Temper, per_turn: usize) -> Self {
+        let mut bench = Bench::new(temper, 2, 32, per_turn);
+        // A real one: `listen(2)` is called on it. Nobody ever connects to it.
+        let socket = TcpListener::bind("127.0.0.1:0").expect("bind(2)");
+        let fd = socket.as_raw_fd();
+        bench.world.borrow_mut().descriptors.add(fd);
+        let listener = bench.reactor.add_listener(socket.into()).expect("room");
+        bench.fds.push(fd);
+        bench.streams.push(listener);
+        bench.books.insert(listener, Books::default());
+        bench.reactor.listen(listener, 16).expect("listen(2)");
+        Self { bench, listener, clients: Vec::new(), failed: false, closed: false }
+    }
+
+    fn arrive(&mut self) {
+        let (near, far) = Descriptors::pair();
+        self.bench.peer(0, |it| it.waiting.push_back(near));
+        self.clients.push(far);
+    }
+
+    fn act(&mut self, action: &Action) {
+        match *action {
+            Action::Turn => {
+                if self.bench.reactor.has_work() {
+                    self.bench.turn();
+                }
+            }
+            _ if self.closed => {}
+            Action::Arrive(count) => (0..count).for_each(|_| self.arrive()),
+            Action::Fails(errno) => {
+                // EINVAL is the one that ends a listener.
+                self.failed |= errno == libc::EINVAL;
+                self.bench.peer(0, |it| it.accept_error = Some(errno));
+            }
+            Action::Close => {
+                self.closed = true;
+                self.bench.close(0);
+            }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_connection_is_reported_or_closed(temper in temper(), per_turn in 1..20_usize, actions in actions()) {
+        let mut setting = Setting::new(temper, per_turn);
+        for action in &actions {
+            setting.act(action);
+        }
+        setting.bench.settle();
+        let open = setting.clients.iter().filter(|client| !client.hung_up()).count();
+        let waiting = if setting.closed { 0 } else { setting.bench.peer(0, |it| it.waiting.len()) };
+        prop_assert_eq!(open, setting.bench.accepted.len() + waiting, "a descriptor is lost");
+        if !setting.closed && !setting.failed {
+            prop_assert_eq!(waiting, 0, "connections wait and nobody accepts them");
+        }
+        prop_assert!(setting.bench.accept_failures.len() <= 1);
+        prop_assert!(setting.bench.accepted.iter().all(|&(listener, _)| listener == setting.listener));
+        if !setting.closed {
+            setting.bench.close(0);
+        }
+        setting.bench.close_all();
+        prop_assert!(setting.clients.iter().all(FarEnd::hung_up));
+    }
+}
+
+/// The kernel looks for a free descriptor before it looks for a connection: with none left, arming alone fails.
+#[test]
+fn having_no_descriptor_left_is_no_reason_to_spin() {
+    let mut setting = Setting::new(Temper::kind(), 16);
+    setting.bench.world.borrow_mut().time_passes = false;
+    let mut turns = 0;
+    while setting.bench.reactor.has_work() && turns < 100 {
+        setting.bench.turn();
+        setting.bench.peer(0, |it| it.accept_error = Some(libc::EMFILE));
+        turns += 1;
+    }
+    assert!(turns < 10, "armed again and again");
+    // When the pause is over, it serves again.
+    setting.bench.world.borrow_mut().time_passes = true;
+    setting.bench.peer(0, |it| it.accept_error = None);
+    setting.arrive();
+    setting.bench.settle();
+    assert_eq!(setting.bench.accepted.len(), 1);
+    let armed = setting.bench.world.borrow().executed.iter().filter(|it| matches!(it, Request::Accept { .. })).count();
+    assert!(armed <= 4, "{armed}");
+}

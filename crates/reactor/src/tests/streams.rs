@@ -1,0 +1,172 @@
+//! Every byte goes through once and in order, both ways.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::harness::Bench;
+use crate::fake::Temper;
+
+#[derive(Clone, Debug)]
+pub(crate) enum Action {
+    PeerSends(usize, usize),
+    PeerEnds(usize, i32),
+    PeerReads(usize, usize),
+    SendsFail(usize),
+    ReadStart(usize),
+    ReadStop(usize),
+    Write(usize, Vec<usize>),
+    ShutDown(usize),
+    GiveBack(usize),
+    Turn,
+    Close(usize),
+}
+
+pub(crate) fn temper() -> impl Strategy<Value = Temper> {
+    (any::<u64>(), 2..24_usize, 1..24_usize, any::<bool>(), prop_oneof![Just(0_u8), 1..120_u8], 0..400_u32).prop_map(
+        |(seed, submission_entries, completion_entries, incremental, malice, budget)| Temper {
+            seed,
+            submission_entries,
+            completion_entries,
+            incremental,
+            malice,
+            budget,
+        },
+    )
+}
+
+/// What is done to `streams` streams; `close` and `fail` say what may happen to them.
+pub(crate) fn actions(streams: usize, close: bool, fail: bool) -> impl Strategy<Value = Vec<Action>> {
+    let stream = 0..streams;
+    let size = prop_oneof![0..4_usize, 0..200_usize];
+    vec(
+        prop_oneof![
+            6 => (stream.clone(), 1..300_usize).prop_map(|(stream, count)| Action::PeerSends(stream, count)),
+            1 => (stream.clone(), prop_oneof![Just(0), Just(libc::ECONNRESET)]).prop_map(|(stream, end)| Action::PeerEnds(stream, end)),
+            4 => (stream.clone(), 1..300_usize).prop_map(|(stream, count)| Action::PeerReads(stream, count)),
+            1 => stream.clone().prop_map(move |stream| if fail { Action::SendsFail(stream) } else { Action::Turn }),
+            4 => stream.clone().prop_map(Action::ReadStart),
+            3 => stream.clone().prop_map(Action::ReadStop),
+            5 => (stream.clone(), vec(size, 1..4)).prop_map(|(stream, pieces)| Action::Write(stream, pieces)),
+            1 => stream.clone().prop_map(Action::ShutDown),
+            5 => any::<usize>().prop_map(Action::GiveBack),
+            6 => Just(Action::Turn),
+            2 => stream.prop_map(move |stream| if close { Action::Close(stream) } else { Action::Turn }),
+        ],
+        1..120,
+    )
+}
+
+pub(crate) fn act(bench: &mut Bench, action: &Action) {
+    match *action {
+        Action::PeerSends(stream, count) => bench.peer_sends(stream, count),
+        Action::PeerEnds(stream, end) => {
+            if !bench.book(stream).close_asked {
+                bench.peer(stream, |it| it.inbound_end = it.inbound_end.or(Some(end)));
+            }
+        }
+        Action::PeerReads(stream, count) => {
+            if !bench.book(stream).close_asked {
+                bench.peer(stream, |it| it.window += count);
+            }
+        }
+        Action::SendsFail(stream) => {
+            if !bench.book(stream).close_asked {
+                bench.book(stream).may_fail = true;
+                bench.peer(stream, |it| it.send_error = Some(libc::EPIPE));
+            }
+        }
+        Action::ReadStart(stream) => bench.reactor.read_start(bench.streams[stream]),
+        Action::ReadStop(stream) => bench.reactor.read_stop(bench.streams[stream]),
+        Action::Write(stream, ref pieces) => bench.write(stream, pieces),
+        Action::ShutDown(stream) => bench.shut_down(stream),
+        Action::GiveBack(pick) => bench.give_back(pick),
+        Action::Turn => {
+            if bench.reactor.has_work() {
+                bench.turn();
+            }
+        }
+        Action::Close(stream) => bench.close(stream),
+    }
+}
+
+fn bench(temper: Temper, buffers: u16, size: u32, per_turn: usize, streams: usize) -> Bench {
+    let mut bench = Bench::new(temper, buffers, size, per_turn);
+    for _ in 0..streams {
+        bench.stream();
+    }
+    bench
+}
+
+proptest! {
+    #[test]
+    fn every_byte_arrives_once_and_in_order(
+        temper in temper(),
+        buffers in 1..6_u16,
+        size in 1..100_u32,
+        per_turn in 1..20_usize,
+        actions in actions(4, false, false),
+    ) {
+        let mut bench = bench(temper, buffers, size, per_turn, 4);
+        for action in &actions {
+            act(&mut bench, action);
+        }
+        bench.finish();
+        bench.check_sent();
+        for stream in 0..4 {
+            prop_assert!(bench.book(stream).written.iter().all(|&status| status == 0));
+            prop_assert_eq!(bench.book(stream).written.len(), bench.book(stream).asked);
+        }
+        bench.close_all();
+    }
+
+    #[test]
+    fn every_write_is_settled_when_sending_fails(
+        temper in temper(),
+        per_turn in 1..20_usize,
+        actions in actions(3, false, true),
+    ) {
+        let mut bench = bench(temper, 4, 64, per_turn, 3);
+        for action in &actions {
+            act(&mut bench, action);
+        }
+        bench.finish();
+        bench.check_sent();
+        bench.close_all();
+    }
+
+    /// Many streams, few buffers, all sending at once: all get through.
+    #[test]
+    fn nobody_starves(temper in temper(), buffers in 1..4_u16, per_turn in 1..20_usize, streams in 2..24_usize) {
+        let mut bench = bench(temper, buffers, 16, per_turn, streams);
+        for stream in 0..streams {
+            bench.reactor.read_start(bench.streams[stream]);
+            bench.peer_sends(stream, 100);
+        }
+        bench.finish();
+        bench.close_all();
+    }
+
+    /// A stream that never stops sending leaves something to the others.
+    #[test]
+    fn a_flood_starves_nobody(seed in any::<u64>(), buffers in 1..4_u16) {
+        let mut bench = bench(Temper { seed, malice: 1, ..Temper::kind() }, buffers, 16, 8, 4);
+        for stream in 0..4 {
+            bench.reactor.read_start(bench.streams[stream]);
+        }
+        for stream in 1..4 {
+            bench.peer_sends(stream, 64);
+        }
+        let mut turns = 0;
+        while (1..4).any(|stream| bench.book(stream).received.len() < 64) {
+            bench.peer_sends(0, 64);
+            if bench.reactor.has_work() {
+                bench.turn();
+            }
+            while !bench.lent.is_empty() {
+                bench.give_back(0);
+            }
+            turns += 1;
+            prop_assert!(turns < 2_000, "starved");
+        }
+    }
+}
