@@ -42,6 +42,8 @@ pub(crate) struct Context<K> {
     spare: Vec<Box<Message>>,
     /// The kernel has got buffers back since the starved were last fed.
     pub(crate) buffer_returned: bool,
+    /// What made the ring unusable: it is not entered any more.
+    pub(crate) failure: Option<Errno>,
 }
 
 impl<K: Kernel> Context<K> {
@@ -60,11 +62,15 @@ impl<K: Kernel> Context<K> {
             arrived: Vec::new(),
             spare: Vec::new(),
             buffer_returned: false,
+            failure: None,
         }
     }
 
     /// Whether a turn would find anything to do.
     pub(crate) fn has_work(&self) -> bool {
+        if self.failure.is_some() {
+            return !self.events.is_empty();
+        }
         self.kernel.unsubmitted() > 0
             || !self.unsent.is_empty()
             || !self.backlog.is_empty()
@@ -115,7 +121,7 @@ impl<K: Kernel> Context<K> {
     }
 
     fn try_push(&mut self, request: &Request, user_data: u64) -> bool {
-        if !self.backlog.is_empty() {
+        if !self.backlog.is_empty() || self.failure.is_some() {
             return false;
         }
         if self.kernel.push(request, user_data) {

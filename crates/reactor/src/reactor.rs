@@ -177,19 +177,24 @@ impl<K: Kernel> Reactor<K> {
     /// Submits what was asked for and collects what is ready.
     ///
     /// # Errors
-    /// What `io_uring_enter(2)` reports beyond conditions of the moment: the ring is unusable.
+    /// What `io_uring_enter(2)` reports beyond conditions of the moment: the ring is unusable. It is not entered again, since sends
+    /// may be left in its queue whose memory is gone by then; every later turn fails likewise.
     pub fn turn(&mut self, memory: &mut impl Memory) -> Result<(), Errno> {
         self.turn_with(memory, Wait::No)
     }
 
     fn turn_with(&mut self, memory: &mut impl Memory, wait: Wait) -> Result<(), Errno> {
         self.turns += 1;
+        if let Some(errno) = self.context.failure {
+            return Err(errno);
+        }
         self.context.push_backlog();
         self.feed_starved();
         self.send_listed(memory);
         let mut outcome = Ok(());
         if self.context.kernel.unsubmitted() > 0 || self.context.kernel.ready() || wait != Wait::No {
             outcome = self.context.enter(wait);
+            self.context.failure = outcome.err();
         }
         let room = self.completions_per_turn.saturating_sub(self.context.arrived.len());
         let context = &mut self.context;

@@ -129,6 +129,13 @@ fn a_send_never_outlives_its_turn_unnoticed() {
     bench.world.borrow_mut().refusal = Some(libc::EAGAIN);
     let outcome = bench.reactor.turn(&mut bench.memory);
     assert!(outcome.is_err());
+    // Nor is it read later, when the kernel would take it again.
+    bench.world.borrow_mut().refusal = None;
+    assert!(!bench.reactor.has_work());
+    assert!(bench.reactor.turn(&mut bench.memory).is_err());
+    bench.reactor.close(bench.streams[0]);
+    assert!(!bench.stop());
+    assert!(bench.world.borrow().executed.is_empty());
 }
 
 #[test]
