@@ -85,6 +85,8 @@ pub(crate) struct World {
     pub(crate) time_passes: bool,
     /// Refuses every enter with this error.
     pub(crate) refusal: Option<i32>,
+    /// Takes nothing while completions wait for room, until somebody reaps.
+    pub(crate) busy_when_overflowed: bool,
     /// Calls of `enter`.
     pub(crate) enters: usize,
     /// Every request that was executed, for tests that count.
@@ -109,6 +111,7 @@ impl Fake {
             live: HashSet::new(),
             time_passes: true,
             refusal: None,
+            busy_when_overflowed: temper.malice > 0 && temper.seed.is_multiple_of(2),
             enters: 0,
             executed: Vec::new(),
         }));
@@ -138,14 +141,12 @@ impl Kernel for Fake {
         if let Some(errno) = world.refusal {
             return Err(Errno(errno));
         }
+        let full = world.completion.len() >= world.temper.completion_entries;
+        if full && !world.pending.is_empty() && world.busy_when_overflowed {
+            return Err(Errno(libc::EBUSY));
+        }
         if world.mischief() {
-            let overflowed = world.completion.len() >= world.temper.completion_entries;
-            return Err(Errno(match world.random.below(4) {
-                0 => libc::EINTR,
-                1 => libc::ENOMEM,
-                2 if overflowed => libc::EBUSY,
-                _ => libc::EAGAIN,
-            }));
+            return Err(Errno([libc::EINTR, libc::ENOMEM, libc::EAGAIN][world.random.below(3)]));
         }
         let mut take = world.submission.len();
         if take > 0 && world.mischief() {

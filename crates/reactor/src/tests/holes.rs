@@ -157,6 +157,24 @@ fn a_full_submission_queue_delays_and_loses_nothing() {
     bench.close_all();
 }
 
+/// A kernel whose completion queue has overflowed takes nothing before room is made.
+#[test]
+fn an_overflow_is_reaped_so_that_the_kernel_takes_on_again() {
+    let temper = Temper { submission_entries: 8, completion_entries: 2, ..Temper::kind() };
+    let mut bench = Bench::new(temper, 4, 32, 1);
+    bench.world.borrow_mut().busy_when_overflowed = true;
+    for stream in 0..20 {
+        bench.stream();
+        bench.peer(stream, |it| it.window = 1000);
+        bench.peer_sends(stream, 40);
+        bench.reactor.read_start(bench.streams[stream]);
+        bench.write(stream, &[7, 8]);
+    }
+    bench.finish();
+    bench.check_sent();
+    bench.close_all();
+}
+
 /// While the kernel takes nothing, requests wait in order: the receive, its cancel, the close.
 #[test]
 fn a_handle_may_be_closed_with_its_requests_still_waiting() {
