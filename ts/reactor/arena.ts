@@ -33,7 +33,7 @@ export class Arena {
       offset = this.#cursor;
     }
     this.#cursor = offset + length;
-    this.#used[this.#current]!++;
+    this.#used[this.#current]++;
     return offset;
   }
 
@@ -45,7 +45,7 @@ export class Arena {
   /** Takes an allocation back. */
   release(offset: number): void {
     const block = Math.floor(offset / BLOCK_SIZE);
-    if (--this.#used[block]! !== 0) return;
+    if (--this.#used[block] !== 0) return;
     if (block === this.#current) this.#cursor = block * BLOCK_SIZE;
     else this.#free.push(block);
   }

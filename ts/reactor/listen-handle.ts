@@ -49,6 +49,8 @@ export class ListenHandle extends SocketHandle {
       case Completion.Closed:
         this.end();
         break;
+      default:
+        break; // Not this handle's.
     }
   }
 

@@ -97,7 +97,7 @@ export class Reactor {
   /** Writes a command; the meaning of the words depends on its kind. */
   command(kind: Command, handle: number, region = 0, offset = 0, length = 0, last = 0): void {
     const words = this.#words;
-    let count = words[Header.Commands]!;
+    let count = words[Header.Commands];
     if (count === COMMAND_CAPACITY) {
       this.native.flush();
       count = 0;
@@ -146,13 +146,13 @@ export class Reactor {
    */
   #dispatch(): void {
     const words = this.#words;
-    const count = words[Header.Completions]!;
+    const count = words[Header.Completions];
     const batch = ++this.#batch;
-    for (let cursor = words[Header.Cursor]!; cursor < count; cursor = words[Header.Cursor]!) {
+    for (let cursor = words[Header.Cursor]; cursor < count; cursor = words[Header.Cursor]!) {
       const at = COMPLETIONS_START + cursor * RECORD_WORDS;
-      const kind = words[at]!;
-      const id = words[at + 1]!;
-      const result = words[at + 2]!;
+      const kind: Completion = words[at];
+      const id = words[at + 1];
+      const result = words[at + 2];
       const handle = this.#handles[id & INDEX_MASK];
       if (handle === undefined || handle.id !== id) {
         words[Header.Cursor] = cursor + 1;
@@ -176,11 +176,12 @@ export class Reactor {
   #take(cursor: number, count: number, id: number): Buffer {
     const words = this.#words;
     let at = COMPLETIONS_START + cursor * RECORD_WORDS;
-    let length = words[at + 2]!;
+    let length = words[at + 2];
     let end = cursor + 1;
     for (let next = at + RECORD_WORDS; end < count; next += RECORD_WORDS, end++) {
-      if (words[next] !== Completion.Received || words[next + 1] !== id || length + words[next + 2]! > READ_SIZE) break;
-      length += words[next + 2]!;
+      const kind: Completion = words[next];
+      if (kind !== Completion.Received || words[next + 1] !== id || length + words[next + 2] > READ_SIZE) break;
+      length += words[next + 2];
     }
     words[Header.Cursor] = end;
 
@@ -188,8 +189,8 @@ export class Reactor {
     const pool = this.#pool;
     let filled = 0;
     for (let record = cursor; record < end; record++, at += RECORD_WORDS) {
-      const size = words[at + 2]!;
-      const offset = words[at + 3]!;
+      const size = words[at + 2];
+      const offset = words[at + 3];
       if (size <= COPY_BY_HAND) for (let i = 0; i < size; i++) bytes[filled + i] = pool[offset + i]!;
       else bytes.set(pool.subarray(offset, offset + size), filled);
       filled += size;
@@ -231,7 +232,5 @@ export function getReactor(): Reactor {
 
 /** What the reactor of this thread holds; all zero where it has not been used. */
 export function reactorStats(): Stats {
-  return (
-    reactor?.stats() ?? { handles: 0, operations: 0, buffersLent: 0, starved: 0, backlog: 0, arena: 0, views: 0, turns: 0 }
-  );
+  return reactor?.stats() ?? { handles: 0, operations: 0, buffersLent: 0, starved: 0, backlog: 0, arena: 0, views: 0, turns: 0 };
 }

@@ -4,7 +4,7 @@
  * Statuses are negative errnos, as libuv's; zero or more is success. Nothing here throws on an I/O error.
  */
 import { EBADF } from './errno.ts';
-import { Command, Completion, Domain, type SocketOption } from './protocol.ts';
+import { Command, type Completion, Domain, type SocketOption } from './protocol.ts';
 import type { NativeEndpoint } from '../native.ts';
 import type { Reactor } from './reactor.ts';
 
@@ -149,7 +149,8 @@ export function openSocket(reactor: Reactor, kind: SocketKind, listener: boolean
 
 /** Starts connecting. */
 export function connectSocket(reactor: Reactor, id: number, peer: Endpoint): number {
-  const status = 'path' in peer ? reactor.native.connect(id, peer.path, NO_PORT) : reactor.native.connect(id, peer.address, peer.port);
+  const status =
+    'path' in peer ? reactor.native.connect(id, peer.path, NO_PORT) : reactor.native.connect(id, peer.address, peer.port);
   reactor.scheduleFlush();
   return status;
 }

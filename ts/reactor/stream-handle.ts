@@ -8,7 +8,15 @@
 import { BLOCK_SIZE } from './arena.ts';
 import { Command, Completion, SocketOption } from './protocol.ts';
 import { getReactor, type Reactor } from './reactor.ts';
-import { Activity, connectSocket, openSocket, SocketHandle, toEndpoint, type Endpoint, type SocketKind } from './socket-handle.ts';
+import {
+  Activity,
+  connectSocket,
+  openSocket,
+  SocketHandle,
+  toEndpoint,
+  type Endpoint,
+  type SocketKind,
+} from './socket-handle.ts';
 
 /**
  * Writes up to this size are copied. Above it, finding the caller's memory at the moment of sending costs less than going through it once more
@@ -186,6 +194,8 @@ export class StreamHandle extends SocketHandle {
       case Completion.Closed:
         this.end();
         break;
+      default:
+        break; // Not this handle's.
     }
   }
 
@@ -241,7 +251,7 @@ export class StreamHandle extends SocketHandle {
     const { arena } = this.reactor;
     const offset = arena.allocate(size);
     if (offset < 0) {
-      this.#lend(run.length === 1 ? run[0]! : Buffer.concat(run, size), last);
+      this.#lend(run.length === 1 ? run[0] : Buffer.concat(run, size), last);
       return;
     }
     (this.#occupied ??= []).push(~offset);

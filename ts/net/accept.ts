@@ -1,0 +1,73 @@
+/**
+ * A connection has come in: turned away, or made a socket.
+ */
+import diagnostics from 'node:diagnostics_channel';
+import { isIP } from 'node:net';
+import type { StreamHandle } from '../reactor/index.ts';
+import { describeEndpoint } from './endpoints.ts';
+import { kSettings, type NetSocket } from './internals.ts';
+import type { NetServer } from './server-internals.ts';
+import { applySettings } from './settings.ts';
+import { Socket } from './socket.ts';
+
+const channel = diagnostics.channel('net.server.socket');
+
+/** Makes a socket of `peer` and tells the server's listeners, unless the server wants no more or not this one. */
+export function acceptConnection(server: NetServer, peer: StreamHandle): void {
+  if (server.maxConnections && server._connections >= server.maxConnections) {
+    const ends = describeBothEnds(peer);
+    if (ends === null) server.emit('drop');
+    else server.emit('drop', ends);
+    peer.close();
+    return;
+  }
+  if (isBlocked(server, peer)) {
+    peer.close();
+    return;
+  }
+
+  const { highWaterMark } = server;
+  const socket = new Socket({
+    handle: peer,
+    allowHalfOpen: server.allowHalfOpen,
+    pauseOnCreate: server.pauseOnConnect,
+    readable: true,
+    writable: true,
+    readableHighWaterMark: highWaterMark,
+    writableHighWaterMark: highWaterMark,
+  }) as NetSocket;
+  if (server.noDelay || server.keepAlive) {
+    const { noDelay, keepAlive, keepAliveInitialDelay: keepAliveDelay } = server;
+    socket[kSettings] = { noDelay, keepAlive, keepAliveDelay, typeOfService: -1 };
+    applySettings(socket, peer);
+  }
+  server._connections++;
+  socket.server = server;
+  socket._server = server;
+  server.emit('connection', socket);
+  if (channel.hasSubscribers) channel.publish({ socket });
+}
+
+/** What 'drop' tells its listeners; null for UNIX-domain sockets. */
+function describeBothEnds(peer: StreamHandle): object | null {
+  const local = peer.localEndpoint();
+  const remote = peer.peerEndpoint();
+  if (typeof local === 'object' && 'path' in local) return null;
+  const own = typeof local === 'number' ? {} : describeEndpoint(local);
+  const other = typeof remote === 'number' ? {} : describeEndpoint(remote);
+  return Object.assign(Object.create(null) as object, {
+    localAddress: own.address,
+    localPort: own.port,
+    localFamily: own.family,
+    remoteAddress: other.address,
+    remotePort: other.port,
+    remoteFamily: other.family,
+  });
+}
+
+function isBlocked(server: NetServer, peer: StreamHandle): boolean {
+  if (server.blockList === undefined) return false;
+  const remote = peer.peerEndpoint();
+  if (typeof remote === 'number' || 'path' in remote) return false;
+  return isIP(remote.address) !== 0 && server.blockList.check(remote.address, remote.family === 6 ? 'ipv6' : 'ipv4');
+}

@@ -1,0 +1,52 @@
+/**
+ * The `fd` option: taking over a descriptor that somebody else has opened.
+ */
+import { fstatSync, type Stats } from 'node:fs';
+import { isatty } from 'node:tty';
+import { ERR_INVALID_FD_TYPE, errnoException } from '../errors.ts';
+import { ListenHandle, StreamHandle } from '../reactor/index.ts';
+import { validateInt32 } from '../validate.ts';
+import { constants } from 'node:os';
+
+const { errno } = constants;
+
+/**
+ * A connected socket from its descriptor, which belongs to the result from then on.
+ *
+ * @returns null for a pipe (FIFO): core's sockets read and write those too, the ring's do not
+ * @throws {TypeError} `ERR_INVALID_FD_TYPE` for what is neither socket nor pipe.
+ */
+export function adoptDescriptor(fd: number): StreamHandle | null {
+  validateInt32(fd, 'fd', 0);
+  const handle = StreamHandle.adopt(fd);
+  if (typeof handle === 'object') return handle;
+  const type = describeDescriptor(fd);
+  if (type === 'PIPE') return null;
+  if (type === 'TCP') throw errnoException(handle, 'open');
+  throw new ERR_INVALID_FD_TYPE(type);
+}
+
+/**
+ * A socket to listen on from its descriptor.
+ *
+ * @returns the handle, or a negative errno; EINVAL for everything that cannot listen
+ */
+export function adoptListener(fd: number): ListenHandle | number {
+  const handle = ListenHandle.adopt(fd);
+  if (typeof handle === 'object') return handle;
+  return describeDescriptor(fd) === 'SOCKET' ? handle : -errno.EINVAL;
+}
+
+/** What core calls the kind of a descriptor that is no stream socket. */
+function describeDescriptor(fd: number): string {
+  let stats: Stats;
+  try {
+    stats = fstatSync(fd);
+  } catch {
+    return 'UNKNOWN';
+  }
+  if (stats.isFIFO()) return 'PIPE';
+  if (stats.isFile()) return 'FILE';
+  if (stats.isCharacterDevice()) return isatty(fd) ? 'TTY' : 'FILE';
+  return stats.isSocket() ? 'UDP' : 'UNKNOWN';
+}

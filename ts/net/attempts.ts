@@ -1,0 +1,139 @@
+/**
+ * A host with several addresses: one attempt after the other, each given a short time alone, the first that answers wins
+ * ("happy eyeballs").
+ */
+import { constants } from 'node:os';
+import { clearTimeout, setTimeout } from 'node:timers';
+import { AttemptsError, ERR_IP_BLOCKED, ERR_SOCKET_CONNECTION_TIMEOUT } from '../errors.ts';
+import type { StreamHandle } from '../reactor/index.ts';
+import { captureContext } from './async-context.ts';
+import {
+  answeredError,
+  bindLocally,
+  blocked,
+  connected,
+  immediateError,
+  isImmediate,
+  openHandle,
+  toEndpoint,
+  type Target,
+} from './connect.ts';
+import { kLink, type NetSocket } from './internals.ts';
+import type { Link } from './link.ts';
+import { noteConnect, type ConnectMark } from './perf-entries.ts';
+
+const { ECANCELED, ETIMEDOUT } = constants.errno;
+
+/** Tries the targets in order, the next one when an attempt fails or has taken `timeout` ms. */
+export function raceTo(socket: NetSocket, targets: readonly Target[], timeout: number): void {
+  socket.autoSelectFamilyAttemptedAddresses = [];
+  new Race(socket, targets, timeout).next();
+}
+
+class Race {
+  readonly #socket: NetSocket;
+  readonly #link: Link;
+  readonly #targets: readonly Target[];
+  readonly #timeout: number;
+  readonly #errors: Error[] = [];
+  #tried = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(socket: NetSocket, targets: readonly Target[], timeout: number) {
+    this.#socket = socket;
+    this.#link = socket[kLink]!;
+    this.#targets = targets;
+    this.#timeout = timeout;
+  }
+
+  /** Starts attempts until one is under way, or gives up. */
+  next(): void {
+    clearTimeout(this.#timer);
+    while (!this.#over) {
+      const target = this.#targets[this.#tried++];
+      if (target === undefined) {
+        this.#giveUp();
+        return;
+      }
+      if (this.#start(target)) return;
+    }
+  }
+
+  /** Destroyed, perhaps by its AbortSignal, or on with another connection. */
+  get #over(): boolean {
+    return this.#link.stale || !this.#socket.connecting;
+  }
+
+  /** @returns whether the attempt is under way */
+  #start(target: Target): boolean {
+    const socket = this.#socket;
+    if (blocked(socket, target)) return this.#failed(target, new ERR_IP_BLOCKED(target.address));
+    const handle = this.#open(target);
+    if (typeof handle === 'object' && target.localPort) {
+      const failure = bindLocally(handle, target);
+      if (failure !== null) {
+        this.#errors.push(failure);
+        return false;
+      }
+    }
+
+    socket.emit('connectionAttempt', target.address, target.port!, target.family!);
+    if (this.#over) return false;
+    socket.autoSelectFamilyAttemptedAddresses.push(`${target.address}:${target.port}`);
+    if (typeof handle === 'number') return this.#failed(target, immediateError(handle, target));
+
+    const mark = noteConnect(target);
+    const scope = captureContext('TCPCONNECTWRAP');
+    const status = handle.connect(toEndpoint(target));
+    if (status < 0) return this.#failed(target, immediateError(status, target, handle));
+    handle.onconnect = (outcome) => {
+      scope.runInAsyncScope(this.#settle, this, handle, target, outcome, mark);
+      scope.emitDestroy();
+    };
+    if (this.#tried < this.#targets.length) this.#timer = setTimeout(() => this.#takesTooLong(handle, target), this.#timeout);
+    return true;
+  }
+
+  /** A descriptor for the next attempt, in place of the last one's. */
+  #open(target: Target): StreamHandle | number {
+    const link = this.#link;
+    link.handle?.close();
+    link.handle = null;
+    const handle = openHandle(target);
+    if (typeof handle === 'object') link.attach(handle);
+    return handle;
+  }
+
+  #failed(target: Target, error: Error): false {
+    this.#errors.push(error);
+    this.#socket.emit('connectionAttemptFailed', target.address, target.port!, target.family!, error);
+    return false;
+  }
+
+  #settle(handle: StreamHandle, target: Target, status: number, mark: ConnectMark): void {
+    if (this.#link.handle !== handle) return; // Its time was over: another attempt, or nobody, has taken its place.
+    clearTimeout(this.#timer);
+    if (status === 0) {
+      if (!this.#over) connected(this.#socket, this.#link, mark);
+      return;
+    }
+    this.#failed(target, isImmediate(status) ? immediateError(status, target, handle) : answeredError(status, target));
+    if (!this.#socket.connecting) return;
+    if (status === -ECANCELED) this.#giveUp();
+    else this.next();
+  }
+
+  #takesTooLong(handle: StreamHandle, target: Target): void {
+    this.#socket.emit('connectionAttemptTimeout', target.address, target.port!, target.family!);
+    this.#errors.push(answeredError(-ETIMEDOUT, target));
+    if (this.#link.handle === handle) {
+      handle.close();
+      this.#link.handle = null;
+    }
+    if (this.#socket.connecting) this.next();
+  }
+
+  #giveUp(): void {
+    this.#socket.destroy(this.#errors.length === 0 ? new ERR_SOCKET_CONNECTION_TIMEOUT() : new AttemptsError(this.#errors));
+  }
+}

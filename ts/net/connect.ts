@@ -1,0 +1,205 @@
+/**
+ * `socket.connect()`: from options to attempts. One address is tried here; several are raced in `attempts.ts`.
+ */
+import { constants } from 'node:os';
+import process from 'node:process';
+import { ERR_IP_BLOCKED, ERR_MISSING_ARGS, endpointException, type SystemCallError } from '../errors.ts';
+import { StreamHandle, type Endpoint } from '../reactor/index.ts';
+import { validateString } from '../validate.ts';
+import { captureContext } from './async-context.ts';
+import type { NormalizedArguments } from './arguments.ts';
+import { localInfo } from './endpoints.ts';
+import { kLink, kUserBuffer, type NetSocket } from './internals.ts';
+import { Link } from './link.ts';
+import { lookUpAndConnect } from './lookup.ts';
+import { noteConnect, type ConnectMark } from './perf-entries.ts';
+import { applySettings } from './settings.ts';
+
+const { errno } = constants;
+
+/** One address to connect to. Without `family` it is the path of a UNIX-domain socket. */
+export interface Target {
+  readonly address: string;
+  readonly port?: number;
+  readonly family?: 4 | 6;
+  /** Own end, where one was asked for. */
+  readonly localAddress?: string | undefined;
+  readonly localPort?: number | undefined;
+}
+
+/**
+ * What `connect(2)` itself reports, before a packet is answered. Core gets these at once, prints the own end with them, and tells of no
+ * failed attempt; on the ring they arrive with the completion like all others.
+ */
+const IMMEDIATE: ReadonlySet<number> = new Set(
+  [
+    errno.ENETUNREACH,
+    errno.EACCES,
+    errno.EADDRNOTAVAIL,
+    errno.EAFNOSUPPORT,
+    errno.EINVAL,
+    errno.EPERM,
+    errno.EISCONN,
+    errno.EALREADY,
+  ].concat([errno.EADDRINUSE, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EBADF, errno.ENOTSOCK]),
+);
+
+/** Whether core learns of this failure before `connect()` returns. */
+export function isImmediate(status: number): boolean {
+  return IMMEDIATE.has(-status);
+}
+
+/** Takes connect()'s arguments; see there. */
+export function connectSocket(socket: NetSocket, [options, callback]: NormalizedArguments): void {
+  if (callback !== null) socket.once('connect', callback);
+  if (socket._parent?.connecting) return;
+  const { path } = options;
+  if (options['port'] === undefined && path == null) throw new ERR_MISSING_ARGS(['options', 'port', 'path']);
+
+  // Its own `write` is what a socket gets when the peer has ended: see socket.ts.
+  if (Object.hasOwn(socket, 'write')) delete (socket as { write?: unknown }).write;
+  if (socket.destroyed) {
+    socket[kLink] = null;
+    socket._peername = null;
+    socket._sockname = null;
+  }
+  if (socket[kLink] === null) beginLink(socket, Boolean(path));
+
+  socket._unrefTimer();
+  socket.connecting = true;
+  if (path) {
+    validateString(path, 'options.path');
+    connectTo(socket, { address: path });
+  } else {
+    lookUpAndConnect(socket, options);
+  }
+}
+
+function beginLink(socket: NetSocket, unix: boolean): void {
+  const link = new Link(socket, unix);
+  socket[kLink] = link;
+  socket._undestroy();
+  socket._sockname = null;
+  useBuffer(socket, link);
+}
+
+/** Connects the `onread` option to a link. */
+export function useBuffer(socket: NetSocket, link: Link): void {
+  link.userBuffer = socket[kUserBuffer];
+  link.userBuffer?.begin();
+}
+
+/** Connects to one address; what becomes of it is the socket's fate. */
+export function connectTo(socket: NetSocket, target: Target): void {
+  const link = socket[kLink]!;
+  if (blocked(socket, target)) {
+    socket.destroy(new ERR_IP_BLOCKED(target.address));
+    return;
+  }
+
+  // A socket that was connected before keeps its descriptor, so that a second connect() fails as the system says.
+  const reused = link.handle !== null;
+  const handle = link.handle ?? open(link, target);
+  if (typeof handle === 'object' && (target.localAddress || target.localPort)) {
+    const failure = bindLocally(handle, target);
+    if (failure !== null) {
+      socket.destroy(failure);
+      return;
+    }
+  }
+
+  socket.emit('connectionAttempt', target.address, target.port, target.family);
+  if (link.stale) return;
+  if (typeof handle === 'number') {
+    socket.destroy(immediateError(handle, target));
+    return;
+  }
+
+  const mark = noteConnect(target);
+  const scope = captureContext(target.family === undefined ? 'PIPECONNECTWRAP' : 'TCPCONNECTWRAP');
+  const status = reused ? -(link.connected ? errno.EISCONN : errno.EALREADY) : handle.connect(toEndpoint(target));
+  if (status < 0) {
+    socket.destroy(immediateError(status, target, handle));
+    return;
+  }
+  handle.onconnect = (outcome) => {
+    scope.runInAsyncScope(settleConnect, undefined, socket, link, target, outcome, mark);
+    scope.emitDestroy();
+  };
+}
+
+function open(link: Link, target: Target): StreamHandle | number {
+  const handle = openHandle(target);
+  if (typeof handle === 'object') link.attach(handle);
+  return handle;
+}
+
+/** Opens a descriptor of the target's kind. */
+export function openHandle({ family }: Target): StreamHandle | number {
+  return StreamHandle.open(family === undefined ? 'unix' : family === 6 ? 'tcp6' : 'tcp4');
+}
+
+/** The target in the reactor's words. */
+export function toEndpoint({ address, port, family }: Target): Endpoint {
+  return family === undefined ? { path: address } : { family, address, port: port! };
+}
+
+/** Whether the socket's block list rules the target out. */
+export function blocked(socket: NetSocket, { address, family }: Target): boolean {
+  return family !== undefined && socket.blockList?.check(address, family === 6 ? 'ipv6' : 'ipv4') === true;
+}
+
+/** Binds to the own end that was asked for. @returns why it cannot be, null where it could */
+export function bindLocally(handle: StreamHandle, { family, localAddress, localPort }: Target): SystemCallError | null {
+  const address = localAddress || (family === 6 ? '::' : '0.0.0.0');
+  const status = handle.bind({ family: family!, address, port: localPort ?? 0 });
+  return status < 0 ? endpointException(status, 'bind', address, localPort) : null;
+}
+
+/** The error for a failure that core learns of at once. */
+export function immediateError(status: number, { address, port }: Target, handle?: StreamHandle): SystemCallError {
+  const own = handle === undefined ? {} : localInfo(handle);
+  return endpointException(status, 'connect', address, port, `${own.address}:${own.port}`);
+}
+
+/** The error for a failure that an answer, or its absence, brought about. */
+export function answeredError(status: number, { address, port, localAddress, localPort }: Target): SystemCallError {
+  if (!localAddress || !localPort) return endpointException(status, 'connect', address, port);
+  const error = endpointException(status, 'connect', address, port, `${localAddress}:${localPort}`);
+  return Object.assign(error, { localAddress, localPort });
+}
+
+/** The one attempt is over. */
+function settleConnect(socket: NetSocket, link: Link, target: Target, status: number, mark: ConnectMark): void {
+  if (link.stale || socket.destroyed) return;
+  if (status === 0) {
+    connected(socket, link, mark);
+    return;
+  }
+  socket.connecting = false;
+  if (target.family !== undefined && isImmediate(status)) {
+    socket.destroy(immediateError(status, target, link.handle!));
+    return;
+  }
+  const error = answeredError(status, target);
+  socket.emit('connectionAttemptFailed', target.address, target.port, target.family, error);
+  socket.destroy(error);
+}
+
+/** The connection stands. */
+export function connected(socket: NetSocket, link: Link, mark: ConnectMark): void {
+  socket.connecting = false;
+  socket._sockname = null;
+  link.connected = true;
+  socket._unrefTimer();
+  applySettings(socket, link.handle!);
+  socket.emit('connect');
+  socket.emit('ready');
+  if (!socket.isPaused()) socket.read(0);
+  mark?.();
+}
+
+/** Reports an error that is known before anybody can have put a listener on the socket. */
+export function destroyNextTick(socket: NetSocket, error: Error): void {
+  process.nextTick(() => socket.destroy(error));
+}

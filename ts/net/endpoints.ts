@@ -1,0 +1,63 @@
+/**
+ * Own and other end of a connection, as core prints them; and the way back, from what users pass to what the reactor takes.
+ */
+import type core from 'node:net';
+import type { Endpoint, ListenHandle, StreamHandle } from '../reactor/index.ts';
+import { kLink, type NetSocket } from './internals.ts';
+
+/** `{ address, family, port }`; empty for UNIX-domain sockets, as core's is. */
+export type EndpointInfo = Partial<core.AddressInfo>;
+
+/** An endpoint as core prints it; a path has none of the three. */
+export function describeEndpoint(endpoint: Endpoint): EndpointInfo {
+  if ('path' in endpoint) return {};
+  return { address: endpoint.address, family: endpoint.family === 6 ? 'IPv6' : 'IPv4', port: endpoint.port };
+}
+
+/** The end of a handle where it can be had. */
+export function localInfo(handle: StreamHandle | ListenHandle): EndpointInfo {
+  const endpoint = handle.localEndpoint();
+  return typeof endpoint === 'number' ? {} : describeEndpoint(endpoint);
+}
+
+/** The end of a handle's peer where it can be had. */
+export function peerInfo(handle: StreamHandle): EndpointInfo {
+  const endpoint = handle.peerEndpoint();
+  return typeof endpoint === 'number' ? {} : describeEndpoint(endpoint);
+}
+
+/** What `socket.address()` returns: asked of the kernel once a connection. */
+export function socketName(socket: NetSocket): EndpointInfo {
+  const handle = socket[kLink]?.handle;
+  if (!handle) return {};
+  return (socket._sockname ??= localInfo(handle));
+}
+
+/** What `remoteAddress` and its like are taken from; remembered after the connection is gone. */
+export function peerName(socket: NetSocket): EndpointInfo {
+  const handle = socket[kLink]?.handle;
+  if (socket._peername || !handle || socket.connecting) return socket._peername ?? {};
+  const endpoint = handle.peerEndpoint();
+  if (typeof endpoint === 'number') return {};
+  return (socket._peername = describeEndpoint(endpoint));
+}
+
+/** `remoteAddress`, `localPort` and the like: accessors for the prototype of Socket. */
+export const endpointAccessors: PropertyDescriptorMap & ThisType<NetSocket> = {
+  remoteAddress: accessor((socket) => socket._getpeername().address),
+  remoteFamily: accessor((socket) => socket._getpeername().family),
+  remotePort: accessor((socket) => socket._getpeername().port),
+  localAddress: accessor((socket) => socket._getsockname().address),
+  localFamily: accessor((socket) => socket._getsockname().family),
+  localPort: accessor((socket) => socket._getsockname().port),
+};
+
+function accessor(read: (socket: NetSocket) => unknown): PropertyDescriptor {
+  return {
+    get(this: NetSocket) {
+      return read(this);
+    },
+    enumerable: true,
+    configurable: false,
+  };
+}

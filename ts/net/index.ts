@@ -1,0 +1,71 @@
+/**
+ * `node:net` over io_uring: same names, signatures, events, options, defaults and errors. Where io_uring cannot be used these are core's
+ * own exports; `support()` of the main entry point tells why.
+ *
+ * @packageDocumentation
+ */
+import core from 'node:net';
+import { selectBackend } from '../support.ts';
+import * as ring from './module.ts';
+
+const chosen = (selectBackend() === 'uring' ? ring : core) as unknown as typeof core & typeof ring;
+
+/**
+ * A TCP or UNIX-domain connection: a Duplex, as core's.
+ *
+ * `instanceof` works both ways between this class and core's.
+ */
+export const Socket = chosen.Socket;
+export type Socket = core.Socket;
+
+/** Takes connections, as core's. */
+export const Server = chosen.Server;
+export type Server = core.Server;
+
+/** Old name of {@link Socket}. */
+export const Stream = chosen.Socket;
+export type Stream = core.Socket;
+
+/** Makes a server: `(options?, connectionListener?)`. */
+export const createServer = chosen.createServer;
+
+/** Makes a socket and connects it: `(options[, cb])`, `(port[, host][, cb])` or `(path[, cb])`. */
+export const connect = chosen.connect as typeof core.connect;
+/** Same as {@link connect}. */
+export const createConnection = chosen.connect as typeof core.createConnection;
+
+// They touch no I/O, and core's own options check for their classes.
+export const { BlockList, SocketAddress, isIP, isIPv4, isIPv6 } = core;
+export type BlockList = core.BlockList;
+export type SocketAddress = core.SocketAddress;
+
+// One setting for core's sockets and ours.
+export const {
+  getDefaultAutoSelectFamily,
+  setDefaultAutoSelectFamily,
+  getDefaultAutoSelectFamilyAttemptTimeout,
+  setDefaultAutoSelectFamilyAttemptTimeout,
+} = core;
+
+/** @internal */
+export const { _createServerHandle, _normalizeArgs, _setSimultaneousAccepts } = chosen;
+
+export type {
+  AddressInfo,
+  ConnectOpts,
+  DropArgument,
+  IpcNetConnectOpts,
+  IpcSocketConnectOpts,
+  IPVersion,
+  ListenOptions,
+  LookupFunction,
+  NetConnectOpts,
+  OnReadOpts,
+  ServerOpts,
+  SocketAddressInitOptions,
+  SocketConnectOpts,
+  SocketConstructorOpts,
+  SocketReadyState,
+  TcpNetConnectOpts,
+  TcpSocketConnectOpts,
+} from 'node:net';

@@ -1,0 +1,66 @@
+/**
+ * What the files of this folder know of sockets and servers, and their users do not. Kept under symbols, so that the classes look
+ * like core's from outside.
+ */
+import type core from 'node:net';
+import type { Link } from './link.ts';
+import type { UserBuffer } from './user-buffer.ts';
+
+/** The socket's connection; null exactly where core's `_handle` would be. */
+export const kLink = Symbol('link');
+/** The inactivity timer; null where none is set. */
+export const kTimer = Symbol('timer');
+/** The `onread` option. */
+export const kUserBuffer = Symbol('user buffer');
+/** Byte counts of a connection that is closed. */
+export const kBytesRead = Symbol('bytes read');
+export const kBytesWritten = Symbol('bytes written');
+/** Options that were asked for, to be set as soon as there is a descriptor. */
+export const kSettings = Symbol('settings');
+
+/** How the stream wants to hear that something is done. */
+export type WriteCallback = (error?: Error | null) => void;
+
+/** Socket options as last asked for. */
+export interface Settings {
+  noDelay: boolean;
+  keepAlive: boolean;
+  /** Seconds; 0 leaves the system's. */
+  keepAliveDelay: number;
+  /** 0 to 255; -1 leaves the system's. */
+  typeOfService: number;
+}
+
+/** A socket seen from inside. */
+export interface NetSocket extends core.Socket {
+  [kLink]: Link | null;
+  [kTimer]: NodeJS.Timeout | null;
+  [kUserBuffer]: UserBuffer | null;
+  [kBytesRead]: number;
+  [kBytesWritten]: number;
+  [kSettings]: Settings;
+
+  connecting: boolean;
+  timeout?: number;
+  _parent: NetSocket | null;
+  _host: string | null;
+  _hadError: boolean;
+  _peername: core.AddressInfo | object | null;
+  _sockname: core.AddressInfo | object | null;
+  _pendingData: unknown;
+  _pendingEncoding: string;
+  server: unknown;
+  _server: { _connections: number; _emitCloseIfDrained?: () => void } | null;
+  blockList?: core.BlockList;
+  resetAndClosing: boolean;
+  autoSelectFamilyAttemptedAddresses: string[];
+
+  emit(event: string | symbol, ...args: any[]): boolean;
+  once(event: string | symbol, listener: (...args: any[]) => void): this;
+  _undestroy(): void;
+  _unrefTimer(): void;
+  _onTimeout(): void;
+  _reset(): NetSocket;
+  _getpeername(): Partial<core.AddressInfo>;
+  _getsockname(): Partial<core.AddressInfo>;
+}

@@ -1,0 +1,223 @@
+/**
+ * What ties a socket to the ring: one link for every connection, from `connect()` or accept until the descriptor is closed.
+ *
+ * The link hears the handle's events and moves them into the stream. It is the hot path: shared functions instead of closures, one
+ * callback field for each request that can be under way, timers touched only where one is set.
+ */
+import type { AsyncResource } from 'node:async_hooks';
+import { setImmediate } from 'node:timers';
+import { errnoException } from '../errors.ts';
+import type { StreamHandle } from '../reactor/index.ts';
+import { captureContext } from './async-context.ts';
+import { touchTimeout } from './timeout.ts';
+import { kLink, type NetSocket, type WriteCallback } from './internals.ts';
+import type { UserBuffer } from './user-buffer.ts';
+
+/** See the head of this file. A socket has a link exactly while core's would have a `_handle`. */
+export class Link {
+  readonly socket: NetSocket;
+  /** Context of everything the handle reports by itself. */
+  readonly scope: AsyncResource;
+  /** Null while the address family is not known yet, and for good where opening failed. */
+  handle: StreamHandle | null = null;
+  /** Whether the connection stands. */
+  connected = false;
+  /** Whether data is wanted: what core calls `_handle.reading`. */
+  reading = false;
+  /** Where the socket's `onread` option wants its bytes. */
+  userBuffer: UserBuffer | null = null;
+  /** Whether this link keeps the process alive; kept here for the handle that is still to be opened. */
+  referenced = true;
+  /** Size of the queue when the timeout last looked, or at the last write. 0: nothing under way. */
+  lastQueueSize = 0;
+
+  #unix: boolean | undefined;
+  #writeDone: WriteCallback | null = null;
+  #writeScope: AsyncResource | null = null;
+  #endDone: WriteCallback | null = null;
+  #endScope: AsyncResource | null = null;
+  #hadError = false;
+
+  constructor(socket: NetSocket, unix?: boolean) {
+    this.socket = socket;
+    this.#unix = unix;
+    this.scope = captureContext(unix === true ? 'PIPEWRAP' : 'TCPWRAP');
+  }
+
+  /** Whether this is a UNIX-domain connection. Asked of the kernel on the first call where it is not known. */
+  get unix(): boolean {
+    if (this.#unix === undefined) {
+      const endpoint = this.handle?.localEndpoint();
+      this.#unix = typeof endpoint === 'object' && 'path' in endpoint;
+    }
+    return this.#unix;
+  }
+
+  /** Takes over an open handle. */
+  attach(handle: StreamHandle): void {
+    this.handle = handle;
+    handle.owner = this;
+    handle.onread = onRead;
+    handle.onend = onEnd;
+    handle.onwrite = onWrite;
+    handle.onshutdown = onShutdown;
+    if (!this.referenced) handle.unref();
+  }
+
+  /** Sets whether this connection keeps the process alive. */
+  reference(wanted: boolean): void {
+    this.referenced = wanted;
+    if (wanted) this.handle?.ref();
+    else this.handle?.unref();
+  }
+
+  /** Asks for data. */
+  startReading(): void {
+    if (this.reading) return;
+    this.reading = true;
+    if (this.userBuffer?.release(this) === true) return;
+    this.handle?.readStart();
+  }
+
+  /** Asks for no more. What is already on its way still comes. */
+  stopReading(): void {
+    if (!this.reading) return;
+    this.reading = false;
+    this.handle?.readStop();
+  }
+
+  /** Notes down who waits for the write that the caller is about to start. */
+  expectWrite(done: WriteCallback): void {
+    this.#writeDone = done;
+    this.#writeScope = captureContext('WRITEWRAP');
+  }
+
+  /** Whether a write is under way. */
+  get writing(): boolean {
+    return this.#writeDone !== null;
+  }
+
+  /** Ends the writing side after everything written so far. */
+  shutdown(handle: StreamHandle, done: WriteCallback): void {
+    this.#endDone = done;
+    this.#endScope = captureContext('SHUTDOWNWRAP');
+    handle.shutdown();
+  }
+
+  /**
+   * Closes the descriptor; the socket's 'close' follows.
+   *
+   * @param hadError what 'close' tells its listeners
+   * @param reset let the peer see a reset instead of an end
+   */
+  close(hadError: boolean, reset: boolean): void {
+    this.#hadError = hadError;
+    const { handle } = this;
+    if (handle === null) {
+      setImmediate(closed, this);
+      return;
+    }
+    handle.onclose = onClose;
+    if (reset) handle.reset();
+    else handle.close();
+  }
+
+  /** Whether the socket has moved on: it was destroyed, and may even be connecting anew. */
+  get stale(): boolean {
+    return this.socket[kLink] !== this;
+  }
+
+  /** Runs in the context of the write. */
+  finishWrite(status: number, done: WriteCallback): void {
+    const { socket } = this;
+    if (this.stale) {
+      // Of no interest to a socket that has started over with another link: its stream has forgotten about this write.
+      if (socket.destroyed) done(null);
+      return;
+    }
+    if (status < 0) {
+      done(errnoException(status, 'write'));
+      return;
+    }
+    touchTimeout(socket);
+    this.lastQueueSize = 0;
+    done(null);
+  }
+
+  /** Runs in the handle's context. */
+  deliver(bytes: Buffer): void {
+    const { socket } = this;
+    if (this.stale) return;
+    touchTimeout(socket);
+    if (this.userBuffer !== null) this.userBuffer.take(this, bytes);
+    else if (!socket.push(bytes)) this.stopReading();
+  }
+
+  /** Runs in the handle's context. */
+  deliverEnd(status: number): void {
+    const { socket } = this;
+    if (this.stale) return;
+    touchTimeout(socket);
+    if (status < 0) {
+      socket.destroy(errnoException(status, 'read'));
+      return;
+    }
+    if (this.userBuffer?.holdEnd() === true || socket.readableEnded) return;
+    socket.push(null);
+    socket.read(0);
+  }
+
+  /** Runs in the handle's context. */
+  emitClose(): void {
+    this.socket.emit('close', this.#hadError);
+  }
+
+  /** The write that was under way is over. */
+  settleWrite(status: number): void {
+    const done = this.#writeDone;
+    const scope = this.#writeScope;
+    if (done === null || scope === null) return;
+    this.#writeDone = null;
+    this.#writeScope = null;
+    scope.runInAsyncScope(this.finishWrite, this, status, done);
+    scope.emitDestroy();
+  }
+
+  /** The writing side is shut down, or never will be: either way nobody is left who could be told of an error. */
+  settleShutdown(): void {
+    const done = this.#endDone;
+    const scope = this.#endScope;
+    if (done === null || scope === null) return;
+    this.#endDone = null;
+    this.#endScope = null;
+    scope.runInAsyncScope(done, undefined);
+    scope.emitDestroy();
+  }
+}
+
+function onRead(this: StreamHandle, bytes: Buffer): void {
+  const link = this.owner as Link;
+  link.scope.runInAsyncScope(link.deliver, link, bytes);
+}
+
+function onEnd(this: StreamHandle, status: number): void {
+  const link = this.owner as Link;
+  link.scope.runInAsyncScope(link.deliverEnd, link, status);
+}
+
+function onWrite(this: StreamHandle, status: number): void {
+  (this.owner as Link).settleWrite(status);
+}
+
+function onShutdown(this: StreamHandle): void {
+  (this.owner as Link).settleShutdown();
+}
+
+function onClose(this: StreamHandle): void {
+  closed(this.owner as Link);
+}
+
+function closed(link: Link): void {
+  link.scope.runInAsyncScope(link.emitClose, link);
+  link.scope.emitDestroy();
+}

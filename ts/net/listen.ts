@@ -1,0 +1,275 @@
+/**
+ * `server.listen()`: its many forms, and how a listening socket comes about.
+ */
+import cluster from 'node:cluster';
+import diagnostics from 'node:diagnostics_channel';
+import dns from 'node:dns';
+import { addAbortListener } from 'node:events';
+import { chmodSync, statSync } from 'node:fs';
+import { constants } from 'node:os';
+import process from 'node:process';
+import {
+  describedEndpointException,
+  ERR_INVALID_ARG_VALUE,
+  ERR_SERVER_ALREADY_LISTEN,
+  errnoException,
+  type SystemCallError,
+} from '../errors.ts';
+import { ListenHandle, SocketOption } from '../reactor/index.ts';
+import { validateAbortSignal, validatePort } from '../validate.ts';
+import { adoptListener } from './adopt.ts';
+import { isPath, normalizeArguments, portNumber } from './arguments.ts';
+import { CoreListener, ownPath, RingListener } from './listener.ts';
+import { kListener, type ListenFlags, type NetServer } from './server-internals.ts';
+
+const { errno } = constants;
+const tracing = diagnostics.tracingChannel<object>('net.server.listen');
+
+const ANY_IPV4 = '0.0.0.0';
+const ANY_IPV6 = '::';
+
+/** Connections that may wait to be accepted; the kernel rounds this up to 512. */
+const DEFAULT_BACKLOG = 511;
+
+type Backlog = number | false | undefined;
+
+/** Takes listen()'s arguments. Errors of the system come as 'error', on a later tick. */
+export function listen(server: NetServer, args: readonly unknown[]): void {
+  const [given, callback] = normalizeArguments(args);
+  if (server[kListener] !== null) throw new ERR_SERVER_ALREADY_LISTEN();
+  if (tracing.asyncStart.hasSubscribers) tracing.asyncStart.publish({ server, options: given });
+  if (callback !== null) server.once('listening', callback as () => void);
+  const backlogArgument: Backlog = portNumber(args.length > 1 && args[1]) || portNumber(args.length > 2 && args[2]);
+
+  server._listeningId++;
+  const source = given['_handle'] || given['handle'] || given;
+  const shared = ownHandle(source);
+  if (shared !== null) {
+    shareHandle(server, shared, backlogArgument);
+    return;
+  }
+  const options = source as Record<string, any>;
+  if (isCoreHandle(options) || sharesWithPrimary(options)) {
+    listenThroughCore(server, callback === null ? args : args.slice(0, -1));
+    return;
+  }
+  closeOnAbort(server, options['signal']);
+  if (typeof options['fd'] === 'number' && options['fd'] >= 0) {
+    server._listen2(null, null, null, backlogArgument, options['fd']);
+    return;
+  }
+
+  const anyPort = args.length === 0 || typeof args[0] === 'function' || ('port' in options && options['port'] == null);
+  if (anyPort) options['port'] = 0;
+  const { port, path } = options;
+  if (typeof port === 'number' || typeof port === 'string') {
+    validatePort(port, 'options.port');
+    listenOnPort(server, options, backlogArgument);
+  } else if (path && isPath(path)) {
+    listenOnPath(server, path, options, backlogArgument);
+  } else if ('port' in options || 'path' in options) {
+    throw new ERR_INVALID_ARG_VALUE('options', options);
+  } else {
+    throw new ERR_INVALID_ARG_VALUE('options', options, 'must have the property "port" or "path"');
+  }
+}
+
+/* ---- whose socket ---- */
+
+/** The handle of another server of ours, or one that `_createServerHandle()` has made. */
+function ownHandle(source: unknown): ListenHandle | null {
+  if (source instanceof ListenHandle) return source;
+  const listener = (source as Partial<NetServer>)[kListener];
+  return listener instanceof RingListener ? listener.handle : null;
+}
+
+/** Handles of core's report to core alone. */
+function isCoreHandle(source: Record<string, any>): boolean {
+  return typeof source['getAsyncId'] === 'function' && typeof source['fd'] === 'number';
+}
+
+/** A cluster worker listens on what its primary has opened, unless it asks for a socket of its own. */
+function sharesWithPrimary({ exclusive, reusePort }: Record<string, any>): boolean {
+  return cluster.isWorker && !exclusive && !reusePort;
+}
+
+function listenThroughCore(server: NetServer, args: readonly unknown[]): void {
+  const listener = new CoreListener(server);
+  server[kListener] = listener;
+  try {
+    listener.listen(args);
+  } catch (error) {
+    server[kListener] = null;
+    throw error;
+  }
+  if (server._unref) listener.reference(false);
+}
+
+function shareHandle(server: NetServer, handle: ListenHandle, backlog: Backlog): void {
+  server[kListener] = new RingListener(server, handle);
+  server._listen2(null, -1, -1, backlog);
+}
+
+/* ---- by port and by path ---- */
+
+function listenOnPort(server: NetServer, options: Record<string, any>, backlogArgument: Backlog): void {
+  const { host, ipv6Only, reusePort } = options;
+  const port = Number(options['port']) | 0;
+  const backlog: Backlog = options['backlog'] || backlogArgument;
+  const flags: ListenFlags = { ipv6Only: ipv6Only === true, reusePort: reusePort === true };
+  if (!host) {
+    // Core forgets about ipv6Only here: without a host it is both families or nothing.
+    server._listen2(null, port, 4, backlog, undefined, { reusePort: reusePort === true });
+    return;
+  }
+  const id = server._listeningId;
+  dns.lookup(host as string, (error, address, family) => {
+    if (id !== server._listeningId) return; // Closed meanwhile.
+    if (error) server.emit('error', error);
+    else server._listen2(address, port, address ? family : 4, backlog, undefined, flags);
+  });
+}
+
+function listenOnPath(server: NetServer, path: string, options: Record<string, any>, backlogArgument: Backlog): void {
+  const { readableAll, writableAll } = options;
+  if (path.startsWith('\0') && (readableAll || writableAll)) {
+    const reason = 'can not set readableAll or writableAllt to true when path is abstract unix socket';
+    throw new ERR_INVALID_ARG_VALUE('options', options, reason);
+  }
+  server._pipeName = path;
+  server._listen2(path, -1, -1, options['backlog'] || backlogArgument);
+  if (server[kListener] === null || (readableAll !== true && writableAll !== true)) return;
+  const status = openUp(path, readableAll === true, writableAll === true);
+  if (status === 0) return;
+  server[kListener].close(() => {});
+  server[kListener] = null;
+  throw errnoException(status, 'uv_pipe_chmod');
+}
+
+/** Lets all users of the machine in. @returns 0, or a negative errno */
+function openUp(path: string, readable: boolean, writable: boolean): number {
+  try {
+    const mode = statSync(path).mode & 0o7777;
+    chmodSync(path, mode | (readable ? 0o444 : 0) | (writable ? 0o222 : 0));
+    return 0;
+  } catch (error) {
+    return (error as SystemCallError).errno;
+  }
+}
+
+function closeOnAbort(server: NetServer, signal: unknown): void {
+  if (signal === undefined) return;
+  validateAbortSignal(signal, 'options.signal');
+  const close = () => {
+    server.close();
+  };
+  if (signal.aborted) {
+    process.nextTick(close);
+    return;
+  }
+  const listener = addAbortListener(signal, close);
+  server.once('close', () => listener[Symbol.dispose]());
+}
+
+/* ---- the socket itself ---- */
+
+/** Behind `server._listen2()`: opens and binds where there is no handle yet, listens, and announces it. */
+export function startListening(
+  server: NetServer,
+  address: string | null,
+  port: number | null,
+  family: number | null,
+  backlog: Backlog,
+  fd?: number,
+  flags: ListenFlags = {},
+): void {
+  let listener = server[kListener] as RingListener | null;
+  let [host, kind] = [address, family];
+  if (listener === null) {
+    let handle: ListenHandle | number | undefined;
+    if (!address && typeof fd !== 'number') {
+      // Both families through one socket where IPv6 is there, IPv4 alone where it is not.
+      handle = createListenHandle(ANY_IPV6, port, 6, fd, flags);
+      [host, kind] = isBound(handle) ? [ANY_IPV6, 6] : [ANY_IPV4, 4];
+    }
+    if (handle === undefined || !isBound(handle)) handle = createListenHandle(host, port, kind, fd, flags);
+    if (typeof handle === 'number') {
+      refuse(server, describedEndpointException(handle, 'listen', host, port));
+      return;
+    }
+    listener = new RingListener(server, handle);
+    server[kListener] = listener;
+  }
+
+  const status = listener.listen(backlog || DEFAULT_BACKLOG);
+  if (status < 0) {
+    listener.close(() => {});
+    server[kListener] = null;
+    refuse(server, describedEndpointException(status, 'listen', host, port));
+    return;
+  }
+  if (tracing.asyncEnd.hasSubscribers) tracing.asyncEnd.publish({ server });
+  server._connectionKey = `${kind}:${host}:${port}`;
+  if (server._unref) server.unref();
+  process.nextTick(announce, server);
+}
+
+/** An address that is taken is not one that cannot be had: IPv4 in its place would listen where nobody expects it. */
+function isBound(handle: ListenHandle | number): boolean {
+  return typeof handle === 'object' || handle === -errno.EADDRINUSE;
+}
+
+/**
+ * A socket bound to what is asked for: a descriptor, a path (`port` and `family` -1), or an address. Not listening yet.
+ *
+ * @returns the handle, or a negative errno
+ */
+export function createListenHandle(
+  address: string | null,
+  port: number | null,
+  family: number | null,
+  fd?: number,
+  flags: ListenFlags = {},
+): ListenHandle | number {
+  if (typeof fd === 'number' && fd >= 0) return adoptListener(fd);
+  if (port === -1 && family === -1) return bindPath(address ?? '');
+  if (address) return bindAddress(address, port ?? 0, family === 6 ? 6 : 4, flags);
+  const handle = bindAddress(ANY_IPV6, port ?? 0, 6, flags);
+  return isBound(handle) ? handle : bindAddress(ANY_IPV4, port ?? 0, 4, {});
+}
+
+function bindAddress(address: string, port: number, family: 4 | 6, flags: ListenFlags): ListenHandle | number {
+  const handle = ListenHandle.open(family === 6 ? 'tcp6' : 'tcp4');
+  if (typeof handle === 'number') return handle;
+  // Said either way: the system's default can be either.
+  if (family === 6) handle.setOption(SocketOption.Ipv6Only, flags.ipv6Only ? 1 : 0);
+  if (flags.reusePort) handle.setOption(SocketOption.ReusePort, 1);
+  const status = handle.bind({ family, address, port });
+  if (status >= 0) return handle;
+  handle.close();
+  return status;
+}
+
+function bindPath(path: string): ListenHandle | number {
+  const handle = ListenHandle.open('unix');
+  if (typeof handle === 'number') return handle;
+  const status = handle.bind({ path });
+  if (status < 0) {
+    handle.close();
+    // A directory that is not there is a place where one may not put anything, says libuv.
+    return status === -errno.ENOENT ? -errno.EACCES : status;
+  }
+  ownPath(handle, path);
+  return handle;
+}
+
+function refuse(server: NetServer, error: Error): void {
+  if (tracing.error.hasSubscribers) tracing.error.publish({ server, error });
+  process.nextTick(() => {
+    server.emit('error', error);
+  });
+}
+
+function announce(server: NetServer): void {
+  if (server[kListener] !== null) server.emit('listening');
+}

@@ -1,0 +1,143 @@
+/**
+ * What a listening server stands on: a socket of the ring, or, where only core can have one, a server of core's.
+ */
+import { unlinkSync } from 'node:fs';
+import core from 'node:net';
+import type { AsyncResource } from 'node:async_hooks';
+import { errnoException } from '../errors.ts';
+import type { ListenHandle } from '../reactor/index.ts';
+import { acceptConnection } from './accept.ts';
+import { captureContext } from './async-context.ts';
+import { describeEndpoint } from './endpoints.ts';
+import type { NetServer } from './server-internals.ts';
+
+/** Where connections come from. */
+export interface Listener {
+  /** Stops taking connections. `done` is called when the port or path is free again. */
+  close(done: () => void): void;
+  /** Sets whether this keeps the process alive. */
+  reference(wanted: boolean): void;
+  /** `{ address, family, port }`, a path, or null where it has none. */
+  address(server: NetServer): core.AddressInfo | string | null;
+}
+
+/** A listening socket of the ring. */
+export class RingListener implements Listener {
+  /** Public so that one server can take over from another: `listen(otherServer)`. */
+  readonly handle: ListenHandle;
+  readonly #scope: AsyncResource;
+
+  /** @param handle bound, not listening yet */
+  constructor(server: NetServer, handle: ListenHandle) {
+    this.handle = handle;
+    this.#scope = captureContext(boundPath(handle) === null ? 'TCPSERVERWRAP' : 'PIPESERVERWRAP');
+    handle.owner = server;
+    handle.onaccept = (peer) => this.#scope.runInAsyncScope(acceptConnection, undefined, server, peer);
+    handle.onaccepterror = (status) => this.#scope.runInAsyncScope(acceptFailed, undefined, server, status);
+  }
+
+  /** @returns 0, or a negative errno */
+  listen(backlog: number): number {
+    return this.handle.listen(backlog);
+  }
+
+  close(done: () => void): void {
+    releasePath(this.handle);
+    this.handle.onclose = () => {
+      this.#scope.emitDestroy();
+      done();
+    };
+    this.handle.close();
+  }
+
+  reference(wanted: boolean): void {
+    if (wanted) this.handle.ref();
+    else this.handle.unref();
+  }
+
+  address(server: NetServer): core.AddressInfo | string | null {
+    const endpoint = this.handle.localEndpoint();
+    if (typeof endpoint === 'number') throw errnoException(endpoint, 'address');
+    return 'path' in endpoint ? (server._pipeName ?? null) : (describeEndpoint(endpoint) as core.AddressInfo);
+  }
+}
+
+/** Paths that were made by binding here, and go when the handle is closed. */
+const ownedPaths = new WeakMap<ListenHandle, string>();
+
+/** Notes that `path` belongs to `handle`. Abstract names vanish by themselves. */
+export function ownPath(handle: ListenHandle, path: string): void {
+  if (!path.startsWith('\0')) ownedPaths.set(handle, path);
+}
+
+/** Removes the path that `handle` was bound to, if it made it. */
+export function releasePath(handle: ListenHandle): void {
+  const path = ownedPaths.get(handle);
+  if (path === undefined) return;
+  ownedPaths.delete(handle);
+  try {
+    unlinkSync(path);
+  } catch {
+    // Somebody was quicker.
+  }
+}
+
+function boundPath(handle: ListenHandle): string | null {
+  const endpoint = handle.localEndpoint();
+  return typeof endpoint === 'object' && 'path' in endpoint ? endpoint.path : null;
+}
+
+function acceptFailed(server: NetServer, status: number): void {
+  server.emit('error', errnoException(status, 'accept'));
+}
+
+/**
+ * A server of core's behind ours: for a cluster worker, whose sockets belong to the primary, and for handles of core's.
+ * Connections are core's sockets then.
+ */
+export class CoreListener implements Listener {
+  readonly #server: core.Server;
+
+  constructor(server: NetServer) {
+    const inner = new core.Server({
+      allowHalfOpen: server.allowHalfOpen,
+      pauseOnConnect: server.pauseOnConnect,
+      noDelay: server.noDelay,
+      keepAlive: server.keepAlive,
+      keepAliveInitialDelay: server.keepAliveInitialDelay * 1000,
+      highWaterMark: server.highWaterMark,
+    });
+    for (const name of ['maxConnections', 'dropMaxConnection'] as const) {
+      Object.defineProperty(inner, name, { get: () => server[name], set() {}, configurable: true });
+    }
+    Object.defineProperty(server, '_connections', {
+      get: () => (inner as unknown as NetServer)._connections,
+      set() {},
+      configurable: true,
+    });
+    inner.on('connection', (socket) => {
+      (socket as unknown as { server: unknown }).server = server;
+      server.emit('connection', socket);
+    });
+    for (const name of ['listening', 'error', 'drop'] as const) inner.on(name, (...args: any[]) => server.emit(name, ...args));
+    this.#server = inner;
+  }
+
+  /** Takes the arguments of `server.listen()`, without its callback. */
+  listen(args: readonly unknown[]): void {
+    Reflect.apply(this.#server.listen, this.#server, args);
+  }
+
+  close(done: () => void): void {
+    this.#server.close(() => done());
+  }
+
+  reference(wanted: boolean): void {
+    if (wanted) this.#server.ref();
+    else this.#server.unref();
+  }
+
+  address(): core.AddressInfo | string | null {
+    return this.#server.address();
+  }
+}

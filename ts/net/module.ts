@@ -1,0 +1,44 @@
+/**
+ * The exports of `node:net`, over io_uring.
+ */
+import diagnostics from 'node:diagnostics_channel';
+import type core from 'node:net';
+import process from 'node:process';
+import { normalizeArguments } from './arguments.ts';
+import { createListenHandle } from './listen.ts';
+import { Server, type ServerOptions } from './server.ts';
+import { Socket, type SocketOptions } from './socket.ts';
+
+export { Server, type ServerOptions } from './server.ts';
+export { Socket, type SocketOptions } from './socket.ts';
+
+const channel = diagnostics.channel('net.client.socket');
+
+/** Makes a socket and connects it. */
+export function connect(...args: any[]): core.Socket {
+  const normalized = normalizeArguments(args);
+  const options = normalized[0] as SocketOptions & { timeout?: number };
+  const socket = new Socket(options);
+  if (channel.hasSubscribers) channel.publish({ socket });
+  if (options.timeout) socket.setTimeout(options.timeout);
+  return Reflect.apply(socket.connect, socket, [normalized]) as core.Socket;
+}
+
+/** Makes a server; it does nothing until it is told to listen. */
+export function createServer(
+  options?: ServerOptions | ((socket: core.Socket) => void),
+  listener?: (socket: core.Socket) => void,
+) {
+  return new Server(options, listener);
+}
+
+let warned = false;
+
+/** Once a switch of core's on Windows; does nothing but say so. */
+export function _setSimultaneousAccepts(): void {
+  if (warned) return;
+  warned = true;
+  process.emitWarning('net._setSimultaneousAccepts() is deprecated and will be removed.', 'DeprecationWarning', 'DEP0121');
+}
+
+export { normalizeArguments as _normalizeArgs, createListenHandle as _createServerHandle };

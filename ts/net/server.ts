@@ -1,0 +1,213 @@
+/**
+ * `net.Server`: takes connections and hands them out as sockets.
+ */
+import { EventEmitter } from 'node:events';
+import core from 'node:net';
+import process from 'node:process';
+import { getDefaultHighWaterMark } from 'node:stream';
+import { promisify } from 'node:util';
+import { ERR_INVALID_ARG_TYPE, ERR_SERVER_NOT_RUNNING } from '../errors.ts';
+import { validateNumber } from '../validate.ts';
+import { isOwn, standInFor } from './lineage.ts';
+import { listen, startListening } from './listen.ts';
+import type { Listener } from './listener.ts';
+import { kClosesDue, kListener, kReleasing, type NetServer, type WorkerSockets } from './server-internals.ts';
+import { isBlockList } from './socket.ts';
+
+/** What the constructor takes beyond what core's typings tell. */
+export interface ServerOptions extends core.ServerOpts {
+  /** Addresses whose connections are closed at once. */
+  blockList?: core.BlockList;
+}
+
+type ConnectionListener = (socket: core.Socket) => void;
+type Done = (error?: Error) => void;
+
+const Base = EventEmitter as unknown as new () => NetServer;
+
+/** The members. There is no `super` in here: see socket.ts. */
+class ServerMembers extends Base {
+  override listen(...args: any[]): this {
+    listen(this, args);
+    return this;
+  }
+
+  override _listen2(...args: Parameters<NetServer['_listen2']>): void {
+    startListening(this, ...args);
+  }
+
+  override close(callback?: Done): this {
+    this._listeningId++;
+    const listener = this[kListener];
+    if (typeof callback === 'function') {
+      if (listener === null) this.once('close', () => callback(new ERR_SERVER_NOT_RUNNING()));
+      else this.once('close', callback);
+    }
+    if (listener !== null) release(this, listener);
+    closeWorkers(this);
+    return this;
+  }
+
+  override _emitCloseIfDrained(): void {
+    if (this[kListener] !== null || this._connections > 0) return;
+    if (this[kReleasing] > 0) this[kClosesDue]++;
+    else process.nextTick(emitClose, this);
+  }
+
+  override address(): core.AddressInfo | string | null {
+    return this[kListener]?.address(this) ?? this._pipeName ?? null;
+  }
+
+  override getConnections(callback: (error: Error | null, count: number) => void): this {
+    countConnections(this, (error, count) => process.nextTick(callback, error, count));
+    return this;
+  }
+
+  override ref(): this {
+    this._unref = false;
+    this[kListener]?.reference(true);
+    return this;
+  }
+
+  override unref(): this {
+    this._unref = true;
+    this[kListener]?.reference(false);
+    return this;
+  }
+
+  /** Core's child_process says here that a child holds connections of this server. */
+  _setupWorker(sockets: WorkerSockets): void {
+    this._usingWorkers = true;
+    this._workers.push(sockets);
+    sockets.once('exit', (gone) => {
+      this._workers.splice(this._workers.indexOf(gone), 1);
+    });
+  }
+
+  override async [Symbol.asyncDispose](): Promise<void> {
+    if (this[kListener] !== null) await promisify((done: Done) => this.close(done))();
+  }
+
+  /** A listener's promise was rejected, with `captureRejections`. */
+  [Symbol.for('nodejs.rejection')](error: Error, event: string | symbol, ...args: unknown[]): void {
+    if (event === 'connection') (args[0] as core.Socket).destroy(error);
+    else this.emit('error', error);
+  }
+}
+
+Object.defineProperties(ServerMembers.prototype, {
+  listening: {
+    get(this: NetServer) {
+      return this[kListener] !== null;
+    },
+    configurable: true,
+    enumerable: true,
+  },
+  // Core's child_process and cluster would take what they find here for a handle of core's.
+  _handle: { get: () => null, set() {}, configurable: true },
+});
+
+/** Gives the port or path back. 'close' waits for it, so that its listeners can listen there again. */
+function release(server: NetServer, listener: Listener): void {
+  server[kListener] = null;
+  server[kReleasing]++;
+  listener.close(() => {
+    server[kReleasing]--;
+    if (server[kReleasing] > 0) return;
+    for (; server[kClosesDue] > 0; server[kClosesDue]--) emitClose(server);
+  });
+}
+
+/** Lets go of the connections that child processes hold. */
+function closeWorkers(server: NetServer): void {
+  if (!server._usingWorkers) {
+    server._emitCloseIfDrained();
+    return;
+  }
+  let left = server._workers.length;
+  // Counts as a connection, so that 'close' waits for the workers' answers.
+  server._connections++;
+  for (const worker of server._workers) {
+    worker.close(() => {
+      if (--left > 0) return;
+      server._connections = 0;
+      server._emitCloseIfDrained();
+    });
+  }
+}
+
+function countConnections(server: NetServer, done: (error: Error | null, count?: number) => void): void {
+  let total = server._connections;
+  let left = server._workers.length;
+  if (!server._usingWorkers) {
+    done(null, total);
+    return;
+  }
+  for (const worker of server._workers) {
+    worker.getConnections((error, count) => {
+      if (left <= 0) return;
+      total += count;
+      left = error ? 0 : left - 1;
+      if (error) done(error);
+      else if (left === 0) done(null, total);
+    });
+  }
+}
+
+function emitClose(server: NetServer): void {
+  server.emit('close');
+}
+
+function construct(
+  this: NetServer | undefined,
+  given?: ServerOptions | ConnectionListener,
+  listener?: ConnectionListener,
+): unknown {
+  if (!isOwn(ServerMembers.prototype, this)) return new Server(given as ServerOptions, listener);
+  const server = this!;
+  EventEmitter.call(server as never);
+  const onConnection = typeof given === 'function' ? given : listener;
+  const options = checkOptions(typeof given === 'function' ? {} : given);
+  if (typeof onConnection === 'function') server.on('connection', onConnection);
+
+  server[kListener] = null;
+  server[kReleasing] = 0;
+  server[kClosesDue] = 0;
+  server._connections = 0;
+  server._usingWorkers = false;
+  server._workers = [];
+  server._unref = false;
+  server._listeningId = 1;
+  server.allowHalfOpen = options.allowHalfOpen || false;
+  server.pauseOnConnect = Boolean(options.pauseOnConnect);
+  server.noDelay = Boolean(options.noDelay);
+  server.keepAlive = Boolean(options.keepAlive);
+  server.keepAliveInitialDelay = ~~(options.keepAliveInitialDelay! / 1000);
+  server.highWaterMark = (options as { highWaterMark?: number }).highWaterMark ?? getDefaultHighWaterMark(false);
+  if (options.blockList !== undefined) server.blockList = options.blockList;
+  return undefined;
+}
+
+function checkOptions(given: unknown): ServerOptions {
+  if (given != null && typeof given !== 'object') throw new ERR_INVALID_ARG_TYPE('options', 'Object', given);
+  const options = { ...given } as ServerOptions & { highWaterMark?: number };
+  if (options.keepAliveInitialDelay !== undefined) {
+    validateNumber(options.keepAliveInitialDelay, 'options.keepAliveInitialDelay');
+    options.keepAliveInitialDelay = Math.max(options.keepAliveInitialDelay, 0);
+  }
+  if (options.highWaterMark !== undefined) {
+    validateNumber(options.highWaterMark, 'options.highWaterMark');
+    if (options.highWaterMark < 0) options.highWaterMark = getDefaultHighWaterMark(false);
+  }
+  if (options.blockList !== undefined && !isBlockList(options.blockList)) {
+    throw new ERR_INVALID_ARG_TYPE('options.blockList', 'net.BlockList', options.blockList);
+  }
+  return options;
+}
+
+/** See the head of this file; typed as core's class, with the additions of newer Node versions. */
+export const Server = construct as unknown as typeof core.Server & {
+  new (options?: ServerOptions | ConnectionListener, listener?: ConnectionListener): core.Server;
+};
+Object.defineProperties(Server, { name: { value: 'Server' }, length: { value: 2 } });
+standInFor(core.Server, Server, ServerMembers);

@@ -1,0 +1,347 @@
+/**
+ * `net.Socket`: a Duplex over a StreamHandle. What it does when is core's; how, is told in the files it is put together from.
+ */
+import core from 'node:net';
+import process from 'node:process';
+import { Duplex, type DuplexOptions } from 'node:stream';
+import {
+  ERR_INVALID_ARG_TYPE,
+  ERR_INVALID_ARG_VALUE,
+  ERR_INVALID_HANDLE_TYPE,
+  ERR_SOCKET_CLOSED,
+  errnoException,
+} from '../errors.ts';
+import { StreamHandle } from '../reactor/index.ts';
+import { validateInt32, validateNumber } from '../validate.ts';
+import { adoptDescriptor } from './adopt.ts';
+import { isNormalized, normalizeArguments } from './arguments.ts';
+import { connectSocket, useBuffer } from './connect.ts';
+import { counterAccessors } from './counters.ts';
+import { endpointAccessors, peerName, socketName } from './endpoints.ts';
+import { isOwn, standInFor } from './lineage.ts';
+import {
+  kBytesRead,
+  kBytesWritten,
+  kLink,
+  kSettings,
+  kTimer,
+  kUserBuffer,
+  type NetSocket,
+  type Settings,
+  type WriteCallback,
+} from './internals.ts';
+import { Link } from './link.ts';
+import { changeKeepAlive, changeNoDelay, changeTypeOfService, currentTypeOfService, NO_SETTINGS } from './settings.ts';
+import { refreshTimers, setSocketTimeout, stopTimers, timedOut } from './timeout.ts';
+import { isTlsListener } from './tls-bridge.ts';
+import { UserBuffer } from './user-buffer.ts';
+import { writeAfterPeerEnd, writeChunk, writeChunks, type QueuedChunks } from './writes.ts';
+
+/** What the constructor takes beyond what core's typings tell. */
+export interface SocketOptions extends core.SocketConstructorOpts, Omit<DuplexOptions, 'signal'> {
+  onread?: core.OnReadOpts | undefined;
+  handle?: unknown;
+  pauseOnCreate?: boolean;
+  manualStart?: boolean;
+  noDelay?: boolean;
+  keepAlive?: boolean;
+  /** In milliseconds. */
+  keepAliveInitialDelay?: number;
+  typeOfService?: number;
+  blockList?: core.BlockList;
+}
+
+// Duplex at run time; core's class for the compiler, whose overloads and events are also ours.
+const Base = Duplex as unknown as new () => NetSocket;
+
+/**
+ * The members. There is no `super` in here: once core's prototype is in the chain (see lineage.ts) it would mean core's.
+ */
+class SocketMembers extends Base {
+  override connect(...args: any[]): this {
+    connectSocket(this, isNormalized(args[0]) ? args[0] : normalizeArguments(args));
+    return this;
+  }
+
+  override _read(size: number): void {
+    const link = this[kLink];
+    if (this.connecting || link === null) this.once('connect', () => this._read(size));
+    else link.startReading();
+  }
+
+  override _write(data: any, encoding: BufferEncoding, callback: WriteCallback): void {
+    writeChunk(this, data, encoding, callback);
+  }
+
+  override _writev(chunks: QueuedChunks, callback: WriteCallback): void {
+    writeChunks(this, chunks, callback);
+  }
+
+  override _final(callback: WriteCallback): void {
+    if (this.pending) {
+      this.once('connect', () => this._final(callback));
+      return;
+    }
+    const link = this[kLink]!;
+    link.shutdown(link.handle!, callback);
+  }
+
+  override _destroy(error: Error | null, callback: WriteCallback): void {
+    this.connecting = false;
+    stopTimers(this);
+    const link = this[kLink];
+    if (link === null) {
+      callback(error);
+      process.nextTick(emitClose, this);
+    } else {
+      this[kBytesRead] = link.handle?.bytesRead ?? 0;
+      this[kBytesWritten] = link.handle?.bytesWritten ?? 0;
+      const reset = this.resetAndClosing;
+      if (reset) this.resetAndClosing = false;
+      link.close(Boolean(error), reset);
+      this[kLink] = null;
+      this._sockname = null;
+      callback(error);
+    }
+    if (this._server) {
+      this._server._connections--;
+      this._server._emitCloseIfDrained?.();
+    }
+  }
+
+  // Without an `onread` buffer these three are the stream's: reading stops by backpressure alone.
+  override pause(): this {
+    if (this[kUserBuffer] !== null && !this.connecting) this[kLink]?.stopReading();
+    Duplex.prototype.pause.call(this);
+    return this;
+  }
+
+  override resume(): this {
+    if (this[kUserBuffer] !== null && !this.connecting) this[kLink]?.startReading();
+    Duplex.prototype.resume.call(this);
+    return this;
+  }
+
+  override read(size?: number): any {
+    if (this[kUserBuffer] !== null && !this.connecting) this[kLink]?.startReading();
+    return Duplex.prototype.read.call(this, size);
+  }
+
+  override once(event: string | symbol, listener: (...args: any[]) => void): this {
+    if (event === 'connect' && this[kLink]?.connected === true && isTlsListener(listener)) process.nextTick(listener);
+    else Duplex.prototype.once.call(this, event, listener);
+    return this;
+  }
+
+  override end(...args: any[]): this {
+    Reflect.apply(Duplex.prototype.end, this, args);
+    return this;
+  }
+
+  override destroySoon(): void {
+    if (this.writable) this.end();
+    if (this.writableFinished) this.destroy();
+    else this.once('finish', this.destroy);
+  }
+
+  override resetAndDestroy(): this {
+    const link = this[kLink];
+    if (link === null) this.destroy(new ERR_SOCKET_CLOSED());
+    else if (link.unix) throw new ERR_INVALID_HANDLE_TYPE();
+    else if (this.connecting) this.once('connect', () => this._reset());
+    else this._reset();
+    return this;
+  }
+
+  override _reset(): this {
+    this.resetAndClosing = true;
+    this.destroy();
+    return this;
+  }
+
+  override setTimeout(delay: number, listener?: () => void): this {
+    setSocketTimeout(this, delay, listener);
+    return this;
+  }
+
+  override _onTimeout(): void {
+    timedOut(this);
+  }
+
+  override _unrefTimer(): void {
+    refreshTimers(this);
+  }
+
+  override setNoDelay(enable: boolean = true): this {
+    changeNoDelay(this, Boolean(enable));
+    return this;
+  }
+
+  override setKeepAlive(enable?: boolean, initialDelay?: number): this {
+    changeKeepAlive(this, Boolean(enable), ~~(initialDelay! / 1000));
+    return this;
+  }
+
+  setTypeOfService(value: number): this {
+    validateInt32(value, 'tos', 0, 255);
+    const status = changeTypeOfService(this, value);
+    if (status < 0) throw errnoException(status, 'setTypeOfService');
+    return this;
+  }
+
+  getTypeOfService(): number {
+    const value = currentTypeOfService(this);
+    if (value < 0) throw errnoException(value, 'getTypeOfService');
+    return value;
+  }
+
+  override address(): core.AddressInfo | {} {
+    return this._getsockname();
+  }
+
+  override _getsockname() {
+    return socketName(this);
+  }
+
+  override _getpeername() {
+    return peerName(this);
+  }
+
+  override ref(): this {
+    const link = this[kLink];
+    if (link === null) this.once('connect', this.ref);
+    else link.reference(true);
+    return this;
+  }
+
+  override unref(): this {
+    const link = this[kLink];
+    if (link === null) this.once('connect', this.unref);
+    else link.reference(false);
+    return this;
+  }
+}
+
+Object.defineProperties(SocketMembers.prototype, {
+  ...endpointAccessors,
+  ...counterAccessors,
+  // Core's http and tls would talk to what they find here, in C++ or by methods of core's handles.
+  _handle: { get: () => null, set() {}, configurable: true },
+});
+
+// What few sockets ever set does not take room in all of them.
+Object.assign(SocketMembers.prototype, {
+  _host: null,
+  _parent: null,
+  _server: null,
+  _hadError: false,
+  _peername: null,
+  _sockname: null,
+  _pendingData: null,
+  _pendingEncoding: '',
+  resetAndClosing: false,
+  [kUserBuffer]: null,
+  [kBytesRead]: 0,
+  [kBytesWritten]: 0,
+  [kSettings]: NO_SETTINGS,
+});
+
+function construct(this: NetSocket | undefined, given?: SocketOptions | number): unknown {
+  if (!isOwn(SocketMembers.prototype, this)) return new Socket(given as SocketOptions);
+  const socket = this!;
+  const options = checkOptions(given);
+  const handle = takeHandle(options);
+  if (handle === FOREIGN) return new core.Socket(options);
+
+  socket.connecting = false;
+  socket[kLink] = null;
+  socket[kTimer] = null;
+  Duplex.call(socket, toStreamOptions(options));
+  socket.server = null;
+  socket.on('end', onPeerEnd);
+
+  setUp(socket, options);
+  if (handle !== null) start(socket, handle, options);
+  return undefined;
+}
+
+function checkOptions(given: SocketOptions | number | undefined): SocketOptions {
+  if (typeof given === 'number') return { fd: given };
+  const options = given ?? {};
+  for (const name of ['objectMode', 'readableObjectMode', 'writableObjectMode'] as const) {
+    if (options[name]) throw new ERR_INVALID_ARG_VALUE(`options.${name}`, options[name], 'is not supported');
+  }
+  if (options.keepAliveInitialDelay !== undefined) {
+    validateNumber(options.keepAliveInitialDelay, 'options.keepAliveInitialDelay');
+    if (options.keepAliveInitialDelay < 0) options.keepAliveInitialDelay = 0;
+  }
+  if (options.blockList !== undefined && !isBlockList(options.blockList)) {
+    throw new ERR_INVALID_ARG_TYPE('options.blockList', 'net.BlockList', options.blockList);
+  }
+  if (options.typeOfService !== undefined) validateInt32(options.typeOfService, 'options.typeOfService', 0, 255);
+  return options;
+}
+
+/** Whether `value` is what a `blockList` option takes. */
+export function isBlockList(value: unknown): boolean {
+  return value instanceof core.BlockList;
+}
+
+/** Stands for a handle of core's, which only core's sockets can work with. */
+const FOREIGN = Symbol('foreign handle');
+
+function takeHandle({ handle, fd }: SocketOptions): StreamHandle | typeof FOREIGN | null {
+  if (handle) return handle instanceof StreamHandle ? handle : FOREIGN;
+  if (fd === undefined) return null;
+  return adoptDescriptor(fd) ?? FOREIGN;
+}
+
+function toStreamOptions(options: SocketOptions): DuplexOptions {
+  return {
+    ...(options as DuplexOptions),
+    allowHalfOpen: Boolean(options.allowHalfOpen),
+    // 'close' is emitted when the descriptor is closed, with `hadError`.
+    emitClose: false,
+    autoDestroy: true,
+    decodeStrings: false,
+  };
+}
+
+function setUp(socket: NetSocket, options: SocketOptions): void {
+  const buffer = UserBuffer.from(options.onread);
+  if (buffer !== null) socket[kUserBuffer] = buffer;
+  if (options.blockList !== undefined) socket.blockList = options.blockList;
+  const { noDelay, keepAlive, keepAliveInitialDelay, typeOfService } = options;
+  if (!noDelay && !keepAlive && typeOfService === undefined) return;
+  socket[kSettings] = {
+    noDelay: Boolean(noDelay),
+    keepAlive: Boolean(keepAlive),
+    keepAliveDelay: ~~(keepAliveInitialDelay! / 1000),
+    typeOfService: typeOfService ?? -1,
+  } satisfies Settings;
+}
+
+/** Begins with a handle that is connected already. */
+function start(socket: NetSocket, handle: StreamHandle, options: SocketOptions): void {
+  const link = new Link(socket);
+  link.connected = true;
+  link.attach(handle);
+  socket[kLink] = link;
+  useBuffer(socket, link);
+  if (options.readable === false) return;
+  if (options.pauseOnCreate) (socket as { readableFlowing: boolean | null }).readableFlowing = false;
+  else if (!options.manualStart) socket.read(0);
+}
+
+function onPeerEnd(this: NetSocket): void {
+  if (!this.allowHalfOpen) this.write = writeAfterPeerEnd;
+}
+
+function emitClose(socket: NetSocket): void {
+  socket.emit('close');
+}
+
+/** See the head of this file; typed as core's class, with the additions of newer Node versions. */
+export const Socket = construct as unknown as typeof core.Socket & { new (options?: SocketOptions): core.Socket };
+Object.defineProperty(Socket, 'name', { value: 'Socket' });
+standInFor(core.Socket, Socket, SocketMembers);

@@ -1,0 +1,134 @@
+/**
+ * From the stream's chunks to the handle's writes. The stream sees to it that there is one at a time.
+ */
+import { Buffer } from 'node:buffer';
+import { ERR_SOCKET_CLOSED, ERR_SOCKET_CLOSED_BEFORE_CONNECTION, plainCodedError } from '../errors.ts';
+import type { StreamHandle } from '../reactor/index.ts';
+import process from 'node:process';
+import { Duplex } from 'node:stream';
+import { kLink, kTimer, type NetSocket, type WriteCallback } from './internals.ts';
+import { touchTimeout } from './timeout.ts';
+
+/** A chunk as Writable queues it. */
+export interface QueuedChunk {
+  chunk: string | Uint8Array;
+  encoding: BufferEncoding;
+}
+
+/** What Writable hands to `_writev`: marked where there are no strings among the chunks. */
+export type QueuedChunks = QueuedChunk[] & { allBuffers?: boolean };
+
+type Encoding = 'utf8' | 'latin1' | 'ascii' | 'ucs2';
+
+/** Encodings that the handle writes without a buffer in between. */
+const DIRECT: Readonly<Record<string, Encoding>> = {
+  __proto__: null as never,
+  utf8: 'utf8',
+  'utf-8': 'utf8',
+  latin1: 'latin1',
+  binary: 'latin1',
+  ascii: 'ascii',
+  ucs2: 'ucs2',
+  'ucs-2': 'ucs2',
+  utf16le: 'ucs2',
+  'utf-16le': 'ucs2',
+};
+
+/** One chunk. `encoding` is `buffer` for bytes. */
+export function writeChunk(socket: NetSocket, data: string | Uint8Array, encoding: BufferEncoding, done: WriteCallback): void {
+  if (typeof data === 'string' && (encoding as string) === 'buffer') throw textIsNoBuffer();
+  const handle = beginWrite(socket, data, encoding, done);
+  if (handle === null) return;
+  if (typeof data === 'string') writeText(handle, data, encoding);
+  else handle.write(data);
+  noteQueue(socket, handle);
+}
+
+/** Several chunks that piled up while another write was under way, or between cork() and uncork(). */
+export function writeChunks(socket: NetSocket, chunks: QueuedChunks, done: WriteCallback): void {
+  const handle = beginWrite(socket, chunks, '', done);
+  if (handle === null) return;
+  const encoding = commonEncoding(chunks);
+  if (encoding !== undefined) handle.writeString(joinText(chunks), encoding);
+  else handle.writev(chunks.map(toBytes));
+  noteQueue(socket, handle);
+}
+
+/** @returns the handle to write to; null where there is none now, and `done` is, or will be, taken care of */
+function beginWrite(socket: NetSocket, data: unknown, encoding: string, done: WriteCallback): StreamHandle | null {
+  if (socket.connecting) {
+    holdUntilConnected(socket, data, encoding, done);
+    return null;
+  }
+  const link = socket[kLink];
+  if (link === null || link.handle === null) {
+    done(new ERR_SOCKET_CLOSED());
+    return null;
+  }
+  touchTimeout(socket);
+  link.expectWrite(done);
+  return link.handle;
+}
+
+/** The timeout tells a stalled write from a slow one by the size of the queue. */
+function noteQueue(socket: NetSocket, handle: StreamHandle): void {
+  if (socket[kTimer] !== null) socket[kLink]!.lastQueueSize = handle.writeQueueSize;
+}
+
+function holdUntilConnected(socket: NetSocket, data: unknown, encoding: string, done: WriteCallback): void {
+  socket._pendingData = data;
+  socket._pendingEncoding = encoding;
+  const onClose = () => {
+    done(new ERR_SOCKET_CLOSED_BEFORE_CONNECTION());
+  };
+  socket.once('connect', () => {
+    socket.off('close', onClose);
+    socket._pendingData = null;
+    socket._pendingEncoding = '';
+    if (Array.isArray(data)) writeChunks(socket, data, done);
+    else writeChunk(socket, data as string | Uint8Array, encoding as BufferEncoding, done);
+  });
+  socket.once('close', onClose);
+}
+
+/** `write('text', 'buffer')`. */
+function textIsNoBuffer(): Error {
+  return Object.assign(new TypeError('Second argument must be a buffer'), { code: 'ERR_INVALID_ARG_TYPE' });
+}
+
+function writeText(handle: StreamHandle, text: string, encoding: BufferEncoding): void {
+  const direct = DIRECT[encoding];
+  if (direct === undefined) handle.write(Buffer.from(text, encoding));
+  else handle.writeString(text, direct);
+}
+
+/** The encoding of all chunks where they are text of one kind. */
+function commonEncoding(chunks: QueuedChunks): Encoding | undefined {
+  if (chunks.allBuffers) return undefined;
+  const first = chunks[0].encoding;
+  for (const { chunk, encoding } of chunks) if (typeof chunk !== 'string' || encoding !== first) return undefined;
+  return DIRECT[first];
+}
+
+function joinText(chunks: QueuedChunks): string {
+  let text = '';
+  for (const { chunk } of chunks) text += chunk as string;
+  return text;
+}
+
+function toBytes({ chunk, encoding }: QueuedChunk): Uint8Array {
+  return typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk;
+}
+
+/**
+ * `write()` of a socket whose peer has ended, and which ended itself for that reason: a plain "write after end" would blame
+ * the caller for what the peer has done.
+ */
+export function writeAfterPeerEnd(this: NetSocket, chunk: unknown, encoding?: unknown, callback?: unknown): boolean {
+  if (!this.writableEnded) return Duplex.prototype.write.call(this, chunk, encoding as BufferEncoding, callback as WriteCallback);
+  const error = plainCodedError('EPIPE', 'This socket has been ended by the other party');
+  const done = typeof encoding === 'function' ? encoding : callback;
+  if (typeof done === 'function') process.nextTick(done, error);
+  this.destroy(error);
+  return false;
+}
