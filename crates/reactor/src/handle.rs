@@ -59,6 +59,12 @@ impl Common {
         self.fd
     }
 
+    /// Whether no close request has taken the descriptor yet.
+    #[must_use]
+    pub fn has_descriptor(&self) -> bool {
+        self.descriptor.is_some()
+    }
+
     /// Gives the descriptor away, to the close request that will end it.
     pub fn take_descriptor(&mut self) -> Option<OwnedFd> {
         self.descriptor.take()

@@ -144,8 +144,8 @@ impl<K: Kernel> Reactor<K> {
         }
     }
 
-    /// Closes a handle; [`Event::Closed`] follows, after [`Event::Written`] and [`Event::ShutDown`] with `ECANCELED` for what
-    /// could not be done any more.
+    /// Closes a handle; [`Event::Closed`] follows. What was written before is offered to the kernel once, as core would have done while
+    /// it was written; what does not fit is given up, and reported with `ECANCELED` before.
     pub fn close(&mut self, id: HandleId) {
         let Some(Handle { common, resource }) = self.handles.get_mut(id) else {
             return;
@@ -154,8 +154,25 @@ impl<K: Kernel> Reactor<K> {
             return;
         }
         match resource {
-            Resource::Stream(stream) => stream.close(common, &mut self.context),
+            Resource::Stream(stream) => stream.close(),
             Resource::Listener(listener) => listener.close(&mut self.context),
+        }
+        self.proceed_with_close(id);
+    }
+
+    /// Gives a descriptor to the kernel to be closed, once its handle is closing and has nothing left to send.
+    fn proceed_with_close(&mut self, id: HandleId) {
+        let Some(Handle { common, resource }) = self.handles.get_mut(id) else {
+            return;
+        };
+        if !common.closing || !common.has_descriptor() {
+            return;
+        }
+        if let Resource::Stream(stream) = resource {
+            if stream.is_sending() {
+                return;
+            }
+            stream.give_up(common, &mut self.context);
         }
         if let Some(descriptor) = common.take_descriptor() {
             let request = Request::Close { fd: descriptor.into_raw_fd(), cancel: common.in_flight > 0 };
@@ -229,9 +246,12 @@ impl<K: Kernel> Reactor<K> {
         let mut listed = std::mem::take(&mut self.context.unsent);
         let mut done = 0;
         for &id in &listed {
-            let room = self.stream(id).is_none_or(|(stream, common, context)| stream.send(common, context, memory));
-            if !room {
-                break;
+            // One that is closing sends as well: what was written before the close.
+            if let Some(Handle { common, resource: Resource::Stream(stream) }) = self.handles.get_mut(id) {
+                if !stream.send(common, &mut self.context, memory) {
+                    break;
+                }
+                self.proceed_with_close(id);
             }
             done += 1;
         }
@@ -279,7 +299,9 @@ impl<K: Kernel> Reactor<K> {
             (_, OperationKind::Close) => {}
             _ => debug_assert!(false, "an operation of another resource's kind"),
         }
-        if common.closing && common.in_flight == 0 {
+        if common.closing && common.has_descriptor() {
+            self.proceed_with_close(handle_id);
+        } else if common.closing && common.in_flight == 0 {
             context.events.push_back(Event::Closed { handle: handle_id });
             self.handles.remove(handle_id);
         } else if let Some(accepted) = accepted {
@@ -301,7 +323,7 @@ impl<K: Kernel> Reactor<K> {
         for id in self.handles.ids() {
             self.close(id);
         }
-        while self.context.operations.live() > 0 {
+        while self.handles.open() > 0 || self.context.operations.live() > 0 {
             let left = deadline.saturating_duration_since(Instant::now());
             // What waits for room in the submission queue must not wait for a completion as well.
             let wait = if self.has_work() { Wait::No } else { Wait::Until(left) };

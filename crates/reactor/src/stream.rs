@@ -9,7 +9,8 @@
 //! takes all that is queued, up to [`MAX_SLICES`] slices, and says `MSG_DONTWAIT`: the kernel copies what fits while it takes the
 //! request, so that it never holds memory that belongs to JavaScript. What did not fit waits for `POLLOUT` and goes again.
 //!
-//! **Closing.** What was not sent is given up and reported with `ECANCELED`; the close request cancels whatever is in flight.
+//! **Closing.** What was written in the same turn is offered to the kernel once. What does not fit is given up and reported with
+//! `ECANCELED`; then the close request cancels whatever is in flight.
 
 use std::collections::VecDeque;
 
@@ -238,9 +239,6 @@ impl Stream {
         offered: usize,
     ) {
         self.sending = Sending::Idle;
-        if common.closing {
-            return;
-        }
         match usize::try_from(result) {
             Ok(sent) => {
                 self.advance(common, context, sent);
@@ -262,8 +260,11 @@ impl Stream {
         self.shut_down_when_sent(common, context);
     }
 
-    /// Waits for room in the socket's send buffer.
+    /// Waits for room in the socket's send buffer. A stream that is closing does not wait.
     fn wait<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>) {
+        if common.closing {
+            return;
+        }
         self.sending = Sending::Waiting;
         let request = Request::PollWritable { fd: common.fd() };
         context.start(common, OperationKind::PollWritable, Owned::Nothing, &request);
@@ -319,9 +320,18 @@ impl Stream {
         }
     }
 
-    /// The handle is being closed: settles what waits.
-    pub(crate) fn close<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>) {
+    /// The handle is being closed.
+    pub(crate) fn close(&mut self) {
         self.wants_to_read = false;
+    }
+
+    /// Whether something is about to be sent, or being sent, without waiting for room.
+    pub(crate) fn is_sending(&self) -> bool {
+        matches!(self.sending, Sending::Listed | Sending::InFlight)
+    }
+
+    /// Settles what can not be done any more.
+    pub(crate) fn give_up<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>) {
         self.fail(common, context, -libc::ECANCELED);
         if std::mem::take(&mut self.shutdown) {
             context.events.push_back(Event::ShutDown { handle: common.id, status: -libc::ECANCELED });

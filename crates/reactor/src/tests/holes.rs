@@ -270,3 +270,28 @@ fn completions_that_nobody_asked_for_are_ignored() {
     bench.settle();
     bench.close_all();
 }
+
+/// As with core, which writes at once: an answer followed by `destroy()` reaches the peer.
+#[test]
+fn what_was_written_right_before_the_close_is_sent() {
+    let mut bench = bench(1, 16);
+    bench.peer(0, |it| it.window = 1000);
+    bench.reactor.read_start(bench.streams[0]);
+    bench.write(0, &[100, 20]);
+    bench.close(0);
+    bench.settle();
+    assert_eq!(bench.book(0).written, [0]);
+    assert!(bench.book(0).closed);
+}
+
+/// It does not wait for a peer that has no room.
+#[test]
+fn what_does_not_fit_right_before_the_close_is_given_up() {
+    let mut bench = bench(1, 16);
+    bench.peer(0, |it| it.window = 50);
+    bench.write(0, &[100]);
+    bench.close(0);
+    bench.settle();
+    assert_eq!(bench.book(0).written, [-libc::ECANCELED]);
+    assert!(bench.book(0).closed);
+}

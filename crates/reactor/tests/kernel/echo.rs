@@ -160,15 +160,17 @@ fn a_reset_ends_reading_and_fails_writing() {
     run(&mut [&mut node], |nodes| nodes[0].book(id).shut_down.is_some());
     assert_eq!(node.book(id).written, [-libc::EPIPE, -libc::EPIPE]);
 
-    // The other way round: ours resets, with data on its way.
+    // The other way round: ours resets, after what was written before.
     let mut peer = std_connect(&address);
     run(&mut [&mut node], |nodes| nodes[0].book(listener).accepted.len() == 2);
     let id = node.book(listener).accepted[1];
-    node.write(id, b"never read");
+    node.write(id, b"last words");
     socket::set_reset_on_close(node.reactor.descriptor(id).unwrap()).unwrap();
     node.reactor.close(id);
     run(&mut [&mut node], |nodes| nodes[0].book(id).closed);
-    assert_eq!(peer.read(&mut [0; 64]).unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+    let mut heard = Vec::new();
+    assert_eq!(peer.read_to_end(&mut heard).unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+    assert_eq!(heard, b"last words");
     node.finish();
 }
 
