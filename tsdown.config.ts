@@ -8,7 +8,17 @@ import { esmFaces } from './scripts/esm-faces.mjs';
 const entries = {
   index: 'ts/index.ts',
   net: 'ts/net/index.ts',
+  http: 'ts/http/index.ts',
+  https: 'ts/https/index.ts',
+  tls: 'ts/tls/index.ts',
+  http2: 'ts/http2/index.ts',
+  register: 'ts/register/index.ts',
+  // Loaded by the former alone.
+  'register-hooks': 'ts/register/hooks.ts',
 };
+
+/** Facades that pass everything of core's module on but for what they replace. */
+const wholes = { http: 'node:http', https: 'node:https', tls: 'node:tls', http2: 'node:http2' };
 
 // The implementation is emitted once, as CommonJS; `import` gets a thin ES module in front of the very same file, so that both
 // share one reactor and one set of classes.
@@ -30,5 +40,5 @@ export default defineConfig({
   outputOptions: { esModule: false, exports: 'named', generatedCode: { symbols: false } },
   // Protocol numbers become literals where they are used: the dispatch loop runs once a message.
   inputOptions: { optimization: { inlineConst: { mode: 'all', pass: 2 } } },
-  plugins: [esmFaces()],
+  plugins: [esmFaces(wholes)],
 });

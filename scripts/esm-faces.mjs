@@ -4,8 +4,11 @@
  * `dist/net.mjs` names the exports of `dist/net.cjs` one by one, so that tools can see them without running it, and its
  * default export is the module object itself: `import net from 'iouring-transport/net'` and `require('iouring-transport/net')`
  * give the same object.
+ *
+ * @param {Record<string, string>} [wholes] core modules whose every export an entry also has, by entry: newer Node versions know more
+ * names than can be written down here.
  */
-export function esmFaces() {
+export function esmFaces(wholes = {}) {
   return {
     name: 'esm-faces',
     generateBundle(_options, bundle) {
@@ -13,17 +16,19 @@ export function esmFaces() {
         if (chunk.type !== 'chunk' || !chunk.isEntry || !chunk.fileName.endsWith('.cjs')) continue;
         const base = chunk.fileName.slice(0, -'.cjs'.length);
         const names = chunk.exports.filter((name) => name !== 'default').sort();
-        this.emitFile({ type: 'asset', fileName: `${base}.mjs`, source: face(base, names) });
+        this.emitFile({ type: 'asset', fileName: `${base}.mjs`, source: face(base, names, wholes[base]) });
         this.emitFile({ type: 'asset', fileName: `${base}.d.mts`, source: faceTypes(base) });
       }
     },
   };
 }
 
-function face(base, names) {
+function face(base, names, whole) {
   return [
     `import implementation from './${base}.cjs';`,
-    `export const { ${names.join(', ')} } = implementation;`,
+    // What is named below takes precedence.
+    ...(whole === undefined ? [] : [`export * from '${whole}';`]),
+    ...(names.length === 0 ? [] : [`export const { ${names.join(', ')} } = implementation;`]),
     'export default implementation;',
     '',
   ].join('\n');

@@ -1,0 +1,56 @@
+/**
+ * Requests of core's http and https that take our agent where the caller names none.
+ */
+import core from 'node:http';
+import { urlToHttpOptions } from 'node:url';
+
+type Callback = (response: core.IncomingMessage) => void;
+type Options = core.RequestOptions & { _defaultAgent?: core.Agent };
+
+/** The functions of a module that make requests. */
+export interface RequestFunctions {
+  ClientRequest: typeof core.ClientRequest;
+  request: typeof core.request;
+  get: typeof core.get;
+}
+
+/**
+ * Makes them.
+ *
+ * @param defaultAgent what serves a request that has no agent of its own, asked anew for each: `globalAgent` may be exchanged
+ */
+export function requestsThrough(defaultAgent: () => core.Agent): RequestFunctions {
+  function withAgent(args: unknown[]): [Options, Callback | undefined] {
+    const [input, ...rest] = args;
+    const isUrl = typeof input === 'string' || input instanceof URL;
+    const fromUrl = isUrl ? urlToHttpOptions(typeof input === 'string' ? new URL(input) : input) : {};
+    const [options, callback] = (isUrl ? rest : args) as [Options | Callback | undefined, Callback | undefined];
+    // `_defaultAgent` is what https hands its agent over with: it serves where `agent` is absent, and is copied for `agent: false`.
+    if (typeof options === 'function') return [{ _defaultAgent: defaultAgent(), ...fromUrl }, options];
+    return [{ _defaultAgent: defaultAgent(), ...fromUrl, ...options }, callback];
+  }
+
+  function construct(this: unknown, ...args: unknown[]): core.ClientRequest {
+    return Reflect.construct(core.ClientRequest, withAgent(args), new.target ?? core.ClientRequest) as core.ClientRequest;
+  }
+  // One prototype: a request is an instance of core's class and of this one, whoever made it.
+  Object.defineProperty(construct, 'prototype', { value: core.ClientRequest.prototype, writable: false });
+  Object.defineProperty(construct, 'name', { value: 'ClientRequest' });
+
+  function request(...args: unknown[]): core.ClientRequest {
+    const [options, callback] = withAgent(args);
+    return new core.ClientRequest(options, callback);
+  }
+
+  function get(...args: unknown[]): core.ClientRequest {
+    const made = request(...args);
+    made.end();
+    return made;
+  }
+
+  return {
+    ClientRequest: construct as unknown as typeof core.ClientRequest,
+    request,
+    get,
+  };
+}

@@ -1,0 +1,44 @@
+/**
+ * What `iouring-transport/http` has of its own where io_uring works; everything else is core's.
+ */
+import core from 'node:http';
+import { connect } from '../net/module.ts';
+import { deriveFrom, method } from './derive.ts';
+import { requestsThrough } from './client.ts';
+import { serveOverRing } from './serve.ts';
+
+type AgentMembers = core.Agent & { options: core.AgentOptions & { proxyEnv?: unknown }; createConnection: Function };
+
+const coreConnection = (core.Agent.prototype as unknown as AgentMembers).createConnection;
+
+/** Core's agent with our sockets. One that goes through a proxy (`proxyEnv`, from Node 24) is core's through and through. */
+export const Agent = deriveFrom(core.Agent, {
+  members: {
+    createConnection: method(function createConnection(this: AgentMembers, ...args) {
+      if (this.options?.proxyEnv !== undefined) return Reflect.apply(coreConnection, this, args) as unknown;
+      return connect(...args);
+    }),
+  },
+});
+
+/** Core's server with our sockets. */
+export const Server = serveOverRing(core.Server);
+
+/** Makes a server: `(options?, requestListener?)`. */
+export function createServer(options?: core.ServerOptions, listener?: core.RequestListener): core.Server {
+  return new Server(options!, listener);
+}
+
+let agent: core.Agent | undefined;
+
+/** The agent of requests that name none, made when it is first asked for. Settings are those of core's. */
+export function getGlobalAgent(): core.Agent {
+  return (agent ??= new Agent({ ...(core.globalAgent as AgentMembers).options }));
+}
+
+/** Exchanges it. */
+export function setGlobalAgent(next: core.Agent): void {
+  agent = next;
+}
+
+export const { ClientRequest, request, get } = requestsThrough(getGlobalAgent);

@@ -1,0 +1,67 @@
+/**
+ * Core's servers (http, https, tls, http2) on our sockets.
+ *
+ * Each of them extends `net.Server` and adds a protocol to its 'connection'. A class derived here keeps the protocol and exchanges the `net.Server`
+ * below it: our listen, close, address and so on lie in front of core's in the prototype chain, and accepted connections are our sockets.
+ */
+import core from 'node:net';
+import { promisify } from 'node:util';
+import { kClosesDue, kListener, kReleasing, type NetServer } from '../net/server-internals.ts';
+import { Server as NetServerClass } from '../net/server.ts';
+import { deriveFrom, method, type Changes, type CoreClass } from './derive.ts';
+
+type Close = (this: NetServer, callback?: (error?: Error) => void) => unknown;
+
+const { prototype: netMembers } = NetServerClass;
+const closeListener = netMembers.close as unknown as Close;
+
+/** Makes a server class whose connections are our sockets. */
+export function serveOverRing<Class extends CoreClass>(Core: Class, changes: Omit<Changes<any>, 'members'> = {}): Class {
+  const ofProtocol = protocolMembers(Core.prototype as object);
+  const members: PropertyDescriptorMap = {};
+  for (const key of Reflect.ownKeys(netMembers)) {
+    if (key === 'constructor' || ofProtocol.has(key)) continue;
+    members[key as string] = Object.getOwnPropertyDescriptor(netMembers, key)!;
+  }
+  if (ofProtocol.has('close')) {
+    members['close'] = method(closeBoth(Core.prototype as { close: Close }));
+    members[Symbol.asyncDispose as unknown as string] = method(async function dispose(this: core.Server): Promise<void> {
+      await promisify((done: (error?: Error) => void) => this.close(done))();
+    });
+  }
+  return deriveFrom(Core, {
+    ...changes,
+    members,
+    prepare(server: NetServer) {
+      // Core's constructor has set everything else that a `net.Server` has.
+      server[kListener] = null;
+      server[kReleasing] = 0;
+      server[kClosesDue] = 0;
+      changes.prepare?.(server);
+    },
+  });
+}
+
+/** What the protocol's classes define themselves, down to core's `net.Server`. */
+function protocolMembers(prototype: object): Set<PropertyKey> {
+  const found = new Set<PropertyKey>();
+  for (let each = prototype; each !== core.Server.prototype; each = Object.getPrototypeOf(each) as object) {
+    for (const key of Reflect.ownKeys(each)) found.add(key);
+  }
+  return found;
+}
+
+/** The protocol's `close()`, which ends idle connections and timers, and then ours. */
+function closeBoth(protocol: { close: Close }): Close {
+  return function close(callback) {
+    // The former goes on to core's `net.Server`, which would take this server for one that does not listen and tell so.
+    Object.defineProperty(this, '_emitCloseIfDrained', { value() {}, configurable: true });
+    try {
+      protocol.close.call(this);
+    } finally {
+      delete (this as { _emitCloseIfDrained?: unknown })._emitCloseIfDrained;
+    }
+    closeListener.call(this, callback);
+    return this;
+  };
+}

@@ -1,0 +1,37 @@
+/**
+ * The connection below an HTTP/2 client.
+ */
+import { isIP } from 'node:net';
+import type { ClientSessionOptions, SecureClientSessionOptions } from 'node:http2';
+import type { Duplex } from 'node:stream';
+import { connect as connectPlain } from '../net/module.ts';
+import { connect as connectSecure } from '../tls/connect.ts';
+
+type Options = ClientSessionOptions & SecureClientSessionOptions & { allowHTTP1?: boolean };
+type Authority = Partial<Pick<URL, 'protocol' | 'port' | 'hostname' | 'host'>>;
+
+/** Starts connecting to an authority, over TLS unless its protocol is `http:`. */
+export function connectBelow(authority: Authority, options: Options): Duplex {
+  const host = hostOf(authority);
+  const protocol = authority.protocol || options.protocol || 'https:';
+  const port = Number(authority.port || (authority.protocol === 'http:' ? 80 : 443));
+  if (protocol === 'http:') return connectPlain({ port, host, ...options });
+  if (protocol === 'https:') {
+    const ALPNProtocols = options.allowHTTP1 === true ? ['h2', 'http/1.1'] : ['h2'];
+    const servername = isIP(host) ? undefined : host;
+    return connectSecure(port, host, { ALPNProtocols, servername, ...definedOf(options) });
+  }
+  throw Object.assign(new Error(`protocol "${protocol}" is unsupported.`), { code: 'ERR_HTTP2_UNSUPPORTED_PROTOCOL' });
+}
+
+function hostOf({ hostname, host }: Authority): string {
+  if (!hostname) return host || 'localhost';
+  return hostname.startsWith('[') ? hostname.slice(1, -1) : hostname;
+}
+
+/** Options without those that are undefined, which mean the default. */
+function definedOf(options: object): object {
+  return Object.fromEntries(
+    Object.entries(options).filter(([name, value]) => value !== undefined && name !== 'createConnection'),
+  );
+}

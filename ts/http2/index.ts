@@ -1,0 +1,27 @@
+/**
+ * `node:http2` with our sockets below its sessions. Where io_uring cannot be used these are core's own exports; `support()` of the main entry
+ * point tells why.
+ *
+ * @packageDocumentation
+ */
+import core from 'node:http2';
+import { selectBackend } from '../support.ts';
+import * as ring from './module.ts';
+
+const chosen = (selectBackend() === 'uring' ? ring : core) as unknown as typeof core;
+
+// Whatever is not named below is core's, also what newer Node versions have.
+export * from 'node:http2';
+
+/** Makes a server without TLS: `([options][, requestListener])`. */
+export const createServer = chosen.createServer;
+
+/** Makes a server with TLS: `(options[, requestListener])`. */
+export const createSecureServer = chosen.createSecureServer;
+
+/** Connects: `(authority[, options][, listener])`. */
+export const connect = chosen.connect;
+
+// Named here so that they are seen without running the module.
+export const { Http2ServerRequest, Http2ServerResponse, constants, sensitiveHeaders } = core;
+export const { getDefaultSettings, getPackedSettings, getUnpackedSettings, performServerHandshake } = core;

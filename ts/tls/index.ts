@@ -1,0 +1,39 @@
+/**
+ * `node:tls` with our sockets below its connections. Where io_uring cannot be used these are core's own exports; `support()` of the main entry
+ * point tells why.
+ *
+ * @packageDocumentation
+ */
+import core from 'node:tls';
+import { selectBackend } from '../support.ts';
+import * as ring from './module.ts';
+
+const chosen = (selectBackend() === 'uring' ? ring : core) as unknown as typeof core;
+
+// Whatever is not named below is core's, also what newer Node versions have.
+export * from 'node:tls';
+
+/** Takes TLS connections on our sockets. */
+export const Server = chosen.Server;
+export type Server = core.Server;
+
+/** TLS over a socket; over one of ours it also has that one's addresses, options and references. */
+export const TLSSocket = chosen.TLSSocket;
+export type TLSSocket = core.TLSSocket;
+
+/** Makes a server: `([options][, secureConnectionListener])`. */
+export const createServer = chosen.createServer;
+
+/** Connects: `(options[, cb])`, `(path[, options][, cb])` or `(port[, host][, options][, cb])`. */
+export const connect = chosen.connect;
+
+// Named here so that they are seen without running the module.
+export const { checkServerIdentity, createSecureContext, getCiphers, rootCertificates } = core;
+export const {
+  CLIENT_RENEG_LIMIT,
+  CLIENT_RENEG_WINDOW,
+  DEFAULT_CIPHERS,
+  DEFAULT_ECDH_CURVE,
+  DEFAULT_MAX_VERSION,
+  DEFAULT_MIN_VERSION,
+} = core;
