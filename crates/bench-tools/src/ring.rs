@@ -51,6 +51,8 @@ pub(crate) struct BufferRing {
     count: u16,
     /// Written by us alone; the kernel reads it.
     tail: u16,
+    /// Whether a buffer was given back since [`BufferRing::take_returned`] was last asked.
+    returned: bool,
 }
 
 impl BufferRing {
@@ -73,7 +75,15 @@ impl BufferRing {
             return Err(io::Error::last_os_error());
         }
         let entries = NonNull::new(memory.cast::<BufRingEntry>()).ok_or(io::ErrorKind::OutOfMemory)?;
-        let mut this = Self { entries, mapped, buffers: vec![0; usize::from(count) * size], size, count, tail: 0 };
+        let mut this = Self {
+            entries,
+            mapped,
+            buffers: vec![0; usize::from(count) * size],
+            size,
+            count,
+            tail: 0,
+            returned: false,
+        };
         // SAFETY: the mapping outlives the registration: the ring is dropped before it, or the process ends.
         unsafe { ring.submitter().register_buf_ring_with_flags(entries.as_ptr() as u64, count, group, 0)? };
         for id in 0..count {
@@ -85,6 +95,11 @@ impl BufferRing {
     /// The first `length` bytes of a buffer that the kernel gave us.
     pub(crate) fn bytes(&self, id: u16, length: usize) -> &[u8] {
         &self.buffers[usize::from(id) * self.size..][..length.min(self.size)]
+    }
+
+    /// Whether buffers were given back since this was last asked: only then is it worth receiving after ENOBUFS.
+    pub(crate) fn take_returned(&mut self) -> bool {
+        std::mem::take(&mut self.returned)
     }
 
     /// Lets the kernel have a buffer again.
@@ -102,6 +117,7 @@ impl BufferRing {
         // SAFETY: the tail lies in the first entry of the mapping, aligned for u16, and only we write it.
         let tail = unsafe { &*BufRingEntry::tail(self.entries.as_ptr()).cast::<AtomicU16>() };
         tail.store(self.tail, Ordering::Release);
+        self.returned = true;
     }
 }
 

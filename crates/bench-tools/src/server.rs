@@ -1,6 +1,7 @@
 //! Servers to compare with.
 
 mod native_floor;
+mod tokio_uring;
 
 use std::io::Write;
 
@@ -13,6 +14,8 @@ use crate::address::Address;
 pub(crate) enum Server {
     /// io_uring used directly: what there is to reach.
     NativeFloor(Options),
+    /// The same with the tokio-uring crate, as its users write it.
+    TokioUring(Options),
 }
 
 /// Options that all servers have.
@@ -48,6 +51,7 @@ impl Server {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         match self {
             Self::NativeFloor(options) => native_floor::run(&options),
+            Self::TokioUring(options) => tokio_uring::run(&options),
         }
     }
 }

@@ -54,10 +54,27 @@ pub(crate) fn cpu_time(pid: u32) -> io::Result<Duration> {
 fn from_stat(text: &str) -> Duration {
     // The second field is the name in parentheses and may hold anything; utime and stime are the 14th and 15th.
     let after_name = text.rsplit_once(')').map_or("", |(_, rest)| rest);
-    let ticks: u64 = after_name.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    ticks(after_name.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum())
+}
+
+/// CPU time that the whole machine spent working so far, without what its hypervisor took from it.
+pub(crate) fn machine_cpu_time() -> io::Result<Duration> {
+    let text = fs::read_to_string("/proc/stat")?;
+    let fields: Vec<u64> = text
+        .lines()
+        .next()
+        .map(|line| line.split_whitespace().skip(1).filter_map(|field| field.parse().ok()).collect())
+        .unwrap_or_default();
+    // user nice system idle iowait irq softirq
+    let busy = [0, 1, 2, 5, 6].iter().filter_map(|index| fields.get(*index)).sum();
+    Ok(ticks(busy))
+}
+
+/// A number of clock ticks as a time.
+fn ticks(count: u64) -> Duration {
     // SAFETY: sysconf has no preconditions.
     let per_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
-    Duration::from_secs_f64(ticks as f64 / per_second as f64)
+    Duration::from_secs_f64(count as f64 / per_second as f64)
 }
 
 /// CPU time that this process used so far.
@@ -72,9 +89,7 @@ mod tests {
     #[test]
     fn reads_times_behind_any_name() {
         let line = "42 (a b) c) S 1 2 3 4 5 6 7 8 9 10 150 50 0 0 20 0 1 0 12345";
-        // SAFETY: sysconf has no preconditions.
-        let per_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) } as f64;
-        assert_eq!(from_stat(line), Duration::from_secs_f64(200.0 / per_second));
+        assert_eq!(from_stat(line), ticks(200));
     }
 
     #[test]

@@ -35,6 +35,7 @@ struct Snapshot {
     at: Instant,
     own: Duration,
     watched: Option<Duration>,
+    machine: Duration,
 }
 
 /// Counts messages and their latencies in the window.
@@ -124,7 +125,7 @@ impl Meter {
 
     fn snapshot(&self) -> anyhow::Result<Snapshot> {
         let watched = self.options.watch.map(watch::cpu_time).transpose()?;
-        Ok(Snapshot { at: Instant::now(), own: watch::own_cpu_time(), watched })
+        Ok(Snapshot { at: Instant::now(), own: watch::own_cpu_time(), watched, machine: watch::machine_cpu_time()? })
     }
 
     /// Everything measured, as JSON: times in microseconds, rates per second.
@@ -149,9 +150,9 @@ impl Meter {
                 }),
             );
         }
-        let used = (end.own - start.own).as_secs_f64();
-        result.insert("loadCpuSeconds".into(), used.into());
-        result.insert("loadCpuShare".into(), (used / seconds).into());
+        let own = (end.own - start.own).as_secs_f64();
+        result.insert("loadCpuSeconds".into(), own.into());
+        result.insert("loadCpuShare".into(), (own / seconds).into());
         if let (Some(pid), Some(before), Some(after)) = (self.options.watch, start.watched, end.watched) {
             let used = after.saturating_sub(before).as_secs_f64();
             result.insert("serverCpuSeconds".into(), used.into());
@@ -159,6 +160,9 @@ impl Meter {
             if self.messages > 0 {
                 result.insert("serverCpuMicrosPerMessage".into(), (used * 1e6 / self.messages as f64).into());
             }
+            // Known to a clock tick only, hence perhaps a little below zero.
+            let others = (end.machine - start.machine).as_secs_f64() - used - own;
+            result.insert("othersCpuShare".into(), (others.max(0.0) / seconds).into());
             if let Ok(memory) = Memory::of(pid) {
                 result.insert("serverMemory".into(), memory.to_json());
             }

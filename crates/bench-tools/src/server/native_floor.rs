@@ -251,8 +251,11 @@ impl Floor {
         }
     }
 
-    /// Lets connections receive again for which no buffer was left. By now some have come back.
+    /// Lets connections receive again for which no buffer was left, once some have come back.
     fn feed_starved(&mut self, ring: &mut IoUring) -> io::Result<()> {
+        if self.starved.is_empty() || !self.buffers.take_returned() {
+            return Ok(());
+        }
         for _ in 0..self.starved.len() {
             if let Some(slot) = self.starved.pop_front() {
                 self.arm_receive(ring, slot)?;
