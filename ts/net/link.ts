@@ -60,6 +60,7 @@ export class Link {
     handle.onread = onRead;
     handle.onend = onEnd;
     handle.onwrite = onWrite;
+    handle.onwriteerror = onWriteError;
     handle.onshutdown = onShutdown;
     if (!this.referenced) handle.unref();
   }
@@ -86,7 +87,7 @@ export class Link {
     this.handle?.readStop();
   }
 
-  /** Notes down who waits for the write that the caller is about to start. */
+  /** Notes down who waits for the write that the caller has started. */
   expectWrite(done: WriteCallback): void {
     this.#writeDone = done;
     this.#writeScope = captureContext('WRITEWRAP');
@@ -142,6 +143,11 @@ export class Link {
     touchTimeout(socket);
     this.lastQueueSize = 0;
     done(null);
+  }
+
+  /** Runs in the handle's context: a write that was over for its caller has failed. */
+  failLate(status: number): void {
+    if (!this.stale) this.socket.destroy(errnoException(status, 'write'));
   }
 
   /** Runs in the handle's context. */
@@ -207,6 +213,11 @@ function onEnd(this: StreamHandle, status: number): void {
 
 function onWrite(this: StreamHandle, status: number): void {
   (this.owner as Link).settleWrite(status);
+}
+
+function onWriteError(this: StreamHandle, status: number): void {
+  const link = this.owner as Link;
+  link.scope.runInAsyncScope(link.failLate, link, status);
 }
 
 function onShutdown(this: StreamHandle): void {

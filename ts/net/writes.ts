@@ -39,9 +39,7 @@ export function writeChunk(socket: NetSocket, data: string | Uint8Array, encodin
   if (typeof data === 'string' && (encoding as string) === 'buffer') throw textIsNoBuffer();
   const handle = beginWrite(socket, data, encoding, done);
   if (handle === null) return;
-  if (typeof data === 'string') writeText(handle, data, encoding);
-  else handle.write(data);
-  noteQueue(socket, handle);
+  settle(socket, handle, typeof data === 'string' ? writeText(handle, data, encoding) : handle.write(data), done);
 }
 
 /** Several chunks that piled up while another write was under way, or between cork() and uncork(). */
@@ -49,9 +47,8 @@ export function writeChunks(socket: NetSocket, chunks: QueuedChunks, done: Write
   const handle = beginWrite(socket, chunks, '', done);
   if (handle === null) return;
   const encoding = commonEncoding(chunks);
-  if (encoding !== undefined) handle.writeString(joinText(chunks), encoding);
-  else handle.writev(chunks.map(toBytes));
-  noteQueue(socket, handle);
+  const over = encoding !== undefined ? handle.writeString(joinText(chunks), encoding) : handle.writev(chunks.map(toBytes));
+  settle(socket, handle, over, done);
 }
 
 /** @returns the handle to write to; null where there is none now, and `done` is, or will be, taken care of */
@@ -66,13 +63,18 @@ function beginWrite(socket: NetSocket, data: unknown, encoding: string, done: Wr
     return null;
   }
   touchTimeout(socket);
-  link.expectWrite(done);
   return link.handle;
 }
 
-/** The timeout tells a stalled write from a slow one by the size of the queue. */
-function noteQueue(socket: NetSocket, handle: StreamHandle): void {
-  if (socket[kTimer] !== null) socket[kLink]!.lastQueueSize = handle.writeQueueSize;
+/** A write has been started: it is over, or will be. The timeout tells a stalled write from a slow one by the size of the queue. */
+function settle(socket: NetSocket, handle: StreamHandle, over: boolean, done: WriteCallback): void {
+  if (over) {
+    done(null);
+    return;
+  }
+  const link = socket[kLink]!;
+  if (socket[kTimer] !== null) link.lastQueueSize = handle.writeQueueSize;
+  link.expectWrite(done);
 }
 
 function holdUntilConnected(socket: NetSocket, data: unknown, encoding: string, done: WriteCallback): void {
@@ -96,10 +98,9 @@ function textIsNoBuffer(): Error {
   return Object.assign(new TypeError('Second argument must be a buffer'), { code: 'ERR_INVALID_ARG_TYPE' });
 }
 
-function writeText(handle: StreamHandle, text: string, encoding: BufferEncoding): void {
+function writeText(handle: StreamHandle, text: string, encoding: BufferEncoding): boolean {
   const direct = DIRECT[encoding];
-  if (direct === undefined) handle.write(Buffer.from(text, encoding));
-  else handle.writeString(text, direct);
+  return direct === undefined ? handle.write(Buffer.from(text, encoding)) : handle.writeString(text, direct);
 }
 
 /** The encoding of all chunks where they are text of one kind. */

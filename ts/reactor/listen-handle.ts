@@ -38,6 +38,13 @@ export class ListenHandle extends SocketHandle {
     return status;
   }
 
+  /** As core's, the port is free again when this returns. */
+  override close(): void {
+    if (this.closed) return;
+    super.close();
+    this.reactor.native.flush();
+  }
+
   override complete(kind: Completion, result: number): void {
     switch (kind) {
       case Completion.Accepted:

@@ -64,6 +64,8 @@ export class Reactor {
   readonly #views: (Uint8Array | undefined)[] = [];
   readonly #freeViews: number[] = [];
   readonly #handles: (SocketHandle | undefined)[] = [];
+  /** Handles whose place has a new owner already: Rust has closed them, the news is still on its way. */
+  readonly #superseded = new Map<number, SocketHandle>();
   readonly #flushes: boolean;
   #flushScheduled = false;
   #holds = 0;
@@ -81,7 +83,10 @@ export class Reactor {
 
   /** Enters a handle in the table, under the number that Rust gave it. */
   register(handle: SocketHandle): void {
-    this.#handles[handle.id & INDEX_MASK] = handle;
+    const index = handle.id & INDEX_MASK;
+    const before = this.#handles[index];
+    if (before !== undefined) this.#superseded.set(before.id, before);
+    this.#handles[index] = handle;
   }
 
   /** Keeps the process alive, once more. */
@@ -153,8 +158,8 @@ export class Reactor {
       const kind: Completion = words[at];
       const id = words[at + 1];
       const result = words[at + 2];
-      const handle = this.#handles[id & INDEX_MASK];
-      if (handle === undefined || handle.id !== id) {
+      const handle = this.#find(id);
+      if (handle === undefined) {
         words[Header.Cursor] = cursor + 1;
         this.#orphan(kind, result);
         continue;
@@ -167,7 +172,7 @@ export class Reactor {
       }
       if (kind === Completion.Ended && handle.batch === batch) return;
       words[Header.Cursor] = cursor + 1;
-      if (kind === Completion.Closed) this.#handles[id & INDEX_MASK] = undefined;
+      if (kind === Completion.Closed) this.#forget(handle);
       handle.complete(kind, result);
     }
   }
@@ -196,6 +201,15 @@ export class Reactor {
       filled += size;
     }
     return bytes;
+  }
+
+  #find(id: number): SocketHandle | undefined {
+    const handle = this.#handles[id & INDEX_MASK];
+    return handle?.id === id ? handle : this.#superseded.get(id);
+  }
+
+  #forget(handle: SocketHandle): void {
+    if (!this.#superseded.delete(handle.id)) this.#handles[handle.id & INDEX_MASK] = undefined;
   }
 
   /** A completion that belongs to no handle. */

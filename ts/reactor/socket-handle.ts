@@ -4,7 +4,7 @@
  * Statuses are negative errnos, as libuv's; zero or more is success. Nothing here throws on an I/O error.
  */
 import { EBADF } from './errno.ts';
-import { Command, type Completion, Domain, type SocketOption } from './protocol.ts';
+import { Command, type Completion, Domain, SocketOption } from './protocol.ts';
 import type { NativeEndpoint } from '../native.ts';
 import type { Reactor } from './reactor.ts';
 
@@ -63,11 +63,15 @@ export abstract class SocketHandle {
     return this.closed ? -EBADF : this.reactor.native.fd(this.id);
   }
 
-  /** `bind(2)`. */
+  /**
+   * `bind(2)`, for IP with `SO_REUSEADDR` as libuv does it: connections that linger do not keep a port occupied. A port that somebody listens at is
+   * then an error of `listen`.
+   */
   bind(endpoint: Endpoint): number {
-    return 'path' in endpoint
-      ? this.reactor.native.bind(this.id, endpoint.path, NO_PORT)
-      : this.reactor.native.bind(this.id, endpoint.address, endpoint.port);
+    const { native } = this.reactor;
+    if ('path' in endpoint) return native.bind(this.id, endpoint.path, NO_PORT);
+    const status = native.setOption(this.id, SocketOption.ReuseAddress, 1);
+    return status < 0 ? status : native.bind(this.id, endpoint.address, endpoint.port);
   }
 
   /** `getsockname(2)`. */

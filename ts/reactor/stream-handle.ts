@@ -1,8 +1,13 @@
 /**
  * A connected or connecting stream socket: TCP or UNIX.
  *
- * Life of a write: its bytes are copied into the arena, or, when they are many, lent to Rust as they are; one command goes out; `onwrite` comes when
- * the kernel has taken the last byte. Until then lent bytes must not be changed (core asks the same of a write that has to wait).
+ * Life of a write: its bytes are copied into the arena, or, when they are many, lent to Rust as they are, and one command goes out.
+ *
+ * - **Copied** bytes need nobody's attention any more, so the write is over for its caller at once, as nearly every write of core's is, which hands
+ *   the bytes to the kernel at once. An error shows later, as `onwriteerror`; with core it would show at the next write.
+ * - **Lent** bytes must not be changed until `onwrite` says that the kernel has taken the last of them. The same goes for all bytes while the kernel
+ *   has not taken {@link UNCONFIRMED_LIMIT} of those copied before: that is what holds back a writer whose peer does not read.
+ *
  * The kernel never holds on to either memory: see `crates/reactor/src/stream.rs`.
  */
 import { BLOCK_SIZE } from './arena.ts';
@@ -24,6 +29,9 @@ import {
  */
 const COPY_SIZE = 8 * 1024;
 
+/** Most copied bytes of one stream that the kernel has not taken yet; further writes wait for it. */
+const UNCONFIRMED_LIMIT = 64 * 1024;
+
 /** Most bytes that one UTF-16 code unit becomes. */
 const UTF8_EXPANSION = 3;
 
@@ -42,19 +50,21 @@ export class StreamHandle extends SocketHandle {
   onread: (bytes: Buffer) => void = nothing;
   /** Nothing more will arrive: zero at the end of the stream, or an error. */
   onend: (status: number) => void = nothing;
-  /** The kernel has taken the write, or it has failed. Once for each write, never before it returns. */
+  /** The kernel has taken the write, or it has failed. Once for each write that returned false, after it has returned. */
   onwrite: (status: number) => void = nothing;
+  /** A write that returned true has failed after all. */
+  onwriteerror: (status: number) => void = nothing;
   /** The sending half has been shut down. */
   onshutdown: (status: number) => void = nothing;
   /** Bytes given to `write`. */
   bytesWritten = 0;
   /** Bytes received. */
   bytesRead = 0;
-  /** Bytes of the write that is under way. */
+  /** Bytes written that the kernel has not taken yet. */
   writeQueueSize = 0;
-  /** Where in the arena the bytes of the write under way are; -1 for nowhere. */
-  #arena = -1;
-  /** What else the write under way occupies: regions of lent views, and offsets in the arena as their negative complement. */
+  /** The writes that returned true and are not confirmed, in order: offset in the arena, length, and so on. */
+  readonly #unconfirmed: number[] = [];
+  /** What the write that returned false occupies: regions of lent views, and offsets in the arena as their negative complement. */
   #occupied: number[] | undefined = undefined;
 
   /** `socket(2)`: a handle, or a negative errno. */
@@ -106,54 +116,42 @@ export class StreamHandle extends SocketHandle {
     this.reactor.command(Command.ReadStop, this.id);
   }
 
-  /** Writes bytes. One write at a time: the next after `onwrite`. */
-  write(bytes: Uint8Array): void {
+  /** Writes bytes. True: over; false: `onwrite` follows, and the next write must wait for it. */
+  write(bytes: Uint8Array): boolean {
     const length = bytes.byteLength;
-    this.#begin(length);
     const offset = length <= COPY_SIZE ? this.reactor.arena.allocate(length) : -1;
     if (offset < 0) {
+      this.#begin(length);
       this.#lend(bytes, true);
-      return;
+      return false;
     }
     this.reactor.arena.memory.set(bytes, offset);
-    this.#arena = offset;
-    this.reactor.command(Command.Write, this.id, ARENA, offset, length, 1);
+    return this.#send(offset, length);
   }
 
-  /** Writes a string. */
-  writeString(text: string, encoding: WriteEncoding): void {
+  /** Writes a string, likewise. */
+  writeString(text: string, encoding: WriteEncoding): boolean {
     const { arena } = this.reactor;
     const most = encoding === 'utf8' ? text.length * UTF8_EXPANSION : text.length * 2;
     const offset = most <= COPY_SIZE ? arena.allocate(most) : -1;
-    if (offset < 0) {
-      this.write(Buffer.from(text, encoding));
-      return;
-    }
+    if (offset < 0) return this.write(Buffer.from(text, encoding));
     const length = arena.memory.write(text, offset, most, encoding);
     arena.shrink(offset + length);
-    this.#begin(length);
-    this.#arena = offset;
-    this.reactor.command(Command.Write, this.id, ARENA, offset, length, 1);
+    return this.#send(offset, length);
   }
 
-  /** Writes several chunks as one write. */
-  writev(chunks: readonly Uint8Array[]): void {
+  /** Writes several chunks as one, likewise. */
+  writev(chunks: readonly Uint8Array[]): boolean {
     let total = 0;
     for (const chunk of chunks) total += chunk.byteLength;
-    this.#begin(total);
     const offset = total <= COPY_SIZE ? this.reactor.arena.allocate(total) : -1;
     if (offset < 0) {
+      this.#begin(total);
       this.#writeParts(chunks);
-      return;
+      return false;
     }
-    this.#arena = offset;
-    const { memory } = this.reactor.arena;
-    let end = offset;
-    for (const chunk of chunks) {
-      memory.set(chunk, end);
-      end += chunk.byteLength;
-    }
-    this.reactor.command(Command.Write, this.id, ARENA, offset, total, 1);
+    this.#fill(offset, chunks);
+    return this.#send(offset, total);
   }
 
   /** Ends the sending half after the write under way. `onshutdown` follows. */
@@ -199,28 +197,49 @@ export class StreamHandle extends SocketHandle {
     }
   }
 
+  /** Sends what has been copied into the arena. */
+  #send(offset: number, length: number): boolean {
+    const over = this.writeQueueSize + length <= UNCONFIRMED_LIMIT;
+    this.#begin(length);
+    if (over) this.#unconfirmed.push(offset, length);
+    else (this.#occupied ??= []).push(~offset);
+    this.reactor.command(Command.Write, this.id, ARENA, offset, length, 1);
+    return over;
+  }
+
   #begin(length: number): void {
     this.begin(Activity.Writing);
     this.bytesWritten += length;
-    this.writeQueueSize = length;
+    this.writeQueueSize += length;
   }
 
+  /** The kernel has taken the oldest write, or it has failed. */
   #written(status: number): void {
     const { arena } = this.reactor;
-    if (this.#arena >= 0) {
-      arena.release(this.#arena);
-      this.#arena = -1;
+    if (this.#unconfirmed.length > 0) {
+      arena.release(this.#unconfirmed.shift()!);
+      this.writeQueueSize -= this.#unconfirmed.shift()!;
+      if (this.writeQueueSize === 0) this.finish(Activity.Writing);
+      if (status < 0) this.onwriteerror(status);
+      return;
     }
-    if (this.#occupied !== undefined) {
-      for (const region of this.#occupied) {
-        if (region < 0) arena.release(~region);
-        else this.reactor.reclaim(region);
-      }
-      this.#occupied = undefined;
+    for (const region of this.#occupied ?? []) {
+      if (region < 0) arena.release(~region);
+      else this.reactor.reclaim(region);
     }
+    this.#occupied = undefined;
     this.writeQueueSize = 0;
     this.finish(Activity.Writing);
     this.onwrite(status);
+  }
+
+  #fill(offset: number, chunks: readonly Uint8Array[]): void {
+    const { memory } = this.reactor.arena;
+    let end = offset;
+    for (const chunk of chunks) {
+      memory.set(chunk, end);
+      end += chunk.byteLength;
+    }
   }
 
   /** Many bytes: runs of small chunks are copied together, large ones are lent. */
@@ -255,11 +274,7 @@ export class StreamHandle extends SocketHandle {
       return;
     }
     (this.#occupied ??= []).push(~offset);
-    let end = offset;
-    for (const chunk of run) {
-      arena.memory.set(chunk, end);
-      end += chunk.byteLength;
-    }
+    this.#fill(offset, run);
     this.reactor.command(Command.Write, this.id, ARENA, offset, size, last ? 1 : 0);
   }
 
