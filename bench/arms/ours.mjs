@@ -8,6 +8,7 @@ const MODULE = 'iouring-transport/net';
 export default {
   name: 'ours',
   about: MODULE,
+  collectsGarbage: true,
   command: (mode, address) => [process.execPath, '--expose-gc', streamServer, MODULE, mode, address],
   // Falling back to core without a word would compare core with itself.
   env: { IOURING_TRANSPORT: 'uring' },

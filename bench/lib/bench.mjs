@@ -24,7 +24,8 @@ function choose(all, names, what) {
 
 /** Measures one arm once, with a server of its own. */
 async function measure(scenario, one, arm, options) {
-  const server = await startServer(arm, scenario.mode, scenario.address?.());
+  if (scenario.measure !== undefined) return scenario.measure(one, arm);
+  const server = await startServer(arm, one.mode ?? scenario.mode, scenario.address?.());
   try {
     const args = [...one.args, '--seconds', options.seconds, '--warmup', options.warmup];
     return await runLoad(scenario.load, server, args, options.seconds + options.warmup);

@@ -90,6 +90,7 @@ export class Child {
 export async function startServer(arm, mode, address = '127.0.0.1:0') {
   const child = new Child({ cpu: 0, command: arm.command(mode, address), env: arm.env });
   try {
+    child.collectsGarbage = arm.collectsGarbage === true;
     child.address = await child.line(10_000, `the server of ${arm.name}`);
     return child;
   } catch (error) {

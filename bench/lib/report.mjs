@@ -1,15 +1,7 @@
 /** Tables of what was measured. */
 import Table from 'cli-table3';
+import { digits, percent, short } from './format.mjs';
 import { median, ratio } from './statistics.mjs';
-
-const digits = (value, count) => (value === undefined ? '–' : value.toFixed(count));
-/** Three significant digits, without an exponent. */
-const short = (value) => {
-  if (value === undefined) return '–';
-  if (value >= 100) return Math.round(value).toLocaleString('en-US');
-  return value.toPrecision(3);
-};
-const percent = (value) => (value === undefined ? '–' : `${Math.round(value * 100)} %`);
 
 /** What a scenario with messages shows of each arm. */
 const COLUMNS = [
@@ -22,17 +14,25 @@ const COLUMNS = [
   { head: () => 'RSS MiB', of: (run) => run.serverMemory?.rssKib / 1024, show: short },
   { head: () => 'server CPU', of: (run) => run.serverCpuShare, show: percent },
   { head: () => 'load CPU', of: (run) => run.loadCpuShare, show: percent },
+  { head: () => 'other CPU', of: (run) => run.othersCpuShare, show: percent },
 ];
 
-/** What is divided by what. */
-const RATIOS = [
-  { head: 'throughput', of: (run) => run.messagesPerSecond, over: 'ours', under: 'core' },
-  { head: 'CPU', of: (run) => run.serverCpuMicrosPerMessage, over: 'ours', under: 'core' },
-  { head: 'CPU', of: (run) => run.serverCpuMicrosPerMessage, over: 'ours', under: 'native-floor' },
-  { head: 'p50', of: (run) => run.latencyMicros?.p50, over: 'ours', under: 'core' },
-  { head: 'p99', of: (run) => run.latencyMicros?.p99, over: 'ours', under: 'core' },
-  { head: 'throughput', of: (run) => run.messagesPerSecond, over: 'core-again', under: 'core' },
-  { head: 'CPU', of: (run) => run.serverCpuMicrosPerMessage, over: 'core-again', under: 'core' },
+/** What is compared, of a scenario with messages. */
+const METRICS = {
+  throughput: (run) => run.messagesPerSecond,
+  CPU: (run) => run.serverCpuMicrosPerMessage,
+  p50: (run) => run.latencyMicros?.p50,
+  p99: (run) => run.latencyMicros?.p99,
+};
+
+/** Which arms are divided by which. The last is the noise: both are the same thing. */
+const PAIRS = [
+  ['ours', 'core'],
+  ['ours', 'native-floor'],
+  ['ours', 'tokio-uring'],
+  ['ours', 'bun'],
+  ['ours', 'bun-socket'],
+  ['core-again', 'core'],
 ];
 
 const runsOf = (measured, arm) => measured.runs.filter((run) => run.arm === arm);
@@ -45,12 +45,14 @@ function rows(measured, columns, arms) {
   });
 }
 
-/** The ratios of one case that its arms allow, each with its spread over the rounds. */
+/** The ratios of one case that its arms allow: `[{ over, under, metric, median, least, greatest }]`. */
 export function ratios(measured, scenario) {
-  return (scenario.ratios ?? RATIOS).flatMap(({ head, of, over, under }) => {
-    const value = ratio(runsOf(measured, over), runsOf(measured, under), of);
-    return value === undefined ? [] : [{ name: `${head} ${over} ÷ ${under}`, ...value }];
-  });
+  return PAIRS.flatMap(([over, under]) =>
+    Object.entries(scenario.metrics ?? METRICS).flatMap(([metric, of]) => {
+      const value = ratio(runsOf(measured, over), runsOf(measured, under), of);
+      return value === undefined ? [] : [{ over, under, metric, ...value }];
+    }),
+  );
 }
 
 const headings = (columns, unit) => ['arm', ...columns.map(({ head }) => head(unit))];
@@ -61,11 +63,28 @@ export function caseTable(measured, scenario, arms) {
   const table = new Table({ head: headings(columns, scenario.unit), style: { head: [], border: [] }, colAligns: ['left'] });
   table.options.colAligns = ['left', ...columns.map(() => 'right')];
   table.push(...rows(measured, columns, arms));
-  const lines = ratios(measured, scenario).map(
-    ({ name, median: middle, least, greatest }) => `  ${name}: ${digits(middle, 2)} (${digits(least, 2)}–${digits(greatest, 2)})`,
-  );
-  return [table.toString(), ...lines].join('\n');
+  const found = ratios(measured, scenario);
+  if (found.length === 0) return table.toString();
+  const metrics = Object.keys(scenario.metrics ?? METRICS);
+  const beside = new Table({
+    head: ['ratio', ...metrics],
+    style: { head: [], border: [] },
+    colAligns: ['left', ...metrics.map(() => 'right')],
+  });
+  for (const [over, under] of pairsOf(found)) {
+    beside.push([`${over} ÷ ${under}`, ...metrics.map((metric) => withSpread(pick(found, over, under, metric)))]);
+  }
+  return `${table}\n${beside}`;
 }
+
+const pick = (found, over, under, metric) =>
+  found.find((one) => one.over === over && one.under === under && one.metric === metric);
+
+/** The pairs that have a ratio, in their order. */
+const pairsOf = (found) => PAIRS.filter(([over, under]) => found.some((one) => one.over === over && one.under === under));
+
+const withSpread = (one) =>
+  one === undefined ? '–' : `${digits(one.median, 2)} (${digits(one.least, 2)}–${digits(one.greatest, 2)})`;
 
 const line = (cells) => `| ${cells.join(' | ')} |\n`;
 const rule = (cells) => line(cells.map((_, index) => (index === 0 ? '---' : '--:')));
@@ -82,8 +101,7 @@ export function markdown(result, scenarios) {
   for (const { name, reason } of result.skipped) text += `- ${name} was not measured: ${reason}\n`;
   for (const { name, title, cases, unit } of result.scenarios) {
     const scenario = { unit, ...scenarios?.find((one) => one.name === name) };
-    text += `\n## ${title}\n\n`;
-    text += ratioTable(cases, scenario);
+    text += `\n## ${title}\n\n${ratioTable(cases, scenario).trimEnd()}\n`;
     const columns = scenario.columns ?? COLUMNS;
     for (const measured of cases) {
       const head = headings(columns, unit);
@@ -95,15 +113,20 @@ export function markdown(result, scenarios) {
   return text;
 }
 
-/** One line a case: the median of each ratio. */
+/** One line a case: the median of each ratio of the pairs that matter most. */
 function ratioTable(cases, scenario) {
-  const names = [...new Set(cases.flatMap((measured) => ratios(measured, scenario).map(({ name }) => name)))];
-  if (names.length === 0) return '';
-  const head = ['case', ...names];
-  let text = line(head) + rule(head);
-  for (const measured of cases) {
-    const found = ratios(measured, scenario);
-    text += line([measured.name, ...names.map((name) => digits(found.find((one) => one.name === name)?.median, 2))]);
+  const found = cases.map((measured) => ratios(measured, scenario));
+  const pairs = pairsOf(found.flat());
+  const metrics = Object.keys(scenario.metrics ?? METRICS);
+  if (pairs.length === 0) return '';
+  let text = '';
+  for (const [over, under] of pairs) {
+    const head = [`${over} ÷ ${under}`, ...metrics];
+    text += line(head) + rule(head);
+    cases.forEach(({ name }, index) => {
+      text += line([name, ...metrics.map((metric) => digits(pick(found[index], over, under, metric)?.median, 2))]);
+    });
+    text += '\n';
   }
   return text;
 }
