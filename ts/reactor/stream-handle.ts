@@ -62,6 +62,8 @@ export class StreamHandle extends SocketHandle {
   bytesRead = 0;
   /** Bytes written that the kernel has not taken yet. */
   writeQueueSize = 0;
+  /** The kernel has been told to receive. */
+  #armed = false;
   /** The writes that returned true and are not confirmed, in order: offset in the arena, length, and so on. */
   readonly #unconfirmed: number[] = [];
   /** What the write that returned false occupies: regions of lent views, and offsets in the arena as their negative complement. */
@@ -106,14 +108,17 @@ export class StreamHandle extends SocketHandle {
   readStart(): void {
     if (this.closed || this.isBusy(Activity.Reading)) return;
     this.begin(Activity.Reading);
+    if (this.#armed) return;
+    this.#armed = true;
     this.reactor.command(Command.ReadStart, this.id);
   }
 
-  /** Lets no more bytes come, except those that are on their way. */
+  /**
+   * Lets no more bytes come, except those that are on their way and one chunk more: only when that comes is the kernel told to stop. A reader that
+   * keeps stopping and starting, as streams do under backpressure, then costs nothing as long as it is as fast as the writer.
+   */
   readStop(): void {
-    if (this.closed || !this.isBusy(Activity.Reading)) return;
     this.finish(Activity.Reading);
-    this.reactor.command(Command.ReadStop, this.id);
   }
 
   /** Writes bytes. True: over; false: `onwrite` follows, and the next write must wait for it. */
@@ -169,6 +174,10 @@ export class StreamHandle extends SocketHandle {
 
   override received(bytes: Buffer): void {
     this.bytesRead += bytes.length;
+    if (this.#armed && !this.isBusy(Activity.Reading)) {
+      this.#armed = false;
+      if (!this.closed) this.reactor.command(Command.ReadStop, this.id);
+    }
     this.onread(bytes);
   }
 
