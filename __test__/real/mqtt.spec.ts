@@ -1,0 +1,52 @@
+// mqtt over our sockets against aedes, a broker from npm that is served by us too.
+import { once } from 'node:events';
+import type { AddressInfo, Socket } from 'node:net';
+import { Aedes } from 'aedes';
+import { MqttClient } from 'mqtt';
+import net from 'iouring-transport/net';
+import { settled, testWith } from './_service.ts';
+
+const test = testWith();
+
+test('mqtt through streamBuilder: subscriptions, 1000 messages at QoS 1, a large one, a will', async (t) => {
+  const broker = await Aedes.createBroker();
+  const server = net.createServer((socket) => void broker.handle(socket)).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const sockets: Socket[] = [];
+  const build = () => {
+    const socket = net.connect(port, '127.0.0.1');
+    sockets.push(socket);
+    return socket;
+  };
+  const subscriber = new MqttClient(build, { clientId: 'subscriber', reconnectPeriod: 0 });
+  const publisher = new MqttClient(build, {
+    ...{ clientId: 'publisher', reconnectPeriod: 0 },
+    will: { topic: 'news/end', payload: Buffer.from('gone'), qos: 1, retain: false },
+  });
+  await Promise.all([once(subscriber, 'connect'), once(publisher, 'connect')]);
+  await subscriber.subscribeAsync('news/#', { qos: 1 });
+
+  const received: string[] = [];
+  const everything = new Promise<void>((resolve) => {
+    subscriber.on('message', (topic, payload) => {
+      received.push(topic === 'news/large' ? `large ${payload.length}` : payload.toString());
+      if (received.length === 1002) resolve();
+    });
+  });
+  const sent = Array.from({ length: 1000 }, (_, i) => `message ${i}`);
+  await Promise.all(sent.map((text) => publisher.publishAsync('news/one', text, { qos: 1 })));
+  await publisher.publishAsync('news/large', Buffer.alloc(2_000_000, 'x'), { qos: 1 });
+  sockets[1]!.destroy(); // The broker sends the will of a client that is lost.
+  await everything;
+  // The broker promises no order between topics.
+  t.deepEqual(received.slice(0, 1000), sent);
+  t.deepEqual(new Set(received.slice(1000)), new Set(['large 2000000', 'gone']));
+
+  await publisher.endAsync(true);
+  await subscriber.endAsync();
+  await new Promise<void>((resolve) => broker.close(() => resolve()));
+  server.close();
+  await once(server, 'close');
+  await settled(t);
+});
