@@ -6,12 +6,17 @@ import { fail, inRoot, say } from '../../scripts/lib.mjs';
 import { allArms, availableArms } from './arms.mjs';
 import { describeMachine } from './machine.mjs';
 import { benchTool, runLoad, startServer } from './processes.mjs';
+import { plots } from './plot.mjs';
 import { caseTable, markdown } from './report.mjs';
 
-/** All scenarios, by name. */
+/** Order of the scenarios. */
+const ORDER = ['tcp-echo', 'tcp-connect', 'tcp-idle', 'tcp-stream', 'unix-echo'];
+
+/** All scenarios. */
 async function allScenarios() {
   const files = readdirSync(inRoot('bench', 'scenarios')).filter((file) => file.endsWith('.mjs'));
-  return Promise.all(files.sort().map(async (file) => (await import(`../scenarios/${file}`)).default));
+  const scenarios = await Promise.all(files.map(async (file) => (await import(`../scenarios/${file}`)).default));
+  return scenarios.sort((one, other) => ORDER.indexOf(one.name) - ORDER.indexOf(other.name));
 }
 
 /** Those of `all` whose names were asked for; all of them where nothing was. */
@@ -40,6 +45,7 @@ async function runCase(scenario, one, arms, options) {
   const failures = [];
   for (let round = 0; round < options.rounds; round++) {
     for (const arm of round % 2 === 0 ? arms : arms.toReversed()) {
+      if (failures.some((failure) => failure.arm === arm.name)) continue;
       progress(`${scenario.name}: ${one.name}, round ${round + 1} of ${options.rounds}, ${arm.name}`);
       try {
         runs.push({ arm: arm.name, round, ...(await measure(scenario, one, arm, options)) });
@@ -75,9 +81,14 @@ export async function bench(options) {
 
   for (const scenario of scenarios) {
     const cases = [];
+    const able = available.filter((arm) => arm.cannot?.(scenario) === undefined);
+    for (const arm of available) {
+      const reason = arm.cannot?.(scenario);
+      if (reason !== undefined) process.stdout.write(`Not measured in ${scenario.name}: ${arm.name}: ${reason}\n`);
+    }
     result.scenarios.push({ name: scenario.name, title: scenario.title, unit: scenario.unit, cases });
     for (const one of scenario.cases(options.chosen, options.quick)) {
-      const measured = await runCase(scenario, one, available, options);
+      const measured = await runCase(scenario, one, able, options);
       cases.push(measured);
       say(`${scenario.title}: ${measured.name}`);
       process.stdout.write(`${caseTable(measured, scenario, result.arms)}\n`);
@@ -90,6 +101,7 @@ export async function bench(options) {
   mkdirSync(options.out, { recursive: true });
   writeFileSync(path.join(options.out, 'results.json'), `${JSON.stringify(result, undefined, 2)}\n`);
   writeFileSync(path.join(options.out, 'results.md'), markdown(result, scenarios));
+  for (const [name, svg] of await plots(result, scenarios)) writeFileSync(path.join(options.out, `${name}.svg`), svg);
   say(`Results: ${path.relative(process.cwd(), options.out) || '.'}`);
   return result.scenarios.some(({ cases }) => cases.some(({ failures }) => failures.length > 0)) ? 1 : 0;
 }

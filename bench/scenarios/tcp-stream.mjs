@@ -17,6 +17,10 @@ export default {
     { head: () => 'other CPU', of: (run) => run.othersCpuShare, show: percent },
   ],
   metrics: { throughput: (run) => run.megabytesPerSecond, CPU: cpuPerMib },
+  plotted: [
+    ['MB per second', (run) => run.megabytesPerSecond],
+    ['CPU of the server, µs per MiB', cpuPerMib],
+  ],
   cases({ connections = [1] }) {
     return connections.flatMap((c) =>
       [

@@ -1,0 +1,10 @@
+import { inRoot } from '../../scripts/lib.mjs';
+import { bunArm } from '../lib/bun-arm.mjs';
+
+const server = inRoot('bench', 'servers', 'bun-socket.mjs');
+
+export default bunArm('bun-socket', "Bun's own sockets (Bun.listen), callbacks instead of streams", (mode, address) => [
+  server,
+  mode,
+  address,
+]);
