@@ -16,6 +16,7 @@ import {
   isImmediate,
   openHandle,
   toEndpoint,
+  whenConnected,
   type Target,
 } from './connect.ts';
 import { kLink, type NetSocket } from './internals.ts';
@@ -86,10 +87,7 @@ class Race {
     const scope = captureContext('TCPCONNECTWRAP');
     const status = handle.connect(toEndpoint(target));
     if (status < 0) return this.#failed(target, immediateError(status, target, handle));
-    handle.onconnect = (outcome) => {
-      scope.runInAsyncScope(this.#settle, this, handle, target, outcome, mark);
-      scope.emitDestroy();
-    };
+    whenConnected(handle, scope, (outcome) => this.#settle(handle, target, outcome, mark));
     if (this.#tried < this.#targets.length) this.#timer = setTimeout(() => this.#takesTooLong(handle, target), this.#timeout);
     return true;
   }

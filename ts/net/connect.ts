@@ -1,8 +1,10 @@
 /**
  * `socket.connect()`: from options to attempts. One address is tried here; several are raced in `attempts.ts`.
  */
+import type { AsyncResource } from 'node:async_hooks';
 import { constants } from 'node:os';
 import process from 'node:process';
+import { setImmediate } from 'node:timers';
 import { ERR_IP_BLOCKED, ERR_MISSING_ARGS, endpointException, type SystemCallError } from '../errors.ts';
 import { StreamHandle, type Endpoint } from '../reactor/index.ts';
 import { validateString } from '../validate.ts';
@@ -122,9 +124,20 @@ export function connectTo(socket: NetSocket, target: Target): void {
     socket.destroy(immediateError(status, target, handle));
     return;
   }
-  handle.onconnect = (outcome) => {
-    scope.runInAsyncScope(settleConnect, undefined, socket, link, target, outcome, mark);
-    scope.emitDestroy();
+  whenConnected(handle, scope, (outcome) => settleConnect(socket, link, target, outcome, mark));
+}
+
+/**
+ * Calls `settle` with the outcome of a connect, after everything else that this turn of the event loop has brought. A connection
+ * within the machine stands before the listener hears of it; with core the listener is told first, and who connects may rely on that:
+ * a server closed by the one who has just connected to it would reset the connection instead of serving it.
+ */
+export function whenConnected(handle: StreamHandle, scope: AsyncResource, settle: (status: number) => void): void {
+  handle.onconnect = (status) => {
+    setImmediate(() => {
+      scope.runInAsyncScope(settle, undefined, status);
+      scope.emitDestroy();
+    });
   };
 }
 
