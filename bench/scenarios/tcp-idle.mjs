@@ -21,7 +21,7 @@ export default {
     column('RSS MiB after', (run) => run.after.rssKib / 1024),
   ],
   metrics: { 'RSS per connection': perConnection('rssKib'), 'PSS per connection': perConnection('pssKib') },
-  plotted: [['RSS of the server, KiB per connection', perConnection('rssKib')]],
+  plotted: [['RSS KiB/connection', perConnection('rssKib')]],
   cases({ connections = [10_000] }) {
     return connections.map((c) => ({ name: `${c.toLocaleString('en-US')} connections`, connections: c }));
   },

@@ -18,8 +18,8 @@ export default {
   ],
   metrics: { throughput: (run) => run.megabytesPerSecond, CPU: cpuPerMib },
   plotted: [
-    ['MB per second', (run) => run.megabytesPerSecond],
-    ['CPU of the server, µs per MiB', cpuPerMib],
+    ['MB/s', (run) => run.megabytesPerSecond],
+    ['CPU µs/MiB', cpuPerMib],
   ],
   cases({ connections = [1] }) {
     return connections.flatMap((c) =>
