@@ -1,31 +1,48 @@
 /**
- * `npm run conformance`: Node core's own tests, run against our modules by the suite in CONFORMANCE_DIR (../shared/conformance).
+ * `npm run conformance`: Node core's own tests, run against our modules by the suite in ../shared/conformance.
  *
  *     npm run conformance                                   what continuous integration runs
+ *     npm run conformance -- FOLDER                         the suite is there (or set CONFORMANCE_DIR)
  *     npm run conformance -- --suite net --filter connect   further arguments go to the suite's runner
+ *     npm run conformance -- --update                       notes down what passes now
  *
- * Failures that are known, each with its reason, are listed in __test__/conformance/known-failures.json; any other one fails the run.
+ * A ratchet: what __test__/conformance/passing.json lists must go on passing. Failures that are known, each with its reason, are in
+ * known-failures.json beside it; any other one fails the run too. Where the suite, or the mirror that it takes Node's tests from, is
+ * not to be had, the run is skipped and says so.
  */
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
-import { fingerprint, inRoot, mustRun, root, run, say } from './lib.mjs';
+import { fail, fingerprint, inRoot, root, run, say } from './lib.mjs';
 import { setup } from './setup.mjs';
 
-const suite = path.resolve(root, process.env.CONFORMANCE_DIR ?? '../shared/conformance');
+const { folder: given, update, rest } = readArguments(process.argv.slice(2));
+const suite = path.resolve(root, given ?? process.env.CONFORMANCE_DIR ?? '../shared/conformance');
 if (existsSync(path.join(suite, 'run.mjs'))) await conform();
-else say('Conformance: SKIPPED, the suite is not here (set CONFORMANCE_DIR)');
+else if (given !== undefined) fail(`There is no suite in ${given}.`);
+else skip('the suite is not here (name its folder, or set CONFORMANCE_DIR)');
+
+function readArguments(args) {
+  const folder = args[0]?.startsWith('--') ? undefined : args.shift();
+  return { folder, update: args.includes('--update'), rest: args.filter((argument) => argument !== '--update') };
+}
+
+function skip(reason) {
+  say(`Conformance: SKIPPED, ${reason}`);
+}
 
 async function conform() {
   await setup();
-  const runner = path.join(prepare(), 'run.mjs');
+  const prepared = prepare();
+  if (prepared === null) return skip("Node's tests could not be fetched");
+  const runner = path.join(prepared, 'run.mjs');
   const scratch = mkdtempSync(path.join(os.tmpdir(), 'iouring-transport-conformance-'));
   try {
     const list = path.join(scratch, 'results.json');
     const args = [
       '--retries',
-      '1',
+      '2',
       '--tags-exclude',
       'bound,whitebox',
       ...moduleArguments(),
@@ -44,17 +61,25 @@ async function conform() {
   }
 }
 
-/** Lays the suite out where it may write, outside of this package: its tests are CommonJS. Kept for the next time. */
+/**
+ * Lays the suite out where it may write, outside of this package: its tests are CommonJS. Kept for the next time.
+ *
+ * @returns the folder; null where Node's tests cannot be had
+ */
 function prepare() {
+  if (isPrepared(suite)) return suite;
   const key = fingerprint([path.relative(root, suite)]).slice(0, 12);
   const folder = path.join(os.tmpdir(), `iouring-transport-conformance-${os.userInfo().uid}-${key}`);
-  if (!existsSync(path.join(folder, 'v20', 'test', 'parallel'))) {
-    say('Conformance: fetching the tests');
-    cpSync(suite, folder, { recursive: true, force: true, mode: 0 });
-    mustRun('chmod', ['-R', 'u+w', folder]);
-    mustRun('sh', [path.join(folder, 'prepare.sh'), folder]);
-  }
-  return folder;
+  if (isPrepared(folder)) return folder;
+  say('Conformance: fetching the tests');
+  cpSync(suite, folder, { recursive: true, force: true, mode: 0 });
+  run('chmod', ['-R', 'u+w', folder]);
+  const status = run('timeout', ['120', 'sh', path.join(folder, 'prepare.sh'), folder]);
+  return status === 0 && isPrepared(folder) ? folder : null;
+}
+
+function isPrepared(folder) {
+  return existsSync(path.join(folder, 'v20', 'test', 'parallel'));
 }
 
 /** Our modules that stand in for core's, as far as they have been built. */
@@ -67,22 +92,36 @@ function moduleArguments() {
 }
 
 function suiteArguments() {
-  const given = process.argv.slice(2);
-  return given.includes('--suite') ? given : ['--suite', 'net,http,tls,httpbridge', ...given];
+  return rest.includes('--suite') ? rest : ['--suite', 'net,http,tls,httpbridge', ...rest];
 }
 
 function judge(results) {
-  const file = inRoot('__test__', 'conformance', 'known-failures.json');
-  const known = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
-  const keyOf = (result) => `${result.suite}:${result.id}`;
-  const broken = results.filter(({ status }) => status === 'fail' || status === 'timeout');
-  const unexpected = broken.filter((result) => !(keyOf(result) in known));
-  const passed = results.filter(({ status }) => status === 'pass');
-  for (const result of unexpected) process.stdout.write(`not known to fail: ${keyOf(result)} (${result.status})\n`);
-  for (const result of passed.filter((result) => keyOf(result) in known)) {
-    process.stdout.write(`listed as a known failure, but passes: ${keyOf(result)}\n`);
+  const known = readList('known-failures.json', {});
+  const passing = new Set(readList('passing.json', []));
+  const withStatus = (...wanted) => results.filter(({ status }) => wanted.includes(status)).map(keyOf);
+  const passed = withStatus('pass');
+  const broken = withStatus('fail', 'timeout').filter((key) => !(key in known));
+  for (const key of broken) process.stdout.write(`${passing.has(key) ? 'has passed before' : 'not known to fail'}: ${key}\n`);
+  for (const key of withStatus('skip')) process.stdout.write(`skipped: ${key}\n`);
+  for (const key of passed) {
+    if (key in known) process.stdout.write(`listed as a known failure, but passes: ${key}\n`);
+    else if (!passing.has(key) && !update) process.stdout.write(`passes, but is not listed (--update): ${key}\n`);
   }
-  const others = results.length - passed.length - unexpected.length;
-  process.stdout.write(`\n${passed.length} passed, ${unexpected.length} failed, ${others} skipped\n`);
-  process.exitCode = unexpected.length > 0 || passed.length === 0 ? 1 : 0;
+  if (update) writeList('passing.json', [...new Set([...passing, ...passed])].filter((key) => !(key in known)).sort());
+  const others = results.length - passed.length - broken.length;
+  process.stdout.write(`\n${passed.length} passed, ${broken.length} failed, ${others} skipped\n`);
+  process.exitCode = broken.length > 0 || passed.length === 0 ? 1 : 0;
+}
+
+function keyOf(result) {
+  return `${result.suite}:${result.id}`;
+}
+
+function readList(name, empty) {
+  const file = inRoot('__test__', 'conformance', name);
+  return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : empty;
+}
+
+function writeList(name, list) {
+  writeFileSync(inRoot('__test__', 'conformance', name), `${JSON.stringify(list, null, 2)}\n`);
 }
