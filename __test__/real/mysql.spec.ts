@@ -9,9 +9,19 @@ test('mysql2 over TCP and UNIX: queries, prepared statements, large values', asy
   const data = folder(t);
   const port = await freePort();
   const socket = `${data}/mariadb.sock`;
-  runUnprivileged('mariadb-install-db', ['--no-defaults', `--datadir=${data}/db`, '--auth-root-authentication-method=normal', '--skip-test-db']);
+  runUnprivileged('mariadb-install-db', [
+    '--no-defaults',
+    `--datadir=${data}/db`,
+    '--auth-root-authentication-method=normal',
+    '--skip-test-db',
+  ]);
   const args = ['--no-defaults', `--datadir=${data}/db`, `--port=${port}`, '--bind-address=127.0.0.1', `--socket=${socket}`];
-  const small = ['--innodb-buffer-pool-size=16M', '--innodb-log-file-size=8M', '--max-allowed-packet=32M', '--innodb-use-native-aio=0'];
+  const small = [
+    '--innodb-buffer-pool-size=16M',
+    '--innodb-log-file-size=8M',
+    '--max-allowed-packet=32M',
+    '--innodb-use-native-aio=0',
+  ];
   await start(t, { command: 'mariadbd', args: [...args, ...small, `--tmpdir=${data}`], ready: port });
 
   for (const stream of [() => net.connect(port, '127.0.0.1'), () => net.connect(socket)]) {

@@ -79,40 +79,46 @@ testSecure('undici with our connector: 300 requests over TLS', async (t) => {
 });
 
 for (const secure of [false, true]) {
-  (secure ? testSecure : test)(`ws both ways${secure ? ' over TLS' : ''}: 1000 messages, one of 3 MB, pings, an orderly close`, async (t) => {
-    const { ca, server: pair } = makeCertificates();
-    const server = secure ? https.createServer(pair) : http.createServer();
-    const sockets = new WebSocketServer({ server: server as never });
-    sockets.on('connection', (socket) => socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary })));
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
+  (secure ? testSecure : test)(
+    `ws both ways${secure ? ' over TLS' : ''}: 1000 messages, one of 3 MB, pings, an orderly close`,
+    async (t) => {
+      const { ca, server: pair } = makeCertificates();
+      const server = secure ? https.createServer(pair) : http.createServer();
+      const sockets = new WebSocketServer({ server: server as never });
+      sockets.on('connection', (socket) => socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary })));
+      server.listen(0, '127.0.0.1');
+      await once(server, 'listening');
 
-    const url = `${secure ? 'wss' : 'ws'}://localhost:${portOf(server)}`;
-    const createConnection = (secure ? tls.connect : net.connect) as never;
-    const client = new WebSocket(url, { createConnection, ca, family: 4 } as WebSocket.ClientOptions);
-    await once(client, 'open');
-    const received: string[] = [];
-    const all = new Promise<void>((resolve) => {
-      client.on('message', (data: Buffer, isBinary) => {
-        if (isBinary) t.true(data.equals(Buffer.alloc(3_000_000, 'ring')));
-        else received.push(data.toString());
-        if (isBinary) resolve();
+      const url = `${secure ? 'wss' : 'ws'}://localhost:${portOf(server)}`;
+      const createConnection = (secure ? tls.connect : net.connect) as never;
+      const client = new WebSocket(url, { createConnection, ca, family: 4 } as WebSocket.ClientOptions);
+      await once(client, 'open');
+      const received: string[] = [];
+      const all = new Promise<void>((resolve) => {
+        client.on('message', (data: Buffer, isBinary) => {
+          if (isBinary) t.true(data.equals(Buffer.alloc(3_000_000, 'ring')));
+          else received.push(data.toString());
+          if (isBinary) resolve();
+        });
       });
-    });
-    for (let i = 0; i < 1000; i++) client.send(`message ${i}`);
-    client.send(Buffer.alloc(3_000_000, 'ring'));
-    await all;
-    t.deepEqual(received, Array.from({ length: 1000 }, (_, i) => `message ${i}`));
+      for (let i = 0; i < 1000; i++) client.send(`message ${i}`);
+      client.send(Buffer.alloc(3_000_000, 'ring'));
+      await all;
+      t.deepEqual(
+        received,
+        Array.from({ length: 1000 }, (_, i) => `message ${i}`),
+      );
 
-    client.ping('there?');
-    t.is(String((await once(client, 'pong'))[0]), 'there?');
-    client.close(4321, 'done');
-    t.is((await once(client, 'close'))[0], 4321);
-    sockets.close();
-    server.close();
-    await once(server, 'close');
-    await settled(t);
-  });
+      client.ping('there?');
+      t.is(String((await once(client, 'pong'))[0]), 'there?');
+      client.close(4321, 'done');
+      t.is((await once(client, 'close'))[0], 4321);
+      sockets.close();
+      server.close();
+      await once(server, 'close');
+      await settled(t);
+    },
+  );
 }
 
 test('fastify served through us: JSON, streams, 404, close', async (t) => {

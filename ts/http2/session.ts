@@ -1,8 +1,8 @@
 /**
  * Core's HTTP/2 session over one of our sockets.
  *
- * Core carries it in a stream of JavaScript, as it carries TLS. That stream knows no addresses, keeps no process alive, and takes a socket that is
- * still connecting for one that is connected. These are mended here, on the session. One over TLS needs nothing: its TLSSocket is core's.
+ * Core carries it in a stream of JavaScript, as it carries TLS. That stream knows no addresses and options, keeps no process alive, and takes a socket
+ * that is still connecting for one that is connected. These are mended here, on the session. One over TLS needs nothing: its TLSSocket is core's.
  */
 import type { Http2Session } from 'node:http2';
 import type { Socket } from 'node:net';
@@ -18,6 +18,8 @@ interface Named {
 export function carry(session: Http2Session, socket: Socket): void {
   if (socket instanceof TLSSocket || session.destroyed) return;
   const below = socket as Socket & Named;
+  // What core has just asked of the stream.
+  socket.setNoDelay();
   session.ref = () => void socket.ref();
   session.unref = () => void socket.unref();
   if (!socket.connecting) {
