@@ -23,12 +23,12 @@ const print = (text) => process.stdout.write(`${text}\n`);
 
 /** Runs everything. Rejects where something went wrong. */
 export async function demo() {
-  const { available, reason, errno, kernel } = support();
+  const { available, message, kernel } = support();
   say('io_uring');
   if (available) {
     print(`Available (Linux ${kernel ?? os.release()}): ${OURS} runs on io_uring.`);
   } else {
-    print(`Not available here: ${reason}${errno === undefined ? '' : ` (${errno})`}.`);
+    print(`Not available here: ${message}.`);
     print(`${OURS} therefore falls back to node:net, and everything below still works. Both columns of the table`);
     print('at the end are then the same implementation.');
   }

@@ -16,7 +16,12 @@ export class Peer {
   }
 
   constructor(script, args) {
-    this.#process = fork(inRoot('demo', script), args, { cwd: inRoot('.'), stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    this.#process = fork(inRoot('demo', script), args, {
+      cwd: inRoot('.'),
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      // The demo has said it already.
+      execArgv: ['--disable-warning=IOURING_TRANSPORT_FALLBACK'],
+    });
     this.#process.on('message', (message) => {
       const waiting = this.#asked[0];
       if (message.progress !== undefined) waiting?.onProgress?.(message.progress);

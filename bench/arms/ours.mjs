@@ -20,7 +20,7 @@ export default {
       env: { ...process.env, IOURING_TRANSPORT: '' },
     });
     if (status !== 0) return `does not load: ${stderr.trim().split('\n').at(-1)}`;
-    const { available, reason, errno } = JSON.parse(stdout);
-    return available ? undefined : `io_uring is not available here: ${reason}${errno ? ` (${errno})` : ''}`;
+    const { available, message } = JSON.parse(stdout);
+    return available ? undefined : message;
   },
 };

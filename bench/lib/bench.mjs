@@ -1,13 +1,14 @@
 /** The run: every case, in rounds, with the arms interleaved. */
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { fail, inRoot, say } from '../../scripts/lib.mjs';
 import { allArms, availableArms } from './arms.mjs';
 import { describeMachine } from './machine.mjs';
-import { benchTool, runLoad, startServer } from './processes.mjs';
+import { runLoad, startServer } from './processes.mjs';
+import { tryServer } from './native-arm.mjs';
 import { plots } from './plot.mjs';
-import { caseTable, markdown } from './report.mjs';
+import { caseTable, disturbance, markdown, verdicts } from './report.mjs';
 
 /** Order of the scenarios. */
 const ORDER = ['tcp-echo', 'tcp-connect', 'tcp-idle', 'tcp-stream', 'unix-echo'];
@@ -65,7 +66,9 @@ function progress(text) {
 
 /** Runs the benchmark. Resolves to the exit status: 1 where a measurement failed. */
 export async function bench(options) {
-  if (!existsSync(benchTool)) fail('The load generator is not built.');
+  // The load generator drives its connections as the native server does.
+  const obstacle = tryServer('native-floor');
+  if (obstacle !== undefined) fail(`The load generator cannot run here: it needs io_uring (native-floor: ${obstacle}).`);
   const scenarios = choose(await allScenarios(), options.scenarios, 'scenario');
   const { available, skipped } = await availableArms(choose(await allArms(), options.arms, 'arm'));
   const result = {
@@ -102,6 +105,9 @@ export async function bench(options) {
   writeFileSync(path.join(options.out, 'results.json'), `${JSON.stringify(result, undefined, 2)}\n`);
   writeFileSync(path.join(options.out, 'results.md'), markdown(result, scenarios));
   for (const [name, svg] of await plots(result, scenarios)) writeFileSync(path.join(options.out, `${name}.svg`), svg);
+  for (const verdict of verdicts(result, scenarios)) process.stdout.write(`${verdict}\n`);
+  const disturbed = disturbance(result);
+  if (disturbed !== undefined) process.stdout.write(`\n${disturbed}\n`);
   say(`Results: ${path.relative(process.cwd(), options.out) || '.'}`);
   return result.scenarios.some(({ cases }) => cases.some(({ failures }) => failures.length > 0)) ? 1 : 0;
 }

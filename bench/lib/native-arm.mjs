@@ -9,11 +9,14 @@ export function nativeArm(name, about) {
     name,
     about,
     command: (mode, address) => [benchTool, 'server', name, '--mode', mode, '--address', address],
-    missing() {
-      if (!existsSync(benchTool)) return 'the native tool is not built';
-      // Its standard input is closed from the start, so that it ends as soon as it listens.
-      const { status, stderr } = spawnSync(benchTool, ['server', name], { input: '', encoding: 'utf8', timeout: 5000 });
-      return status === 0 ? undefined : `does not start: ${stderr.trim().split('\n').at(0)}`;
-    },
+    missing: () => tryServer(name),
   };
+}
+
+/** Why a server of the compiled tool does not start here; `undefined` where it does. */
+export function tryServer(name) {
+  if (!existsSync(benchTool)) return 'the native tool is not built';
+  // Its standard input is closed from the start, so that it ends as soon as it listens.
+  const { status, stderr } = spawnSync(benchTool, ['server', name], { input: '', encoding: 'utf8', timeout: 5000 });
+  return status === 0 ? undefined : `does not start: ${stderr.trim().split('\n').at(0)}`;
 }

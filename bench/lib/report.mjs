@@ -99,6 +99,10 @@ export function markdown(result, scenarios) {
   text += `Medians of ${options.rounds} interleaved rounds of ${options.seconds} s.\n\n`;
   for (const { name, about } of result.arms) text += `- **${name}**: ${about}\n`;
   for (const { name, reason } of result.skipped) text += `- ${name} was not measured: ${reason}\n`;
+  const disturbed = disturbance(result);
+  if (disturbed !== undefined) text += `\n${disturbed}\n`;
+  const reached = verdicts(result, scenarios);
+  if (reached.length > 0) text += `\n## Figures to reach\n\n${reached.map((verdict) => `- ${verdict}\n`).join('')}`;
   for (const { name, title, cases, unit } of result.scenarios) {
     const scenario = { unit, ...scenarios?.find((one) => one.name === name) };
     text += `\n## ${title}\n\n${ratioTable(cases, scenario).trimEnd()}\n`;
@@ -129,4 +133,30 @@ function ratioTable(cases, scenario) {
     text += '\n';
   }
   return text;
+}
+
+/** One sentence a figure that is to be reached, where this run measured it. */
+export function verdicts(result, scenarios) {
+  return result.scenarios.flatMap(({ name, title, unit, cases }) => {
+    const scenario = { unit, ...scenarios?.find((one) => one.name === name) };
+    return cases.flatMap((measured) =>
+      (scenario.reach?.(measured) ?? []).flatMap(({ metric, over, under, atMost, atLeast }) => {
+        const found = pick(ratios(measured, scenario), over, under, metric);
+        if (found === undefined) return [];
+        const isReached = found.median <= (atMost ?? Infinity) && found.median >= (atLeast ?? 0);
+        const wanted = atMost === undefined ? `at least ${digits(atLeast, 2)}` : `at most ${digits(atMost, 2)}`;
+        const verdict = isReached ? 'reached' : 'NOT reached';
+        return [`${title}, ${measured.name}: ${metric} ${over} ÷ ${under} ${withSpread(found)}, ${wanted}: ${verdict}`];
+      }),
+    );
+  });
+}
+
+/** A warning where other processes were busy while it was measured; `undefined` where the machine was ours. */
+export function disturbance(result) {
+  const shares = result.scenarios.flatMap(({ cases }) => cases.flatMap(({ runs }) => runs.map((run) => run.othersCpuShare)));
+  const known = shares.filter((share) => Number.isFinite(share));
+  const disturbed = known.filter((share) => share > 0.1);
+  if (disturbed.length === 0) return undefined;
+  return `Disturbed: during ${disturbed.length} of ${known.length} measurements other processes took more than a tenth of a CPU.`;
 }

@@ -22,6 +22,22 @@ export default {
   load: 'tcp-echo',
   mode: 'echo',
   unit: 'message',
+  /** Figures to reach in a case. */
+  reach({ connections, size, pipeline }) {
+    if (pipeline > 1) return [];
+    const against = (metric, bound, under = 'core') => ({ metric, over: 'ours', under, ...bound });
+    const figures = [];
+    if (connections === 1 && size === 64) figures.push(against('p50', { atMost: 1.05 }));
+    if (connections === 50 || connections === 500) {
+      if (size === 64) {
+        figures.push(against('CPU', { atMost: 0.6 }), against('throughput', { atLeast: 1.6 }));
+        figures.push(against('CPU', { atMost: 1.3 }, 'native-floor'));
+      }
+      figures.push(against('p99', { atMost: 1 }));
+    }
+    if (connections === 50 && size === 16 * KIB) figures.push(against('CPU', { atMost: 0.65 }));
+    return figures;
+  },
   /** The cases to run. `chosen` holds the lists given on the command line. */
   cases(chosen, isQuick) {
     const given = Object.values(chosen).some((list) => list !== undefined);

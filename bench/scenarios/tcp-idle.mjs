@@ -22,6 +22,7 @@ export default {
   ],
   metrics: { 'RSS per connection': perConnection('rssKib'), 'PSS per connection': perConnection('pssKib') },
   plotted: [['RSS KiB/connection', perConnection('rssKib')]],
+  reach: () => [{ metric: 'RSS per connection', over: 'ours', under: 'core', atMost: 1 }],
   cases({ connections = [10_000] }) {
     return connections.map((c) => ({ name: `${c.toLocaleString('en-US')} connections`, connections: c }));
   },

@@ -11,6 +11,7 @@ export default {
   ...tcpEcho,
   name: 'unix-echo',
   title: 'UNIX socket echo',
+  reach: undefined,
   /** A path of its own for each server. */
   address() {
     folder ??= mkdtempSync(path.join(os.tmpdir(), 'iouring-bench-'));
