@@ -25,7 +25,7 @@ test('mqtt through streamBuilder: subscriptions, 1000 messages at QoS 1, a large
     ...{ clientId: 'publisher', reconnectPeriod: 0 },
     will: { topic: 'news/end', payload: Buffer.from('gone'), qos: 1, retain: false },
   });
-  await Promise.all([once(subscriber, 'connect'), once(publisher, 'connect')]);
+  await Promise.all([subscriber, publisher].map((client) => new Promise((resolve) => client.once('connect', resolve))));
   await subscriber.subscribeAsync('news/#', { qos: 1 });
 
   const received: string[] = [];
@@ -40,7 +40,7 @@ test('mqtt through streamBuilder: subscriptions, 1000 messages at QoS 1, a large
   await Promise.all(sent.map((text) => publisher.publishAsync('news/one', text, { qos: 1 })));
   await publisher.publishAsync('news/large', Buffer.alloc(2_000_000, 'x'), { qos: 1 });
   await receivedAll(1001); // The broker promises no order between topics.
-  sockets[1]!.destroy(); // It sends the will of a client that is lost.
+  sockets[1].destroy(); // It sends the will of a client that is lost.
   await receivedAll(1002);
   t.deepEqual(received, [...sent, 'large 2000000', 'gone']);
 

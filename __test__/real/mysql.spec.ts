@@ -31,9 +31,9 @@ test('mysql2 over TCP and UNIX: queries, prepared statements, large values', asy
     for (let id = 0; id < 100; id++) await connection.execute('insert into trial.item values (?, ?)', [id, `name ${id}`]);
     const [rows] = await connection.query<mysql.RowDataPacket[]>('select * from trial.item order by id');
     t.is(rows.length, 100);
-    t.is(rows[42]!.name, 'name 42');
+    t.is(rows[42].name, 'name 42');
     const [large] = await connection.query<mysql.RowDataPacket[]>("select repeat('0123456789', 1000000) as text");
-    t.is(large[0]!.text, '0123456789'.repeat(1_000_000));
+    t.is(large[0].text, '0123456789'.repeat(1_000_000));
     await t.throwsAsync(connection.query('select nonsense'), { code: 'ER_BAD_FIELD_ERROR' });
     await connection.end();
   }

@@ -16,7 +16,7 @@ class RingConnector extends AbstractConnector {
   override async connect(): Promise<Socket> {
     const { path, port } = RingConnector;
     this.stream = path === undefined ? net.connect({ port, host: '127.0.0.1' }) : net.connect({ path });
-    return this.stream as Socket;
+    return this.stream;
   }
 }
 

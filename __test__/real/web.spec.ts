@@ -32,7 +32,7 @@ function undici(ca?: string, socketPath?: string): Undici {
     connections: 4,
     pipelining: 4,
     connect(options, done) {
-      const socket = connector({ ...options, socketPath, ca } as Parameters<typeof connector>[0]);
+      const socket = connector({ ...options, socketPath, ca });
       const event = options.protocol === 'https:' ? 'secureConnect' : 'connect';
       const failed = (error: Error) => done(error, null);
       socket.once('error', failed).once(event, () => {
@@ -91,7 +91,7 @@ for (const secure of [false, true]) {
 
       const url = `${secure ? 'wss' : 'ws'}://localhost:${portOf(server)}`;
       const createConnection = (secure ? tls.connect : net.connect) as never;
-      const client = new WebSocket(url, { createConnection, ca, family: 4 } as WebSocket.ClientOptions);
+      const client = new WebSocket(url, { createConnection, ca, family: 4 });
       await once(client, 'open');
       const received: string[] = [];
       const all = new Promise<void>((resolve) => {

@@ -6,7 +6,7 @@
  */
 import core from 'node:net';
 import { promisify } from 'node:util';
-import { kClosesDue, kListener, kReleasing, type NetServer } from '../net/server-internals.ts';
+import { kListener, type NetServer } from '../net/server-internals.ts';
 import { Server as NetServerClass } from '../net/server.ts';
 import { deriveFrom, method, type Changes, type CoreClass } from './derive.ts';
 
@@ -35,8 +35,6 @@ export function serveOverRing<Class extends CoreClass>(Core: Class, changes: Omi
     prepare(server: NetServer) {
       // Core's constructor has set everything else that a `net.Server` has.
       server[kListener] = null;
-      server[kReleasing] = 0;
-      server[kClosesDue] = 0;
       changes.prepare?.(server);
     },
   });
