@@ -1,0 +1,38 @@
+// Runs a script in a process of its own: for what changes or ends the whole process.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import process from 'node:process';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+
+export interface Outcome {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+  stderr: string;
+}
+
+/**
+ * Runs `script`, an ES module that has `net` and `stats`.
+ *
+ * @param before a line of shell run first, such as `ulimit -n 40`; it may end with a command that takes another one
+ */
+export async function run(script: string, before = '', prefix = ''): Promise<Outcome> {
+  const prelude = `import net from 'iouring-transport/net'; import { stats } from 'iouring-transport'; import { once } from 'node:events';\n`;
+  const child = spawn(
+    'sh',
+    ['-c', `${before || ':'}; exec ${prefix} "$0" "$@"`, process.execPath, '--input-type=module', '--eval', prelude + script],
+    {
+      cwd: ROOT,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: 20_000,
+      killSignal: 'SIGKILL',
+    },
+  );
+  let [stdout, stderr] = ['', ''];
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
+  return { code, signal, stdout: stdout.trim(), stderr };
+}

@@ -1,0 +1,100 @@
+// A writer is held back by a reader that does not read, and memory does not grow meanwhile.
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import process from 'node:process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import test from 'ava';
+import { nothingLeft, pair } from './_sockets.ts';
+
+const MIB = 1024 * 1024;
+
+test.afterEach.always(nothingLeft);
+
+test.serial('a gibibyte for a peer that never reads', async (t) => {
+  const { client, peer } = await pair({ pauseOnConnect: true });
+  const chunk = Buffer.alloc(MIB, 'x');
+  const before = process.memoryUsage.rss();
+  let last = true;
+  for (let i = 0; i < 32; i++) last = client.write(chunk);
+  await sleep(20); // The kernel has taken what it takes.
+  let drained = 0;
+  client.on('drain', () => drained++);
+  for (let i = 32; i < 1024; i++) {
+    last = client.write(chunk);
+    if (i % 64 === 0) await sleep(1);
+  }
+  await sleep(300);
+  t.false(last);
+  t.is(drained, 0);
+  t.true(client.writableNeedDrain);
+  t.true(client.writableLength > 1000 * MIB);
+  t.is(client.bytesWritten, 1024 * MIB);
+  t.true(peer.bytesRead < MIB, `the peer has taken in ${peer.bytesRead}`);
+  const grown = (process.memoryUsage.rss() - before) / MIB;
+  t.true(grown < 48, `grown by ${grown.toFixed(1)} MiB`);
+});
+
+test.serial('write() is false exactly from the high-water mark on, and drain follows', async (t) => {
+  const { client, peer } = await pair({ pauseOnConnect: true });
+  let written = 0;
+  while (client.write(Buffer.alloc(4096))) written += 4096;
+  t.true(client.writableLength >= client.writableHighWaterMark, `after ${written} bytes`);
+  const drain = once(client, 'drain');
+  peer.resume();
+  await drain;
+  t.is(client.writableLength, 0);
+});
+
+test.serial('a reader that pauses takes in no more, and gets everything once it goes on', async (t) => {
+  const { client, peer } = await pair();
+  const total = 24 * MIB;
+  const sent = createHash('sha256');
+  const received = createHash('sha256');
+  let read = 0;
+  peer.on('data', (bytes: Buffer) => {
+    read += bytes.length;
+    received.update(bytes);
+  });
+  const sending = (async () => {
+    for (let at = 0; at < total; at += 60_000) {
+      const chunk = Buffer.alloc(Math.min(60_000, total - at), at % 251);
+      sent.update(chunk);
+      if (!client.write(chunk)) await once(client, 'drain');
+    }
+    client.end();
+  })();
+  await once(peer, 'data');
+  for (let round = 0; round < 3; round++) {
+    peer.pause();
+    await sleep(50); // What was on its way has come by now.
+    const [stopped, bytesStopped] = [read, peer.bytesRead];
+    await sleep(50);
+    t.is(read, stopped);
+    t.is(peer.bytesRead, bytesStopped);
+    peer.resume();
+    await sleep(5);
+  }
+  await Promise.all([sending, once(peer, 'end')]);
+  t.is(read, total);
+  t.is(received.digest('hex'), sent.digest('hex'));
+});
+
+test.serial('a slow writer at the other end: 128 MiB through pipe() with flat memory', async (t) => {
+  const { client, peer } = await pair();
+  peer.pipe(peer); // Echo: both directions hold each other back.
+  const total = 128 * MIB;
+  const chunk = Buffer.alloc(256 * 1024, 'y');
+  const before = process.memoryUsage.rss();
+  let most = 0;
+  let echoed = 0;
+  client.on('data', (bytes: Buffer) => {
+    echoed += bytes.length;
+    most = Math.max(most, process.memoryUsage.rss());
+  });
+  for (let at = 0; at < total; at += chunk.length) if (!client.write(chunk)) await once(client, 'drain');
+  client.end();
+  await once(client, 'end');
+  t.is(echoed, total);
+  const grown = (most - before) / MIB;
+  t.true(grown < 96, `grown by ${grown.toFixed(1)} MiB`);
+});

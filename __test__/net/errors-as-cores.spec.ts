@@ -1,0 +1,97 @@
+// Whatever connect() and listen() fail with is what core's fail with, to the last property.
+import core from 'node:net';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import test from 'ava';
+import net from 'iouring-transport/net';
+import { errorOf, listening, nothingLeft, onRing, portOf, track } from './_sockets.ts';
+
+const folder = mkdtempSync(path.join(os.tmpdir(), 'iouring-errors-'));
+test.after.always(() => rmSync(folder, { recursive: true, force: true }));
+test.afterEach.always(nothingLeft);
+
+type Net = Pick<typeof core, 'connect' | 'createServer'>;
+
+/** All that can be seen of an error. */
+function describe(error: NodeJS.ErrnoException): object {
+  return { ...error, message: error.message, name: error.name, isError: error instanceof Error, keys: Object.keys(error) };
+}
+
+async function same(
+  t: { deepEqual(actual: unknown, expected: unknown): unknown },
+  fail: (net: Net) => core.Socket | core.Server,
+) {
+  const [ours, cores] = [describe(await errorOf(track(fail(net)))), describe(await errorOf(track(fail(core))))];
+  t.deepEqual(ours, cores);
+}
+
+const CONNECTS: Record<string, core.NetConnectOpts> = {
+  'an address that no packet goes to': { port: 1, host: '255.255.255.255' },
+  'a link-local address without its interface': { port: 1, host: 'fe80::1' },
+  'a name that does not resolve': { port: 1, host: 'nobody.invalid' },
+  'a path that is not there': { path: path.join(folder, 'nothing') },
+  'an abstract name that nobody listens at': { path: '\0nobody-is-here' },
+  'a path below a file': { path: path.join(folder, 'file', 'x') },
+  'a path that is no socket': { path: path.join(folder, 'file') },
+  'a local address that is not ours': { port: 1, host: '127.0.0.1', localAddress: '192.0.2.1' },
+};
+writeFileSync(path.join(folder, 'file'), '');
+
+for (const [name, options] of Object.entries(CONNECTS)) {
+  test.serial(`connect to ${name}`, (t) => same(t, (net) => net.connect({ ...options })));
+}
+
+test.serial('connect that is refused, by address and by name', async (t) => {
+  const server = await listening();
+  const port = portOf(server);
+  await new Promise((resolve) => server.close(resolve));
+  for (const host of ['127.0.0.1', 'localhost']) {
+    for (const autoSelectFamily of [true, false]) await same(t, (net) => net.connect({ port, host, autoSelectFamily }));
+  }
+});
+
+test.serial('listen at a port in use', async (t) => {
+  const server = await listening();
+  await same(t, (net) => net.createServer().listen(portOf(server), '127.0.0.1'));
+});
+
+test.serial('listen at an address that is not ours', (t) => same(t, (net) => net.createServer().listen(0, '192.0.2.1')));
+test.serial('listen at a name that does not resolve', (t) => same(t, (net) => net.createServer().listen(0, 'nobody.invalid')));
+test.serial('listen at a path in use', async (t) => {
+  const place = path.join(folder, 'used');
+  await listening({}, undefined, { path: place });
+  await same(t, (net) => net.createServer().listen(place));
+});
+test.serial('listen at a path in a folder that is not there', (t) =>
+  same(t, (net) => net.createServer().listen(path.join(folder, 'none', 'x'))),
+);
+test.serial('listen at the path of a file', (t) => same(t, (net) => net.createServer().listen(path.join(folder, 'file'))));
+
+/** The longest paths that an address holds. */
+for (const length of [106, 107, 108]) {
+  const place = path.join(folder, 'p'.repeat(length - folder.length - 1));
+  test.serial(`connect to a path of ${length} bytes`, (t) => same(t, (net) => net.connect(place)));
+  test.serial(`listen at a path of ${length} bytes`, async (t) => {
+    const outcomes = [];
+    for (const it of [net, core]) {
+      const server = track(it.createServer());
+      const outcome = new Promise((resolve) => {
+        server.on('error', (error) => resolve(describe(error)));
+        server.on('listening', () => server.close(() => resolve('listening')));
+      });
+      server.listen(place);
+      outcomes.push(await outcome);
+    }
+    t.deepEqual(outcomes[0], outcomes[1]);
+  });
+}
+
+// Core of Node 24 and newer says so too; older ones cut the path short and listen at, or connect to, another one.
+(onRing ? test.serial : test.serial.skip)('a path that is too long for an address', async (t) => {
+  const place = path.join(folder, 'p'.repeat(150));
+  const refusedConnect = await errorOf(track(net.connect(place)));
+  t.like(refusedConnect, { code: 'EINVAL', errno: -22, syscall: 'connect', address: place });
+  const refusedListen = await errorOf(track(net.createServer().listen(place)));
+  t.like(refusedListen, { code: 'EINVAL', errno: -22, syscall: 'listen', address: place });
+});

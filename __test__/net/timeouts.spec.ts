@@ -1,0 +1,48 @@
+// Inactivity is noticed, activity puts it off, and a write that makes progress is activity.
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import test from 'ava';
+import { nothingLeft, pair } from './_sockets.ts';
+
+test.afterEach.always(nothingLeft);
+
+test.serial("'timeout' after silence; the socket stays open", async (t) => {
+  const { client } = await pair();
+  const started = performance.now();
+  client.setTimeout(40);
+  t.is(client.timeout, 40);
+  await once(client, 'timeout');
+  t.true(performance.now() - started >= 38);
+  t.false(client.destroyed);
+});
+
+test.serial('reads and writes put it off; zero turns it off', async (t) => {
+  const { client, peer } = await pair();
+  client.on('timeout', () => t.fail());
+  client.resume();
+  peer.resume();
+  client.setTimeout(150);
+  for (let i = 0; i < 5; i++) {
+    await sleep(60);
+    if (i % 2 === 0) client.write('x');
+    else peer.write('y');
+  }
+  client.setTimeout(0);
+  await sleep(200);
+  t.is(client.timeout, 0);
+});
+
+test.serial('a write whose peer does not read times out', async (t) => {
+  const { client } = await pair({ pauseOnConnect: true });
+  for (let i = 0; i < 20; i++) client.write(Buffer.alloc(1_000_000));
+  client.setTimeout(60);
+  await once(client, 'timeout');
+  t.true(client.writableLength > 0);
+});
+
+test.serial('values are checked as core does', async (t) => {
+  const { client } = await pair();
+  t.throws(() => client.setTimeout('soon' as never), { code: 'ERR_INVALID_ARG_TYPE' });
+  t.throws(() => client.setTimeout(-1), { code: 'ERR_OUT_OF_RANGE' });
+  t.throws(() => client.setTimeout(1, 'callback' as never), { code: 'ERR_INVALID_ARG_TYPE' });
+});

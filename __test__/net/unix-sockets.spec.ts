@@ -1,0 +1,135 @@
+// UNIX-domain sockets: paths and abstract names, permissions, and whose a path is.
+import { once } from 'node:events';
+import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import type core from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import process from 'node:process';
+import test from 'ava';
+import net from 'iouring-transport/net';
+import { run } from './_child.ts';
+import { errorOf, listening, nothingLeft, textOf, track } from './_sockets.ts';
+
+const folder = mkdtempSync(path.join(os.tmpdir(), 'iouring-unix-'));
+test.after.always(() => rmSync(folder, { recursive: true, force: true }));
+test.afterEach.always(nothingLeft);
+
+const place = (name: string): string => path.join(folder, name);
+
+async function echoesAt(where: string): Promise<string> {
+  const client = track(net.connect(where));
+  client.end('hello');
+  return textOf(client);
+}
+
+test.serial('a path', async (t) => {
+  const server = await listening({}, (socket) => socket.pipe(socket), { path: place('plain') });
+  t.is(server.address(), place('plain'));
+  t.true(statSync(place('plain')).isSocket());
+  t.is(await echoesAt(place('plain')), 'hello');
+});
+
+test.serial('a path in a name that is not ASCII', async (t) => {
+  await listening({}, (socket) => socket.pipe(socket), { path: place('sökkel-€') });
+  t.true(existsSync(place('sökkel-€')));
+  t.is(await echoesAt(place('sökkel-€')), 'hello');
+});
+
+test.serial('an abstract name leaves no file and is free after close', async (t) => {
+  const name = `\0iouring-transport-${process.pid}`;
+  for (let round = 0; round < 2; round++) {
+    const server = await listening({}, (socket) => socket.pipe(socket), { path: name });
+    t.is(await echoesAt(name), 'hello');
+    server.close();
+    await once(server, 'close');
+  }
+  t.is((await errorOf(track(net.connect(name)))).code, 'ECONNREFUSED');
+});
+
+test.serial('what a UNIX socket says of its ends', async (t) => {
+  const accepted = new Promise<core.Socket>((resolve) => {
+    void listening({}, resolve, { path: place('ends') }).then(() => track(net.connect(place('ends'))));
+  });
+  const socket = await accepted;
+  t.is(socket.remoteAddress, undefined);
+  t.is(socket.remotePort, undefined);
+  t.deepEqual(socket.address(), {});
+  t.throws(() => socket.resetAndDestroy(), { code: 'ERR_INVALID_HANDLE_TYPE' });
+  // Nothing to do on such a socket, and no error.
+  socket.setNoDelay(true).setKeepAlive(true, 1000);
+});
+
+test.serial('close() removes the path; a client that closes does not', async (t) => {
+  const server = await listening({}, undefined, { path: place('mine') });
+  const client = track(net.connect(place('mine')));
+  await once(client, 'connect');
+  client.destroy();
+  await once(client, 'close');
+  t.true(existsSync(place('mine')));
+  server.close();
+  await once(server, 'close');
+  t.false(existsSync(place('mine')));
+});
+
+test.serial("a failed listen removes nobody else's path", async (t) => {
+  await listening({}, undefined, { path: place('taken') });
+  const second = track(net.createServer().listen(place('taken')));
+  t.is((await errorOf(second)).code, 'EADDRINUSE');
+  second.close();
+  t.true(existsSync(place('taken')));
+  writeFileSync(place('file'), 'precious');
+  t.is((await errorOf(track(net.createServer().listen(place('file'))))).code, 'EADDRINUSE');
+  t.true(existsSync(place('file')));
+});
+
+test.serial('a socket that a killed server has left behind', async (t) => {
+  const { signal } = await run(
+    `net.createServer().listen(${JSON.stringify(place('stale'))}, () => process.kill(process.pid, 'SIGKILL'));`,
+  );
+  t.is(signal, 'SIGKILL');
+  t.true(existsSync(place('stale')));
+  t.like(await errorOf(track(net.connect(place('stale')))), {
+    code: 'ECONNREFUSED',
+    syscall: 'connect',
+    address: place('stale'),
+  });
+  t.like(await errorOf(track(net.createServer().listen(place('stale')))), {
+    code: 'EADDRINUSE',
+    syscall: 'listen',
+    address: place('stale'),
+    port: -1,
+  });
+});
+
+test.serial('readableAll and writableAll', async (t) => {
+  const modeWith = async (name: string, options: object): Promise<number> => {
+    await listening({}, undefined, { path: place(name), ...options });
+    return statSync(place(name)).mode & 0o777;
+  };
+  const usual = await modeWith('usual', {});
+  t.is(await modeWith('r', { readableAll: true }), usual | 0o444);
+  t.is(await modeWith('w', { writableAll: true }), usual | 0o222);
+  t.is(await modeWith('rw', { readableAll: true, writableAll: true }), usual | 0o666);
+  t.throws(() => net.createServer().listen({ path: '\0abstract', writableAll: true }), { code: 'ERR_INVALID_ARG_VALUE' });
+});
+
+(process.getuid?.() === 0 ? test.serial : test.serial.skip)(
+  'who may not write to a path cannot connect (needs root)',
+  async (t) => {
+    chmodSync(folder, 0o755);
+    await listening({}, undefined, { path: place('private') });
+    chmodSync(place('private'), 0o600);
+    const { stdout, stderr } = await run(
+      `process.setgroups([]); process.setgid(65534); process.setuid(65534);
+    net.connect(${JSON.stringify(place('private'))}).on('error', ({ code, syscall, errno }) => console.log(code, syscall, errno));`,
+    );
+    t.is(stdout, 'EACCES connect -13', stderr);
+  },
+);
+
+test.serial('many bytes through a path', async (t) => {
+  await listening({}, (socket) => socket.pipe(socket), { path: place('bulk') });
+  const client = track(net.connect(place('bulk')));
+  client.end(Buffer.alloc(5_000_000, 'bulk'));
+  t.is((await textOf(client)).length, 5_000_000);
+});
