@@ -54,6 +54,7 @@ if (missing.length > 0) {
   } else {
     apt('update');
     // One by one: what a distribution does not have must not keep the others away.
-    for (const [, name] of missing) if (apt('install', '--no-install-recommends', name) !== 0) process.stdout.write(`No ${name}.\n`);
+    for (const [, name] of missing)
+      if (apt('install', '--no-install-recommends', name) !== 0) process.stdout.write(`No ${name}.\n`);
   }
 }
