@@ -282,8 +282,11 @@ export function describeType(value: unknown): string {
       const text = value.length > 28 ? `${value.slice(0, 25)}...` : value;
       return `type string (${text.includes("'") ? JSON.stringify(text) : `'${text}'`})`;
     }
-    default:
+    case 'boolean':
+    case 'symbol':
       return `type ${typeof value} (${String(value)})`;
+    default:
+      return typeof value;
   }
 }
 

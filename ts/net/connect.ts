@@ -24,7 +24,7 @@ export interface Target {
   readonly address: string;
   readonly port?: number;
   readonly family?: 4 | 6;
-  /** Own end, where one was asked for. */
+  /** Own end, where one was asked for: the address always, if only a port was asked for. */
   readonly localAddress?: string | undefined;
   readonly localPort?: number | undefined;
 }
@@ -119,12 +119,27 @@ export function connectTo(socket: NetSocket, target: Target): void {
 
   const mark = noteConnect(target);
   const scope = captureContext(target.family === undefined ? 'PIPECONNECTWRAP' : 'TCPCONNECTWRAP');
-  const status = reused ? -(link.connected ? errno.EISCONN : errno.EALREADY) : handle.connect(toEndpoint(target));
-  if (status < 0) {
+  const status = reused ? connectAgain(link) : handle.connect(toEndpoint(target));
+  if (status < 0 && !(reused && link.unix)) {
     socket.destroy(immediateError(status, target, handle));
     return;
   }
+  if (reused) {
+    setImmediate(settleConnect, socket, link, target, status, mark);
+    return;
+  }
   whenConnected(handle, scope, (outcome) => settleConnect(socket, link, target, outcome, mark));
+}
+
+/**
+ * What `connect(2)` makes of a socket that has connected before. Having been told of a connection by other means than its result, it reports that
+ * result once more, and only then that there is a connection.
+ */
+function connectAgain(link: Link): number {
+  if (!link.connected) return -errno.EALREADY;
+  if (link.confirmed || link.unix) return -errno.EISCONN;
+  link.confirmed = true;
+  return 0;
 }
 
 /**
@@ -164,9 +179,10 @@ export function blocked(socket: NetSocket, { address, family }: Target): boolean
 
 /** Binds to the own end that was asked for. @returns why it cannot be, null where it could */
 export function bindLocally(handle: StreamHandle, { family, localAddress, localPort }: Target): SystemCallError | null {
-  const address = localAddress || (family === 6 ? '::' : '0.0.0.0');
-  const status = handle.bind({ family: family!, address, port: localPort ?? 0 });
-  return status < 0 ? endpointException(status, 'bind', address, localPort) : null;
+  const port = localPort || 0;
+  // Core binds to what is left of such a port in 16 bits, and finds that it is another one.
+  const status = port > 65535 ? -errno.EADDRINUSE : handle.bind({ family: family!, address: localAddress!, port });
+  return status < 0 ? endpointException(status, 'bind', localAddress, localPort) : null;
 }
 
 /** The error for a failure that core learns of at once. */

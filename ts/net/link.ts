@@ -22,6 +22,8 @@ export class Link {
   handle: StreamHandle | null = null;
   /** Whether the connection stands. */
   connected = false;
+  /** Whether connect() on it fails; see connect.ts. */
+  confirmed = false;
   /** Whether data is wanted: what core calls `_handle.reading`. */
   reading = false;
   /** Where the socket's `onread` option wants its bytes. */
@@ -225,7 +227,8 @@ function onShutdown(this: StreamHandle): void {
 }
 
 function onClose(this: StreamHandle): void {
-  closed(this.owner as Link);
+  // Core closes at the end of a turn of the event loop, after everything that is to come with setImmediate().
+  setImmediate(closed, this.owner as Link);
 }
 
 function closed(link: Link): void {

@@ -36,7 +36,7 @@ type Backlog = number | false | undefined;
 /** Takes listen()'s arguments. Errors of the system come as 'error', on a later tick. */
 export function listen(server: NetServer, args: readonly unknown[]): void {
   const [given, callback] = normalizeArguments(args);
-  if (server[kListener] !== null) throw new ERR_SERVER_ALREADY_LISTEN();
+  if (server[kListener]?.listening) throw new ERR_SERVER_ALREADY_LISTEN();
   if (tracing.asyncStart.hasSubscribers) tracing.asyncStart.publish({ server, options: given });
   if (callback !== null) server.once('listening', callback as () => void);
   const backlogArgument: Backlog = portNumber(args.length > 1 && args[1]) || portNumber(args.length > 2 && args[2]);
@@ -94,7 +94,9 @@ function sharesWithPrimary({ exclusive, reusePort }: Record<string, any>): boole
 }
 
 function listenThroughCore(server: NetServer, args: readonly unknown[]): void {
-  const listener = new CoreListener(server);
+  // One that still waits for the primary starts over.
+  const waiting = server[kListener];
+  const listener = waiting instanceof CoreListener ? waiting : new CoreListener(server);
   server[kListener] = listener;
   try {
     listener.listen(args);
@@ -141,7 +143,7 @@ function listenOnPath(server: NetServer, path: string, options: Record<string, a
   if (server[kListener] === null || (readableAll !== true && writableAll !== true)) return;
   const status = openUp(path, readableAll === true, writableAll === true);
   if (status === 0) return;
-  server[kListener].close(() => {});
+  server[kListener].close();
   server[kListener] = null;
   throw errnoException(status, 'uv_pipe_chmod');
 }
@@ -201,9 +203,9 @@ export function startListening(
     server[kListener] = listener;
   }
 
-  const status = listener.listen(backlog || DEFAULT_BACKLOG);
+  const status = listener.listen(Number(backlog || DEFAULT_BACKLOG) | 0);
   if (status < 0) {
-    listener.close(() => {});
+    listener.close();
     server[kListener] = null;
     refuse(server, describedEndpointException(status, 'listen', host, port));
     return;

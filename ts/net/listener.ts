@@ -9,12 +9,16 @@ import type { ListenHandle } from '../reactor/index.ts';
 import { acceptConnection } from './accept.ts';
 import { captureContext } from './async-context.ts';
 import { describeEndpoint } from './endpoints.ts';
-import type { NetServer } from './server-internals.ts';
+import { kListener, type NetServer } from './server-internals.ts';
 
 /** Where connections come from. */
 export interface Listener {
-  /** Stops taking connections. `done` is called when the port or path is free again. */
-  close(done: () => void): void;
+  /** Whether it listens already: core's, in a cluster worker, has to wait for the primary. */
+  readonly listening: boolean;
+  /** Whether it sees to the server's 'close' by itself. */
+  readonly announcesClose: boolean;
+  /** Stops taking connections. The port or path is free again when this returns. */
+  close(): void;
   /** Sets whether this keeps the process alive. */
   reference(wanted: boolean): void;
   /** `{ address, family, port }`, a path, or null where it has none. */
@@ -25,6 +29,8 @@ export interface Listener {
 export class RingListener implements Listener {
   /** Public so that one server can take over from another: `listen(otherServer)`. */
   readonly handle: ListenHandle;
+  readonly listening = true;
+  readonly announcesClose = false;
   readonly #scope: AsyncResource;
 
   /** @param handle bound, not listening yet */
@@ -41,13 +47,10 @@ export class RingListener implements Listener {
     return this.handle.listen(backlog);
   }
 
-  close(done: () => void): void {
+  close(): void {
     releasePath(this.handle);
-    this.handle.onclose = () => {
-      this.#scope.emitDestroy();
-      done();
-    };
     this.handle.close();
+    this.#scope.emitDestroy();
   }
 
   reference(wanted: boolean): void {
@@ -96,6 +99,7 @@ function acceptFailed(server: NetServer, status: number): void {
  * Connections are core's sockets then.
  */
 export class CoreListener implements Listener {
+  readonly announcesClose = true;
   readonly #server: core.Server;
 
   constructor(server: NetServer) {
@@ -119,8 +123,16 @@ export class CoreListener implements Listener {
       (socket as unknown as { server: unknown }).server = server;
       server.emit('connection', socket);
     });
-    for (const name of ['listening', 'error', 'drop'] as const) inner.on(name, (...args: any[]) => server.emit(name, ...args));
+    for (const name of ['listening', 'drop', 'close'] as const) inner.on(name, (...args: any[]) => server.emit(name, ...args));
+    inner.on('error', (error) => {
+      if (!inner.listening && server[kListener] === this) server[kListener] = null;
+      server.emit('error', error);
+    });
     this.#server = inner;
+  }
+
+  get listening(): boolean {
+    return this.#server.listening;
   }
 
   /** Takes the arguments of `server.listen()`, without its callback. */
@@ -128,8 +140,8 @@ export class CoreListener implements Listener {
     Reflect.apply(this.#server.listen, this.#server, args);
   }
 
-  close(done: () => void): void {
-    this.#server.close(() => done());
+  close(): void {
+    this.#server.close();
   }
 
   reference(wanted: boolean): void {

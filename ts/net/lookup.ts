@@ -89,7 +89,8 @@ function toQuery(options: Record<string, any>): { family: unknown; hints: number
 }
 
 function toTarget({ port, localAddress, localPort }: Route, address: string, family: number): Target {
-  return { address, port, family: family as 4 | 6, localAddress, localPort };
+  const ownAddress = localAddress || (localPort ? (family === 6 ? '::' : '0.0.0.0') : undefined);
+  return { address, port, family: family as 4 | 6, localAddress: ownAddress, localPort };
 }
 
 /** The lookup gave one address, or none. */

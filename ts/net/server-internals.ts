@@ -7,16 +7,9 @@ import type { Listener } from './listener.ts';
 /** What the server stands on; null exactly while it is not listening. */
 export const kListener = Symbol('listener');
 
-/** How many sockets are being closed. */
-export const kReleasing = Symbol('releasing');
-/** How many times 'close' is to be emitted when they are. */
-export const kClosesDue = Symbol('closes due');
-
 /** A server seen from inside. */
 export interface NetServer extends core.Server {
   [kListener]: Listener | null;
-  [kReleasing]: number;
-  [kClosesDue]: number;
 
   allowHalfOpen: boolean;
   pauseOnConnect: boolean;

@@ -10,8 +10,7 @@ import { ERR_INVALID_ARG_TYPE, ERR_SERVER_NOT_RUNNING } from '../errors.ts';
 import { validateNumber } from '../validate.ts';
 import { isOwn, standInFor } from './lineage.ts';
 import { listen, startListening } from './listen.ts';
-import type { Listener } from './listener.ts';
-import { kClosesDue, kListener, kReleasing, type NetServer, type WorkerSockets } from './server-internals.ts';
+import { kListener, type NetServer, type WorkerSockets } from './server-internals.ts';
 import { isBlockList } from './socket.ts';
 
 /** What the constructor takes beyond what core's typings tell. */
@@ -40,18 +39,17 @@ class ServerMembers extends Base {
     this._listeningId++;
     const listener = this[kListener];
     if (typeof callback === 'function') {
-      if (listener === null) this.once('close', () => callback(new ERR_SERVER_NOT_RUNNING()));
-      else this.once('close', callback);
+      if (listener?.listening) this.once('close', callback);
+      else this.once('close', () => callback(new ERR_SERVER_NOT_RUNNING()));
     }
-    if (listener !== null) release(this, listener);
-    closeWorkers(this);
+    this[kListener] = null;
+    listener?.close();
+    if (listener?.announcesClose !== true) closeWorkers(this);
     return this;
   }
 
   override _emitCloseIfDrained(): void {
-    if (this[kListener] !== null || this._connections > 0) return;
-    if (this[kReleasing] > 0) this[kClosesDue]++;
-    else process.nextTick(emitClose, this);
+    if (this[kListener] === null && this._connections === 0) process.nextTick(emitClose, this);
   }
 
   override address(): core.AddressInfo | string | null {
@@ -98,7 +96,7 @@ class ServerMembers extends Base {
 Object.defineProperties(ServerMembers.prototype, {
   listening: {
     get(this: NetServer) {
-      return this[kListener] !== null;
+      return this[kListener]?.listening === true;
     },
     configurable: true,
     enumerable: true,
@@ -106,17 +104,6 @@ Object.defineProperties(ServerMembers.prototype, {
   // Core's child_process and cluster would take what they find here for a handle of core's.
   _handle: { get: () => null, set() {}, configurable: true },
 });
-
-/** Gives the port or path back. 'close' waits for it, so that its listeners can listen there again. */
-function release(server: NetServer, listener: Listener): void {
-  server[kListener] = null;
-  server[kReleasing]++;
-  listener.close(() => {
-    server[kReleasing]--;
-    if (server[kReleasing] > 0) return;
-    for (; server[kClosesDue] > 0; server[kClosesDue]--) emitClose(server);
-  });
-}
 
 /** Lets go of the connections that child processes hold. */
 function closeWorkers(server: NetServer): void {
@@ -171,8 +158,6 @@ function construct(
   if (typeof onConnection === 'function') server.on('connection', onConnection);
 
   server[kListener] = null;
-  server[kReleasing] = 0;
-  server[kClosesDue] = 0;
   server._connections = 0;
   server._usingWorkers = false;
   server._workers = [];

@@ -195,7 +195,7 @@ class SocketMembers extends Base {
     return value;
   }
 
-  override address(): core.AddressInfo | {} {
+  override address(): Partial<core.AddressInfo> {
     return this._getsockname();
   }
 
@@ -325,6 +325,7 @@ function setUp(socket: NetSocket, options: SocketOptions): void {
 function start(socket: NetSocket, handle: StreamHandle, options: SocketOptions): void {
   const link = new Link(socket);
   link.connected = true;
+  link.confirmed = true;
   link.attach(handle);
   socket[kLink] = link;
   useBuffer(socket, link);
