@@ -1,6 +1,7 @@
 // pg over our sockets against PostgreSQL, in the clear and encrypted, over TCP and UNIX.
 import { chmodSync, chownSync, writeFileSync } from 'node:fs';
 import process from 'node:process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import net from 'iouring-transport/net';
 import type { ExecutionContext } from 'ava';
@@ -24,6 +25,17 @@ async function startPostgres(t: ExecutionContext) {
   }
   const args = ['-D', `${data}/db`, '-p', String(port), '-c', 'listen_addresses=127.0.0.1', '-k', data, '-c', 'ssl=on', '-F'];
   await start(t, { command: 'postgres', args, ready: port });
+  // It listens before it is ready; asked with core's sockets.
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const client = new pg.Client({ user: 'tester', database: 'postgres', host: '127.0.0.1', port });
+    const ready = await client.connect().then(
+      () => true,
+      () => false,
+    );
+    await client.end();
+    if (ready) break;
+    await sleep(100);
+  }
   return { port, path: data, ca };
 }
 
