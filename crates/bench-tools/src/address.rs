@@ -121,3 +121,16 @@ pub(crate) fn set_no_delay(fd: &impl std::os::fd::AsFd) {
     // Refused on UNIX sockets, which have no delay to begin with.
     let _ = SockRef::from(fd).set_tcp_nodelay(true);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_it_prints() {
+        for text in ["127.0.0.1:80", "[::1]:8080", "unix:/tmp/a b"] {
+            assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
+        }
+        assert!("127.0.0.1".parse::<Address>().is_err());
+    }
+}

@@ -12,25 +12,28 @@ use clap::Subcommand;
 #[derive(Subcommand)]
 pub(crate) enum Load {
     /// Messages that the server sends back: every connection keeps a number of them under way.
-    #[command(alias = "unix-echo")]
-    TcpEcho(echo::Options),
+    #[command(name = "tcp-echo", alias = "unix-echo")]
+    Echo(echo::Options),
     /// Connections that carry one message each and close: the next begins when one is over.
-    TcpConnect(connect::Options),
+    #[command(name = "tcp-connect")]
+    Connect(connect::Options),
     /// Connections that are opened, used once and held until standard input closes.
-    TcpIdle(idle::Options),
+    #[command(name = "tcp-idle")]
+    Idle(idle::Options),
     /// Bytes in one direction.
-    TcpStream(stream::Options),
+    #[command(name = "tcp-stream")]
+    Stream(stream::Options),
 }
 
 impl Load {
     /// Runs it and prints the result.
     pub(crate) fn run(self) -> anyhow::Result<()> {
         let result = match self {
-            Self::TcpEcho(options) => echo::run(&options)?,
-            Self::TcpConnect(options) => connect::run(&options)?,
-            Self::TcpStream(options) => stream::run(&options)?,
+            Self::Echo(options) => echo::run(&options)?,
+            Self::Connect(options) => connect::run(&options)?,
+            Self::Stream(options) => stream::run(&options)?,
             // Prints its result by itself, before it is over.
-            Self::TcpIdle(options) => return idle::run(&options),
+            Self::Idle(options) => return idle::run(&options),
         };
         println!("{result}");
         Ok(())

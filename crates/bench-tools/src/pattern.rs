@@ -38,3 +38,26 @@ impl Pattern {
         &self.bytes[start as usize..][..length]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn continues_across_the_end_of_its_period() {
+        let pattern = Pattern::new(1000);
+        let position = PERIOD as u64 - 3;
+        let whole = pattern.at(0, position, 10).to_vec();
+        let parts: Vec<u8> = (0..10).flat_map(|index| pattern.at(0, position + index, 1).to_vec()).collect();
+        assert_eq!(whole, parts);
+    }
+
+    #[test]
+    fn differs_between_connections_and_places() {
+        let pattern = Pattern::new(64);
+        let here = pattern.at(3, 640, 64);
+        assert_ne!(here, pattern.at(4, 640, 64));
+        assert_ne!(here, pattern.at(3, 576, 64));
+        assert_ne!(here, pattern.at(3, 641, 64));
+    }
+}

@@ -22,6 +22,14 @@ pub(crate) struct WindowOptions {
     watch: Option<u32>,
 }
 
+#[cfg(test)]
+impl WindowOptions {
+    /// A window that opens at the first tick and stays open longer than any test takes.
+    pub(crate) fn immediate() -> Self {
+        Self { seconds: 3600.0, warmup: 0.0, watch: None }
+    }
+}
+
 /// Where in time a run is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Phase {

@@ -80,3 +80,48 @@ impl Exchange {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::meter::WindowOptions;
+    use socket2::{Domain, Type};
+
+    /// A pipeline of four messages of ten bytes, and a meter that measures from the start.
+    fn exchange() -> (Exchange, Pattern, Meter) {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        let mut meter = Meter::new(&WindowOptions::immediate()).unwrap();
+        meter.tick(Instant::now()).unwrap();
+        (Exchange::new(socket, 0, 10, 4), Pattern::new(1000), meter)
+    }
+
+    #[test]
+    fn owes_a_message_for_each_that_came_back_whole() {
+        let (mut exchange, pattern, mut meter) = exchange();
+        let now = Instant::now();
+        let sent = exchange.begin_send(&pattern, now).unwrap().to_vec();
+        assert_eq!(sent.len(), 40);
+        assert!(exchange.begin_send(&pattern, now).is_none(), "a send is under way");
+        assert_eq!(exchange.sent(15, &pattern), Some(&sent[15..]));
+        assert_eq!(exchange.sent(25, &pattern), None);
+        assert!(exchange.begin_send(&pattern, now).is_none(), "nothing is owed");
+        exchange.received(&sent[..25], &pattern, now, &mut meter).unwrap();
+        assert_eq!(meter.messages, 2);
+        assert_eq!(exchange.begin_send(&pattern, now).unwrap().len(), 20);
+        exchange.received(&sent[25..], &pattern, now, &mut meter).unwrap();
+        assert_eq!(meter.messages, 4);
+    }
+
+    #[test]
+    fn notices_wrong_bytes_and_too_many() {
+        let (mut one, pattern, mut meter) = exchange();
+        let now = Instant::now();
+        let mut sent = one.begin_send(&pattern, now).unwrap().to_vec();
+        sent[7] ^= 1;
+        assert!(one.received(&sent, &pattern, now, &mut meter).is_err());
+        let (mut other, pattern, mut meter) = exchange();
+        other.begin_send(&pattern, now);
+        let surplus = pattern.at(0, 0, 41).to_vec();
+        assert!(other.received(&surplus, &pattern, now, &mut meter).is_err());
+    }
+}
