@@ -66,6 +66,8 @@ export class StreamHandle extends SocketHandle {
   #armed = false;
   /** The writes that returned true and are not confirmed, in order: offset in the arena, length, and so on. */
   readonly #unconfirmed: number[] = [];
+  /** Where the oldest of them is; what lies before is confirmed. Taking it out would move all others, once for every write. */
+  #oldest = 0;
   /** What the write that returned false occupies: regions of lent views, and offsets in the arena as their negative complement. */
   #occupied: number[] | undefined = undefined;
 
@@ -226,8 +228,12 @@ export class StreamHandle extends SocketHandle {
   #written(status: number): void {
     const { arena } = this.reactor;
     if (this.#unconfirmed.length > 0) {
-      arena.release(this.#unconfirmed.shift()!);
-      this.writeQueueSize -= this.#unconfirmed.shift()!;
+      arena.release(this.#unconfirmed[this.#oldest++]);
+      this.writeQueueSize -= this.#unconfirmed[this.#oldest++];
+      if (this.#oldest * 2 >= this.#unconfirmed.length) {
+        this.#unconfirmed.splice(0, this.#oldest);
+        this.#oldest = 0;
+      }
       if (this.writeQueueSize === 0) this.finish(Activity.Writing);
       if (status < 0) this.onwriteerror(status);
       return;
