@@ -195,7 +195,8 @@ impl Instance {
                 let ring = reactor.kernel();
                 // In this order: what arrives after `unmute` is announced, what arrived before is seen here.
                 ring.unmute();
-                if reactor.has_work() || self.queues.commands() > 0 || !self.queues.dispatched() {
+                let left = !self.queues.dispatched() || !self.delivered.borrow().is_empty();
+                if left || reactor.has_work() || self.queues.commands() > 0 {
                     reactor.kernel().signal();
                 }
             });
