@@ -66,7 +66,8 @@ export class Reactor {
   readonly #handles: (SocketHandle | undefined)[] = [];
   /** Handles whose place has a new owner already: Rust has closed them, the news is still on its way. */
   readonly #superseded = new Map<number, SocketHandle>();
-  readonly #flushes: boolean;
+  #flushes: boolean;
+  #exiting = false;
   #flushScheduled = false;
   #holds = 0;
   #batch = 0;
@@ -77,8 +78,12 @@ export class Reactor {
     this.#words = new Int32Array(this.native.queues);
     this.#pool = Buffer.from(this.native.pool);
     this.#flushes = this.native.flushes;
-    // What was written in the last tick is sent, as it would have been by core.
-    process.once('exit', () => this.native.flush());
+    // What was written in the last tick is sent, as it would have been by core; what is written from here on as well.
+    process.once('exit', () => {
+      this.#exiting = true;
+      this.#flushes = false;
+      this.native.flush();
+    });
   }
 
   /** Enters a handle in the table, under the number that Rust gave it. */
@@ -123,6 +128,7 @@ export class Reactor {
     if (this.#flushes || this.#flushScheduled) return;
     this.#flushScheduled = true;
     setImmediate(() => {
+    if (this.#exiting) return this.native.flush();
       this.#flushScheduled = false;
       this.native.flush();
     });
