@@ -7,7 +7,7 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU16, Ordering, fence};
 
 use io_uring::types::{BufRingEntry, CancelBuilder, Fd, SubmitArgs, Timespec};
 use io_uring::{IoUring, opcode, squeue};
@@ -94,6 +94,8 @@ impl Ring {
     pub fn unmute(&self) {
         // SAFETY: as in `mute`.
         unsafe { self.ring.completion_shared() }.enable_eventfd();
+        // What the caller looks at next must not be read before the flag is written: the kernel does the two in the opposite order.
+        fence(Ordering::SeqCst);
     }
 
     fn entry(request: &Request) -> squeue::Entry {
