@@ -24,8 +24,8 @@ impl Mapping {
         if address == libc::MAP_FAILED {
             return Err(Errno::from(io::Error::last_os_error()));
         }
-        // SAFETY: the range was mapped above. A child of fork must not share pages that the kernel or the parent writes into;
-        // that this may fail is harmless, a child refuses to use the ring.
+        // SAFETY: the range was mapped above. A child of fork must not share pages that the kernel or the parent writes into: where
+        // this works, one that touches them all the same is ended by the kernel.
         unsafe { libc::madvise(address, length, libc::MADV_DONTFORK) };
         Ok(Self { start: NonNull::new(address.cast()).expect("mmap returns no null page"), length })
     }
