@@ -210,7 +210,8 @@ impl NativeReactor {
         }
     }
 
-    /// Takes over an open stream socket: a handle. The descriptor belongs to the reactor from then on.
+    /// Takes over an open stream socket: a handle. The descriptor belongs to the reactor from then on. `EEXIST` where it does already, as in
+    /// libuv: the first handle closed would take the descriptor away from the other.
     #[napi]
     pub fn adopt(&self, fd: i32, listener: bool) -> i32 {
         match socket::describe(fd) {
@@ -232,6 +233,7 @@ impl NativeReactor {
             .with(|reactor| if listener { reactor.add_listener(descriptor) } else { reactor.add_stream(descriptor) });
         handle.flatten().map_or(-libc::EMFILE, HandleId::raw)
     }
+            Ok(_) if self.instance.with(|reactor| reactor.owns(fd)) == Some(true) => return -libc::EEXIST,
 
     fn descriptor(&self, handle: i32) -> Result<i32, Errno> {
         self.instance.with(|reactor| reactor.descriptor(HandleId::from_raw(handle))).flatten().ok_or(Errno(libc::EBADF))

@@ -150,10 +150,15 @@ impl Handles {
         Some(handle)
     }
 
+    /// All handles.
+    pub fn iter(&self) -> impl Iterator<Item = &Handle> {
+        self.slots.iter().filter_map(|slot| slot.handle.as_ref())
+    }
+
     /// The names of all handles.
     #[must_use]
     pub fn ids(&self) -> Vec<HandleId> {
-        self.slots.iter().filter_map(|slot| slot.handle.as_ref()).map(|handle| handle.common.id).collect()
+        self.iter().map(|handle| handle.common.id).collect()
     }
 }
 

@@ -79,6 +79,12 @@ impl<K: Kernel> Reactor<K> {
         self.handles.get(id).filter(|handle| !handle.common.closing).map(|handle| handle.common.fd())
     }
 
+    /// Whether a descriptor belongs to a handle.
+    #[must_use]
+    pub fn owns(&self, fd: RawFd) -> bool {
+        self.handles.iter().any(|handle| handle.common.has_descriptor() && handle.common.fd() == fd)
+    }
+
     fn stream(&mut self, id: HandleId) -> Option<(&mut Stream, &mut Common, &mut Context<K>)> {
         match self.handles.get_mut(id) {
             Some(Handle { common, resource: Resource::Stream(stream) }) if !common.closing => {
