@@ -39,6 +39,8 @@ export interface NativeReactor {
   readonly arena: ArrayBuffer;
   readonly pool: ArrayBuffer;
   readonly flushes: boolean;
+  /** Where views are lent to writes. The places made before are not looked at any more. */
+  makePlaces(count: number): (Uint8Array | undefined)[];
   flush(): void;
   reference(): void;
   unreference(): void;
@@ -62,12 +64,8 @@ export interface NativeReactor {
   };
 }
 
-/** Makes the one reactor of a thread. `views` is where views are lent to writes. */
-export type NativeReactorConstructor = new (
-  dispatch: () => void,
-  views: (Uint8Array | undefined)[],
-  waiter: boolean,
-) => NativeReactor;
+/** Makes the one reactor of a thread. */
+export type NativeReactorConstructor = new (dispatch: () => void, waiter: boolean) => NativeReactor;
 
 /** What the binding exports. */
 export interface NativeBinding {

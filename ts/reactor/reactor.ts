@@ -35,6 +35,9 @@ const READ_SIZE = 64 * 1024;
 /** Up to here bytes are copied one by one: cheaper than the call into native code that copies many. */
 const COPY_BY_HAND = 96;
 
+/** Places for views that are lent at once, to begin with. */
+const FIRST_PLACES = 64;
+
 /** What a reactor holds. Everything but `turns` is zero when all handles have been closed. */
 export interface Stats {
   /** Handles open or closing. */
@@ -60,8 +63,8 @@ export class Reactor {
   readonly arena: Arena;
   readonly #words: Int32Array;
   readonly #pool: Buffer;
-  /** User buffers lent to writes; Rust looks them up at the moment it hands them to the kernel. */
-  readonly #views: (Uint8Array | undefined)[] = [];
+  /** User buffers lent to writes, in places that Rust has made; it looks them up at the moment it hands them to the kernel. */
+  #views: (Uint8Array | undefined)[] = [];
   readonly #freeViews: number[] = [];
   readonly #handles: (SocketHandle | undefined)[] = [];
   /** Handles whose place has a new owner already: Rust has closed them, the news is still on its way. */
@@ -73,7 +76,7 @@ export class Reactor {
   #batch = 0;
 
   constructor(Native: NativeReactorConstructor) {
-    this.native = new Native(() => this.#dispatch(), this.#views, wantsWaiter());
+    this.native = new Native(() => this.#dispatch(), wantsWaiter());
     this.arena = new Arena(this.native.arena);
     this.#words = new Int32Array(this.native.queues);
     this.#pool = Buffer.from(this.native.pool);
@@ -125,10 +128,10 @@ export class Reactor {
 
   /** For drivers that do not come round at the end of a tick by themselves. */
   scheduleFlush(): void {
+    if (this.#exiting) return this.native.flush();
     if (this.#flushes || this.#flushScheduled) return;
     this.#flushScheduled = true;
     setImmediate(() => {
-    if (this.#exiting) return this.native.flush();
       this.#flushScheduled = false;
       this.native.flush();
     });
@@ -136,7 +139,7 @@ export class Reactor {
 
   /** Lends a view to a write: the region by which Rust finds it. */
   lend(view: Uint8Array): number {
-    const slot = this.#freeViews.pop() ?? this.#views.length;
+    const slot = this.#freeViews.pop() ?? this.#makePlaces();
     this.#views[slot] = view;
     return slot + 1;
   }
@@ -145,6 +148,14 @@ export class Reactor {
   reclaim(region: number): void {
     this.#views[region - 1] = undefined;
     this.#freeViews.push(region - 1);
+  }
+
+  /** Doubles the places for views; one of the new ones. */
+  #makePlaces(): number {
+    const before = this.#views.length;
+    this.#views = this.native.makePlaces(Math.max(FIRST_PLACES, 2 * before));
+    for (let slot = this.#views.length - 1; slot > before; slot--) this.#freeViews.push(slot);
+    return before;
   }
 
   stats(): Stats {

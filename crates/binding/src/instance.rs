@@ -21,7 +21,7 @@ use iouring_reactor::{Config, Errno, Error, Reactor, Ring, support};
 use napi::sys;
 
 use crate::driver::Driver;
-use crate::memory::Lent;
+use crate::memory::{self, Lent};
 use crate::protocol::{COMPLETION_CAPACITY, Queues, Request};
 
 /// Rounds of submit, collect and dispatch in one turn before libuv's other handles get theirs.
@@ -39,8 +39,8 @@ pub struct Instance {
     arena: Arc<Mapping>,
     /// The function that dispatches completions.
     dispatch: sys::napi_ref,
-    /// The array of views lent to writes.
-    views: sys::napi_ref,
+    /// The places in which views are lent to writes; null before there are any.
+    views: Cell<sys::napi_ref>,
     /// Buffers of the completions handed over last: position of the record, number of the buffer.
     delivered: RefCell<Vec<(usize, u16)>>,
     driver: OnceCell<Box<dyn Driver>>,
@@ -49,13 +49,8 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// Makes the reactor of the calling thread. The references are to the dispatch function and the array of lent views.
-    pub fn new(
-        env: sys::napi_env,
-        config: &Config,
-        dispatch: sys::napi_ref,
-        views: sys::napi_ref,
-    ) -> Result<Self, Error> {
+    /// Makes the reactor of the calling thread. The reference is to the dispatch function.
+    pub fn new(env: sys::napi_env, config: &Config, dispatch: sys::napi_ref) -> Result<Self, Error> {
         let out_of_memory = |errno| Error::Os { syscall: "mmap", errno };
         let features = support::detect()?;
         let config = &if features.incremental_buffers { config.with_incremental_buffers() } else { *config };
@@ -67,7 +62,7 @@ impl Instance {
             queues: Queues::new().map_err(out_of_memory)?,
             arena: Arc::new(Mapping::new(config.arena_size as usize).map_err(out_of_memory)?),
             dispatch,
-            views,
+            views: Cell::new(ptr::null_mut()),
             delivered: RefCell::new(Vec::new()),
             driver: OnceCell::new(),
             running: Cell::new(false),
@@ -101,8 +96,20 @@ impl Instance {
         self.reactor.borrow_mut().as_mut().map(use_it)
     }
 
+    /// Makes room for lending `count` views at once, keeping those that are lent.
+    pub fn make_places(&self, count: u32) -> napi::Result<sys::napi_value> {
+        let before = self.views.get();
+        let (places, reference) = memory::places(self.env, before, count)?;
+        self.views.set(reference);
+        if !before.is_null() {
+            // SAFETY: made in this environment, and nobody uses it any more.
+            unsafe { sys::napi_delete_reference(self.env, before) };
+        }
+        Ok(places)
+    }
+
     fn memory(&self) -> Lent<'_> {
-        Lent { env: self.env, arena: &self.arena, views: self.views }
+        Lent { env: self.env, arena: &self.arena, views: self.views.get() }
     }
 
     /// Takes the commands that JavaScript has written, so that what is called next happens after them.

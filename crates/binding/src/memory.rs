@@ -15,7 +15,7 @@ const ARENA: u32 = 0;
 pub struct Lent<'a> {
     pub env: sys::napi_env,
     pub arena: &'a Mapping,
-    /// A JavaScript array of `Uint8Array`; null when JavaScript may not be entered any more.
+    /// The [`places`] of lent views; null when JavaScript may not be entered any more.
     pub views: sys::napi_ref,
 }
 
@@ -68,6 +68,57 @@ impl Lent<'_> {
         // An empty view may have no address; then nothing is read from it either.
         Some((NonNull::new(data.cast()).unwrap_or(NonNull::dangling()), length))
     }
+}
+
+/// An array of `count` places for lent views, with what is in `before` (null for nothing) at its front: the array, and a reference to it.
+///
+/// It is sealed: each place is a plain property of its own and stays one, so that looking at it never runs JavaScript, which could take
+/// away the memory of a view looked up before, or call back into the reactor.
+pub fn places(env: sys::napi_env, before: sys::napi_ref, count: u32) -> napi::Result<(sys::napi_value, sys::napi_ref)> {
+    let (mut places, mut reference) = (ptr::null_mut(), ptr::null_mut());
+    let (mut old, mut length, mut nothing) = (ptr::null_mut(), 0, ptr::null_mut());
+    let check = |status| {
+        if status == sys::Status::napi_ok {
+            Ok(())
+        } else {
+            Err(napi::Error::new(Status::from(status), "no places for lent views"))
+        }
+    };
+    // SAFETY: called on the environment's thread inside a call from JavaScript; the out-pointers are locals; `before` is what this has made.
+    unsafe {
+        check(sys::napi_create_array_with_length(env, count as usize, &raw mut places))?;
+        check(sys::napi_get_undefined(env, &raw mut nothing))?;
+        if !before.is_null() {
+            check(sys::napi_get_reference_value(env, before, &raw mut old))?;
+            check(sys::napi_get_array_length(env, old, &raw mut length))?;
+        }
+        for place in 0..count {
+            let mut view = nothing;
+            if place < length {
+                check(sys::napi_get_element(env, old, place, &raw mut view))?;
+            }
+            // Not `napi_set_element`, which would find a setter that a script has put on the prototype.
+            let name = place.to_string();
+            let mut key = ptr::null_mut();
+            check(sys::napi_create_string_utf8(env, name.as_ptr().cast(), name.len().cast_signed(), &raw mut key))?;
+            let descriptor = sys::napi_property_descriptor {
+                utf8name: ptr::null(),
+                name: key,
+                method: None,
+                getter: None,
+                setter: None,
+                value: view,
+                attributes: sys::PropertyAttributes::writable
+                    | sys::PropertyAttributes::enumerable
+                    | sys::PropertyAttributes::configurable,
+                data: ptr::null_mut(),
+            };
+            check(sys::napi_define_properties(env, places, 1, &raw const descriptor))?;
+        }
+        check(sys::napi_object_seal(env, places))?;
+        check(sys::napi_create_reference(env, places, 1, &raw mut reference))?;
+    }
+    Ok((places, reference))
 }
 
 /// Shows a mapping to JavaScript as an `ArrayBuffer`. The mapping lives until both sides have let go of it.

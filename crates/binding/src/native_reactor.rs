@@ -10,7 +10,7 @@ use iouring_reactor::address::{Endpoint as ReactorEndpoint, SocketAddress};
 use iouring_reactor::options;
 use iouring_reactor::socket::{self, Domain as ReactorDomain, Type};
 use iouring_reactor::{Config, Errno, Error, HandleId};
-use napi::bindgen_prelude::{Either, Env, Function, Object, Unknown};
+use napi::bindgen_prelude::{Either, Env, Function, Unknown};
 use napi::{JsValue, Status, sys};
 use napi_derive::napi;
 
@@ -58,6 +58,9 @@ pub struct Stats {
     /// Turns made.
     pub turns: f64,
 }
+
+/// Most views that can be lent at once.
+const MOST_PLACES: u32 = 1 << 24;
 
 /// Port of addresses that are paths.
 const NO_PORT: i32 = -1;
@@ -112,10 +115,10 @@ impl NativeReactor {
     /// Makes the reactor of this thread.
     ///
     /// `dispatch` is called without arguments whenever there are completions; it passes them by counting up the header's cursor and may return
-    /// early. `views` is the array in which views are lent to writes: region *n* of a write is `views[n - 1]`.
+    /// early.
     /// `waiter` asks for the waiter thread; without it libuv is used where there is one.
     #[napi(constructor)]
-    pub fn new(env: Env, dispatch: Function<'_, (), ()>, views: Object<'_>, waiter: bool) -> napi::Result<Self> {
+    pub fn new(env: Env, dispatch: Function<'_, (), ()>, waiter: bool) -> napi::Result<Self> {
         if env.get_instance_data::<Rc<Instance>>()?.is_some() {
             return Err(napi::Error::new(
                 Status::GenericFailure,
@@ -123,9 +126,12 @@ impl NativeReactor {
             ));
         }
         let dispatch = reference(&env, dispatch.raw())?;
-        let views = reference(&env, views.raw())?;
         let config = Config { arena_size: crate::protocol::ARENA_SIZE, ..Config::default() };
-        let instance = Rc::new(Instance::new(env.raw(), &config, dispatch, views).map_err(|error| to_js(&error))?);
+        let instance = Rc::new(Instance::new(env.raw(), &config, dispatch).map_err(|error| {
+            // SAFETY: made above, and nobody else has it.
+            unsafe { sys::napi_delete_reference(env.raw(), dispatch) };
+            to_js(&error)
+        })?);
         let eventfd = instance.with(|reactor| reactor.kernel().eventfd()).unwrap_or(-1);
         let driver: Option<Box<dyn Driver>> =
             if waiter { None } else { UvDriver::start(&instance, eventfd).map(|driver| Box::new(driver) as _) };
@@ -159,6 +165,18 @@ impl NativeReactor {
     pub fn pool(&self) -> napi::Result<Unknown<'static>> {
         let memory = self.instance.with(|reactor| std::sync::Arc::clone(reactor.pool().memory()));
         self.exposed(&memory.ok_or_else(|| napi::Error::from_reason("the reactor has ended"))?)
+    }
+
+    /// Places for `count` views to be lent to writes, instead of those there were, whose views move over: region *n* of a write is place
+    /// *n* - 1.
+    #[napi(ts_return_type = "(Uint8Array | undefined)[]")]
+    pub fn make_places(&self, count: u32) -> napi::Result<Unknown<'static>> {
+        if count > MOST_PLACES {
+            return Err(napi::Error::from_reason("so many views cannot be lent"));
+        }
+        let places = self.instance.make_places(count)?;
+        // SAFETY: as in `exposed`.
+        Ok(unsafe { Unknown::from_raw_unchecked(self.instance.env(), places) })
     }
 
     fn exposed(&self, memory: &std::sync::Arc<iouring_reactor::memory::Mapping>) -> napi::Result<Unknown<'static>> {
@@ -215,6 +233,7 @@ impl NativeReactor {
     #[napi]
     pub fn adopt(&self, fd: i32, listener: bool) -> i32 {
         match socket::describe(fd) {
+            Ok(_) if self.instance.with(|reactor| reactor.owns(fd)) == Some(true) => return -libc::EEXIST,
             Ok(description) if description.kind == Type::Stream => {}
             Ok(_) => return -libc::EINVAL,
             Err(errno) => return errno.negated(),
@@ -233,7 +252,6 @@ impl NativeReactor {
             .with(|reactor| if listener { reactor.add_listener(descriptor) } else { reactor.add_stream(descriptor) });
         handle.flatten().map_or(-libc::EMFILE, HandleId::raw)
     }
-            Ok(_) if self.instance.with(|reactor| reactor.owns(fd)) == Some(true) => return -libc::EEXIST,
 
     fn descriptor(&self, handle: i32) -> Result<i32, Errno> {
         self.instance.with(|reactor| reactor.descriptor(HandleId::from_raw(handle))).flatten().ok_or(Errno(libc::EBADF))
