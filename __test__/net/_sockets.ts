@@ -67,7 +67,7 @@ export function errorOf(thing: core.Socket | core.Server): Promise<NodeJS.ErrnoE
 /** Reads to the end. */
 export async function textOf(socket: core.Socket): Promise<string> {
   const chunks: Buffer[] = [];
-  socket.on('data', (bytes: Buffer) => chunks.push(bytes));
+  socket.on('data', (bytes: Buffer) => chunks.push(bytes)).resume();
   await once(socket, 'end');
   return Buffer.concat(chunks).toString();
 }
