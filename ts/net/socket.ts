@@ -35,7 +35,7 @@ import { changeKeepAlive, changeNoDelay, changeTypeOfService, currentTypeOfServi
 import { refreshTimers, setSocketTimeout, stopTimers, timedOut } from './timeout.ts';
 import { isTlsListener } from './tls-bridge.ts';
 import { UserBuffer } from './user-buffer.ts';
-import { writeAfterPeerEnd, writeChunk, writeChunks, type QueuedChunks } from './writes.ts';
+import { offerChunks, writeAfterPeerEnd, writeChunk, writeChunks, type QueuedChunks } from './writes.ts';
 
 /** What the constructor takes beyond what core's typings tell. */
 export interface SocketOptions extends core.SocketConstructorOpts, Omit<DuplexOptions, 'signal'> {
@@ -50,6 +50,9 @@ export interface SocketOptions extends core.SocketConstructorOpts, Omit<DuplexOp
   typeOfService?: number;
   blockList?: core.BlockList;
 }
+
+/** Core's class with more options. */
+export type SocketConstructor = typeof core.Socket & { new (options?: SocketOptions): core.Socket };
 
 // Duplex at run time; core's class for the compiler, whose overloads and events are also ours.
 const Base = Duplex as unknown as new () => NetSocket;
@@ -98,6 +101,7 @@ class SocketMembers extends Base {
       this[kBytesWritten] = link.handle?.bytesWritten ?? 0;
       const reset = this.resetAndClosing;
       if (reset) this.resetAndClosing = false;
+      if (link.writing) offerChunks(this, link.handle!);
       link.close(Boolean(error), reset);
       this[kLink] = null;
       this._sockname = null;
@@ -246,25 +250,6 @@ Object.assign(SocketMembers.prototype, {
   [kSettings]: NO_SETTINGS,
 });
 
-function construct(this: NetSocket | undefined, given?: SocketOptions | number): unknown {
-  if (!isOwn(SocketMembers.prototype, this)) return new Socket(given as SocketOptions);
-  const socket = this!;
-  const options = checkOptions(given);
-  const handle = takeHandle(options);
-  if (handle === FOREIGN) return new core.Socket(options);
-
-  socket.connecting = false;
-  socket[kLink] = null;
-  socket[kTimer] = null;
-  Duplex.call(socket, toStreamOptions(options));
-  socket.server = null;
-  socket.on('end', onPeerEnd);
-
-  setUp(socket, options);
-  if (handle !== null) start(socket, handle, options);
-  return undefined;
-}
-
 function checkOptions(given: SocketOptions | number | undefined): SocketOptions {
   if (typeof given === 'number') return { fd: given };
   const options = given ?? {};
@@ -343,6 +328,23 @@ function emitClose(socket: NetSocket): void {
 }
 
 /** See the head of this file; typed as core's class, with the additions of newer Node versions. */
-export const Socket = construct as unknown as typeof core.Socket & { new (options?: SocketOptions): core.Socket };
-Object.defineProperty(Socket, 'name', { value: 'Socket' });
+export const Socket = function Socket(this: NetSocket | undefined, given?: SocketOptions | number): unknown {
+  if (!isOwn(SocketMembers.prototype, this)) return new SocketClass(given as SocketOptions);
+  const socket = this!;
+  const options = checkOptions(given);
+  const handle = takeHandle(options);
+  if (handle === FOREIGN) return new core.Socket(options);
+
+  socket.connecting = false;
+  socket[kLink] = null;
+  socket[kTimer] = null;
+  Duplex.call(socket, toStreamOptions(options));
+  socket.server = null;
+  socket.on('end', onPeerEnd);
+
+  setUp(socket, options);
+  if (handle !== null) start(socket, handle, options);
+  return undefined;
+} as unknown as SocketConstructor;
+const SocketClass = Socket;
 standInFor(core.Socket, Socket, SocketMembers);

@@ -51,6 +51,20 @@ export function writeChunks(socket: NetSocket, chunks: QueuedChunks, done: Write
   settle(socket, handle, over, done);
 }
 
+/**
+ * The socket is being destroyed while chunks wait behind a write: the kernel is offered them once. Core would have handed them over one by one as they
+ * came; only what found no room would still be here, and that is dropped.
+ */
+export function offerChunks(socket: NetSocket, handle: StreamHandle): void {
+  const chunks = writableBuffer(socket);
+  if (chunks.length > 0) handle.writev(chunks.map(toBytes));
+}
+
+/** What Writable holds back; not in core's typings. */
+function writableBuffer(socket: NetSocket): QueuedChunk[] {
+  return (socket as unknown as { writableBuffer: QueuedChunk[] }).writableBuffer;
+}
+
 /** @returns the handle to write to; null where there is none now, and `done` is, or will be, taken care of */
 function beginWrite(socket: NetSocket, data: unknown, encoding: string, done: WriteCallback): StreamHandle | null {
   if (socket.connecting) {

@@ -38,6 +38,12 @@ const UTF8_EXPANSION = 3;
 /** The region of the arena. */
 const ARENA = 0;
 
+/** In the place of an offset: the write returned false, and what it occupies is told elsewhere. */
+const ELSEWHERE = -1;
+
+/** What a write that returned false occupies: regions of lent views, and offsets in the arena as their negative complement. */
+type Occupied = number[];
+
 function nothing(): void {}
 
 /** Encodings that can be written straight into the arena. */
@@ -64,12 +70,12 @@ export class StreamHandle extends SocketHandle {
   writeQueueSize = 0;
   /** The kernel has been told to receive. */
   #armed = false;
-  /** The writes that returned true and are not confirmed, in order: offset in the arena, length, and so on. */
+  /** The writes that the kernel has not confirmed, in order, as pairs: offset in the arena, or {@link ELSEWHERE}; length. */
   readonly #unconfirmed: number[] = [];
   /** Where the oldest of them is; what lies before is confirmed. Taking it out would move all others, once for every write. */
   #oldest = 0;
-  /** What the write that returned false occupies: regions of lent views, and offsets in the arena as their negative complement. */
-  #occupied: number[] | undefined = undefined;
+  /** For each pair with {@link ELSEWHERE}, in order: what it occupies. */
+  readonly #elsewhere: Occupied[] = [];
 
   /** `socket(2)`: a handle, or a negative errno. */
   static open(kind: SocketKind): StreamHandle | number {
@@ -123,13 +129,12 @@ export class StreamHandle extends SocketHandle {
     this.finish(Activity.Reading);
   }
 
-  /** Writes bytes. True: over; false: `onwrite` follows, and the next write must wait for it. */
+  /** Writes bytes. True: over; false: `onwrite` follows, and the next write had better wait for it: nothing bounds how many there are. */
   write(bytes: Uint8Array): boolean {
     const length = bytes.byteLength;
     const offset = length <= COPY_SIZE ? this.reactor.arena.allocate(length) : -1;
     if (offset < 0) {
-      this.#begin(length);
-      this.#lend(bytes, true);
+      this.#lend(this.#beginElsewhere(length), bytes, true);
       return false;
     }
     this.reactor.arena.memory.set(bytes, offset);
@@ -153,8 +158,7 @@ export class StreamHandle extends SocketHandle {
     for (const chunk of chunks) total += chunk.byteLength;
     const offset = total <= COPY_SIZE ? this.reactor.arena.allocate(total) : -1;
     if (offset < 0) {
-      this.#begin(total);
-      this.#writeParts(chunks);
+      this.#writeParts(this.#beginElsewhere(total), chunks);
       return false;
     }
     this.#fill(offset, chunks);
@@ -211,40 +215,46 @@ export class StreamHandle extends SocketHandle {
   /** Sends what has been copied into the arena. */
   #send(offset: number, length: number): boolean {
     const over = this.writeQueueSize + length <= UNCONFIRMED_LIMIT;
-    this.#begin(length);
-    if (over) this.#unconfirmed.push(offset, length);
-    else (this.#occupied ??= []).push(~offset);
+    if (over) this.#begin(offset, length);
+    else this.#beginElsewhere(length).push(~offset);
     this.reactor.command(Command.Write, this.id, ARENA, offset, length, 1);
     return over;
   }
 
-  #begin(length: number): void {
+  #begin(place: number, length: number): void {
     this.begin(Activity.Writing);
+    this.#unconfirmed.push(place, length);
     this.bytesWritten += length;
     this.writeQueueSize += length;
   }
 
+  #beginElsewhere(length: number): Occupied {
+    this.#begin(ELSEWHERE, length);
+    const occupied: Occupied = [];
+    this.#elsewhere.push(occupied);
+    return occupied;
+  }
+
   /** The kernel has taken the oldest write, or it has failed. */
   #written(status: number): void {
+    const place = this.#unconfirmed[this.#oldest];
+    this.writeQueueSize -= this.#unconfirmed[this.#oldest + 1];
+    this.#oldest += 2;
+    if (this.#oldest * 2 >= this.#unconfirmed.length) {
+      this.#unconfirmed.splice(0, this.#oldest);
+      this.#oldest = 0;
+    }
+    if (this.#unconfirmed.length === 0) this.finish(Activity.Writing);
     const { arena } = this.reactor;
-    if (this.#unconfirmed.length > 0) {
-      arena.release(this.#unconfirmed[this.#oldest++]);
-      this.writeQueueSize -= this.#unconfirmed[this.#oldest++];
-      if (this.#oldest * 2 >= this.#unconfirmed.length) {
-        this.#unconfirmed.splice(0, this.#oldest);
-        this.#oldest = 0;
-      }
-      if (this.writeQueueSize === 0) this.finish(Activity.Writing);
+    if (place !== ELSEWHERE) {
+      arena.release(place);
       if (status < 0) this.onwriteerror(status);
       return;
     }
-    for (const region of this.#occupied ?? []) {
+    for (const region of this.#elsewhere.shift()!) {
       if (region < 0) arena.release(~region);
       else this.reactor.reclaim(region);
     }
-    this.#occupied = undefined;
-    this.writeQueueSize = 0;
-    this.finish(Activity.Writing);
     this.onwrite(status);
   }
 
@@ -258,12 +268,12 @@ export class StreamHandle extends SocketHandle {
   }
 
   /** Many bytes: runs of small chunks are copied together, large ones are lent. */
-  #writeParts(chunks: readonly Uint8Array[]): void {
+  #writeParts(occupied: Occupied, chunks: readonly Uint8Array[]): void {
     let run: Uint8Array[] = [];
     let size = 0;
     const flushRun = (last: boolean): void => {
       if (run.length === 0) return;
-      this.#copyRun(run, size, last);
+      this.#copyRun(occupied, run, size, last);
       run = [];
       size = 0;
     };
@@ -271,7 +281,7 @@ export class StreamHandle extends SocketHandle {
       const last = index === chunks.length - 1;
       if (chunk.byteLength > COPY_SIZE) {
         flushRun(false);
-        this.#lend(chunk, last);
+        this.#lend(occupied, chunk, last);
         return;
       }
       if (size + chunk.byteLength > BLOCK_SIZE) flushRun(false);
@@ -281,21 +291,21 @@ export class StreamHandle extends SocketHandle {
     });
   }
 
-  #copyRun(run: readonly Uint8Array[], size: number, last: boolean): void {
+  #copyRun(occupied: Occupied, run: readonly Uint8Array[], size: number, last: boolean): void {
     const { arena } = this.reactor;
     const offset = arena.allocate(size);
     if (offset < 0) {
-      this.#lend(run.length === 1 ? run[0] : Buffer.concat(run, size), last);
+      this.#lend(occupied, run.length === 1 ? run[0] : Buffer.concat(run, size), last);
       return;
     }
-    (this.#occupied ??= []).push(~offset);
+    occupied.push(~offset);
     this.#fill(offset, run);
     this.reactor.command(Command.Write, this.id, ARENA, offset, size, last ? 1 : 0);
   }
 
-  #lend(bytes: Uint8Array, last: boolean): void {
+  #lend(occupied: Occupied, bytes: Uint8Array, last: boolean): void {
     const region = this.reactor.lend(bytes);
-    (this.#occupied ??= []).push(region);
+    occupied.push(region);
     this.reactor.command(Command.Write, this.id, region, 0, bytes.byteLength, last ? 1 : 0);
   }
 }
