@@ -45,7 +45,9 @@ pub struct Instance {
     delivered: RefCell<Vec<(usize, u16)>>,
     driver: OnceCell<Box<dyn Driver>>,
     running: Cell<bool>,
+    /// What the ring has failed with, until JavaScript has been told; that is done once.
     failed: Cell<Option<Errno>>,
+    told: Cell<bool>,
 }
 
 impl Instance {
@@ -67,6 +69,7 @@ impl Instance {
             driver: OnceCell::new(),
             running: Cell::new(false),
             failed: Cell::new(None),
+            told: Cell::new(false),
         })
     }
 
@@ -155,6 +158,7 @@ impl Instance {
         self.take_commands(reactor);
         if reactor.has_work()
             && let Err(errno) = reactor.turn(&mut self.memory())
+            && !self.told.replace(true)
         {
             self.failed.set(Some(errno));
         }
@@ -165,7 +169,7 @@ impl Instance {
     pub fn flush(&self) {
         self.with(|reactor| {
             self.submit(reactor);
-            if reactor.has_work() {
+            if reactor.has_work() || self.failed.get().is_some() {
                 reactor.kernel().signal();
             }
         });

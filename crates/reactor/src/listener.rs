@@ -60,6 +60,13 @@ impl Listener {
         }
     }
 
+    /// The ring has failed: what is in flight will never complete.
+    pub(crate) fn break_off<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, errno: Errno) {
+        if (self.accept.take().is_some() || self.retry.take().is_some()) && !common.closing {
+            context.events.push_back(Event::AcceptFailed { listener: common.id, status: errno.negated() });
+        }
+    }
+
     /// A completion of the accept. Returns what was accepted, to be entered in the handle table.
     pub(crate) fn accepted<K: Kernel>(
         &mut self,

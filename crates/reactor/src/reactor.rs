@@ -6,7 +6,7 @@
 //!
 //! No call here blocks, except [`Reactor::shut_down`] for the time it is given.
 
-use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use crate::address::SocketAddress;
@@ -174,6 +174,9 @@ impl<K: Kernel> Reactor<K> {
         if !common.closing || !common.has_descriptor() {
             return;
         }
+        if let Some(errno) = self.context.failure {
+            return self.break_off(errno);
+        }
         if let Resource::Stream(stream) = resource {
             if stream.is_sending() {
                 return;
@@ -201,7 +204,7 @@ impl<K: Kernel> Reactor<K> {
     ///
     /// # Errors
     /// What `io_uring_enter(2)` reports beyond conditions of the moment: the ring is unusable. It is not entered again, since sends
-    /// may be left in its queue whose memory is gone by then; every later turn fails likewise.
+    /// may be left in its queue whose memory is gone by then; every later turn fails likewise, and with it whatever was asked for.
     pub fn turn(&mut self, memory: &mut impl Memory) -> Result<(), Errno> {
         self.turn_with(memory, Wait::No)
     }
@@ -209,6 +212,7 @@ impl<K: Kernel> Reactor<K> {
     fn turn_with(&mut self, memory: &mut impl Memory, wait: Wait) -> Result<(), Errno> {
         self.turns += 1;
         if let Some(errno) = self.context.failure {
+            self.break_off(errno);
             return Err(errno);
         }
         self.context.push_backlog();
@@ -229,7 +233,39 @@ impl<K: Kernel> Reactor<K> {
         // An overflow may have appended to the list while it was out; what `enter` reaps stays for the next turn.
         arrived.append(&mut self.context.arrived);
         self.context.arrived = arrived;
+        if let Err(errno) = outcome {
+            self.break_off(errno);
+        }
         outcome
+    }
+
+    /// The ring has failed: everything that is wanted of it ends with that error, and what is being closed is closed without it.
+    fn break_off(&mut self, errno: Errno) {
+        self.context.unsent.clear();
+        self.context.starved.clear();
+        for (request, _) in self.context.backlog.drain(..) {
+            if let Request::Close { fd, .. } = request {
+                // SAFETY: the request was given the descriptor to close, and never reached the kernel.
+                drop(unsafe { OwnedFd::from_raw_fd(fd) });
+            }
+        }
+        for id in self.handles.ids() {
+            let Some(Handle { common, resource }) = self.handles.get_mut(id) else {
+                continue;
+            };
+            match resource {
+                Resource::Stream(stream) => stream.break_off(common, &mut self.context, errno),
+                Resource::Listener(listener) => listener.break_off(common, &mut self.context, errno),
+            }
+            if common.closing {
+                if let Some(descriptor) = common.take_descriptor() {
+                    // Requests in flight keep the socket open beyond this: its peer hears of the end all the same.
+                    let _ = socket::shutdown_write(descriptor.as_raw_fd());
+                }
+                self.context.events.push_back(Event::Closed { handle: id });
+                self.handles.remove(id);
+            }
+        }
     }
 
     fn feed_starved(&mut self) {
@@ -292,11 +328,7 @@ impl<K: Kernel> Reactor<K> {
             (Resource::Stream(stream), OperationKind::Receive) => stream.received(common, context, completion),
             (Resource::Stream(stream), OperationKind::Send) => stream.sent(common, context, completion.result, offered),
             (Resource::Stream(stream), OperationKind::PollWritable) => stream.writable(common, context),
-            (Resource::Stream(_), OperationKind::Connect) => {
-                if !common.closing {
-                    context.events.push_back(Event::Connected { handle: common.id, status: completion.result });
-                }
-            }
+            (Resource::Stream(stream), OperationKind::Connect) => stream.connected(common, context, completion.result),
             (Resource::Listener(listener), OperationKind::Accept) => {
                 accepted = listener.accepted(common, context, completion);
             }

@@ -66,6 +66,7 @@ pub struct Stream {
     sending: Sending,
     queue: VecDeque<Segment>,
     shutdown: bool,
+    connecting: bool,
 }
 
 impl Stream {
@@ -76,6 +77,7 @@ impl Stream {
             context.events.push_back(Event::Connected { handle: common.id, status });
             return;
         }
+        self.connecting = true;
         let peer = Box::new(peer);
         let request = Request::Connect { fd: common.fd(), address: peer.as_ptr(), length: peer.len() };
         context.start(common, OperationKind::Connect, Owned::Address(peer), &request);
@@ -323,6 +325,30 @@ impl Stream {
     /// The handle is being closed.
     pub(crate) fn close(&mut self) {
         self.wants_to_read = false;
+    }
+
+    /// The connect has ended.
+    pub(crate) fn connected<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, status: i32) {
+        self.connecting = false;
+        if !common.closing {
+            context.events.push_back(Event::Connected { handle: common.id, status });
+        }
+    }
+
+    /// The ring has failed: what is in flight will never complete, and what is wanted will not be done.
+    pub(crate) fn break_off<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, errno: Errno) {
+        let status = errno.negated();
+        if self.connecting {
+            self.connected(common, context, status);
+        }
+        self.sending = Sending::Idle;
+        self.fail(common, context, status);
+        if std::mem::take(&mut self.shutdown) {
+            context.events.push_back(Event::ShutDown { handle: common.id, status });
+        }
+        if self.wants_to_read && !common.closing && !matches!(self.receiving, Receiving::Ended) {
+            self.end(common, context, status);
+        }
     }
 
     /// Whether something is about to be sent, or being sent, without waiting for room.

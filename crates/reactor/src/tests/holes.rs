@@ -1,9 +1,10 @@
 //! Single moments at which something could be lost, each a hazard of its own.
 
 use super::harness::Bench;
+use crate::address::SocketAddress;
 use crate::fake::Temper;
 use crate::kernel::{CQE_F_BUFFER, Request};
-use crate::{HandleId, Source};
+use crate::{Errno, Event, HandleId, Source};
 
 fn bench(buffers: u16, per_turn: usize) -> Bench {
     let mut bench = Bench::new(Temper::kind(), buffers, 32, per_turn);
@@ -131,11 +132,48 @@ fn a_send_never_outlives_its_turn_unnoticed() {
     assert!(outcome.is_err());
     // Nor is it read later, when the kernel would take it again.
     bench.world.borrow_mut().refusal = None;
-    assert!(!bench.reactor.has_work());
     assert!(bench.reactor.turn(&mut bench.memory).is_err());
     bench.reactor.close(bench.streams[0]);
     assert!(!bench.stop());
     assert!(bench.world.borrow().executed.is_empty());
+}
+
+/// Whoever waits for something hears that it will not come, before the failure and after it.
+#[test]
+fn a_ring_that_fails_leaves_nobody_waiting() {
+    let failed = -libc::EBADF;
+    let mut bench = bench(1, 16);
+    let (first, second) = (bench.streams[0], bench.stream());
+    bench.peer(0, |it| it.window = 5);
+    bench.reactor.read_start(first);
+    bench.write(0, &[10]);
+    bench.settle();
+    bench.reactor.close(second);
+    bench.world.borrow_mut().refusal = Some(libc::EBADF);
+    assert_eq!(bench.reactor.turn(&mut bench.memory), Err(Errno(libc::EBADF)));
+    let mut news: Vec<_> = std::iter::from_fn(|| bench.reactor.next_event()).collect();
+    for expected in [
+        Event::Written { handle: first, status: failed },
+        Event::Ended { handle: first, status: failed },
+        Event::Closed { handle: second },
+    ] {
+        let position = news.iter().position(|&event| event == expected);
+        news.remove(position.unwrap_or_else(|| panic!("{expected:?}")));
+    }
+    assert!(news.is_empty(), "{news:?}");
+    assert!(!bench.reactor.has_work());
+
+    bench.reactor.shut_down_write(first);
+    bench.reactor.write(first, Source { region: 0, offset: 0, length: 1 }, true);
+    bench.reactor.connect(first, SocketAddress::ip("127.0.0.1", 1).expect("an address")).expect("an open stream");
+    assert!(bench.reactor.has_work());
+    assert!(bench.reactor.turn(&mut bench.memory).is_err());
+    bench.reactor.close(first);
+    let news: Vec<_> = std::iter::from_fn(|| bench.reactor.next_event()).collect();
+    assert!(news.contains(&Event::Written { handle: first, status: failed }), "{news:?}");
+    assert!(news.contains(&Event::Connected { handle: first, status: failed }), "{news:?}");
+    assert_eq!(news.last(), Some(&Event::Closed { handle: first }));
+    assert!(!bench.reactor.has_work());
 }
 
 #[test]
