@@ -20,6 +20,12 @@ export interface ServerOptions extends core.ServerOpts {
 }
 
 type ConnectionListener = (socket: core.Socket) => void;
+
+/** Core's class with more options. */
+export type ServerConstructor = typeof core.Server & {
+  new (options?: ServerOptions | ConnectionListener, listener?: ConnectionListener): core.Server;
+};
+
 type Done = (error?: Error) => void;
 
 const Base = EventEmitter as unknown as new () => NetServer;
@@ -145,12 +151,30 @@ function emitClose(server: NetServer): void {
   server.emit('close');
 }
 
-function construct(
+function checkOptions(given: unknown): ServerOptions {
+  if (given != null && typeof given !== 'object') throw new ERR_INVALID_ARG_TYPE('options', 'Object', given);
+  const options = { ...given } as ServerOptions & { highWaterMark?: number };
+  if (options.keepAliveInitialDelay !== undefined) {
+    validateNumber(options.keepAliveInitialDelay, 'options.keepAliveInitialDelay');
+    options.keepAliveInitialDelay = Math.max(options.keepAliveInitialDelay, 0);
+  }
+  if (options.highWaterMark !== undefined) {
+    validateNumber(options.highWaterMark, 'options.highWaterMark');
+    if (options.highWaterMark < 0) options.highWaterMark = getDefaultHighWaterMark(false);
+  }
+  if (options.blockList !== undefined && !isBlockList(options.blockList)) {
+    throw new ERR_INVALID_ARG_TYPE('options.blockList', 'net.BlockList', options.blockList);
+  }
+  return options;
+}
+
+/** See the head of this file; typed as core's class, with the additions of newer Node versions. */
+const ServerClass = function Server(
   this: NetServer | undefined,
   given?: ServerOptions | ConnectionListener,
   listener?: ConnectionListener,
 ): unknown {
-  if (!isOwn(ServerMembers.prototype, this)) return new Server(given as ServerOptions, listener);
+  if (!isOwn(ServerMembers.prototype, this)) return new ServerClass(given as ServerOptions, listener);
   const server = this!;
   EventEmitter.call(server as never);
   const onConnection = typeof given === 'function' ? given : listener;
@@ -171,28 +195,7 @@ function construct(
   server.highWaterMark = (options as { highWaterMark?: number }).highWaterMark ?? getDefaultHighWaterMark(false);
   if (options.blockList !== undefined) server.blockList = options.blockList;
   return undefined;
-}
-
-function checkOptions(given: unknown): ServerOptions {
-  if (given != null && typeof given !== 'object') throw new ERR_INVALID_ARG_TYPE('options', 'Object', given);
-  const options = { ...given } as ServerOptions & { highWaterMark?: number };
-  if (options.keepAliveInitialDelay !== undefined) {
-    validateNumber(options.keepAliveInitialDelay, 'options.keepAliveInitialDelay');
-    options.keepAliveInitialDelay = Math.max(options.keepAliveInitialDelay, 0);
-  }
-  if (options.highWaterMark !== undefined) {
-    validateNumber(options.highWaterMark, 'options.highWaterMark');
-    if (options.highWaterMark < 0) options.highWaterMark = getDefaultHighWaterMark(false);
-  }
-  if (options.blockList !== undefined && !isBlockList(options.blockList)) {
-    throw new ERR_INVALID_ARG_TYPE('options.blockList', 'net.BlockList', options.blockList);
-  }
-  return options;
-}
-
-/** See the head of this file; typed as core's class, with the additions of newer Node versions. */
-export const Server = construct as unknown as typeof core.Server & {
-  new (options?: ServerOptions | ConnectionListener, listener?: ConnectionListener): core.Server;
-};
-Object.defineProperties(Server, { name: { value: 'Server' }, length: { value: 2 } });
-standInFor(core.Server, Server, ServerMembers);
+} as unknown as ServerConstructor;
+Object.defineProperty(ServerClass, 'length', { value: 2 });
+standInFor(core.Server, ServerClass, ServerMembers);
+export { ServerClass as Server };

@@ -328,7 +328,7 @@ function emitClose(socket: NetSocket): void {
 }
 
 /** See the head of this file; typed as core's class, with the additions of newer Node versions. */
-export const Socket = function Socket(this: NetSocket | undefined, given?: SocketOptions | number): unknown {
+const SocketClass = function Socket(this: NetSocket | undefined, given?: SocketOptions | number): unknown {
   if (!isOwn(SocketMembers.prototype, this)) return new SocketClass(given as SocketOptions);
   const socket = this!;
   const options = checkOptions(given);
@@ -346,5 +346,5 @@ export const Socket = function Socket(this: NetSocket | undefined, given?: Socke
   if (handle !== null) start(socket, handle, options);
   return undefined;
 } as unknown as SocketConstructor;
-const SocketClass = Socket;
-standInFor(core.Socket, Socket, SocketMembers);
+standInFor(core.Socket, SocketClass, SocketMembers);
+export { SocketClass as Socket };
