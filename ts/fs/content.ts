@@ -1,6 +1,7 @@
 /**
  * Whole contents: reading a file to its end, writing everything that a source gives.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { bytesOf } from '../reactor/ring-file.ts';
 import type { RingFile } from '../reactor/index.ts';
 import { checkAborted } from './failure.ts';
@@ -26,11 +27,22 @@ export async function readAll(
   signal: AbortSignal | undefined,
   fresh: boolean,
 ): Promise<Buffer | string> {
-  checkAborted(signal);
+  await lastChance(signal);
   if (size > LONGEST) throw tooLarge(size);
   const bytes = size > 0 ? await readKnown(file, size, signal, fresh) : await readUnknown(file, signal);
   if (encoding === null) return bytes;
   return bytes.toString(encoding);
+}
+
+/**
+ * Reads from memory are done before the event loop has turned once. Who holds a signal gets that one turn to give it, as with core, which
+ * never takes less.
+ */
+async function lastChance(signal: AbortSignal | undefined): Promise<void> {
+  checkAborted(signal);
+  if (signal === undefined) return;
+  await nextTurn();
+  checkAborted(signal);
 }
 
 function tooLarge(size: number): Error {
@@ -78,7 +90,7 @@ export function isIterable(value: unknown): value is Iterable<unknown> | AsyncIt
 
 /** Writes everything at the file's own position. */
 export async function writeAll(file: RingFile, source: Source, encoding: BufferEncoding, signal: AbortSignal | undefined): Promise<void> {
-  checkAborted(signal);
+  await lastChance(signal);
   if (!isIterable(source)) return writeBytes(file, bytesOf(source), signal);
   for await (const piece of source) {
     checkAborted(signal);

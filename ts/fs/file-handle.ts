@@ -6,6 +6,7 @@ import fs from 'node:fs';
 import readline from 'node:readline';
 import { promisify } from 'node:util';
 import { type RingFile } from '../reactor/index.ts';
+import { addTo, type FileHandleAdditions } from './additions.ts';
 import { plainDataOptions } from './arguments.ts';
 import { isIterable, readAll, type Source, writeAll } from './content.ts';
 import { type Core, type CoreFileHandle, nativeHandle } from './core-file-handle.ts';
@@ -24,7 +25,7 @@ const call = {
 };
 
 /** Core's file handle, made of a file of the ring. */
-export type RingFileHandle = CoreFileHandle & { readonly [stateOf]: FileState };
+export type RingFileHandle = CoreFileHandle & FileHandleAdditions & { readonly [stateOf]: FileState };
 
 /** Where a handle keeps its state. */
 export const stateOf: unique symbol = Symbol('state');
@@ -183,6 +184,7 @@ export function fileHandleClass({ Class, symbols }: Core): new (file: RingFile) 
     }
   }
 
+  addTo(FileHandle.prototype, (handle) => (handle as FileHandle)[stateOf]);
   const ours = FileHandle.prototype as unknown as Record<symbol, unknown>;
   ours[symbols.ref] = function (this: FileHandle) {
     this[stateOf].enter();

@@ -4,14 +4,19 @@
  *
  * @packageDocumentation
  */
+import type { PathLike } from 'node:fs';
 import core from 'node:fs/promises';
 import process from 'node:process';
 import { selectBackend } from '../support.ts';
+import type { FileHandle } from './additions.ts';
+import { type BlockFile, type BlockFileOptions, openBlockFile } from './blocks.ts';
 import * as ring from './module.ts';
+import { replaceWithCore } from './replace.ts';
 
 // Node's permission model guards core's functions alone: what it forbids must not be had by another way.
 const guarded = (process as { permission?: unknown }).permission !== undefined;
-const chosen = (!guarded && selectBackend() === 'uring' ? { ...core, ...ring } : core) as typeof core;
+const onRing = !guarded && selectBackend() === 'uring';
+const chosen = (onRing ? { ...core, ...ring } : core) as typeof core & { open: (...args: Parameters<typeof core.open>) => Promise<FileHandle> };
 
 export const {
   /** Opens a file: a FileHandle. */
@@ -54,4 +59,25 @@ export const {
   watch,
 } = core;
 
-export type FileHandle = core.FileHandle;
+export type { FileHandle, FileHandleAdditions } from './additions.ts';
+export { BlockFile, type BlockFileOptions } from './blocks.ts';
+export { ChainError, type Chain } from './chain.ts';
+export { sendFile, type SendFileOptions } from './send-file.ts';
+
+/**
+ * Replaces a file so that whoever looks, also after a crash, finds the old content or the new one: a temporary file beside it is written, flushed,
+ * renamed, and the directory flushed. Options as for `writeFile`, without `flag` and `flush`. A symbolic link is replaced, not followed.
+ */
+export const writeFileAtomic: (path: PathLike, data: Parameters<typeof core.writeFile>[1], options?: Parameters<typeof core.writeFile>[2]) => Promise<void> =
+  onRing ? ring.writeFileAtomic : replaceWithCore;
+
+/** Opens a file as blocks. */
+export function openBlocks(path: string, options?: BlockFileOptions): Promise<BlockFile> {
+  return openBlockFile(open, path, options);
+}
+
+/**
+ * Limits the kernel threads that do what cannot be done without waiting, for this JavaScript thread: `bounded` for regular files and block devices,
+ * `unbounded` for everything else; 0 leaves a limit as it is. Does nothing with the `core` backend.
+ */
+export const limitWorkers: (limits: { bounded?: number; unbounded?: number }) => void = onRing ? ring.limitWorkers : () => {};

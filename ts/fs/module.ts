@@ -2,12 +2,13 @@
  * The functions of `fs/promises` that run on the ring.
  */
 import core from 'node:fs/promises';
-import { FileJob } from '../reactor/index.ts';
+import { FileJob, getReactor } from '../reactor/index.ts';
 import { fileJob } from '../reactor/ring-file.ts';
+import { replaceFile } from './atomic.ts';
 import { plainDataOptions, plainFlags, plainMode, plainPath } from './arguments.ts';
 import { readAll, writeAll } from './content.ts';
 import { findCore } from './core-file-handle.ts';
-import { checkAborted } from './failure.ts';
+import { checkAborted, fileError } from './failure.ts';
 import { fileHandleClass, ownState, type RingFileHandle, sourceOf } from './file-handle.ts';
 import { closingAfter, isRegular, openFile } from './opening.ts';
 import { request } from './request.ts';
@@ -120,4 +121,27 @@ export async function symlink(target: unknown, path: unknown, type?: unknown): P
     return core.symlink(target as string, path as string, type as string);
   }
   await request((waiting) => fileJob(FileJob.Symlink, -1, text, place, 0, 0, 0, waiting), 'symlink', text, place);
+}
+
+/** Replaces a file; see the export of that name. */
+export async function writeFileAtomic(path: unknown, data: unknown, options?: unknown): Promise<void> {
+  const plain = plainPath(path);
+  const chosen = plainDataOptions(options);
+  const mode = plainMode(chosen?.mode, STANDARD_MODE);
+  const encoding = chosen?.encoding ?? 'utf8';
+  const source = sourceOf(data, encoding);
+  if (plain === undefined || chosen === undefined || mode === undefined || source === undefined) {
+    // Throws, with core's error.
+    await core.writeFile(path as string, data as string, { ...(options as object), flag: 'wx' });
+    return;
+  }
+  checkAborted(chosen.signal);
+  const file = typeof plain === 'string' ? plain : Buffer.from(plain).toString();
+  await replaceFile(file, source, encoding, mode, chosen.signal);
+}
+
+/** Limits the kernel's worker threads; see the export of that name. */
+export function limitWorkers({ bounded = 0, unbounded = 0 }: { bounded?: number; unbounded?: number }): void {
+  const status = getReactor().native.limitWorkers(bounded, unbounded);
+  if (status < 0) throw fileError(status, 'io_uring_register');
 }
