@@ -67,7 +67,9 @@ export function addTo(prototype: object, stateOf: (handle: object) => FileState)
       const number = CLASSES[priorityClass];
       if (number === undefined) throw new ERR_INVALID_ARG_VALUE('priorityClass', priorityClass);
       if (!Number.isInteger(level) || level < 0 || level > 7) throw new ERR_OUT_OF_RANGE('level', '>= 0 && <= 7', level);
-      stateOf(this).file('ioprio').prioritize((number << 13) | level);
+      stateOf(this)
+        .file('ioprio')
+        .prioritize((number << 13) | level);
     },
   };
   for (const [name, method] of Object.entries(methods)) {

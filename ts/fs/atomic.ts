@@ -45,13 +45,19 @@ export async function replaceFile(
       const bytes = isIterable(source) ? undefined : bytesOf(source);
       if (bytes !== undefined && signal === undefined && bytes.length > 0 && bytes.length <= LINKED_WRITE) {
         const { length } = bytes;
-        steps.unshift({ name: 'write', length, start: (waiting, linked) => opened.file.write(bytes, 0, length, -1, waiting, linked) });
+        steps.unshift({
+          name: 'write',
+          length,
+          start: (waiting, linked) => opened.file.write(bytes, 0, length, -1, waiting, linked),
+        });
       } else {
         await writeAll(opened.file, source, encoding, signal);
       }
       await runChain(steps);
     } catch (error) {
-      await request((waiting) => fileJob(FileJob.Unlink, -1, temporary, null, 0, 0, 0, waiting), 'unlink', temporary).catch(() => {});
+      await request((waiting) => fileJob(FileJob.Unlink, -1, temporary, null, 0, 0, 0, waiting), 'unlink', temporary).catch(
+        () => {},
+      );
       throw error instanceof ChainError ? asFileError(error, temporary, file) : error;
     } finally {
       await closeFile(opened.file);
@@ -65,5 +71,7 @@ export async function replaceFile(
 function asFileError(error: ChainError, temporary: string, file: string): unknown {
   const { cause } = error;
   if (!(cause instanceof Error) || !('errno' in cause)) return error;
-  return error.syscall === 'rename' ? Object.assign(cause, { path: temporary, dest: file }) : Object.assign(cause, { path: file });
+  return error.syscall === 'rename'
+    ? Object.assign(cause, { path: temporary, dest: file })
+    : Object.assign(cause, { path: file });
 }

@@ -61,7 +61,8 @@ export function transferMany(
     throw new ERR_OUT_OF_RANGE('size', `>= 1 && <= ${Math.floor(buffer.byteLength / Math.max(1, count))}`, size);
   }
   for (let i = 0; i < count; i++) {
-    if (plainPosition(positions[i]) === undefined || positions[i]! < 0) throw new ERR_OUT_OF_RANGE('positions', '>= 0', positions[i]);
+    if (plainPosition(positions[i]) === undefined || positions[i] < 0)
+      throw new ERR_OUT_OF_RANGE('positions', '>= 0', positions[i]);
   }
   const results = new Int32Array(count);
   if (count === 0) return Promise.resolve(results);
@@ -78,7 +79,7 @@ export function transferMany(
       const piece = spare.pop() ?? new Piece();
       piece.batch = batch;
       piece.index = i;
-      file.transferLent(write, region, i * size, size, positions[i]!, piece);
+      file.transferLent(write, region, i * size, size, positions[i], piece);
     }
   });
 }

@@ -83,7 +83,7 @@ export class BlockFile {
 
   /** Writes several pieces one behind the other. Returns the bytes written. */
   async writeMany(pieces: readonly Uint8Array[], offset: number = 0): Promise<number> {
-    return this.write(pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces), offset);
+    return this.write(pieces.length === 1 ? pieces[0] : Buffer.concat(pieces), offset);
   }
 
   close(): Promise<void> {

@@ -94,7 +94,11 @@ export class Chain {
 
   /** Reserves `length` bytes from `offset` on. */
   preallocate(length: number, offset: number = 0): this {
-    return this.#add({ name: 'fallocate', length: 0, start: (file, request, linked) => file.allocate(0, offset, length, request, linked) });
+    return this.#add({
+      name: 'fallocate',
+      length: 0,
+      start: (file, request, linked) => file.allocate(0, offset, length, request, linked),
+    });
   }
 
   /**
@@ -107,7 +111,9 @@ export class Chain {
     const steps = this.#steps.splice(0);
     return this.#state.use('chain', async (file) => {
       void this.#holder;
-      return runChain(steps.map(({ name, length, start }) => ({ name, length, start: (request, linked) => start(file, request, linked) })));
+      return runChain(
+        steps.map(({ name, length, start }) => ({ name, length, start: (request, linked) => start(file, request, linked) })),
+      );
     });
   }
 }
@@ -135,14 +141,15 @@ export async function runChain(steps: readonly LinkedStep[]): Promise<number[]> 
       step.start(request, index < steps.length - 1);
     });
   });
-  const failed = steps.findIndex((step, index) => results[index]! < step.length && results[index] !== ECANCELED);
+  const failed = steps.findIndex((step, index) => results[index] < step.length && results[index] !== ECANCELED);
   if (failed >= 0) {
-    const { name } = steps[failed]!;
-    const result = results[failed]!;
-    const cause = result < 0 ? failureOf(result, name) : new Error(`Only ${result} of ${steps[failed]!.length} bytes`);
+    const { name } = steps[failed];
+    const result = results[failed];
+    const cause = result < 0 ? failureOf(result, name) : new Error(`Only ${result} of ${steps[failed].length} bytes`);
     throw new ChainError(failed, name, results, cause);
   }
   const cancelled = results.indexOf(ECANCELED);
-  if (cancelled >= 0) throw new ChainError(cancelled, steps[cancelled]!.name, results, failureOf(ECANCELED, steps[cancelled]!.name));
+  if (cancelled >= 0)
+    throw new ChainError(cancelled, steps[cancelled].name, results, failureOf(ECANCELED, steps[cancelled].name));
   return results;
 }

@@ -72,7 +72,7 @@ async function readUnknown(file: RingFile, signal: AbortSignal | undefined): Pro
     if (count === 0) break;
     pieces.push(piece.subarray(0, count));
   }
-  return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
+  return pieces.length === 1 ? pieces[0] : Buffer.concat(pieces);
 }
 
 /** What `writeFile` takes. */
@@ -89,7 +89,12 @@ export function isIterable(value: unknown): value is Iterable<unknown> | AsyncIt
 }
 
 /** Writes everything at the file's own position. */
-export async function writeAll(file: RingFile, source: Source, encoding: BufferEncoding, signal: AbortSignal | undefined): Promise<void> {
+export async function writeAll(
+  file: RingFile,
+  source: Source,
+  encoding: BufferEncoding,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   await lastChance(signal);
   if (!isIterable(source)) return writeBytes(file, bytesOf(source), signal);
   for await (const piece of source) {
@@ -100,7 +105,7 @@ export async function writeAll(file: RingFile, source: Source, encoding: BufferE
 }
 
 async function writeBytes(file: RingFile, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
-  for (let written = 0; written < bytes.length; ) {
+  for (let written = 0; written < bytes.length;) {
     checkAborted(signal);
     const at = written;
     const step = Math.min(STEP, bytes.length - at);
@@ -108,4 +113,3 @@ async function writeBytes(file: RingFile, bytes: Uint8Array, signal: AbortSignal
     checkAborted(signal);
   }
 }
-

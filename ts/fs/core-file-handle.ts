@@ -5,7 +5,7 @@ import core from 'node:fs/promises';
 import process from 'node:process';
 
 /** A handle of core's class, made by our constructor: an EventEmitter that core's functions accept. */
-export interface CoreFileHandle extends core.FileHandle {}
+export type CoreFileHandle = core.FileHandle;
 
 /** Core's class. Made without a handle it is closed: every method has to be ours. */
 export type CoreFileHandleClass = new (handle?: undefined) => CoreFileHandle;

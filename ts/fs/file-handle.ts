@@ -5,7 +5,7 @@ import { AsyncResource } from 'node:async_hooks';
 import fs from 'node:fs';
 import readline from 'node:readline';
 import { promisify } from 'node:util';
-import { type RingFile } from '../reactor/index.ts';
+import type { RingFile } from '../reactor/index.ts';
 import { addTo, type FileHandleAdditions } from './additions.ts';
 import { plainDataOptions } from './arguments.ts';
 import { isIterable, readAll, type Source, writeAll } from './content.ts';
@@ -61,7 +61,7 @@ export function fileHandleClass({ Class, symbols }: Core): new (file: RingFile) 
       try {
         return read(this, this[stateOf], buffer, offset, length, position);
       } catch (error) {
-        return Promise.reject(error as Error);
+        return refuse(error);
       }
     }
 
@@ -69,7 +69,7 @@ export function fileHandleClass({ Class, symbols }: Core): new (file: RingFile) 
       try {
         return write(this, this[stateOf], buffer, offset, length, position);
       } catch (error) {
-        return Promise.reject(error as Error);
+        return refuse(error);
       }
     }
 
@@ -212,6 +212,11 @@ export function fileHandleClass({ Class, symbols }: Core): new (file: RingFile) 
   };
   Object.defineProperty(ours, 'constructor', { value: Class, writable: true, configurable: true });
   return FileHandle as unknown as new (file: RingFile) => RingFileHandle;
+}
+
+/** What a method that does not await throws. */
+function refuse(error: unknown): Promise<never> {
+  return Promise.reject(error instanceof Error ? error : new Error(String(error)));
 }
 
 /** Core's fs streams, which take a handle for their descriptor. */

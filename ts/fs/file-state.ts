@@ -42,7 +42,9 @@ export class FileState {
   }
 
   leave(): void {
-    if (--this.#users === 0) this.#end().then(this.#settle?.resolve, this.#settle?.reject);
+    if (--this.#users > 0) return;
+    const { resolve, reject } = this.#settle ?? { resolve: () => {}, reject: () => {} };
+    this.#end().then(resolve, reject);
   }
 
   /** Does something and keeps the file open meanwhile. */

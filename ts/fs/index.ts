@@ -16,7 +16,9 @@ import { replaceWithCore } from './replace.ts';
 // Node's permission model guards core's functions alone: what it forbids must not be had by another way.
 const guarded = (process as { permission?: unknown }).permission !== undefined;
 const onRing = !guarded && selectBackend() === 'uring';
-const chosen = (onRing ? { ...core, ...ring } : core) as typeof core & { open: (...args: Parameters<typeof core.open>) => Promise<FileHandle> };
+const chosen = (onRing ? { ...core, ...ring } : core) as Omit<typeof core, 'open'> & {
+  open: (...args: Parameters<typeof core.open>) => Promise<FileHandle>;
+};
 
 export const {
   /** Opens a file: a FileHandle. */
@@ -28,9 +30,7 @@ export const {
   /** Writes behind a file's end. */
   appendFile,
   unlink,
-  rmdir,
   rename,
-  mkdir,
   link,
   symlink,
 } = chosen;
@@ -46,12 +46,14 @@ export const {
   lchown,
   lstat,
   lutimes,
+  mkdir,
   mkdtemp,
   opendir,
   readdir,
   readlink,
   realpath,
   rm,
+  rmdir,
   stat,
   statfs,
   truncate,
@@ -68,8 +70,11 @@ export { sendFile, type SendFileOptions } from './send-file.ts';
  * Replaces a file so that whoever looks, also after a crash, finds the old content or the new one: a temporary file beside it is written, flushed,
  * renamed, and the directory flushed. Options as for `writeFile`, without `flag` and `flush`. A symbolic link is replaced, not followed.
  */
-export const writeFileAtomic: (path: PathLike, data: Parameters<typeof core.writeFile>[1], options?: Parameters<typeof core.writeFile>[2]) => Promise<void> =
-  onRing ? ring.writeFileAtomic : replaceWithCore;
+export const writeFileAtomic: (
+  path: PathLike,
+  data: Parameters<typeof core.writeFile>[1],
+  options?: Parameters<typeof core.writeFile>[2],
+) => Promise<void> = onRing ? ring.writeFileAtomic : replaceWithCore;
 
 /** Opens a file as blocks. */
 export function openBlocks(path: string, options?: BlockFileOptions): Promise<BlockFile> {

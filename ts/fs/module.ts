@@ -13,8 +13,6 @@ import { fileHandleClass, ownState, type RingFileHandle, sourceOf } from './file
 import { closingAfter, isRegular, openFile } from './opening.ts';
 import { request } from './request.ts';
 
-/** Flag of `unlinkat(2)`: the path is a directory. */
-const AT_REMOVEDIR = 0x200;
 const STANDARD_MODE = 0o666;
 
 type HandleClass = ReturnType<typeof fileHandleClass>;
@@ -28,10 +26,11 @@ async function loadHandleClass(): Promise<HandleClass> {
 /** Opens a file: a FileHandle. */
 export async function open(path: unknown, flags?: unknown, mode?: unknown): Promise<core.FileHandle> {
   const [plain, flag, permissions] = [plainPath(path), plainFlags(flags), plainMode(mode, STANDARD_MODE)];
-  if (plain === undefined || flag === undefined || permissions === undefined) return core.open(path as string, flags as string, mode as number);
+  if (plain === undefined || flag === undefined || permissions === undefined)
+    return core.open(path as string, flags as string, mode as number);
   const Class = handleClass ?? (await loadHandleClass());
   const { file } = await openFile(plain, flag, permissions);
-  return new Class(file) as RingFileHandle;
+  return new Class(file);
 }
 
 /** Reads a whole file, or what is left of an open one. */
@@ -82,29 +81,11 @@ export async function unlink(path: unknown): Promise<void> {
   await request((waiting) => fileJob(FileJob.Unlink, -1, plain, null, 0, 0, 0, waiting), 'unlink', plain);
 }
 
-/** Removes an empty directory. */
-export async function rmdir(path: unknown, options?: unknown): Promise<void> {
-  const plain = plainPath(path);
-  if (plain === undefined || options !== undefined) return core.rmdir(path as string, options as never);
-  await request((waiting) => fileJob(FileJob.Unlink, -1, plain, null, AT_REMOVEDIR, 0, 0, waiting), 'rmdir', plain);
-}
-
 /** Renames, replacing what is there. */
 export async function rename(from: unknown, to: unknown): Promise<void> {
   const [source, target] = [plainPath(from), plainPath(to)];
   if (source === undefined || target === undefined) return core.rename(from as string, to as string);
   await request((waiting) => fileJob(FileJob.Rename, -1, source, target, 0, 0, 0, waiting), 'rename', source, target);
-}
-
-/** Makes a directory. */
-export async function mkdir(path: unknown, options?: unknown): Promise<string | undefined> {
-  const plain = plainPath(path);
-  const mode = plainMode(typeof options === 'object' && options !== null ? undefined : options, 0o777);
-  if (plain === undefined || mode === undefined || (typeof options === 'object' && options !== null)) {
-    return core.mkdir(path as string, options as never);
-  }
-  await request((waiting) => fileJob(FileJob.MakeDirectory, -1, plain, null, mode, 0, 0, waiting), 'mkdir', plain);
-  return undefined;
 }
 
 /** Makes a hard link. */

@@ -27,6 +27,11 @@ class Settling implements FileRequest {
 }
 
 /** Starts a request: its result, or core's error for that system call. */
-export function request(start: (request: FileRequest) => void, syscall: string, path?: PathBytes, dest?: PathBytes): Promise<number> {
+export function request(
+  start: (request: FileRequest) => void,
+  syscall: string,
+  path?: PathBytes,
+  dest?: PathBytes,
+): Promise<number> {
   return new Promise((resolve, reject) => start(new Settling(resolve, reject, syscall, path, dest)));
 }

@@ -68,12 +68,26 @@ class Writing implements FileRequest {
   }
 }
 
-function startRead(holder: object, state: FileState, buffer: ArrayBufferView, offset: number, length: number, position: number | bigint) {
+function startRead(
+  holder: object,
+  state: FileState,
+  buffer: ArrayBufferView,
+  offset: number,
+  length: number,
+  position: number | bigint,
+) {
   const file = state.file('read');
   const promise = new Promise<any>(takeOver);
   state.enter();
   const region = file.lend(bytesOf(buffer));
-  file.transferLent(false, region, offset, length, position, new Reading(holder, state, file, region, buffer, resolveLast as never, rejectLast));
+  file.transferLent(
+    false,
+    region,
+    offset,
+    length,
+    position,
+    new Reading(holder, state, file, region, buffer, resolveLast as never, rejectLast),
+  );
   return promise;
 }
 
@@ -90,7 +104,14 @@ function startWrite(
   const promise = new Promise<any>(takeOver);
   state.enter();
   const region = file.lend(bytes);
-  file.transferLent(true, region, offset, length, position, new Writing(holder, state, file, region, given, resolveLast as never, rejectLast));
+  file.transferLent(
+    true,
+    region,
+    offset,
+    length,
+    position,
+    new Writing(holder, state, file, region, given, resolveLast as never, rejectLast),
+  );
   return promise;
 }
 
@@ -121,7 +142,14 @@ interface ReadOptions {
 }
 
 /** `read(buffer[, offset[, length[, position]]])`, `read(buffer[, options])` and `read([options])`. */
-export function read(holder: object, state: FileState, first?: unknown, second?: unknown, length?: unknown, position?: unknown): Promise<any> {
+export function read(
+  holder: object,
+  state: FileState,
+  first?: unknown,
+  second?: unknown,
+  length?: unknown,
+  position?: unknown,
+): Promise<any> {
   state.file('read');
   let buffer = first;
   let offset = second;
@@ -140,14 +168,25 @@ export function read(holder: object, state: FileState, first?: unknown, second?:
       return startRead(holder, state, buffer, offset as number, length as number, at);
     }
   }
-  return judge(state, (done) => fs.read(state.fd, buffer as Buffer, offset as number, length as number, position as number, done), (bytesRead) => ({
-    bytesRead,
-    buffer,
-  }));
+  return judge(
+    state,
+    (done) => fs.read(state.fd, buffer as Buffer, offset as number, length as number, position as number, done),
+    (bytesRead) => ({
+      bytesRead,
+      buffer,
+    }),
+  );
 }
 
 /** `write(buffer[, offset[, length[, position]]])`, `write(buffer[, options])` and `write(string[, position[, encoding]])`. */
-export function write(holder: object, state: FileState, buffer: unknown, second?: unknown, length?: unknown, position?: unknown): Promise<any> {
+export function write(
+  holder: object,
+  state: FileState,
+  buffer: unknown,
+  second?: unknown,
+  length?: unknown,
+  position?: unknown,
+): Promise<any> {
   state.file('write');
   const result = (bytesWritten: number) => ({ bytesWritten, buffer });
   if (ArrayBuffer.isView(buffer)) {
@@ -160,7 +199,11 @@ export function write(holder: object, state: FileState, buffer: unknown, second?
     if (at !== undefined && fits(offset, length, buffer.byteLength)) {
       return startWrite(holder, state, bytesOf(buffer), offset as number, length as number, at, buffer);
     }
-    return judge(state, (done) => fs.write(state.fd, buffer as Buffer, offset as number, length as number, position as number, done), result);
+    return judge(
+      state,
+      (done) => fs.write(state.fd, buffer as Buffer, offset as number, length as number, position as number, done),
+      result,
+    );
   }
   const encoding = length ?? 'utf8';
   const at = positionOf(second);
@@ -204,11 +247,15 @@ export async function readv(holder: object, state: FileState, buffers: unknown, 
   const at = typeof position === 'number' || typeof position === 'bigint' ? positionOf(position) : -1;
   const total = areViews(buffers) ? totalOf(buffers) : Infinity;
   if (!areViews(buffers) || total > LONGEST || at === undefined) {
-    return judge(state, (done) => fs.readv(state.fd, buffers as never, position as number, done as never), (bytesRead) => ({ bytesRead, buffers }));
+    return judge(
+      state,
+      (done) => fs.readv(state.fd, buffers as never, position as number, done as never),
+      (bytesRead) => ({ bytesRead, buffers }),
+    );
   }
   if (total === 0) return { bytesRead: 0, buffers };
   if (buffers.length === 1) {
-    const { bytesRead } = await startRead(holder, state, buffers[0]!, 0, total, at);
+    const { bytesRead } = await startRead(holder, state, buffers[0], 0, total, at);
     return { bytesRead, buffers };
   }
   const bytes = Buffer.allocUnsafe(total);
@@ -229,10 +276,20 @@ export async function writev(holder: object, state: FileState, buffers: unknown,
   const at = typeof position === 'number' || typeof position === 'bigint' ? positionOf(position) : -1;
   const total = areViews(buffers) ? totalOf(buffers) : Infinity;
   if (!areViews(buffers) || total > LONGEST || at === undefined) {
-    return judge(state, (done) => fs.writev(state.fd, buffers as never, position as number, done as never), (bytesWritten) => ({ bytesWritten, buffers }));
+    return judge(
+      state,
+      (done) => fs.writev(state.fd, buffers as never, position as number, done as never),
+      (bytesWritten) => ({ bytesWritten, buffers }),
+    );
   }
   if (total === 0) return { bytesWritten: 0, buffers };
-  const bytes = buffers.length === 1 ? bytesOf(buffers[0]!) : Buffer.concat(buffers.map((view) => bytesOf(view)), total);
+  const bytes =
+    buffers.length === 1
+      ? bytesOf(buffers[0])
+      : Buffer.concat(
+          buffers.map((view) => bytesOf(view)),
+          total,
+        );
   const { bytesWritten } = await startWrite(holder, state, bytes, 0, total, at, buffers);
   return { bytesWritten, buffers };
 }

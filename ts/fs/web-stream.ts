@@ -17,7 +17,11 @@ function invalidState(message: string): Error {
 }
 
 /** A stream over the rest of the file. It may be asked for once. */
-export function webStream(handle: RingFileHandle, state: FileState, options: { type?: unknown; autoClose?: boolean } = {}): ReadableStream {
+export function webStream(
+  handle: RingFileHandle,
+  state: FileState,
+  options: { type?: unknown; autoClose?: boolean } = {},
+): ReadableStream {
   if (state.closing) throw invalidState('The FileHandle is closing');
   if (state.fd === -1) throw invalidState('The FileHandle is closed');
   if (state.locked) throw invalidState('The FileHandle is locked');
@@ -50,7 +54,7 @@ export function webStream(handle: RingFileHandle, state: FileState, options: { t
           type: 'bytes',
           autoAllocateChunkSize: CHUNK,
           start(its) {
-            controller = its as ReadableByteStreamController;
+            controller = its;
           },
           async pull(its) {
             const wanted = its.byobRequest!;

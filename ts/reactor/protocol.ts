@@ -85,7 +85,10 @@ export const enum Domain {
 export const enum FileJob {
   /** Open `path`: flags, mode. `FileOpened` follows on success. */
   Open = 0,
-  /** Status of `path`: `AT_*` flags, region for the answer. See `STATUS_WORDS`. */
+  /**
+   * Status of `path`: `AT_*` flags, region for the answer: 18 words of 64 bits, dev, mode, nlink, uid, gid, rdev, blksize, ino, size,
+   * blocks, then seconds and nanoseconds of access, modification, change and birth.
+   */
   Status = 1,
   /** Remove `path`: `AT_REMOVEDIR` or 0. */
   Unlink = 2,
@@ -246,9 +249,3 @@ export const enum SocketOption {
   /** UNIX sockets: messages come with the sender's process, user and group. A switch, off. unix(7). */
   PassCredentials = 39,
 }
-
-/**
- * Words of 64 bits in the answer of a `Status` job: dev, mode, nlink, uid, gid, rdev, blksize, ino, size, blocks, then seconds and nanoseconds of
- * access, modification, change and birth.
- */
-export const STATUS_WORDS = 18;

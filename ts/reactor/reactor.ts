@@ -126,9 +126,17 @@ export class Reactor {
   }
 
   /** Writes a command about bytes of a file; `position` is negative for the file's own. */
-  transfer(kind: Command, handle: number, region: number, offset: number, length: number, token: number, position: number | bigint): void {
+  transfer(
+    kind: Command,
+    handle: number,
+    region: number,
+    offset: number,
+    length: number,
+    token: number,
+    position: number | bigint,
+  ): void {
     const words = this.#words;
-    let count = words[Header.Commands]!;
+    let count = words[Header.Commands];
     if (count === COMMAND_CAPACITY) {
       this.native.flush();
       count = 0;
@@ -291,6 +299,17 @@ export function getReactor(): Reactor {
 /** What the reactor of this thread holds; all zero where it has not been used. */
 export function reactorStats(): Stats {
   return (
-    reactor?.stats() ?? { handles: 0, operations: 0, buffersLent: 0, starved: 0, backlog: 0, waiting: 0, bounces: 0, arena: 0, views: 0, turns: 0 }
+    reactor?.stats() ?? {
+      handles: 0,
+      operations: 0,
+      buffersLent: 0,
+      starved: 0,
+      backlog: 0,
+      waiting: 0,
+      bounces: 0,
+      arena: 0,
+      views: 0,
+      turns: 0,
+    }
   );
 }

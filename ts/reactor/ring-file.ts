@@ -68,7 +68,14 @@ export class RingFile {
     this.#transfer(linked ? Command.FileWriteLinked : Command.FileWrite, view, offset, length, position, request);
   }
 
-  #transfer(kind: Command, view: Uint8Array, offset: number, length: number, position: number | bigint, request: FileRequest): void {
+  #transfer(
+    kind: Command,
+    view: Uint8Array,
+    offset: number,
+    length: number,
+    position: number | bigint,
+    request: FileRequest,
+  ): void {
     const reactor = this.#reactor;
     const region = reactor.lend(view);
     const token = reactor.files.enter(new Lending(reactor, region, request));
@@ -76,7 +83,14 @@ export class RingFile {
   }
 
   /** A transfer of which the caller has lent the view itself, under `region`. */
-  transferLent(write: boolean, region: number, offset: number, length: number, position: number | bigint, request: FileRequest): void {
+  transferLent(
+    write: boolean,
+    region: number,
+    offset: number,
+    length: number,
+    position: number | bigint,
+    request: FileRequest,
+  ): void {
     const reactor = this.#reactor;
     const token = reactor.files.enter(request);
     reactor.transfer(write ? Command.FileWrite : Command.FileRead, this.id, region, offset, length, token, position);

@@ -12,7 +12,8 @@ use crate::native_reactor::NativeReactor;
 pub enum FileJob {
     /// Open `path`: flags, mode. `FileOpened` follows on success.
     Open,
-    /// Status of `path`: `AT_*` flags, region for the answer. See `STATUS_WORDS`.
+    /// Status of `path`: `AT_*` flags, region for the answer: 18 words of 64 bits, dev, mode, nlink, uid, gid, rdev, blksize, ino, size,
+    /// blocks, then seconds and nanoseconds of access, modification, change and birth.
     Status,
     /// Remove `path`: `AT_REMOVEDIR` or 0.
     Unlink,
@@ -37,11 +38,6 @@ pub enum FileJob {
     /// Move bytes from the handle's file to another handle: position, the other handle, length.
     Splice,
 }
-
-/// Words of 64 bits in the answer of a `Status` job: dev, mode, nlink, uid, gid, rdev, blksize, ino, size, blocks, then seconds and nanoseconds of
-/// access, modification, change and birth.
-#[napi]
-pub const STATUS_WORDS: u32 = iouring_reactor::file::job::STATUS_WORDS as u32;
 
 type Text = Either<String, Uint8Array>;
 

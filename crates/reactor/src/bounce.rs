@@ -46,14 +46,14 @@ fn class(length: usize) -> Option<usize> {
 #[derive(Default)]
 pub struct BouncePool {
     kept: [Vec<Bounce>; CLASSES],
-    in_use: usize,
+    bytes: usize,
     count: usize,
 }
 
 impl BouncePool {
     /// Buffers in use.
     #[must_use]
-    pub fn in_use(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.count
     }
 
@@ -63,7 +63,7 @@ impl BouncePool {
     /// `ENOMEM` when the address space is full.
     pub fn take(&mut self, length: usize) -> Result<Option<Bounce>, Errno> {
         let size = class(length).map_or_else(|| length.next_multiple_of(SMALLEST), |class| SMALLEST << class);
-        if self.in_use > 0 && self.in_use + size > BUDGET {
+        if self.bytes > 0 && self.bytes + size > BUDGET {
             return Ok(None);
         }
         let kept = class(length).and_then(|class| self.kept[class].pop());
@@ -71,14 +71,14 @@ impl BouncePool {
             Some(bounce) => bounce,
             None => Bounce { memory: Mapping::new(size)? },
         };
-        self.in_use += bounce.capacity();
+        self.bytes += bounce.capacity();
         self.count += 1;
         Ok(Some(bounce))
     }
 
     /// Takes a buffer back that the kernel has let go of.
     pub fn give_back(&mut self, bounce: Bounce) {
-        self.in_use -= bounce.capacity();
+        self.bytes -= bounce.capacity();
         self.count -= 1;
         if let Some(class) = class(bounce.capacity())
             && self.kept[class].len() < KEPT_PER_CLASS / bounce.capacity()
@@ -113,12 +113,12 @@ mod tests {
                     }
                     held.push(bounce);
                 }
-                prop_assert_eq!(pool.in_use(), held.len());
+                prop_assert_eq!(pool.count(), held.len());
             }
             for bounce in held.drain(..) {
                 pool.give_back(bounce);
             }
-            prop_assert_eq!((pool.in_use, pool.in_use()), (0, 0));
+            prop_assert_eq!((pool.bytes, pool.count), (0, 0));
         }
     }
 

@@ -94,6 +94,11 @@ impl File {
         !self.direct && (self.seekable || direction == Direction::Write)
     }
 
+    /// Takes out what waits for the file's own position.
+    pub(crate) fn waiting_at_cursor(&mut self) -> impl Iterator<Item = Transfer> {
+        std::mem::take(&mut self.cursor_queue).into_iter()
+    }
+
     fn tries_now(&self, direction: Direction) -> bool {
         match direction {
             Direction::Read => self.reads_now,
@@ -130,7 +135,7 @@ pub enum OwnedByFile {
 #[derive(Default)]
 pub(crate) struct Files {
     /// Each entry is started at once: one step, or the linked steps of a chain.
-    pub(crate) waiting: VecDeque<Vec1>,
+    pub(crate) waiting: VecDeque<Batch>,
     /// Steps of a chain that is still being told.
     pub(crate) chain: Vec<Step>,
     pub(crate) bounces: BouncePool,
@@ -140,7 +145,7 @@ pub(crate) struct Files {
 }
 
 /// One step or several, without an allocation for the one.
-pub(crate) enum Vec1 {
+pub(crate) enum Batch {
     One(Step),
     Chain(Vec<Step>),
 }

@@ -60,7 +60,7 @@ impl<K: Kernel> Reactor<K> {
             events: self.context.events.len(),
             backlog: self.context.backlog.len(),
             waiting: self.context.files.waiting.len(),
-            bounces: self.context.files.bounces.in_use(),
+            bounces: self.context.files.bounces.count(),
             turns: self.turns,
         }
     }
@@ -158,7 +158,11 @@ impl<K: Kernel> Reactor<K> {
         match resource {
             Resource::Stream(stream) => stream.close(),
             Resource::Listener(listener) => listener.close(&mut self.context),
-            Resource::File(_) => {}
+            Resource::File(file) => {
+                for waiting in file.waiting_at_cursor() {
+                    self.context.settle(waiting.token, -libc::ECANCELED);
+                }
+            }
         }
         self.proceed_with_close(id);
     }

@@ -1,6 +1,6 @@
 //! How file operations are started and what comes of them.
 
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
 use crate::bounce::{Bounce, LARGEST_KEPT};
@@ -10,7 +10,7 @@ use crate::event::Event;
 use crate::file::job::{Job, STATUS_BYTES, Task};
 use crate::file::request::FileRequest;
 use crate::file::transfer::{Direction, Progress, Transfer};
-use crate::file::{File, LONGEST_CHAIN, MOST_IN_FLIGHT, Opened, OwnedByFile, Step, Vec1};
+use crate::file::{Batch, File, LONGEST_CHAIN, MOST_IN_FLIGHT, Opened, OwnedByFile, Step};
 use crate::handle::{Common, Handle, HandleId, Resource};
 use crate::kernel::{Completion, Kernel, Request};
 use crate::memory::{Memory, Source};
@@ -70,7 +70,9 @@ impl<K: Kernel> Reactor<K> {
             return self.push_step(None, linked);
         };
         let chained = linked || !context.files.chain.is_empty();
+        let mut transfer = transfer;
         if transfer.position < 0 && file.seekable && !chained {
+            transfer.at_cursor = true;
             if file.cursor_busy {
                 file.cursor_queue.push_back(transfer);
                 return;
@@ -89,14 +91,14 @@ impl<K: Kernel> Reactor<K> {
         let files = &mut self.context.files;
         if !linked && files.chain.is_empty() {
             if let Some(step) = step {
-                files.waiting.push_back(Vec1::One(step));
+                files.waiting.push_back(Batch::One(step));
             }
             return;
         }
         files.chain.extend(step);
         if !linked || files.chain.len() == LONGEST_CHAIN {
             let chain = std::mem::take(&mut files.chain);
-            files.waiting.push_back(Vec1::Chain(chain));
+            files.waiting.push_back(Batch::Chain(chain));
         }
     }
 
@@ -116,11 +118,11 @@ impl<K: Kernel> Reactor<K> {
             && let Some(next) = self.context.files.waiting.pop_front()
         {
             let back = match next {
-                Vec1::One(step) => match self.start_step(step, false, false, memory) {
-                    Start::Full(step) => Some(Vec1::One(step)),
+                Batch::One(step) => match self.start_step(step, false, false, memory) {
+                    Start::Full(step) => Some(Batch::One(step)),
                     Start::Done | Start::Failed => None,
                 },
-                Vec1::Chain(steps) => self.start_chain(steps, memory).map(Vec1::Chain),
+                Batch::Chain(steps) => self.start_chain(steps, memory).map(Batch::Chain),
             };
             if let Some(back) = back {
                 self.context.files.waiting.push_front(back);
@@ -192,6 +194,10 @@ impl<K: Kernel> Reactor<K> {
             self.context.settle(transfer.token, -libc::ECANCELED);
             return Start::Failed;
         };
+        let mut transfer = transfer;
+        if transfer.at_cursor && transfer.position < 0 && !(file.append && transfer.direction == Direction::Write) {
+            transfer.position = cursor(common.fd());
+        }
         let now = !chained && !transfer.refused && file.tries_now(transfer.direction);
         let outcome = if now {
             let rest = transfer.rest();
@@ -209,7 +215,7 @@ impl<K: Kernel> Reactor<K> {
             Err(errno) => {
                 let done = i32::try_from(transfer.done).unwrap_or(i32::MAX);
                 let result = if done > 0 { done } else { errno.negated() };
-                settle_transfer(id, &transfer, result, file, context);
+                settle_transfer(common, &transfer, result, file, context);
                 return Start::Failed;
             }
         };
@@ -290,7 +296,7 @@ impl<K: Kernel> Reactor<K> {
     }
 
     fn advance(&mut self, id: HandleId, mut transfer: Transfer, result: i32, chained: bool) {
-        let Some((file, _, context)) = self.file(id) else {
+        let Some((file, common, context)) = self.file(id) else {
             let result = match transfer.advance(result, false) {
                 Progress::Settled(result) => result,
                 Progress::Again | Progress::Refused => -libc::ECANCELED,
@@ -303,15 +309,15 @@ impl<K: Kernel> Reactor<K> {
             return;
         }
         match transfer.advance(result, file.goes_on(transfer.direction)) {
-            Progress::Settled(result) => settle_transfer(id, &transfer, result, file, context),
+            Progress::Settled(result) => settle_transfer(common, &transfer, result, file, context),
             Progress::Again => {
-                context.files.waiting.push_front(Vec1::One(Step::Transfer(id, transfer)));
+                context.files.waiting.push_front(Batch::One(Step::Transfer(id, transfer)));
             }
             Progress::Refused => {
                 if result == -libc::EOPNOTSUPP {
                     file.never_now(transfer.direction);
                 }
-                context.files.waiting.push_front(Vec1::One(Step::Transfer(id, transfer)));
+                context.files.waiting.push_front(Batch::One(Step::Transfer(id, transfer)));
             }
         }
     }
@@ -332,7 +338,7 @@ impl<K: Kernel> Reactor<K> {
                 let delivered = words.zip(memory.resolve(&place)).map(|(words, target)| {
                     // SAFETY: the place has room for exactly these bytes; it may be unaligned, so it is written bytewise.
                     unsafe {
-                        ptr::copy_nonoverlapping(words.as_ptr().cast::<u8>(), target.as_ptr(), size_of_val(&words))
+                        ptr::copy_nonoverlapping(words.as_ptr().cast::<u8>(), target.as_ptr(), size_of_val(&words));
                     };
                 });
                 self.context.settle(job.token, delivered.map_or(-libc::EFAULT, |()| 0));
@@ -411,17 +417,30 @@ fn collect(transfer: &Transfer, bounce: &Bounce, result: i32, memory: &mut impl 
 
 /// Reports a transfer and lets the next one at the file's position start.
 fn settle_transfer<K: Kernel>(
-    id: HandleId,
+    common: &Common,
     transfer: &Transfer,
     result: i32,
     file: &mut File,
     context: &mut Context<K>,
 ) {
     context.settle(transfer.token, result);
-    if transfer.position < 0 && file.seekable {
+    if transfer.at_cursor {
+        if transfer.position >= 0 && transfer.done > 0 {
+            // SAFETY: takes and returns integers only. It fails for a position that no file can have, and then it stays where it is.
+            unsafe { libc::lseek(common.fd(), transfer.rest_position(), libc::SEEK_SET) };
+        }
         match file.cursor_queue.pop_front() {
-            Some(next) => context.files.waiting.push_back(Vec1::One(Step::Transfer(id, next))),
+            Some(next) => context.files.waiting.push_back(Batch::One(Step::Transfer(common.id, next))),
             None => file.cursor_busy = false,
         }
     }
+}
+
+/// The file's own position, or -1 where it has none.
+///
+/// The kernel advances it for requests of a ring as well, but not when one ends early: a write that found no room after half of its bytes leaves
+/// it where it was (seen on Linux 6.18), and the next would overwrite them. So it is read before and set after.
+fn cursor(fd: RawFd) -> i64 {
+    // SAFETY: takes and returns integers only.
+    unsafe { libc::lseek(fd, 0, libc::SEEK_CUR) }
 }

@@ -24,6 +24,8 @@ pub struct Transfer {
     pub position: i64,
     /// Bytes done so far.
     pub done: u32,
+    /// It moves the file's own position, and others wait for it.
+    pub at_cursor: bool,
     /// The kernel has refused to do it at once: through a bounce buffer.
     pub refused: bool,
 }
@@ -32,7 +34,7 @@ impl Transfer {
     /// A transfer of which nothing has been done.
     #[must_use]
     pub fn new(token: u32, direction: Direction, place: Source, position: i64) -> Self {
-        Self { token, direction, place, position, done: 0, refused: false }
+        Self { token, direction, place, position, done: 0, at_cursor: false, refused: false }
     }
 
     /// The memory of what is left.
