@@ -24,13 +24,33 @@ let stopped = false;
 const keep = (step) =>
   Promise.all(
     Array.from({ length: depth }, async (_, lane) => {
-      while (!stopped) count += (await step(lane)) ?? 1;
+      while (!stopped) {
+        const done = await step(lane);
+        count += done ?? 1;
+      }
     }),
   );
 
-/** Aligned memory, as O_DIRECT wants it of core: an allocation of this size is a mapping of its own, page-aligned in V8's sandbox-less builds. */
+/** Memory for every lane. For O_DIRECT core needs it aligned, and JavaScript cannot see addresses: it is found by trying. */
 function buffers() {
-  return Array.from({ length: depth }, () => Buffer.from(new ArrayBuffer(size)));
+  return Array.from({ length: depth }, () => {
+    if (!direct || arm.startsWith('ours')) return Buffer.alloc(size);
+    const memory = Buffer.alloc(size + 4096);
+    const fd = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_DIRECT);
+    try {
+      for (let offset = 0; offset < 4096; offset += 8) {
+        try {
+          fs.readSync(fd, memory, offset, size, 0);
+          return memory.subarray(offset, offset + size);
+        } catch {
+          // Not here.
+        }
+      }
+    } finally {
+      fs.closeSync(fd);
+    }
+    throw new Error('no aligned memory');
+  });
 }
 
 async function random() {
@@ -86,7 +106,10 @@ async function sequential() {
     if (arm === 'core-streams') {
       for await (const chunk of handle.createReadStream({ highWaterMark: size })) count += chunk.length / 1e6;
     } else {
-      for (let at = 0; at < length && !stopped; at += size) count += (await handle.read(buffer, 0, size, at)).bytesRead / 1e6;
+      for (let at = 0; at < length && !stopped; at += size) {
+        const { bytesRead } = await handle.read(buffer, 0, size, at);
+        count += bytesRead / 1e6;
+      }
       await handle.close();
     }
   }
