@@ -15,6 +15,7 @@ const entries = {
   register: 'ts/register/index.ts',
   // Loaded by the former alone.
   'register-hooks': 'ts/register/hooks.ts',
+  fs: 'ts/fs/index.ts',
 };
 
 /** Facades that pass everything of core's module on but for what they replace. */

@@ -54,12 +54,29 @@ export interface NativeReactor {
   peerEndpoint(handle: number): NativeEndpoint | number;
   setOption(handle: number, option: number, value: number): number;
   getOption(handle: number, option: number): number | null;
+  fileJob(
+    kind: number,
+    token: number,
+    handle: number,
+    path: string | Uint8Array | null,
+    other: string | Uint8Array | null,
+    a: number,
+    b: number,
+    c: number,
+    linked: boolean,
+  ): number;
+  adoptFile(fd: number): number;
+  releaseFile(handle: number): number;
+  prioritizeFile(handle: number, priority: number): void;
+  limitWorkers(bounded: number, unbounded: number): number;
   stats(): {
     handles: number;
     operations: number;
     buffersLent: number;
     starved: number;
     backlog: number;
+    waiting: number;
+    bounces: number;
     turns: number;
   };
 }

@@ -44,7 +44,10 @@ for (const driver of drivers) {
       driver,
     );
     t.is(code, 0, stderr);
-    t.is(stdout.trim(), '{"handles":0,"operations":0,"buffersLent":0,"starved":0,"backlog":0,"arena":0,"views":0} true');
+    t.is(
+      stdout.trim(),
+      '{"handles":0,"operations":0,"buffersLent":0,"starved":0,"backlog":0,"waiting":0,"bounces":0,"arena":0,"views":0} true',
+    );
   });
 
   test(`${driver}: handles that are unref'd keep nothing alive`, (t) => {

@@ -11,7 +11,18 @@ import { plots } from './plot.mjs';
 import { caseTable, disturbance, markdown, verdicts } from './report.mjs';
 
 /** Order of the scenarios. */
-const ORDER = ['tcp-echo', 'tcp-connect', 'tcp-idle', 'tcp-stream', 'unix-echo'];
+const ORDER = [
+  'tcp-echo',
+  'tcp-connect',
+  'tcp-idle',
+  'tcp-stream',
+  'unix-echo',
+  'file-read-random',
+  'file-write-random',
+  'file-read-sequential',
+  'file-small-files',
+  'file-durable-append',
+];
 
 /** All scenarios. */
 async function allScenarios() {
@@ -84,7 +95,7 @@ export async function bench(options) {
 
   for (const scenario of scenarios) {
     const cases = [];
-    const able = available.filter((arm) => arm.cannot?.(scenario) === undefined);
+    const able = available.filter((arm) => arm.cannot?.(scenario) === undefined && scenario.takes?.(arm) !== false);
     for (const arm of available) {
       const reason = arm.cannot?.(scenario);
       if (reason !== undefined) process.stdout.write(`Not measured in ${scenario.name}: ${arm.name}: ${reason}\n`);

@@ -32,6 +32,9 @@ const PAIRS = [
   ['ours', 'tokio-uring'],
   ['ours', 'bun'],
   ['ours', 'bun-socket'],
+  ['ours', 'core-callbacks'],
+  ['ours', 'core-sync'],
+  ['ours-batch', 'native-floor'],
   ['core-again', 'core'],
 ];
 

@@ -4,3 +4,7 @@ export { SocketOption } from './protocol.ts';
 export { reactorStats, type Stats } from './reactor.ts';
 export { type Endpoint, type SocketKind } from './socket-handle.ts';
 export { StreamHandle, type WriteEncoding } from './stream-handle.ts';
+export { type FileRequest } from './file-requests.ts';
+export { RingFile } from './ring-file.ts';
+export { FileJob } from './protocol.ts';
+export { getReactor } from './reactor.ts';

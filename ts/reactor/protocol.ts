@@ -24,6 +24,16 @@ export const enum Command {
   Close = 4,
   /** Give a borrowed receive buffer back: its number in the place of the handle. */
   Release = 5,
+  /** Read from a file: region, offset, length, token, then the position's lower and upper half; -1 for the file's own. */
+  FileRead = 6,
+  /** Write to a file; words as for `FileRead`. */
+  FileWrite = 7,
+  /** Read from a file, and do the next only when all was read. */
+  FileReadLinked = 8,
+  /** Write to a file, and do the next only when all was written. */
+  FileWriteLinked = 9,
+  /** Close a file: token. */
+  FileClose = 10,
 }
 
 /** Commands that fit before they must be taken. */
@@ -52,6 +62,10 @@ export const enum Completion {
   Closed = 7,
   /** The ring itself has failed: status. There is no handle. */
   RingFailed = 8,
+  /** A file was opened: its handle, its mode, the token, then the size's lower and upper half. */
+  FileOpened = 9,
+  /** A file operation is done: no handle, bytes or status, the token. */
+  FileDone = 10,
 }
 
 /** Completions that are handed over at once. */
@@ -65,6 +79,39 @@ export const enum Domain {
   Ipv6 = 1,
   /** UNIX. */
   Unix = 2,
+}
+
+/** Kinds of jobs. The numbers `a`, `b` and `c` of `fileJob` are as said. */
+export const enum FileJob {
+  /** Open `path`: flags, mode. `FileOpened` follows on success. */
+  Open = 0,
+  /**
+   * Status of `path`: `AT_*` flags, region for the answer: 18 words of 64 bits, dev, mode, nlink, uid, gid, rdev, blksize, ino, size,
+   * blocks, then seconds and nanoseconds of access, modification, change and birth.
+   */
+  Status = 1,
+  /** Remove `path`: `AT_REMOVEDIR` or 0. */
+  Unlink = 2,
+  /** Rename `path` to `other`: `RENAME_*`. */
+  Rename = 3,
+  /** Make the directory `path`: mode. */
+  MakeDirectory = 4,
+  /** Make `other` a symbolic link that says `path`. */
+  Symlink = 5,
+  /** Make `other` a hard link to `path`. */
+  Link = 6,
+  /** `fsync` of the handle. */
+  Sync = 7,
+  /** `fdatasync` of the handle. */
+  DataSync = 8,
+  /** Set the length of the handle's file: length. */
+  Truncate = 9,
+  /** Reserve space: `FALLOC_FL_*`, offset, length. */
+  Allocate = 10,
+  /** Say how the file will be used: `POSIX_FADV_*`, offset, length. */
+  Advise = 11,
+  /** Move bytes from the handle's file to another handle: position, the other handle, length. */
+  Splice = 12,
 }
 
 /** Positions of the header's words. */

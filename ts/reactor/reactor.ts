@@ -19,6 +19,7 @@ import {
   Header,
   RECORD_WORDS,
 } from './protocol.ts';
+import { FileRequests } from './file-requests.ts';
 import type { SocketHandle } from './socket-handle.ts';
 
 export { ARENA_SIZE, BORROWED_WORD, COMPLETION_CAPACITY };
@@ -50,6 +51,10 @@ export interface Stats {
   readonly starved: number;
   /** Requests waiting for room in the submission queue. */
   readonly backlog: number;
+  /** File operations waiting to be handed to the kernel. */
+  readonly waiting: number;
+  /** Bounce buffers in use by reads and writes of files. */
+  readonly bounces: number;
   /** Pieces of the write arena in use. */
   readonly arena: number;
   /** User buffers lent to writes in flight. */
@@ -71,6 +76,8 @@ export class Reactor {
   readonly #superseded = new Map<number, SocketHandle>();
   #flushes: boolean;
   #exiting = false;
+  /** Who waits for which file operation. */
+  readonly files = new FileRequests(this);
   #flushScheduled = false;
   #holds = 0;
   #batch = 0;
@@ -126,6 +133,41 @@ export class Reactor {
     if (!this.#flushes) this.scheduleFlush();
   }
 
+  /** Writes a command about bytes of a file; `position` is negative for the file's own. */
+  transfer(
+    kind: Command,
+    handle: number,
+    region: number,
+    offset: number,
+    length: number,
+    token: number,
+    position: number | bigint,
+  ): void {
+    const words = this.#words;
+    let count = words[Header.Commands];
+    if (count === COMMAND_CAPACITY) {
+      this.native.flush();
+      count = 0;
+    }
+    const at = COMMANDS_START + count * RECORD_WORDS;
+    words[at] = kind;
+    words[at + 1] = handle;
+    words[at + 2] = region;
+    words[at + 3] = offset;
+    words[at + 4] = length;
+    words[at + 5] = token;
+    if (typeof position === 'number') {
+      // Storing takes a number modulo 2^32.
+      words[at + 6] = position;
+      words[at + 7] = Math.floor(position / 0x1_0000_0000);
+    } else {
+      words[at + 6] = Number(BigInt.asIntN(32, position));
+      words[at + 7] = Number(BigInt.asIntN(32, position >> 32n));
+    }
+    words[Header.Commands] = count + 1;
+    if (!this.#flushes) this.scheduleFlush();
+  }
+
   /** For drivers that do not come round at the end of a tick by themselves. */
   scheduleFlush(): void {
     if (this.#exiting) return this.native.flush();
@@ -175,6 +217,16 @@ export class Reactor {
       const kind: Completion = words[at];
       const id = words[at + 1];
       const result = words[at + 2];
+      if (kind === Completion.FileDone) {
+        words[Header.Cursor] = cursor + 1;
+        this.files.done(words[at + 3], result);
+        continue;
+      }
+      if (kind === Completion.FileOpened) {
+        words[Header.Cursor] = cursor + 1;
+        this.files.opened(words[at + 3], id, result, (words[at + 4] >>> 0) + words[at + 5] * 0x1_0000_0000);
+        continue;
+      }
       const handle = this.#find(id);
       if (handle === undefined) {
         words[Header.Cursor] = cursor + 1;
@@ -263,5 +315,18 @@ export function getReactor(): Reactor {
 
 /** What the reactor of this thread holds; all zero where it has not been used. */
 export function reactorStats(): Stats {
-  return reactor?.stats() ?? { handles: 0, operations: 0, buffersLent: 0, starved: 0, backlog: 0, arena: 0, views: 0, turns: 0 };
+  return (
+    reactor?.stats() ?? {
+      handles: 0,
+      operations: 0,
+      buffersLent: 0,
+      starved: 0,
+      backlog: 0,
+      waiting: 0,
+      bounces: 0,
+      arena: 0,
+      views: 0,
+      turns: 0,
+    }
+  );
 }

@@ -4,6 +4,7 @@
 //! server to compare with. Built for Linux only.
 
 mod address;
+mod files;
 mod limits;
 mod load;
 mod pattern;
@@ -28,6 +29,8 @@ enum Command {
     /// Run a server to compare with. Prints its address when ready; ends when standard input closes.
     #[command(subcommand)]
     Server(server::Server),
+    /// Transfer at random positions of a file, with io_uring used directly.
+    Files(files::Files),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -35,5 +38,6 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Load(load) => load.run(),
         Command::Server(server) => server.run(),
+        Command::Files(files) => files.run(),
     }
 }

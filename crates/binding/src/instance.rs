@@ -112,7 +112,7 @@ impl Instance {
     }
 
     fn memory(&self) -> Lent<'_> {
-        Lent { env: self.env, arena: &self.arena, views: self.views.get() }
+        Lent { env: self.env, arena: &self.arena, views: self.views.get(), array: ptr::null_mut(), last: None }
     }
 
     /// Takes the commands that JavaScript has written, so that what is called next happens after them.
@@ -124,6 +124,8 @@ impl Instance {
             Request::ShutDown(handle) => reactor.shut_down_write(handle),
             Request::Close(handle) => reactor.close(handle),
             Request::Release(buffer) => reactor.give_back(buffer),
+            Request::Transfer { handle, transfer, linked } => reactor.transfer(handle, transfer, linked),
+            Request::CloseFile { handle, token } => reactor.close_file(handle, token),
         });
     }
 

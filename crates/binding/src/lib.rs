@@ -5,6 +5,7 @@
 
 mod cleanup;
 mod driver;
+mod file;
 mod instance;
 mod memory;
 mod native_reactor;

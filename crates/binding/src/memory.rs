@@ -17,6 +17,10 @@ pub struct Lent<'a> {
     pub arena: &'a Mapping,
     /// The [`places`] of lent views; null when JavaScript may not be entered any more.
     pub views: sys::napi_ref,
+    /// The array itself, looked up on first use: a turn asks for many of its elements.
+    pub array: sys::napi_value,
+    /// The view found last: the transfers of a batch often share one.
+    pub last: Option<(u32, NonNull<u8>, usize)>,
 }
 
 impl Memory for Lent<'_> {
@@ -34,11 +38,14 @@ impl Memory for Lent<'_> {
 
 impl Lent<'_> {
     /// Where a lent view's bytes are now. A detached view has length zero.
-    fn view(&self, index: u32) -> Option<(NonNull<u8>, usize)> {
+    fn view(&mut self, index: u32) -> Option<(NonNull<u8>, usize)> {
         if self.views.is_null() {
             return None;
         }
-        let mut views = ptr::null_mut();
+        // JavaScript does not run while this lives, so that what was found stays true.
+        if let Some((_, start, length)) = self.last.filter(|last| last.0 == index) {
+            return Some((start, length));
+        }
         let mut view = ptr::null_mut();
         let mut is_view = false;
         let mut kind = 0;
@@ -47,8 +54,9 @@ impl Lent<'_> {
         // SAFETY: the environment is this thread's and a handle scope is open (the caller is a turn or a call from JavaScript); the
         // out-pointers are locals; `view` is known to be a typed array before it is asked for its memory.
         unsafe {
-            let found = sys::napi_get_reference_value(self.env, self.views, &raw mut views) == sys::Status::napi_ok
-                && sys::napi_get_element(self.env, views, index, &raw mut view) == sys::Status::napi_ok
+            let found = (!self.array.is_null()
+                || sys::napi_get_reference_value(self.env, self.views, &raw mut self.array) == sys::Status::napi_ok)
+                && sys::napi_get_element(self.env, self.array, index, &raw mut view) == sys::Status::napi_ok
                 && sys::napi_is_typedarray(self.env, view, &raw mut is_view) == sys::Status::napi_ok
                 && is_view
                 && sys::napi_get_typedarray_info(
@@ -66,7 +74,9 @@ impl Lent<'_> {
             }
         }
         // An empty view may have no address; then nothing is read from it either.
-        Some((NonNull::new(data.cast()).unwrap_or(NonNull::dangling()), length))
+        let start = NonNull::new(data.cast()).unwrap_or(NonNull::dangling());
+        self.last = Some((index, start, length));
+        Some((start, length))
     }
 }
 

@@ -55,6 +55,10 @@ pub struct Stats {
     pub starved: u32,
     /// Requests waiting for room in the submission queue.
     pub backlog: u32,
+    /// File operations waiting to be handed to the kernel.
+    pub waiting: u32,
+    /// Bounce buffers in use.
+    pub bounces: u32,
     /// Turns made.
     pub turns: f64,
 }
@@ -107,7 +111,7 @@ fn to_js(error: &Error) -> napi::Error {
 /// The reactor of a JavaScript thread. There is one per thread, made on first use and ended with the thread.
 #[napi]
 pub struct NativeReactor {
-    instance: Rc<Instance>,
+    pub(crate) instance: Rc<Instance>,
 }
 
 #[napi]
@@ -322,6 +326,8 @@ impl NativeReactor {
             buffers_lent: count(stats.buffers_lent),
             starved: count(stats.starved),
             backlog: count(stats.backlog),
+            waiting: count(stats.waiting),
+            bounces: count(stats.bounces),
             turns: stats.turns as f64,
         }
     }

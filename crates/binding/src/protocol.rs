@@ -14,6 +14,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
+use iouring_reactor::file::transfer::{Direction, Transfer};
 use iouring_reactor::memory::Mapping;
 use iouring_reactor::{Errno, Event, HandleId, Source};
 use napi_derive::napi;
@@ -60,6 +61,16 @@ pub enum Command {
     Close,
     /// Give a borrowed receive buffer back: its number in the place of the handle.
     Release,
+    /// Read from a file: region, offset, length, token, then the position's lower and upper half; -1 for the file's own.
+    FileRead,
+    /// Write to a file; words as for `FileRead`.
+    FileWrite,
+    /// Read from a file, and do the next only when all was read.
+    FileReadLinked,
+    /// Write to a file, and do the next only when all was written.
+    FileWriteLinked,
+    /// Close a file: token.
+    FileClose,
 }
 
 /// Kinds of completions. Words: kind, handle, status or count, then as said. Statuses are zero or a negative errno.
@@ -84,6 +95,10 @@ pub enum Completion {
     Closed,
     /// The ring itself has failed: status. There is no handle.
     RingFailed,
+    /// A file was opened: its handle, its mode, the token, then the size's lower and upper half.
+    FileOpened,
+    /// A file operation is done: no handle, bytes or status, the token.
+    FileDone,
 }
 
 /// Position, in a completion, of the word that TypeScript sets to borrow a buffer.
@@ -98,6 +113,8 @@ pub enum Request {
     ShutDown(HandleId),
     Close(HandleId),
     Release(u16),
+    Transfer { handle: HandleId, transfer: Transfer, linked: bool },
+    CloseFile { handle: HandleId, token: u32 },
 }
 
 const COMMANDS_START: usize = HEADER_WORDS as usize;
@@ -170,11 +187,42 @@ impl Queues {
                     Ok(buffer) => Request::Release(buffer),
                     Err(_) => continue,
                 },
+                _ if kind == Command::FileRead as i32 || kind == Command::FileReadLinked as i32 => {
+                    match self.transfer(at, Direction::Read) {
+                        Some(transfer) => {
+                            Request::Transfer { handle, transfer, linked: kind != Command::FileRead as i32 }
+                        }
+                        None => continue,
+                    }
+                }
+                _ if kind == Command::FileWrite as i32 || kind == Command::FileWriteLinked as i32 => {
+                    match self.transfer(at, Direction::Write) {
+                        Some(transfer) => {
+                            Request::Transfer { handle, transfer, linked: kind != Command::FileWrite as i32 }
+                        }
+                        None => continue,
+                    }
+                }
+                _ if kind == Command::FileClose as i32 => {
+                    Request::CloseFile { handle, token: self.get(at + 2).cast_unsigned() }
+                }
                 _ => continue,
             };
             each(request);
         }
         self.set(Header::Commands as usize, 0);
+    }
+
+    /// The transfer that a command describes.
+    fn transfer(&self, at: usize, direction: Direction) -> Option<Transfer> {
+        let word = |position| self.get(at + position).cast_unsigned();
+        let place = Source {
+            region: u32::try_from(self.get(at + 2)).ok()?,
+            offset: word(3),
+            length: u32::try_from(self.get(at + 4)).ok()?,
+        };
+        let position = (u64::from(word(7)) << 32 | u64::from(word(6))).cast_signed();
+        Some(Transfer::new(word(5), direction, place, position))
     }
 
     /// Whether the completion at that place was borrowed by its reader.
@@ -184,10 +232,10 @@ impl Queues {
 
     /// Writes a completion at that place, which must be below [`COMPLETION_CAPACITY`].
     pub fn put(&self, record: usize, event: &Event) {
-        let (kind, handle, result, first, second) = match *event {
-            Event::Connected { handle, status } => (Completion::Connected, handle.raw(), status, 0, 0),
-            Event::Accepted { listener, peer } => (Completion::Accepted, listener.raw(), peer.raw(), 0, 0),
-            Event::AcceptFailed { listener, status } => (Completion::AcceptFailed, listener.raw(), status, 0, 0),
+        let (kind, handle, result, first, second, third) = match *event {
+            Event::Connected { handle, status } => (Completion::Connected, handle.raw(), status, 0, 0, 0),
+            Event::Accepted { listener, peer } => (Completion::Accepted, listener.raw(), peer.raw(), 0, 0, 0),
+            Event::AcceptFailed { listener, status } => (Completion::AcceptFailed, listener.raw(), status, 0, 0, 0),
             Event::Received { handle, slice } => {
                 // The pool is smaller than 2 GiB.
                 (
@@ -196,14 +244,25 @@ impl Queues {
                     slice.length.cast_signed(),
                     slice.offset.cast_signed(),
                     i32::from(slice.buffer),
+                    0,
                 )
             }
-            Event::Ended { handle, status } => (Completion::Ended, handle.raw(), status, 0, 0),
-            Event::Written { handle, status } => (Completion::Written, handle.raw(), status, 0, 0),
-            Event::ShutDown { handle, status } => (Completion::ShutDown, handle.raw(), status, 0, 0),
-            Event::Closed { handle } => (Completion::Closed, handle.raw(), 0, 0, 0),
+            Event::Ended { handle, status } => (Completion::Ended, handle.raw(), status, 0, 0, 0),
+            Event::Written { handle, status } => (Completion::Written, handle.raw(), status, 0, 0, 0),
+            Event::ShutDown { handle, status } => (Completion::ShutDown, handle.raw(), status, 0, 0, 0),
+            #[allow(clippy::cast_possible_truncation, reason = "the two halves of a size")]
+            Event::Opened { token, handle, opened } => (
+                Completion::FileOpened,
+                handle.raw(),
+                opened.mode.cast_signed(),
+                token.cast_signed(),
+                opened.size as i32,
+                (opened.size >> 32) as i32,
+            ),
+            Event::FileDone { token, result } => (Completion::FileDone, -1, result, token.cast_signed(), 0, 0),
+            Event::Closed { handle } => (Completion::Closed, handle.raw(), 0, 0, 0, 0),
         };
-        self.put_words(record, [kind as i32, handle, result, first, second, 0]);
+        self.put_words(record, [kind as i32, handle, result, first, second, third]);
     }
 
     /// Writes the completion that says that the ring has failed.

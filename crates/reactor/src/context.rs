@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::buffer_pool::BufferPool;
 use crate::error::Errno;
 use crate::event::Event;
+use crate::file::Files;
 use crate::handle::{Common, HandleId};
 use crate::kernel::{Completion, Kernel, Request, Wait};
 use crate::listener::Reserve;
@@ -44,6 +45,7 @@ pub(crate) struct Context<K> {
     pub(crate) buffer_returned: bool,
     /// What made the ring unusable: it is not entered any more.
     pub(crate) failure: Option<Errno>,
+    pub(crate) files: Files,
 }
 
 impl<K: Kernel> Context<K> {
@@ -63,6 +65,7 @@ impl<K: Kernel> Context<K> {
             spare: Vec::new(),
             buffer_returned: false,
             failure: None,
+            files: Files::default(),
         }
     }
 
@@ -77,6 +80,7 @@ impl<K: Kernel> Context<K> {
             || !self.arrived.is_empty()
             || !self.events.is_empty()
             || self.buffer_returned
+            || self.files.has_work()
             || self.kernel.ready()
     }
 
@@ -120,7 +124,7 @@ impl<K: Kernel> Context<K> {
         self.push(&Request::Cancel { user_data: operation.user_data() }, IGNORED);
     }
 
-    fn try_push(&mut self, request: &Request, user_data: u64) -> bool {
+    pub(crate) fn try_push(&mut self, request: &Request, user_data: u64) -> bool {
         if !self.backlog.is_empty() || self.failure.is_some() {
             return false;
         }

@@ -1,6 +1,7 @@
 //! What a turn brings to light, and what can be counted.
 
 use crate::buffer_pool::Slice;
+use crate::file::Opened;
 use crate::handle::HandleId;
 
 /// Something that happened. Statuses are zero or a negative errno.
@@ -60,6 +61,22 @@ pub enum Event {
         /// What was closed.
         handle: HandleId,
     },
+    /// A file has been opened.
+    Opened {
+        /// Who asked for it.
+        token: u32,
+        /// The new handle.
+        handle: HandleId,
+        /// What it is.
+        opened: Opened,
+    },
+    /// A transfer or job is done.
+    FileDone {
+        /// Who asked for it.
+        token: u32,
+        /// Bytes or zero on success, a negative errno on failure.
+        result: i32,
+    },
 }
 
 /// What can be counted. All but `turns` return to zero when everything has been closed and read.
@@ -77,6 +94,10 @@ pub struct Stats {
     pub events: usize,
     /// Requests waiting for room in the submission queue.
     pub backlog: usize,
+    /// File operations waiting to be handed to the kernel.
+    pub waiting: usize,
+    /// Bounce buffers in use.
+    pub bounces: usize,
     /// Turns made so far.
     pub turns: u64,
 }

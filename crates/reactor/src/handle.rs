@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
+use crate::file::File;
 use crate::listener::Listener;
 use crate::stream::Stream;
 
@@ -77,6 +78,8 @@ pub enum Resource {
     Stream(Stream),
     /// A listening socket.
     Listener(Listener),
+    /// An open file.
+    File(Box<File>),
 }
 
 /// An entry of the table.

@@ -8,6 +8,7 @@ use std::os::fd::RawFd;
 use std::time::Duration;
 
 use crate::error::Errno;
+use crate::file::request::FileRequest;
 
 /// Completion flag: the upper 16 bits of `flags` name the provided buffer that was used.
 pub(crate) const CQE_F_BUFFER: u32 = 1 << 0;
@@ -80,6 +81,13 @@ pub enum Request {
         /// The duration; lives until the terminal completion.
         after: *const io_uring::types::Timespec,
     },
+    /// Something about a file.
+    File {
+        /// What.
+        request: FileRequest,
+        /// Whether the next request starts only when this one has succeeded (`IOSQE_IO_LINK`).
+        linked: bool,
+    },
 }
 
 /// One completion queue entry, copied out of the queue.
@@ -137,6 +145,11 @@ pub trait Kernel {
 
     /// Requests pushed but not yet consumed by the kernel.
     fn unsubmitted(&self) -> usize;
+
+    /// Requests that can be pushed before the next [`enter`](Self::enter).
+    fn room(&self) -> usize {
+        usize::MAX
+    }
 
     /// Appends at most `limit` completions to `into` and advances the queue's head.
     fn reap(&mut self, into: &mut Vec<Completion>, limit: usize);

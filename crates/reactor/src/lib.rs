@@ -4,11 +4,13 @@
 //! [`stream`] and [`listener`] (what sockets do), [`reactor`] (how it all turns).
 
 pub mod address;
+pub mod bounce;
 pub mod buffer_pool;
 pub mod config;
 mod context;
 pub mod error;
 pub mod event;
+pub mod file;
 pub mod handle;
 pub mod kernel;
 pub mod listener;

@@ -5,6 +5,7 @@
 //! completion that arrives late finds an empty slot or another generation and is ignored.
 
 use crate::address::SocketAddress;
+use crate::file::OwnedByFile;
 use crate::handle::HandleId;
 
 /// `user_data` of requests whose completion nobody waits for.
@@ -32,6 +33,10 @@ pub enum OperationKind {
     Close,
     /// Pause before a listener that ran out of descriptors accepts again.
     Retry,
+    /// Read or write of a file.
+    Transfer,
+    /// Anything else about files.
+    Job,
 }
 
 /// Names an operation in flight; what the kernel carries as `user_data`.
@@ -72,6 +77,8 @@ pub enum Owned {
     Message(Box<Message>),
     /// A timeout's duration.
     Timespec(Box<io_uring::types::Timespec>),
+    /// What a file operation needs.
+    File(OwnedByFile),
 }
 
 /// An operation in flight.

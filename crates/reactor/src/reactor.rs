@@ -25,8 +25,8 @@ use crate::stream::Stream;
 /// An io_uring reactor. Belongs to the thread that made it.
 pub struct Reactor<K: Kernel> {
     // Declared before the context: descriptors are closed before the ring goes away.
-    handles: Handles,
-    context: Context<K>,
+    pub(crate) handles: Handles,
+    pub(crate) context: Context<K>,
     completions_per_turn: usize,
     turns: u64,
 }
@@ -59,6 +59,8 @@ impl<K: Kernel> Reactor<K> {
             starved: self.context.starved.len(),
             events: self.context.events.len(),
             backlog: self.context.backlog.len(),
+            waiting: self.context.files.waiting.len(),
+            bounces: self.context.files.bounces.count(),
             turns: self.turns,
         }
     }
@@ -162,6 +164,11 @@ impl<K: Kernel> Reactor<K> {
         match resource {
             Resource::Stream(stream) => stream.close(),
             Resource::Listener(listener) => listener.close(&mut self.context),
+            Resource::File(file) => {
+                for waiting in file.waiting_at_cursor() {
+                    self.context.settle(waiting.token, -libc::ECANCELED);
+                }
+            }
         }
         self.proceed_with_close(id);
     }
@@ -218,6 +225,7 @@ impl<K: Kernel> Reactor<K> {
         self.context.push_backlog();
         self.feed_starved();
         self.send_listed(memory);
+        self.start_waiting(memory);
         let mut outcome = Ok(());
         if self.context.kernel.unsubmitted() > 0 || self.context.kernel.ready() || wait != Wait::No {
             outcome = self.context.enter(wait);
@@ -228,11 +236,18 @@ impl<K: Kernel> Reactor<K> {
         context.kernel.reap(&mut context.arrived, room);
         let mut arrived = std::mem::take(&mut self.context.arrived);
         for completion in arrived.drain(..) {
-            self.complete(&completion);
+            self.complete(&completion, memory);
         }
         // An overflow may have appended to the list while it was out; what `enter` reaps stays for the next turn.
         arrived.append(&mut self.context.arrived);
         self.context.arrived = arrived;
+        // What was refused goes again in the same turn.
+        if outcome.is_ok() && self.context.files.has_work() {
+            self.start_waiting(memory);
+            if self.context.kernel.unsubmitted() > 0 {
+                outcome = self.context.enter(Wait::No);
+            }
+        }
         if let Err(errno) = outcome {
             self.break_off(errno);
         }
@@ -256,6 +271,8 @@ impl<K: Kernel> Reactor<K> {
             match resource {
                 Resource::Stream(stream) => stream.break_off(common, &mut self.context, errno),
                 Resource::Listener(listener) => listener.break_off(common, &mut self.context, errno),
+                // What is asked of files stays unanswered: the failure itself is thrown (see the binding), and by default ends the process.
+                Resource::File(_) => {}
             }
             if common.closing {
                 if let Some(descriptor) = common.take_descriptor() {
@@ -303,7 +320,7 @@ impl<K: Kernel> Reactor<K> {
         self.context.unsent = listed;
     }
 
-    fn complete(&mut self, completion: &Completion) {
+    fn complete(&mut self, completion: &Completion, memory: &mut impl Memory) {
         if completion.user_data == IGNORED {
             return;
         }
@@ -313,6 +330,12 @@ impl<K: Kernel> Reactor<K> {
             return;
         };
         let (handle_id, kind, offered) = (operation.handle, operation.kind, operation.offered);
+        if matches!(kind, OperationKind::Transfer | OperationKind::Job) {
+            if let Some(operation) = context.operations.remove(id) {
+                self.complete_file(operation, completion, memory);
+            }
+            return;
+        }
         let Some(Handle { common, resource }) = self.handles.get_mut(handle_id) else {
             debug_assert!(false, "a handle is freed after its last operation");
             return;
@@ -333,18 +356,36 @@ impl<K: Kernel> Reactor<K> {
                 accepted = listener.accepted(common, context, completion);
             }
             (Resource::Listener(listener), OperationKind::Retry) => listener.resume(common, context),
+            (Resource::File(file), OperationKind::Close) => {
+                if let Some(token) = file.closer.take() {
+                    context.settle(token, completion.result);
+                }
+            }
             // A failed close has released the descriptor all the same (close(2)), and nobody can do anything about it.
             (_, OperationKind::Close) => {}
             _ => debug_assert!(false, "an operation of another resource's kind"),
         }
         if common.closing && common.has_descriptor() {
             self.proceed_with_close(handle_id);
-        } else if common.closing && common.in_flight == 0 {
-            context.events.push_back(Event::Closed { handle: handle_id });
-            self.handles.remove(handle_id);
-        } else if let Some(accepted) = accepted {
+            return;
+        }
+        if self.end_if_closed(handle_id) {
+            return;
+        }
+        let context = &mut self.context;
+        if let Some(accepted) = accepted {
             Listener::admit(handle_id, accepted, &mut self.handles, context);
         }
+    }
+
+    /// Frees a handle that is closed and on which nothing is in flight any more. True when it did.
+    pub(crate) fn end_if_closed(&mut self, id: HandleId) -> bool {
+        let ended = self.handles.get(id).is_some_and(|handle| handle.common.closing && handle.common.in_flight == 0);
+        if ended {
+            self.context.events.push_back(Event::Closed { handle: id });
+            self.handles.remove(id);
+        }
+        ended
     }
 
     /// Takes the next event out.
@@ -358,6 +399,7 @@ impl<K: Kernel> Reactor<K> {
         let deadline = Instant::now() + patience;
         let _ = self.turn(memory);
         self.discard_events();
+        self.context.files.waiting.clear();
         for id in self.handles.ids() {
             self.close(id);
         }

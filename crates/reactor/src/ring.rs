@@ -5,6 +5,8 @@
 //!   the kernel only between its own head and the published tail;
 //! - its **tail** is written by us with release order in [`Kernel::publish`] and read by the kernel.
 
+mod file;
+
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicU16, Ordering, fence};
@@ -70,6 +72,16 @@ impl Ring {
         self.eventfd.as_raw_fd()
     }
 
+    /// Limits the kernel's worker threads of this ring: `[bounded, unbounded]`, 0 leaves a limit as it is. Returns the limits from before.
+    ///
+    /// # Errors
+    /// `io_uring_register(2)`'s.
+    #[doc(alias = "IORING_REGISTER_IOWQ_MAX_WORKERS")]
+    pub fn limit_workers(&self, mut limits: [u32; 2]) -> Result<[u32; 2], Errno> {
+        self.ring.submitter().register_iowq_max_workers(&mut limits)?;
+        Ok(limits)
+    }
+
     /// Makes the eventfd readable: there is work that no completion will announce.
     pub fn signal(&self) {
         let one = 1_u64;
@@ -119,6 +131,10 @@ impl Ring {
             Request::Cancel { user_data } => opcode::AsyncCancel::new(user_data).build(),
             Request::Close { fd, .. } => opcode::Close::new(Fd(fd)).build(),
             Request::Timeout { after } => opcode::Timeout::new(after).build(),
+            Request::File { ref request, linked } => {
+                let flags = if linked { squeue::Flags::IO_LINK } else { squeue::Flags::empty() };
+                file::entry(request).flags(flags)
+            }
         }
     }
 }
@@ -159,6 +175,12 @@ impl Kernel for Ring {
     fn unsubmitted(&self) -> usize {
         // SAFETY: as in `mute`, for the submission queue.
         unsafe { self.ring.submission_shared() }.len()
+    }
+
+    fn room(&self) -> usize {
+        // SAFETY: as in `mute`, for the submission queue.
+        let submission = unsafe { self.ring.submission_shared() };
+        submission.capacity() - submission.len()
     }
 
     fn reap(&mut self, into: &mut Vec<Completion>, limit: usize) {

@@ -98,7 +98,7 @@ impl Descriptors {
             | Request::SendMessage { fd, .. }
             | Request::PollWritable { fd } => (fd, false),
             Request::Close { fd, .. } => (fd, true),
-            Request::Cancel { .. } | Request::Timeout { .. } => return,
+            Request::Cancel { .. } | Request::Timeout { .. } | Request::File { .. } => return,
         };
         let descriptor = self.get(fd);
         assert!(!descriptor.closing, "after the close of its descriptor: {request:?}");

@@ -7,6 +7,7 @@ mod accepting;
 mod closing;
 mod counterparts;
 mod echo;
+mod files;
 mod limits;
 mod node;
 mod pressure;

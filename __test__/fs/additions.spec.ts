@@ -1,0 +1,127 @@
+// What core's handles cannot do.
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { PassThrough } from 'node:stream';
+import { once } from 'node:events';
+import test from 'ava';
+import fs, { ChainError, openBlocks, sendFile, writeFileAtomic } from 'iouring-transport/fs';
+import net from 'iouring-transport/net';
+import { directory, nothingLeft, onRing, pattern } from './_helpers.ts';
+
+const ring = onRing ? test.serial : test.serial.skip;
+
+ring('a chain does one step after the other', async (t) => {
+  const file = path.join(directory(t), 'file');
+  const handle = await fs.open(file, 'w+');
+  const back = Buffer.alloc(5);
+  t.deepEqual(await handle.chain().write('hello', 0).datasync().read(back, 0).truncate(4).sync().submit(), [5, 0, 5, 0, 0]);
+  t.is(back.toString(), 'hello');
+  t.is(readFileSync(file, 'utf8'), 'hell');
+  await handle.close();
+  nothingLeft(t);
+});
+
+ring('a chain stops at what fails, and says where', async (t) => {
+  const file = path.join(directory(t), 'file');
+  writeFileSync(file, 'short');
+  const handle = await fs.open(file, 'r+');
+  const error = await t.throwsAsync(handle.chain().write('S', 0).read(Buffer.alloc(100), 0).write('lost', 0).sync().submit(), {
+    instanceOf: ChainError,
+  });
+  t.like(error, { code: 'ERR_IOURING_CHAIN', step: 1, syscall: 'read', results: [1, 5, -125, -125] });
+  t.is(readFileSync(file, 'utf8'), 'Short');
+  await handle.close();
+  nothingLeft(t);
+});
+
+ring('batches', async (t) => {
+  const file = path.join(directory(t), 'file');
+  const content = pattern(1 << 18);
+  const handle = await fs.open(file, 'w+');
+  const positions = Float64Array.from({ length: 256 }, (_, i) => ((i * 37) % 256) * 1024);
+  const scattered = Buffer.concat(Array.from(positions, (position) => content.subarray(position, position + 1024)));
+  t.true((await handle.writeMany(scattered, positions, 1024)).every((count) => count === 1024));
+  t.true(readFileSync(file).equals(content));
+  const back = Buffer.alloc(scattered.length);
+  t.true((await handle.readMany(back, positions, 1024)).every((count) => count === 1024));
+  t.true(back.equals(scattered));
+  t.deepEqual([...(await handle.readMany(back, [0, 1 << 18, (1 << 18) - 3], 10))], [10, 0, 3]);
+  await t.throwsAsync(handle.readMany(back, [0, -1], 10), { code: 'ERR_OUT_OF_RANGE' });
+  await t.throwsAsync(handle.readMany(Buffer.alloc(15), [0, 1], 10), { code: 'ERR_OUT_OF_RANGE' });
+  await handle.close();
+  nothingLeft(t);
+});
+
+ring('reserving space, advice and priority', async (t) => {
+  const file = path.join(directory(t), 'file');
+  const handle = await fs.open(file, 'w+');
+  await handle.preallocate(100_000, { keepSize: true });
+  t.is((await handle.stat()).size, 0);
+  t.true((await handle.stat()).blocks > 0);
+  await handle.preallocate(5000, { offset: 5000 });
+  t.is((await handle.stat()).size, 10_000);
+  await handle.advise('sequential');
+  await t.throwsAsync(handle.advise('nonsense' as never), { code: 'ERR_INVALID_ARG_VALUE' });
+  handle.prioritize('best-effort', 7);
+  t.is((await handle.write('x')).bytesWritten, 1);
+  t.throws(() => handle.prioritize('idle', 8), { code: 'ERR_OUT_OF_RANGE' });
+  await handle.close();
+});
+
+test.serial('replacing a file', async (t) => {
+  const place = directory(t);
+  const file = path.join(place, 'file');
+  for (const data of ['one', Buffer.from('two'), '', Buffer.alloc(3 << 20, 7), ['a', 'b']]) {
+    await writeFileAtomic(file, data);
+    const expected = Array.isArray(data) ? Buffer.from('ab') : Buffer.from(data as Buffer);
+    t.true(readFileSync(file).equals(expected));
+  }
+  await t.throwsAsync(writeFileAtomic(place, 'x'), { code: 'EISDIR' });
+  await t.throwsAsync(writeFileAtomic(path.join(place, 'missing', 'file'), 'x'), { code: 'ENOENT' });
+  await t.throwsAsync(writeFileAtomic(file, 5 as never), { code: 'ERR_INVALID_ARG_TYPE' });
+  t.deepEqual(readdirSync(place), ['file']);
+  nothingLeft(t);
+});
+
+test.serial('a file as blocks', async (t) => {
+  const file = path.join(directory(t), 'file');
+  await using blocks = await openBlocks(file, { mode: 'readWrite', create: true, blockSize: 512 });
+  t.is(await blocks.writeMany([pattern(512, 1), pattern(512, 2), pattern(100, 3)]), 1124);
+  t.true((await blocks.readBlocks(1)).equals(pattern(512, 2)));
+  t.is((await blocks.readBlocks(2, 4)).length, 100);
+  t.is((await blocks.load()).length, 1124);
+  await t.throwsAsync(openBlocks(file, { mode: 'nonsense' as never }), { code: 'ERR_INVALID_ARG_VALUE' });
+  await using append = await openBlocks(file, { mode: 'writeOnlyAppend' });
+  await append.write(Buffer.from('end'), 0);
+  t.is((await blocks.load()).subarray(-3).toString(), 'end');
+});
+
+test.serial('sending a file through streams and sockets', async (t) => {
+  const file = path.join(directory(t), 'file');
+  const content = pattern(1_000_000);
+  writeFileSync(file, content);
+  await using handle = await fs.open(file);
+
+  const received: Buffer[] = [];
+  const server = net.createServer((socket) => socket.on('data', (bytes) => received.push(bytes)));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const client = net.connect((server.address() as { port: number }).port, '127.0.0.1');
+  await once(client, 'connect');
+  t.is(await sendFile(handle, client), content.length);
+  client.end();
+  await once(client, 'close');
+  server.close();
+  await once(server, 'close');
+  t.true(Buffer.concat(received).equals(content));
+
+  const stream = new PassThrough();
+  const [sent, chunks] = await Promise.all([
+    sendFile(handle, stream, { start: 10, length: 500 }).finally(() => stream.end()),
+    stream.toArray(),
+  ]);
+  t.is(sent, 500);
+  t.true(Buffer.concat(chunks).equals(content.subarray(10, 510)));
+  stream.destroy();
+  await t.throwsAsync(sendFile(handle, stream), { code: 'ERR_STREAM_DESTROYED' });
+});

@@ -1,0 +1,147 @@
+//! What TypeScript asks about files outside of the queues: jobs with paths, and descriptors that change hands.
+
+use iouring_reactor::file::job::{Job, Task};
+use iouring_reactor::{Errno, HandleId, Source};
+use napi::bindgen_prelude::{Either, Uint8Array};
+use napi_derive::napi;
+
+use crate::native_reactor::NativeReactor;
+
+/// Kinds of jobs. The numbers `a`, `b` and `c` of `fileJob` are as said.
+#[napi]
+pub enum FileJob {
+    /// Open `path`: flags, mode. `FileOpened` follows on success.
+    Open,
+    /// Status of `path`: `AT_*` flags, region for the answer: 18 words of 64 bits, dev, mode, nlink, uid, gid, rdev, blksize, ino, size,
+    /// blocks, then seconds and nanoseconds of access, modification, change and birth.
+    Status,
+    /// Remove `path`: `AT_REMOVEDIR` or 0.
+    Unlink,
+    /// Rename `path` to `other`: `RENAME_*`.
+    Rename,
+    /// Make the directory `path`: mode.
+    MakeDirectory,
+    /// Make `other` a symbolic link that says `path`.
+    Symlink,
+    /// Make `other` a hard link to `path`.
+    Link,
+    /// `fsync` of the handle.
+    Sync,
+    /// `fdatasync` of the handle.
+    DataSync,
+    /// Set the length of the handle's file: length.
+    Truncate,
+    /// Reserve space: `FALLOC_FL_*`, offset, length.
+    Allocate,
+    /// Say how the file will be used: `POSIX_FADV_*`, offset, length.
+    Advise,
+    /// Move bytes from the handle's file to another handle: position, the other handle, length.
+    Splice,
+}
+
+type Text = Either<String, Uint8Array>;
+
+fn bytes(text: &Option<Text>) -> &[u8] {
+    match text {
+        Some(Either::A(text)) => text.as_bytes(),
+        Some(Either::B(bytes)) => bytes,
+        None => &[],
+    }
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates; the kernel checks what it gets")]
+fn task(kind: i32, a: f64, b: f64, c: f64) -> Option<Task> {
+    let int = |value: f64| value as i64 as i32;
+    let task = match kind {
+        _ if kind == FileJob::Open as i32 => Task::Open(int(a), b as u32),
+        _ if kind == FileJob::Status as i32 => Task::Status(
+            int(a),
+            Source { region: b as u32, offset: 0, length: iouring_reactor::file::job::STATUS_BYTES },
+        ),
+        _ if kind == FileJob::Unlink as i32 => Task::Unlink(int(a)),
+        _ if kind == FileJob::Rename as i32 => Task::Rename(a as u32),
+        _ if kind == FileJob::MakeDirectory as i32 => Task::MakeDirectory(a as u32),
+        _ if kind == FileJob::Symlink as i32 => Task::Symlink,
+        _ if kind == FileJob::Link as i32 => Task::Link,
+        _ if kind == FileJob::Sync as i32 => Task::Sync,
+        _ if kind == FileJob::DataSync as i32 => Task::DataSync,
+        _ if kind == FileJob::Truncate as i32 => Task::Truncate(a as u64),
+        _ if kind == FileJob::Allocate as i32 => Task::Allocate(int(a), b as u64, c as u64),
+        _ if kind == FileJob::Advise as i32 => Task::Advise(int(a), b as u64, c as u32),
+        _ if kind == FileJob::Splice as i32 => Task::Splice(a as i64, HandleId::from_raw(int(b)), -1, c as u32),
+        _ => return None,
+    };
+    Some(task)
+}
+
+#[napi]
+impl NativeReactor {
+    /// Starts a job of kind [`FileJob`]; `FileDone` with the token follows, or `FileOpened`. `linked`: the next transfer or job starts only when this one
+    /// has succeeded.
+    #[napi]
+    #[allow(clippy::too_many_arguments, reason = "one call instead of an object to take apart")]
+    pub fn file_job(
+        &self,
+        kind: i32,
+        token: u32,
+        handle: i32,
+        path: Option<Text>,
+        other: Option<Text>,
+        a: f64,
+        b: f64,
+        c: f64,
+        linked: bool,
+    ) -> i32 {
+        let Some(task) = task(kind, a, b, c) else { return -libc::EINVAL };
+        let job = match Job::new(token, HandleId::from_raw(handle), task, bytes(&path), bytes(&other)) {
+            Ok(job) => job,
+            Err(errno) => return errno.negated(),
+        };
+        self.instance
+            .with(|reactor| {
+                // What was asked for before comes first.
+                self.instance.take_commands(reactor);
+                reactor.job(job, linked);
+            })
+            .map_or(-libc::EBADF, |()| 0)
+    }
+
+    /// Takes over the descriptor of an open file: a handle.
+    #[napi]
+    pub fn adopt_file(&self, fd: i32) -> i32 {
+        // SAFETY: a query about a number; it may name anything.
+        if unsafe { libc::fcntl(fd, libc::F_GETFD) } < 0 {
+            return -libc::EBADF;
+        }
+        // SAFETY: the descriptor is open, and JavaScript gives it away, as it does with core's `new net.Socket({ fd })`.
+        let descriptor = unsafe { std::os::fd::FromRawFd::from_raw_fd(fd) };
+        let added = self.instance.with(|reactor| reactor.add_file(descriptor));
+        added.unwrap_or(Err(Errno(libc::EBADF))).map_or_else(Errno::negated, |(handle, _)| handle.raw())
+    }
+
+    /// Gives a file's descriptor away: its number, which the caller owns from then on. `-EBUSY` while something is in flight on it.
+    #[napi]
+    pub fn release_file(&self, handle: i32) -> i32 {
+        let released = self.instance.with(|reactor| {
+            self.instance.take_commands(reactor);
+            reactor.release_file(HandleId::from_raw(handle))
+        });
+        released.flatten().map_or(-libc::EBUSY, std::os::fd::IntoRawFd::into_raw_fd)
+    }
+
+    /// Sets the io priority of a file's reads and writes; see `ioprio_set(2)`.
+    #[napi]
+    pub fn prioritize_file(&self, handle: i32, priority: u32) {
+        let priority = u16::try_from(priority).unwrap_or(0);
+        self.instance.with(|reactor| reactor.prioritize_file(HandleId::from_raw(handle), priority));
+    }
+
+    /// Limits the kernel's worker threads for this thread's ring; 0 leaves a limit as it is.
+    #[napi]
+    pub fn limit_workers(&self, bounded: u32, unbounded: u32) -> i32 {
+        self.instance
+            .with(|reactor| reactor.kernel().limit_workers([bounded, unbounded]))
+            .unwrap_or(Err(Errno(libc::EBADF)))
+            .map_or_else(Errno::negated, |_| 0)
+    }
+}

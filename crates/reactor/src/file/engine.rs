@@ -1,0 +1,446 @@
+//! How file operations are started and what comes of them.
+
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::ptr;
+
+use crate::bounce::{Bounce, LARGEST_KEPT};
+use crate::context::Context;
+use crate::error::Errno;
+use crate::event::Event;
+use crate::file::job::{Job, STATUS_BYTES, Task};
+use crate::file::request::FileRequest;
+use crate::file::transfer::{Direction, Progress, Transfer};
+use crate::file::{Batch, File, LONGEST_CHAIN, MOST_IN_FLIGHT, Opened, OwnedByFile, Step};
+use crate::handle::{Common, Handle, HandleId, Resource};
+use crate::kernel::{Completion, Kernel, Request};
+use crate::memory::{Memory, Source};
+use crate::operation::{Operation, OperationKind, Owned};
+use crate::reactor::Reactor;
+
+/// What became of an attempt to start a step.
+enum Start {
+    Done,
+    /// No room now: the step comes back.
+    Full(Step),
+    /// Settled with an error.
+    Failed,
+}
+
+impl<K: Kernel> Reactor<K> {
+    /// Takes over the descriptor of an open file.
+    ///
+    /// # Errors
+    /// `fstat(2)`'s; `EMFILE` when the handle table is full. The descriptor is closed then.
+    pub fn add_file(&mut self, descriptor: OwnedFd) -> Result<(HandleId, Opened), Errno> {
+        let (file, opened) = File::of(std::os::fd::AsRawFd::as_raw_fd(&descriptor))?;
+        let id = self.handles.insert(descriptor, Resource::File(Box::new(file))).ok_or(Errno(libc::EMFILE))?;
+        Ok((id, opened))
+    }
+
+    fn file(&mut self, id: HandleId) -> Option<(&mut File, &mut Common, &mut Context<K>)> {
+        match self.handles.get_mut(id) {
+            Some(Handle { common, resource: Resource::File(file) }) if !common.closing => {
+                Some((file, common, &mut self.context))
+            }
+            _ => None,
+        }
+    }
+
+    /// Gives the descriptor of a file away, unless something is in flight on it. The handle is gone then.
+    pub fn release_file(&mut self, id: HandleId) -> Option<OwnedFd> {
+        let (_, common, _) = self.file(id)?;
+        if common.in_flight > 0 {
+            return None;
+        }
+        self.handles.remove(id)?.common.take_descriptor()
+    }
+
+    /// Sets the io priority of a file's transfers: `IOPRIO_PRIO_VALUE(class, level)`, 0 for the thread's own.
+    pub fn prioritize_file(&mut self, id: HandleId, priority: u16) {
+        if let Some((file, ..)) = self.file(id) {
+            file.priority = priority;
+        }
+    }
+
+    /// Moves bytes between a file and memory; [`Event::FileDone`] follows. `linked`: the next transfer or job starts only when this one is done
+    /// completely, and fails with `ECANCELED` when it is not.
+    pub fn transfer(&mut self, id: HandleId, transfer: Transfer, linked: bool) {
+        let Some((file, _, context)) = self.file(id) else {
+            self.context.settle(transfer.token, -libc::EBADF);
+            return self.push_step(None, linked);
+        };
+        let chained = linked || !context.files.chain.is_empty();
+        let mut transfer = transfer;
+        if transfer.position < 0 && file.seekable && !chained {
+            transfer.at_cursor = true;
+            if file.cursor_busy {
+                file.cursor_queue.push_back(transfer);
+                return;
+            }
+            file.cursor_busy = true;
+        }
+        self.push_step(Some(Step::Transfer(id, transfer)), linked);
+    }
+
+    /// Does a job; [`Event::FileDone`] or [`Event::Opened`] follows. `linked` as in [`transfer`](Self::transfer).
+    pub fn job(&mut self, job: Job, linked: bool) {
+        self.push_step(Some(Step::Job(Box::new(job))), linked);
+    }
+
+    fn push_step(&mut self, step: Option<Step>, linked: bool) {
+        let files = &mut self.context.files;
+        if !linked && files.chain.is_empty() {
+            if let Some(step) = step {
+                files.waiting.push_back(Batch::One(step));
+            }
+            return;
+        }
+        files.chain.extend(step);
+        if !linked || files.chain.len() == LONGEST_CHAIN {
+            let chain = std::mem::take(&mut files.chain);
+            files.waiting.push_back(Batch::Chain(chain));
+        }
+    }
+
+    /// Closes a file; [`Event::FileDone`] with the result of the close follows, then [`Event::Closed`].
+    pub fn close_file(&mut self, id: HandleId, token: u32) {
+        if let Some((file, ..)) = self.file(id) {
+            file.closer = Some(token);
+            self.close(id);
+        } else {
+            self.context.settle(token, -libc::EBADF);
+        }
+    }
+
+    /// Starts what waits, as far as there is room.
+    pub(crate) fn start_waiting(&mut self, memory: &mut impl Memory) {
+        while !self.context.files.blocked
+            && let Some(next) = self.context.files.waiting.pop_front()
+        {
+            let back = match next {
+                Batch::One(step) => match self.start_step(step, false, false, memory) {
+                    Start::Full(step) => Some(Batch::One(step)),
+                    Start::Done | Start::Failed => None,
+                },
+                Batch::Chain(steps) => self.start_chain(steps, memory).map(Batch::Chain),
+            };
+            if let Some(back) = back {
+                self.context.files.waiting.push_front(back);
+                // With nothing in flight it is the submission queue that is full, and the next turn finds room.
+                self.context.files.blocked = self.context.files.in_flight > 0;
+                return;
+            }
+        }
+    }
+
+    /// Starts all steps in one submission, or none: they come back.
+    fn start_chain(&mut self, steps: Vec<Step>, memory: &mut impl Memory) -> Option<Vec<Step>> {
+        let context = &mut self.context;
+        if context.files.in_flight > 0 && context.files.in_flight + steps.len() > MOST_IN_FLIGHT {
+            return Some(steps);
+        }
+        if context.kernel.room() < steps.len() {
+            let _ = context.kernel.enter(crate::kernel::Wait::No);
+        }
+        if !context.backlog.is_empty() || context.kernel.room() < steps.len() {
+            return Some(steps);
+        }
+        let last = steps.len().saturating_sub(1);
+        let mut failed = false;
+        for (position, step) in steps.into_iter().enumerate() {
+            if failed {
+                self.give_up(step, -libc::ECANCELED);
+                continue;
+            }
+            match self.start_step(step, true, position < last, memory) {
+                Start::Done => {}
+                Start::Failed => failed = true,
+                Start::Full(step) => {
+                    failed = true;
+                    self.give_up(step, -libc::ENOMEM);
+                }
+            }
+        }
+        None
+    }
+
+    fn give_up(&mut self, step: Step, status: i32) {
+        let token = match step {
+            Step::Transfer(_, transfer) => transfer.token,
+            Step::Job(job) => job.token,
+        };
+        self.context.settle(token, status);
+    }
+
+    fn start_step(&mut self, step: Step, chained: bool, linked: bool, memory: &mut impl Memory) -> Start {
+        if self.context.files.in_flight >= MOST_IN_FLIGHT {
+            return Start::Full(step);
+        }
+        match step {
+            Step::Transfer(id, transfer) => self.start_transfer(id, transfer, chained, linked, memory),
+            Step::Job(job) => self.start_job(job, linked),
+        }
+    }
+
+    fn start_transfer(
+        &mut self,
+        id: HandleId,
+        transfer: Transfer,
+        chained: bool,
+        linked: bool,
+        memory: &mut impl Memory,
+    ) -> Start {
+        let Some((file, common, context)) = self.file(id) else {
+            self.context.settle(transfer.token, -libc::ECANCELED);
+            return Start::Failed;
+        };
+        let mut transfer = transfer;
+        if transfer.at_cursor && transfer.position < 0 && !(file.append && transfer.direction == Direction::Write) {
+            transfer.position = cursor(common.fd());
+        }
+        let now = !chained && !transfer.refused && file.tries_now(transfer.direction);
+        let outcome = if now {
+            let rest = transfer.rest();
+            memory
+                .resolve(&rest)
+                .ok_or(Errno(libc::EFAULT))
+                .map(|data| Some((data, rest.length, OwnedByFile::Now(transfer))))
+        } else {
+            let whole = chained || file.direct || (file.append && transfer.direction == Direction::Write);
+            bounce(transfer, whole, chained, context, memory)
+        };
+        let (data, length, owned) = match outcome {
+            Ok(Some(started)) => started,
+            Ok(None) => return Start::Full(Step::Transfer(id, transfer)),
+            Err(errno) => {
+                let done = i32::try_from(transfer.done).unwrap_or(i32::MAX);
+                let result = if done > 0 { done } else { errno.negated() };
+                settle_transfer(common, &transfer, result, file, context);
+                return Start::Failed;
+            }
+        };
+        let (fd, position, priority) = (common.fd(), transfer.rest_position(), file.priority);
+        let request = match transfer.direction {
+            Direction::Read => FileRequest::Read { fd, data: data.as_ptr(), length, position, now, priority },
+            Direction::Write => FileRequest::Write { fd, data: data.as_ptr(), length, position, now, priority },
+        };
+        let operation = Operation {
+            handle: id,
+            kind: OperationKind::Transfer,
+            offered: length as usize,
+            owned: Owned::File(owned),
+        };
+        match context.start_file(operation, &Request::File { request, linked }) {
+            Ok(()) => {
+                common.in_flight += 1;
+                Start::Done
+            }
+            Err(owned) => {
+                if let OwnedByFile::Bounced(_, bounce, _) = owned {
+                    context.files.bounces.give_back(bounce);
+                }
+                Start::Full(Step::Transfer(id, transfer))
+            }
+        }
+    }
+
+    fn start_job(&mut self, mut job: Box<Job>, linked: bool) -> Start {
+        let mut fds = [-1, -1];
+        if job.task.needs_handle() {
+            let other = if let Task::Splice(_, other, ..) = job.task { other } else { job.handle };
+            for (fd, id) in fds.iter_mut().zip([job.handle, other]) {
+                let Some(found) = self.descriptor(id) else {
+                    self.context.settle(job.token, -libc::EBADF);
+                    return Start::Failed;
+                };
+                *fd = found;
+            }
+        } else {
+            job.handle = HandleId::from_raw(-1);
+        }
+        let request = job.request(fds[0], fds[1]);
+        let handle = job.handle;
+        let operation =
+            Operation { handle, kind: OperationKind::Job, offered: 0, owned: Owned::File(OwnedByFile::Job(job)) };
+        match self.context.start_file(operation, &Request::File { request, linked }) {
+            Ok(()) => {
+                if let Some(handle) = self.handles.get_mut(handle) {
+                    handle.common.in_flight += 1;
+                }
+                Start::Done
+            }
+            Err(OwnedByFile::Job(job)) => Start::Full(Step::Job(job)),
+            Err(_) => Start::Failed,
+        }
+    }
+
+    /// A completion of a transfer or job, already taken out of the slab.
+    pub(crate) fn complete_file(&mut self, operation: Operation, completion: &Completion, memory: &mut impl Memory) {
+        let (id, result) = (operation.handle, completion.result);
+        self.context.files.in_flight -= 1;
+        self.context.files.blocked = false;
+        if let Some(handle) = self.handles.get_mut(id) {
+            handle.common.in_flight -= 1;
+        }
+        match operation.owned {
+            Owned::File(OwnedByFile::Now(transfer)) => self.advance(id, transfer, result, false),
+            Owned::File(OwnedByFile::Bounced(transfer, bounce, chained)) => {
+                let result = collect(&transfer, &bounce, result, memory);
+                self.context.files.bounces.give_back(bounce);
+                self.advance(id, transfer, result, chained);
+            }
+            Owned::File(OwnedByFile::Job(job)) => self.finish_job(&job, result, memory),
+            _ => debug_assert!(false, "a file operation owns what file operations own"),
+        }
+        self.end_if_closed(id);
+    }
+
+    fn advance(&mut self, id: HandleId, mut transfer: Transfer, result: i32, chained: bool) {
+        let Some((file, common, context)) = self.file(id) else {
+            let result = match transfer.advance(result, false) {
+                Progress::Settled(result) => result,
+                Progress::Again | Progress::Refused => -libc::ECANCELED,
+            };
+            self.context.settle(transfer.token, result);
+            return;
+        };
+        if chained {
+            context.settle(transfer.token, result);
+            return;
+        }
+        match transfer.advance(result, file.goes_on(transfer.direction)) {
+            Progress::Settled(result) => settle_transfer(common, &transfer, result, file, context),
+            Progress::Again => {
+                context.files.waiting.push_front(Batch::One(Step::Transfer(id, transfer)));
+            }
+            Progress::Refused => {
+                if result == -libc::EOPNOTSUPP {
+                    file.never_now(transfer.direction);
+                }
+                context.files.waiting.push_front(Batch::One(Step::Transfer(id, transfer)));
+            }
+        }
+    }
+
+    fn finish_job(&mut self, job: &Job, result: i32, memory: &mut impl Memory) {
+        match job.task {
+            Task::Open(..) if result >= 0 => {
+                // SAFETY: the kernel has just made the descriptor for us.
+                let descriptor = unsafe { OwnedFd::from_raw_fd(result) };
+                let event = match self.add_file(descriptor) {
+                    Ok((handle, opened)) => Event::Opened { token: job.token, handle, opened },
+                    Err(errno) => Event::FileDone { token: job.token, result: errno.negated() },
+                };
+                self.context.events.push_back(event);
+            }
+            Task::Status(_, place) if result >= 0 => {
+                let words = job.status().filter(|_| place.length == STATUS_BYTES);
+                let delivered = words.zip(memory.resolve(&place)).map(|(words, target)| {
+                    // SAFETY: the place has room for exactly these bytes; it may be unaligned, so it is written bytewise.
+                    unsafe {
+                        ptr::copy_nonoverlapping(words.as_ptr().cast::<u8>(), target.as_ptr(), size_of_val(&words));
+                    };
+                });
+                self.context.settle(job.token, delivered.map_or(-libc::EFAULT, |()| 0));
+            }
+            _ => self.context.settle(job.token, result),
+        }
+    }
+}
+
+impl<K: Kernel> Context<K> {
+    pub(crate) fn settle(&mut self, token: u32, result: i32) {
+        self.events.push_back(Event::FileDone { token, result });
+    }
+
+    /// Starts a file operation, unless the submission queue has no room: what it owned comes back.
+    fn start_file(&mut self, operation: Operation, request: &Request) -> Result<(), OwnedByFile> {
+        let id = self.operations.insert(operation);
+        if self.try_push(request, id.user_data()) {
+            self.files.in_flight += 1;
+            return Ok(());
+        }
+        match self.operations.remove(id).map(|operation| operation.owned) {
+            Some(Owned::File(owned)) => Err(owned),
+            _ => unreachable!("just put in"),
+        }
+    }
+}
+
+type Started = (ptr::NonNull<u8>, u32, OwnedByFile);
+
+/// A bounce buffer for the next step of a transfer, filled for a write. `None` while there is none to be had.
+fn bounce<K: Kernel>(
+    transfer: Transfer,
+    whole: bool,
+    chained: bool,
+    context: &mut Context<K>,
+    memory: &mut impl Memory,
+) -> Result<Option<Started>, Errno> {
+    let rest = transfer.rest();
+    let length = if whole { rest.length } else { rest.length.min(LARGEST_KEPT as u32) };
+    let place = Source { length, ..rest };
+    let source = match transfer.direction {
+        Direction::Write => Some(memory.resolve(&place).ok_or(Errno(libc::EFAULT))?),
+        Direction::Read => None,
+    };
+    let Some(buffer) = context.files.bounces.take(length as usize)? else {
+        return Ok(None);
+    };
+    let data = buffer.start();
+    if let Some(source) = source {
+        // SAFETY: both have room for `length` bytes, and the buffer is ours alone.
+        unsafe { ptr::copy_nonoverlapping(source.as_ptr(), data.as_ptr(), length as usize) };
+    }
+    Ok(Some((data, length, OwnedByFile::Bounced(transfer, buffer, chained))))
+}
+
+/// Copies what was read to where it belongs. What is no longer there gets nothing, and the transfer fails.
+fn collect(transfer: &Transfer, bounce: &Bounce, result: i32, memory: &mut impl Memory) -> i32 {
+    let Ok(length) = u32::try_from(result) else {
+        return result;
+    };
+    if transfer.direction == Direction::Write || length == 0 {
+        return result;
+    }
+    let place = Source { length, ..transfer.rest() };
+    if length > transfer.rest().length || length as usize > bounce.capacity() {
+        return -libc::EIO;
+    }
+    let Some(target) = memory.resolve(&place) else {
+        return -libc::EFAULT;
+    };
+    // SAFETY: the kernel has filled `length` bytes of the buffer, which is at least as large, and the target has room for as many.
+    unsafe { ptr::copy_nonoverlapping(bounce.start().as_ptr(), target.as_ptr(), length as usize) };
+    result
+}
+
+/// Reports a transfer and lets the next one at the file's position start.
+fn settle_transfer<K: Kernel>(
+    common: &Common,
+    transfer: &Transfer,
+    result: i32,
+    file: &mut File,
+    context: &mut Context<K>,
+) {
+    context.settle(transfer.token, result);
+    if transfer.at_cursor {
+        if transfer.position >= 0 && transfer.done > 0 {
+            // SAFETY: takes and returns integers only. It fails for a position that no file can have, and then it stays where it is.
+            unsafe { libc::lseek(common.fd(), transfer.rest_position(), libc::SEEK_SET) };
+        }
+        match file.cursor_queue.pop_front() {
+            Some(next) => context.files.waiting.push_back(Batch::One(Step::Transfer(common.id, next))),
+            None => file.cursor_busy = false,
+        }
+    }
+}
+
+/// The file's own position, or -1 where it has none.
+///
+/// The kernel advances it for requests of a ring as well, but not when one ends early: a write that found no room after half of its bytes leaves
+/// it where it was (seen on Linux 6.18), and the next would overwrite them. So it is read before and set after.
+fn cursor(fd: RawFd) -> i64 {
+    // SAFETY: takes and returns integers only.
+    unsafe { libc::lseek(fd, 0, libc::SEEK_CUR) }
+}

@@ -1,0 +1,124 @@
+//! A read or a write on its way, and the pure part of what comes next.
+
+use crate::memory::Source;
+
+/// Which way bytes go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the file.
+    Read,
+    /// To the file.
+    Write,
+}
+
+/// A read or a write. Moves `place.length` bytes in as many steps as it takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transfer {
+    /// Whose it is.
+    pub token: u32,
+    /// Which way.
+    pub direction: Direction,
+    /// The memory, JavaScript's.
+    pub place: Source,
+    /// Where in the file; negative for the file's own position.
+    pub position: i64,
+    /// Bytes done so far.
+    pub done: u32,
+    /// It moves the file's own position, and others wait for it.
+    pub at_cursor: bool,
+    /// The kernel has refused to do it at once: through a bounce buffer.
+    pub refused: bool,
+}
+
+impl Transfer {
+    /// A transfer of which nothing has been done.
+    #[must_use]
+    pub fn new(token: u32, direction: Direction, place: Source, position: i64) -> Self {
+        Self { token, direction, place, position, done: 0, at_cursor: false, refused: false }
+    }
+
+    /// The memory of what is left.
+    #[must_use]
+    pub fn rest(&self) -> Source {
+        Source {
+            offset: self.place.offset.saturating_add(self.done),
+            length: self.place.length - self.done,
+            ..self.place
+        }
+    }
+
+    /// Where in the file what is left belongs: -1 for the file's own position, which the kernel advances.
+    #[must_use]
+    pub fn rest_position(&self) -> i64 {
+        if self.position < 0 { -1 } else { self.position.saturating_add(self.done.into()) }
+    }
+
+    /// Takes account of a result of the kernel's. `whole` says that the file gives all that was asked for unless it ends: a short step is
+    /// followed by another.
+    pub fn advance(&mut self, result: i32, whole: bool) -> Progress {
+        match u32::try_from(result) {
+            Ok(count) => {
+                self.done = self.done.saturating_add(count).min(self.place.length);
+                if count > 0 && whole && self.done < self.place.length { Progress::Again } else { self.settled(0) }
+            }
+            Err(_) => match -result {
+                libc::EAGAIN | libc::EOPNOTSUPP if !self.refused => {
+                    self.refused = true;
+                    Progress::Refused
+                }
+                libc::EINTR => Progress::Again,
+                // What was done is done; the next attempt will meet the error again.
+                _ => self.settled(result),
+            },
+        }
+    }
+
+    fn settled(&self, status: i32) -> Progress {
+        let done = i32::try_from(self.done).unwrap_or(i32::MAX);
+        Progress::Settled(if done > 0 || status >= 0 { done } else { status })
+    }
+}
+
+/// What comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Another step.
+    Again,
+    /// Another step, through a bounce buffer.
+    Refused,
+    /// The end: bytes moved or a negative errno.
+    Settled(i32),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Whatever the kernel answers, a transfer ends, never claims more than was moved, and every step continues where the last one ended.
+        #[test]
+        fn steps_join_without_gaps(length in 1_u32..1000, position in -1_i64..1000, answers in proptest::collection::vec(-40_i32..300, 1..60)) {
+            let place = Source { region: 0, offset: 5, length };
+            let mut transfer = Transfer::new(1, Direction::Read, place, position);
+            let mut moved = 0_u32;
+            for answer in answers {
+                let rest = transfer.rest();
+                prop_assert_eq!(rest.offset, 5 + moved);
+                prop_assert_eq!(rest.offset + rest.length, 5 + length);
+                prop_assert_eq!(transfer.rest_position(), if position < 0 { -1 } else { position + i64::from(moved) });
+                let answer = answer.min(i32::try_from(rest.length).expect("small"));
+                moved += u32::try_from(answer).unwrap_or(0);
+                match transfer.advance(answer, true) {
+                    Progress::Again => prop_assert!(answer > 0 || -answer == libc::EINTR),
+                    Progress::Refused => prop_assert!(transfer.refused),
+                    Progress::Settled(result) => {
+                        let expected = if moved > 0 { i32::try_from(moved).expect("small") } else { answer };
+                        prop_assert_eq!(result, expected);
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! SQEs of file requests.
+
+use io_uring::types::{Fd, FsyncFlags};
+use io_uring::{opcode, squeue};
+
+use crate::file::request::FileRequest;
+
+/// Lays a file request out.
+pub(super) fn entry(request: &FileRequest) -> squeue::Entry {
+    let here = Fd(libc::AT_FDCWD);
+    match *request {
+        FileRequest::Read { fd, data, length, position, now, priority } => opcode::Read::new(Fd(fd), data, length)
+            .offset(position.cast_unsigned())
+            .rw_flags(if now { libc::RWF_NOWAIT } else { 0 })
+            .ioprio(priority)
+            .build(),
+        FileRequest::Write { fd, data, length, position, now, priority } => opcode::Write::new(Fd(fd), data, length)
+            .offset(position.cast_unsigned())
+            .rw_flags(if now { libc::RWF_NOWAIT } else { 0 })
+            .ioprio(priority)
+            .build(),
+        FileRequest::Sync { fd, data_only } => {
+            opcode::Fsync::new(Fd(fd)).flags(if data_only { FsyncFlags::DATASYNC } else { FsyncFlags::empty() }).build()
+        }
+        FileRequest::Truncate { fd, length } => opcode::Ftruncate::new(Fd(fd), length).build(),
+        FileRequest::Allocate { fd, mode, offset, length } => {
+            opcode::Fallocate::new(Fd(fd), length).offset(offset).mode(mode).build()
+        }
+        FileRequest::Advise { fd, offset, length, advice } => {
+            opcode::Fadvise::new(Fd(fd), length.into(), advice).offset(offset).build()
+        }
+        FileRequest::Open { path, flags, mode } => opcode::OpenAt::new(here, path).flags(flags).mode(mode).build(),
+        FileRequest::Status { path, flags, into } => opcode::Statx::new(here, path, into.cast())
+            .flags(flags)
+            .mask(libc::STATX_BASIC_STATS | libc::STATX_BTIME)
+            .build(),
+        FileRequest::Unlink { path, flags } => opcode::UnlinkAt::new(here, path).flags(flags).build(),
+        FileRequest::Rename { from, to, flags } => opcode::RenameAt::new(here, from, here, to).flags(flags).build(),
+        FileRequest::MakeDirectory { path, mode } => opcode::MkDirAt::new(here, path).mode(mode).build(),
+        FileRequest::Symlink { target, link } => opcode::SymlinkAt::new(here, target, link).build(),
+        FileRequest::Link { from, to } => opcode::LinkAt::new(here, from, here, to).build(),
+        FileRequest::Splice { from, from_position, to, to_position, length } => {
+            opcode::Splice::new(Fd(from), from_position, Fd(to), to_position, length).build()
+        }
+    }
+}

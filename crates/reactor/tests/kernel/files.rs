@@ -1,0 +1,336 @@
+//! Files on the kernel that is there.
+
+use std::collections::HashMap;
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+use std::ptr::NonNull;
+use std::time::{Duration, Instant};
+
+use iouring_reactor::buffer_pool::BufferPool;
+use iouring_reactor::file::job::{Job, STATUS_BYTES, Task};
+use iouring_reactor::file::transfer::{Direction, Transfer};
+use iouring_reactor::{Config, Event, HandleId, Memory, Reactor, Ring, Source};
+
+use crate::node::{available, pattern, small};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Memory that stays where it is, unless it is taken away.
+#[derive(Default)]
+struct Regions {
+    bytes: Vec<Option<Vec<u8>>>,
+}
+
+impl Regions {
+    fn add(&mut self, bytes: Vec<u8>) -> Source {
+        let length = u32::try_from(bytes.len()).expect("small");
+        self.bytes.push(Some(bytes));
+        Source { region: u32::try_from(self.bytes.len() - 1).expect("few"), offset: 0, length }
+    }
+
+    fn get(&self, place: Source) -> &[u8] {
+        self.bytes[place.region as usize].as_deref().expect("there")
+    }
+}
+
+impl Memory for Regions {
+    fn resolve(&mut self, source: &Source) -> Option<NonNull<u8>> {
+        let start = source.offset as usize;
+        let region = self.bytes.get_mut(source.region as usize)?.as_mut()?;
+        NonNull::new(region.get_mut(start..start + source.length as usize)?.as_mut_ptr())
+    }
+}
+
+struct Desk {
+    reactor: Reactor<Ring>,
+    memory: Regions,
+    results: HashMap<u32, i32>,
+    opened: HashMap<u32, HandleId>,
+    token: u32,
+    directory: PathBuf,
+}
+
+impl Desk {
+    fn new(name: &str, config: &Config) -> Self {
+        let ring = Ring::new(config, false).expect("a ring");
+        let pool = BufferPool::new(config.recv_buffers, config.recv_buffer_size).expect("memory");
+        let directory = std::env::temp_dir().join(format!("iouring-files-{}-{name}", std::process::id()));
+        fs::create_dir_all(&directory).expect("a directory");
+        Self {
+            reactor: Reactor::new(ring, pool, config.max_completions_per_turn as usize),
+            memory: Regions::default(),
+            results: HashMap::new(),
+            opened: HashMap::new(),
+            token: 0,
+            directory,
+        }
+    }
+
+    fn add(&mut self, file: fs::File) -> HandleId {
+        self.reactor.add_file(OwnedFd::from(file)).expect("room").0
+    }
+
+    fn file(&mut self, name: &str, content: &[u8], flags: i32) -> HandleId {
+        let path = self.directory.join(name);
+        fs::write(&path, content).expect("written");
+        let file = fs::OpenOptions::new().read(true).write(true).custom_flags(flags).open(path).expect("opened");
+        self.add(file)
+    }
+
+    fn next(&mut self) -> u32 {
+        self.token += 1;
+        self.token
+    }
+
+    fn start(&mut self, id: HandleId, direction: Direction, place: Source, position: i64, linked: bool) -> u32 {
+        let token = self.next();
+        self.reactor.transfer(id, Transfer::new(token, direction, place, position), linked);
+        token
+    }
+
+    fn job(&mut self, id: HandleId, task: Task, path: &str, other: &str, linked: bool) -> u32 {
+        let token = self.next();
+        let bytes = |name: &str| match name {
+            "" => Vec::new(),
+            name => self.directory.join(name).into_os_string().into_encoded_bytes(),
+        };
+        let job = Job::new(token, id, task, &bytes(path), &bytes(other)).expect("no zero bytes");
+        self.reactor.job(job, linked);
+        token
+    }
+
+    fn turn(&mut self) {
+        self.reactor.turn(&mut self.memory).expect("a ring");
+        while let Some(event) = self.reactor.next_event() {
+            match event {
+                Event::FileDone { token, result } => {
+                    assert!(self.results.insert(token, result).is_none(), "settled twice");
+                }
+                Event::Opened { token, handle, .. } => {
+                    self.opened.insert(token, handle);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn wait_until(&mut self, mut done: impl FnMut(&Self) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !done(self) {
+            assert!(Instant::now() < deadline, "nothing comes any more: {:?}", self.reactor.stats());
+            self.turn();
+            if !self.reactor.has_work() {
+                std::thread::sleep(Duration::from_micros(200));
+            }
+        }
+    }
+
+    fn result(&mut self, token: u32) -> i32 {
+        self.wait_until(|desk| desk.results.contains_key(&token));
+        self.results[&token]
+    }
+
+    fn close(&mut self, id: HandleId) {
+        let token = self.next();
+        self.reactor.close_file(id, token);
+        assert_eq!(self.result(token), 0);
+    }
+
+    fn end(mut self) {
+        self.wait_until(|desk| desk.reactor.stats().operations == 0);
+        let stats = self.reactor.stats();
+        assert_eq!((stats.handles, stats.waiting, stats.bounces, stats.backlog), (0, 0, 0, 0), "{stats:?}");
+        assert!(self.reactor.shut_down(&mut self.memory, PATIENCE));
+        fs::remove_dir_all(&self.directory).expect("removed");
+    }
+}
+
+#[test]
+fn what_is_written_is_read_back() {
+    if !available() {
+        return;
+    }
+    let mut desk = Desk::new("round", &small());
+    for (name, flags) in [("buffered", 0), ("direct", libc::O_DIRECT)] {
+        let id = desk.file(name, &[], flags);
+        // More than a bounce buffer takes in one step.
+        let bytes = pattern(1, 3 * 1024 * 1024);
+        let from = desk.memory.add(bytes.clone());
+        let token = desk.start(id, Direction::Write, from, 0, false);
+        assert_eq!(desk.result(token), 3 * 1024 * 1024);
+        let to = desk.memory.add(vec![0; bytes.len()]);
+        let token = desk.start(id, Direction::Read, to, 0, false);
+        assert_eq!(desk.result(token), 3 * 1024 * 1024, "{name}");
+        assert!(desk.memory.get(to) == bytes, "{name}");
+        // At the end there is nothing.
+        let place = Source { length: 4096, ..to };
+        let token = desk.start(id, Direction::Read, place, 3 * 1024 * 1024, false);
+        assert_eq!(desk.result(token), 0);
+        desk.close(id);
+    }
+    desk.end();
+}
+
+#[test]
+fn many_more_than_the_queues_hold_all_settle() {
+    if !available() {
+        return;
+    }
+    let mut desk = Desk::new("many", &small());
+    let bytes = pattern(2, 64 * 1024);
+    let id = desk.file("file", &bytes, 0);
+    let to = desk.memory.add(vec![0; 4096]);
+    let tokens: Vec<u32> = (0..20_000_i64)
+        .map(|i| {
+            let offset = u32::try_from(i % 4000).expect("small");
+            desk.start(id, Direction::Read, Source { offset, length: 64, ..to }, (i * 61) % 60_000, false)
+        })
+        .collect();
+    desk.turn();
+    assert!(desk.reactor.stats().operations <= 1024, "{:?}", desk.reactor.stats());
+    for token in tokens {
+        assert_eq!(desk.result(token), 64);
+    }
+    desk.close(id);
+    desk.end();
+}
+
+#[test]
+fn transfers_at_the_files_own_position_come_in_order() {
+    if !available() {
+        return;
+    }
+    let mut desk = Desk::new("order", &small());
+    let id = desk.file("file", &[], 0);
+    let all: Vec<u8> = pattern(3, 10_000);
+    let from = desk.memory.add(all.clone());
+    let tokens: Vec<u32> = (0..100)
+        .map(|i| desk.start(id, Direction::Write, Source { offset: i * 100, length: 100, ..from }, -1, false))
+        .collect();
+    for token in tokens {
+        assert_eq!(desk.result(token), 100);
+    }
+    assert!(fs::read(desk.directory.join("file")).expect("readable") == all);
+    desk.close(id);
+    desk.end();
+}
+
+#[test]
+fn memory_that_has_gone_gets_nothing() {
+    if !available() {
+        return;
+    }
+    let mut desk = Desk::new("gone", &small());
+    let id = desk.file("direct", &pattern(4, 8192), libc::O_DIRECT);
+    let to = desk.memory.add(vec![0; 4096]);
+    let token = desk.start(id, Direction::Read, to, 0, false);
+    // Handed to the kernel, and gone before the bytes are there.
+    desk.turn();
+    let settled = desk.results.contains_key(&token);
+    desk.memory.bytes[to.region as usize] = None;
+    let result = desk.result(token);
+    assert!(result == -libc::EFAULT || settled, "{result}");
+    let token = desk.start(id, Direction::Write, to, 0, false);
+    assert_eq!(desk.result(token), -libc::EFAULT);
+    desk.close(id);
+    desk.end();
+}
+
+#[test]
+fn a_failed_link_cancels_what_follows() {
+    if !available() {
+        return;
+    }
+    let mut desk = Desk::new("chain", &small());
+    let id = desk.file("file", b"12345678", 0);
+    let bytes = desk.memory.add(b"abcd".to_vec());
+    let first = desk.start(id, Direction::Write, bytes, 0, true);
+    let second = desk.job(id, Task::DataSync, "", "", true);
+    let third = desk.job(id, Task::Rename(0), "file", "renamed", false);
+    assert_eq!([first, second, third].map(|token| desk.result(token)), [4, 0, 0]);
+    assert_eq!(fs::read(desk.directory.join("renamed")).expect("renamed"), b"abcd5678");
+
+    let much = desk.memory.add(vec![0; 100]);
+    let first = desk.start(id, Direction::Read, much, 0, true);
+    let second = desk.start(id, Direction::Write, bytes, 4, true);
+    let third = desk.job(id, Task::Sync, "", "", false);
+    assert_eq!([first, second, third].map(|token| desk.result(token)), [8, -libc::ECANCELED, -libc::ECANCELED]);
+    assert_eq!(fs::read(desk.directory.join("renamed")).expect("there"), b"abcd5678");
+    desk.close(id);
+    desk.end();
+}
+
+#[test]
+fn jobs_do_what_their_system_calls_do() {
+    if !available() {
+        return;
+    }
+    let mut desk = Desk::new("jobs", &small());
+    let none = HandleId::from_raw(-1);
+    let result = |desk: &mut Desk, task, path: &str, other: &str| {
+        let token = desk.job(none, task, path, other, false);
+        desk.result(token)
+    };
+    let token = desk.job(none, Task::Open(libc::O_CREAT | libc::O_RDWR | libc::O_CLOEXEC, 0o600), "file", "", false);
+    desk.wait_until(|desk| desk.opened.contains_key(&token));
+    let id = desk.opened[&token];
+    let token = desk.job(id, Task::Allocate(0, 0, 5000), "", "", false);
+    assert_eq!(desk.result(token), 0);
+    let place = desk.memory.add(vec![0; STATUS_BYTES as usize]);
+    assert_eq!(result(&mut desk, Task::Status(0, place), "file", ""), 0);
+    assert_eq!(desk.memory.get(place)[64..72], 5000_u64.to_ne_bytes());
+    assert_eq!(result(&mut desk, Task::MakeDirectory(0o700), "directory", ""), 0);
+    assert_eq!(result(&mut desk, Task::Link, "file", "directory/link"), 0);
+    assert_eq!(result(&mut desk, Task::Symlink, "file", "symlink"), 0);
+    assert_eq!(result(&mut desk, Task::Unlink(0), "symlink", ""), 0);
+    assert_eq!(result(&mut desk, Task::Unlink(libc::AT_REMOVEDIR), "directory", ""), -libc::ENOTEMPTY);
+    assert_eq!(result(&mut desk, Task::Open(0, 0), "missing", ""), -libc::ENOENT);
+    assert_eq!(result(&mut desk, Task::Sync, "", ""), -libc::EBADF);
+    desk.close(id);
+    let token = desk.start(id, Direction::Read, place, 0, false);
+    assert_eq!(desk.result(token), -libc::EBADF);
+    desk.end();
+}
+
+#[test]
+fn pipes_give_what_they_have() {
+    if !available() {
+        return;
+    }
+    let mut desk = Desk::new("pipe", &small());
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    let reader = desk.reactor.add_file(OwnedFd::from(reader)).expect("room").0;
+    let writer = desk.reactor.add_file(OwnedFd::from(writer)).expect("room").0;
+    let to = desk.memory.add(vec![0; 100]);
+    let read = desk.start(reader, Direction::Read, to, -1, false);
+    desk.turn();
+    let from = desk.memory.add(b"hello".to_vec());
+    let written = desk.start(writer, Direction::Write, from, -1, false);
+    assert_eq!((desk.result(written), desk.result(read)), (5, 5));
+    assert_eq!(&desk.memory.get(to)[..5], b"hello");
+    desk.close(writer);
+    desk.close(reader);
+    desk.end();
+}
+
+#[test]
+fn shutting_down_with_reads_in_flight_frees_nothing_early() {
+    if !available() {
+        return;
+    }
+    for _ in 0..20 {
+        let mut desk = Desk::new("down", &Config::default());
+        let id = desk.file("direct", &pattern(5, 1024 * 1024), libc::O_DIRECT);
+        let to = desk.memory.add(vec![0; 4096]);
+        for i in 0..256 {
+            desk.start(id, Direction::Read, to, i * 4096, false);
+        }
+        desk.turn();
+        if !desk.reactor.shut_down(&mut desk.memory, Duration::from_millis(1)) {
+            desk.reactor.abandon();
+        }
+        fs::remove_dir_all(&desk.directory).expect("removed");
+    }
+}

@@ -1,0 +1,78 @@
+/**
+ * What our handles can do beyond core's.
+ */
+import type core from 'node:fs/promises';
+import { ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE } from '../errors.ts';
+import { type Positions, transferMany } from './batch.ts';
+import { Chain } from './chain.ts';
+import type { FileState } from './file-state.ts';
+import { request } from './request.ts';
+
+const FALLOC_FL_KEEP_SIZE = 1;
+
+/** `POSIX_FADV_*`. */
+const ADVICE = { normal: 0, random: 1, sequential: 2, willneed: 3, dontneed: 4, noreuse: 5 } as const;
+/** `IOPRIO_CLASS_*`. */
+const CLASSES = { none: 0, realtime: 1, 'best-effort': 2, idle: 3 } as const;
+
+export type Advice = keyof typeof ADVICE;
+export type PriorityClass = keyof typeof CLASSES;
+
+/** Methods of the ring's handles. With the `core` backend they are not there. */
+export interface FileHandleAdditions {
+  /**
+   * Reads `size` bytes at each of the positions into consecutive places of `buffer`: one promise for all.
+   *
+   * @returns for each position the bytes read, or a negative errno
+   */
+  readMany(buffer: ArrayBufferView, positions: Positions, size: number): Promise<Int32Array>;
+  /** Writes consecutive pieces of `size` bytes of `buffer` at the positions; results as for {@link readMany}. */
+  writeMany(buffer: ArrayBufferView, positions: Positions, size: number): Promise<Int32Array>;
+  /** Linked operations in one submission. */
+  chain(): Chain;
+  /** Reserves space, so that later writes there cannot fail for want of it. `keepSize`: the file does not grow; false. */
+  preallocate(length: number, options?: { offset?: number; keepSize?: boolean }): Promise<void>;
+  /** Says how a part of the file will be used (`posix_fadvise(2)`); `length` 0: to its end. */
+  advise(advice: Advice, offset?: number, length?: number): Promise<void>;
+  /** Sets the io priority of the reads and writes of this handle: level 0 (first) to 7. `realtime` takes `CAP_SYS_ADMIN`. */
+  prioritize(priorityClass: PriorityClass, level?: number): void;
+}
+
+/** A handle of the ring's. */
+export type FileHandle = core.FileHandle & FileHandleAdditions;
+
+/** Puts the methods on a prototype whose objects keep their state where `stateOf` finds it. */
+export function addTo(prototype: object, stateOf: (handle: object) => FileState): void {
+  const methods: FileHandleAdditions & ThisType<object> = {
+    async readMany(buffer, positions, size) {
+      return transferMany(false, this, stateOf(this), buffer, positions, size);
+    },
+    async writeMany(buffer, positions, size) {
+      return transferMany(true, this, stateOf(this), buffer, positions, size);
+    },
+    chain() {
+      return new Chain(this, stateOf(this));
+    },
+    async preallocate(length, { offset = 0, keepSize = false } = {}) {
+      await stateOf(this).use('fallocate', (file) =>
+        request((waiting) => file.allocate(keepSize ? FALLOC_FL_KEEP_SIZE : 0, offset, length, waiting), 'fallocate'),
+      );
+    },
+    async advise(advice, offset = 0, length = 0) {
+      const number = ADVICE[advice];
+      if (number === undefined) throw new ERR_INVALID_ARG_VALUE('advice', advice);
+      await stateOf(this).use('fadvise', (file) => request((waiting) => file.advise(number, offset, length, waiting), 'fadvise'));
+    },
+    prioritize(priorityClass, level = 4) {
+      const number = CLASSES[priorityClass];
+      if (number === undefined) throw new ERR_INVALID_ARG_VALUE('priorityClass', priorityClass);
+      if (!Number.isInteger(level) || level < 0 || level > 7) throw new ERR_OUT_OF_RANGE('level', '>= 0 && <= 7', level);
+      stateOf(this)
+        .file('ioprio')
+        .prioritize((number << 13) | level);
+    },
+  };
+  for (const [name, method] of Object.entries(methods)) {
+    Object.defineProperty(prototype, name, { value: method, writable: true, configurable: true });
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * Arguments of the usual kind, in the form that the ring takes. Whatever is unusual gives `undefined`: the caller hands it to core, which
+ * knows what to make of it or which error to raise. So core's checks are never repeated here, in any version of it.
+ */
+import { constants } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { PathBytes } from './failure.ts';
+
+const { O_APPEND, O_CREAT, O_EXCL, O_RDONLY, O_RDWR, O_SYNC, O_TRUNC, O_WRONLY } = constants;
+
+const FLAGS: ReadonlyMap<string, number> = new Map(
+  Object.entries({
+    r: O_RDONLY,
+    rs: O_RDONLY | O_SYNC,
+    'r+': O_RDWR,
+    'rs+': O_RDWR | O_SYNC,
+    w: O_TRUNC | O_CREAT | O_WRONLY,
+    wx: O_TRUNC | O_CREAT | O_WRONLY | O_EXCL,
+    'w+': O_TRUNC | O_CREAT | O_RDWR,
+    'wx+': O_TRUNC | O_CREAT | O_RDWR | O_EXCL,
+    a: O_APPEND | O_CREAT | O_WRONLY,
+    ax: O_APPEND | O_CREAT | O_WRONLY | O_EXCL,
+    as: O_APPEND | O_CREAT | O_WRONLY | O_SYNC,
+    'a+': O_APPEND | O_CREAT | O_RDWR,
+    'ax+': O_APPEND | O_CREAT | O_RDWR | O_EXCL,
+    'as+': O_APPEND | O_CREAT | O_RDWR | O_SYNC,
+  }),
+);
+
+/** A path without zero bytes. */
+export function plainPath(path: unknown): PathBytes | undefined {
+  if (typeof path === 'string') return path.includes('\0') ? undefined : path;
+  if (path instanceof Uint8Array) return path.includes(0) ? undefined : path;
+  if (!(path instanceof URL)) return undefined;
+  try {
+    return plainPath(fileURLToPath(path));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Flags of `open`. */
+export function plainFlags(flags: unknown): number | undefined {
+  if (typeof flags === 'string') return FLAGS.get(flags);
+  if (flags === undefined || flags === null) return O_RDONLY;
+  return typeof flags === 'number' && Number.isInteger(flags) && flags >= 0 && flags < 2 ** 31 ? flags : undefined;
+}
+
+/** Permissions, as a number or in octal. */
+export function plainMode(mode: unknown, standard: number): number | undefined {
+  if (mode === undefined || mode === null) return standard;
+  if (typeof mode === 'string') return /^[0-7]{1,10}$/.test(mode) ? Number.parseInt(mode, 8) : undefined;
+  return typeof mode === 'number' && Number.isInteger(mode) && mode >= 0 && mode < 2 ** 32 ? mode : undefined;
+}
+
+/** A position in a file; -1 for the file's own. */
+export function plainPosition(position: unknown): number | bigint | undefined {
+  if (typeof position === 'number') return Number.isSafeInteger(position) ? Math.max(position, -1) : -1;
+  if (position === undefined || position === null) return -1;
+  if (typeof position === 'bigint') return position < 0n ? -1 : position < 2n ** 63n ? position : undefined;
+  return undefined;
+}
+
+/** Encodings that `Buffer` knows, and none. */
+export function plainEncoding(encoding: unknown): BufferEncoding | null | undefined {
+  if (encoding === undefined || encoding === null || encoding === 'buffer') return null;
+  return typeof encoding === 'string' && Buffer.isEncoding(encoding) ? encoding : undefined;
+}
+
+/** Options of `readFile` and `writeFile`. */
+export interface DataOptions {
+  readonly encoding: BufferEncoding | null;
+  readonly flag: string | number | undefined;
+  readonly mode: unknown;
+  readonly signal: AbortSignal | undefined;
+  readonly flush: boolean;
+}
+
+export function plainDataOptions(options: unknown): DataOptions | undefined {
+  if (options === undefined || options === null || typeof options === 'function') {
+    return { encoding: null, flag: undefined, mode: undefined, signal: undefined, flush: false };
+  }
+  if (typeof options === 'string') return plainDataOptions({ encoding: options });
+  if (typeof options !== 'object') return undefined;
+  const given = options as Record<string, unknown>;
+  const encoding = plainEncoding(given['encoding']);
+  const { signal, flush } = given;
+  if (encoding === undefined || (flush !== undefined && flush !== null && typeof flush !== 'boolean')) return undefined;
+  if (signal !== undefined && !(signal instanceof AbortSignal)) return undefined;
+  return {
+    encoding,
+    flag: (given['flag'] || undefined) as string | number | undefined,
+    mode: given['mode'],
+    signal,
+    flush: flush === true,
+  };
+}

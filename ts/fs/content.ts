@@ -1,0 +1,115 @@
+/**
+ * Whole contents: reading a file to its end, writing everything that a source gives.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { bytesOf } from '../reactor/ring-file.ts';
+import type { RingFile } from '../reactor/index.ts';
+import { checkAborted } from './failure.ts';
+import { request } from './request.ts';
+
+/** Most bytes of one read or write: between two of them other work and abort signals get their turn. */
+const STEP = 1024 * 1024;
+/** Size of reads where the length is not known. */
+const UNKNOWN_STEP = 64 * 1024;
+/** Longest that a buffer of `readFile` may be, as core's. */
+const LONGEST = 2 ** 31 - 1;
+
+/**
+ * Reads from the file's own position to its end.
+ *
+ * @param size what the file is known to hold; 0 where that is not known
+ * @param fresh the file has just been opened: its own position is 0, and nobody else moves it
+ */
+export async function readAll(
+  file: RingFile,
+  size: number,
+  encoding: BufferEncoding | null,
+  signal: AbortSignal | undefined,
+  fresh: boolean,
+): Promise<Buffer | string> {
+  await lastChance(signal);
+  if (size > LONGEST) throw tooLarge(size);
+  const bytes = size > 0 ? await readKnown(file, size, signal, fresh) : await readUnknown(file, signal);
+  if (encoding === null) return bytes;
+  return bytes.toString(encoding);
+}
+
+/**
+ * Reads from memory are done before the event loop has turned once. Who holds a signal gets that one turn to give it, as with core, which
+ * never takes less.
+ */
+async function lastChance(signal: AbortSignal | undefined): Promise<void> {
+  checkAborted(signal);
+  if (signal === undefined) return;
+  await nextTurn();
+  checkAborted(signal);
+}
+
+function tooLarge(size: number): Error {
+  return Object.assign(new RangeError(`File size (${size}) is greater than 2 GiB`), { code: 'ERR_FS_FILE_TOO_LARGE' });
+}
+
+async function readKnown(file: RingFile, size: number, signal: AbortSignal | undefined, fresh: boolean): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafeSlow(size);
+  let filled = 0;
+  while (filled < size) {
+    const at = filled;
+    const step = Math.min(STEP, size - at);
+    const count = await request((waiting) => file.read(bytes, at, step, fresh ? at : -1, waiting), 'read');
+    checkAborted(signal);
+    if (count === 0) break;
+    filled += count;
+  }
+  return filled === size ? bytes : bytes.subarray(0, filled);
+}
+
+async function readUnknown(file: RingFile, signal: AbortSignal | undefined): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  for (;;) {
+    const piece = Buffer.allocUnsafeSlow(UNKNOWN_STEP);
+    const count = await request((waiting) => file.read(piece, 0, piece.length, -1, waiting), 'read');
+    checkAborted(signal);
+    if (count === 0) break;
+    pieces.push(piece.subarray(0, count));
+  }
+  return pieces.length === 1 ? pieces[0] : Buffer.concat(pieces);
+}
+
+/** What `writeFile` takes. */
+export type Source = ArrayBufferView | Iterable<unknown> | AsyncIterable<unknown>;
+
+/** Whether a value gives its bytes piece by piece. */
+export function isIterable(value: unknown): value is Iterable<unknown> | AsyncIterable<unknown> {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    !ArrayBuffer.isView(value) &&
+    (Symbol.iterator in value || Symbol.asyncIterator in value)
+  );
+}
+
+/** Writes everything at the file's own position. */
+export async function writeAll(
+  file: RingFile,
+  source: Source,
+  encoding: BufferEncoding,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  await lastChance(signal);
+  if (!isIterable(source)) return writeBytes(file, bytesOf(source), signal);
+  for await (const piece of source) {
+    checkAborted(signal);
+    const bytes = ArrayBuffer.isView(piece) ? bytesOf(piece) : Buffer.from(piece as string, encoding);
+    await writeBytes(file, bytes, signal);
+  }
+}
+
+async function writeBytes(file: RingFile, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
+  for (let written = 0; written < bytes.length;) {
+    checkAborted(signal);
+    const at = written;
+    const step = Math.min(STEP, bytes.length - at);
+    written += await request((waiting) => file.write(bytes, at, step, -1, waiting), 'write');
+    checkAborted(signal);
+  }
+}

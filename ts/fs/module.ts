@@ -1,0 +1,128 @@
+/**
+ * The functions of `fs/promises` that run on the ring.
+ */
+import core from 'node:fs/promises';
+import { FileJob, getReactor } from '../reactor/index.ts';
+import { fileJob } from '../reactor/ring-file.ts';
+import { replaceFile } from './atomic.ts';
+import { plainDataOptions, plainFlags, plainMode, plainPath } from './arguments.ts';
+import { readAll, writeAll } from './content.ts';
+import { findCore } from './core-file-handle.ts';
+import { checkAborted, fileError } from './failure.ts';
+import { fileHandleClass, ownState, type RingFileHandle, sourceOf } from './file-handle.ts';
+import { closingAfter, isRegular, openFile } from './opening.ts';
+import { request } from './request.ts';
+
+const STANDARD_MODE = 0o666;
+
+type HandleClass = ReturnType<typeof fileHandleClass>;
+
+let handleClass: HandleClass | undefined;
+
+async function loadHandleClass(): Promise<HandleClass> {
+  return (handleClass ??= fileHandleClass(await findCore()));
+}
+
+/** Opens a file: a FileHandle. */
+export async function open(path: unknown, flags?: unknown, mode?: unknown): Promise<core.FileHandle> {
+  const [plain, flag, permissions] = [plainPath(path), plainFlags(flags), plainMode(mode, STANDARD_MODE)];
+  if (plain === undefined || flag === undefined || permissions === undefined)
+    return core.open(path as string, flags as string, mode as number);
+  const Class = handleClass ?? (await loadHandleClass());
+  const { file } = await openFile(plain, flag, permissions);
+  return new Class(file);
+}
+
+/** Reads a whole file, or what is left of an open one. */
+export async function readFile(path: unknown, options?: unknown): Promise<Buffer | string> {
+  if (ownState(path)) return (path as RingFileHandle).readFile(options as never);
+  const plain = plainPath(path);
+  const chosen = plainDataOptions(options);
+  const flag = plainFlags(chosen?.flag ?? 'r');
+  if (plain === undefined || chosen === undefined || flag === undefined) return core.readFile(path as string, options as never);
+  checkAborted(chosen.signal);
+  const opened = await openFile(plain, flag, STANDARD_MODE);
+  const size = isRegular(opened) ? opened.size : 0;
+  return closingAfter(opened.file, () => readAll(opened.file, size, chosen.encoding, chosen.signal, true));
+}
+
+/** Writes a whole file. */
+export function writeFile(path: unknown, data: unknown, options?: unknown): Promise<void> {
+  return write(path, data, options, 'w', core.writeFile);
+}
+
+/** Writes behind a file's end. */
+export function appendFile(path: unknown, data: unknown, options?: unknown): Promise<void> {
+  return write(path, data, options, 'a', core.appendFile);
+}
+
+async function write(path: unknown, data: unknown, options: unknown, flag: string, fallback: Function): Promise<void> {
+  if (ownState(path)) return (path as RingFileHandle).writeFile(data as string, options as never);
+  const plain = plainPath(path);
+  const chosen = plainDataOptions(options);
+  const flags = plainFlags(chosen?.flag ?? flag);
+  const mode = plainMode(chosen?.mode, STANDARD_MODE);
+  const source = sourceOf(data, chosen?.encoding ?? 'utf8');
+  if (plain === undefined || chosen === undefined || flags === undefined || mode === undefined || source === undefined) {
+    return fallback(path, data, options) as Promise<void>;
+  }
+  checkAborted(chosen.signal);
+  const { file } = await openFile(plain, flags, mode);
+  return closingAfter(file, async () => {
+    await writeAll(file, source, chosen.encoding ?? 'utf8', chosen.signal);
+    if (chosen.flush) await request((waiting) => file.sync(false, waiting), 'fsync');
+  });
+}
+
+/** Removes a file or link. */
+export async function unlink(path: unknown): Promise<void> {
+  const plain = plainPath(path);
+  if (plain === undefined) return core.unlink(path as string);
+  await request((waiting) => fileJob(FileJob.Unlink, -1, plain, null, 0, 0, 0, waiting), 'unlink', plain);
+}
+
+/** Renames, replacing what is there. */
+export async function rename(from: unknown, to: unknown): Promise<void> {
+  const [source, target] = [plainPath(from), plainPath(to)];
+  if (source === undefined || target === undefined) return core.rename(from as string, to as string);
+  await request((waiting) => fileJob(FileJob.Rename, -1, source, target, 0, 0, 0, waiting), 'rename', source, target);
+}
+
+/** Makes a hard link. */
+export async function link(from: unknown, to: unknown): Promise<void> {
+  const [source, target] = [plainPath(from), plainPath(to)];
+  if (source === undefined || target === undefined) return core.link(from as string, to as string);
+  await request((waiting) => fileJob(FileJob.Link, -1, source, target, 0, 0, 0, waiting), 'link', source, target);
+}
+
+/** Makes a symbolic link at `path`. */
+export async function symlink(target: unknown, path: unknown, type?: unknown): Promise<void> {
+  const [text, place] = [plainPath(target), plainPath(path)];
+  if (text === undefined || place === undefined || (type !== undefined && type !== null)) {
+    return core.symlink(target as string, path as string, type as string);
+  }
+  await request((waiting) => fileJob(FileJob.Symlink, -1, text, place, 0, 0, 0, waiting), 'symlink', text, place);
+}
+
+/** Replaces a file; see the export of that name. */
+export async function writeFileAtomic(path: unknown, data: unknown, options?: unknown): Promise<void> {
+  const plain = plainPath(path);
+  const chosen = plainDataOptions(options);
+  const mode = plainMode(chosen?.mode, STANDARD_MODE);
+  const encoding = chosen?.encoding ?? 'utf8';
+  const source = sourceOf(data, encoding);
+  if (plain === undefined || chosen === undefined || mode === undefined || source === undefined) {
+    // Throws, with core's error.
+    await core.writeFile(path as string, data as string, { ...(options as object), flag: 'wx' });
+    return;
+  }
+  checkAborted(chosen.signal);
+  const file = typeof plain === 'string' ? plain : Buffer.from(plain).toString();
+  await replaceFile(file, source, encoding, mode, chosen.signal);
+}
+
+/** Limits the kernel's worker threads; see the export of that name. */
+export function limitWorkers({ bounded = 0, unbounded = 0 }: { bounded?: number; unbounded?: number }): void {
+  const status = getReactor().native.limitWorkers(bounded, unbounded);
+  if (status < 0) throw fileError(status, 'io_uring_register');
+}

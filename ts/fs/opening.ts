@@ -1,0 +1,64 @@
+/**
+ * Opening files on the ring.
+ */
+import { constants } from 'node:fs';
+import { fileJob } from '../reactor/ring-file.ts';
+import { type FileRequest, FileJob, getReactor, RingFile } from '../reactor/index.ts';
+import { fileError, type PathBytes } from './failure.ts';
+import { request } from './request.ts';
+
+/** Descriptors are never inherited by other programs, as core's are not. */
+const O_CLOEXEC = 0o2000000;
+
+/** A file that has been opened, and what was found. */
+export interface Opened {
+  readonly file: RingFile;
+  readonly mode: number;
+  readonly size: number;
+}
+
+/** Whether it is a regular file. */
+export function isRegular({ mode }: Opened): boolean {
+  return (mode & constants.S_IFMT) === constants.S_IFREG;
+}
+
+class Opening implements FileRequest {
+  constructor(
+    private readonly resolve: (opened: Opened) => void,
+    private readonly reject: (error: Error) => void,
+    private readonly path: PathBytes,
+  ) {}
+
+  done(result: number): void {
+    this.reject(fileError(result, 'open', this.path));
+  }
+
+  opened(handle: number, mode: number, size: number): void {
+    this.resolve({ file: new RingFile(getReactor(), handle), mode, size });
+  }
+}
+
+/** Opens a file. */
+export function openFile(path: PathBytes, flags: number, mode: number): Promise<Opened> {
+  return new Promise((resolve, reject) => {
+    fileJob(FileJob.Open, -1, path, null, flags | O_CLOEXEC, mode, 0, new Opening(resolve, reject, path));
+  });
+}
+
+/** Closes a file that nothing is under way on. */
+export function closeFile(file: RingFile): Promise<number> {
+  return request((waiting) => file.close(waiting), 'close');
+}
+
+/** Does something with a file and closes it, whatever comes of it. */
+export async function closingAfter<T>(file: RingFile, use: () => Promise<T>): Promise<T> {
+  let result: T;
+  try {
+    result = await use();
+  } catch (error) {
+    await closeFile(file);
+    throw error;
+  }
+  await closeFile(file);
+  return result;
+}

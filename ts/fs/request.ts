@@ -1,0 +1,37 @@
+/**
+ * One-off requests as promises.
+ */
+import type { FileRequest } from '../reactor/index.ts';
+import { BufferGoneError, fileError, type PathBytes } from './failure.ts';
+
+const EFAULT = -14;
+
+/** The error of a request that failed. */
+export function failureOf(result: number, syscall: string, path?: PathBytes, dest?: PathBytes): Error {
+  return result === EFAULT && path === undefined ? new BufferGoneError(syscall) : fileError(result, syscall, path, dest);
+}
+
+class Settling implements FileRequest {
+  constructor(
+    private readonly resolve: (result: number) => void,
+    private readonly reject: (error: Error) => void,
+    private readonly syscall: string,
+    private readonly path: PathBytes | undefined,
+    private readonly dest: PathBytes | undefined,
+  ) {}
+
+  done(result: number): void {
+    if (result < 0) this.reject(failureOf(result, this.syscall, this.path, this.dest));
+    else this.resolve(result);
+  }
+}
+
+/** Starts a request: its result, or core's error for that system call. */
+export function request(
+  start: (request: FileRequest) => void,
+  syscall: string,
+  path?: PathBytes,
+  dest?: PathBytes,
+): Promise<number> {
+  return new Promise((resolve, reject) => start(new Settling(resolve, reject, syscall, path, dest)));
+}

@@ -1,0 +1,43 @@
+/**
+ * Sending a file through a stream.
+ */
+import { once } from 'node:events';
+import type { FileHandle } from 'node:fs/promises';
+import type { Writable } from 'node:stream';
+import { checkAborted } from './failure.ts';
+
+const CHUNK = 256 * 1024;
+
+export interface SendFileOptions {
+  /** First byte; 0. */
+  start?: number;
+  /** Number of bytes at most; to the end of the file. */
+  length?: number;
+  signal?: AbortSignal;
+}
+
+/**
+ * Sends the bytes of a file through any writable stream (plain or TLS sockets, HTTP responses), waiting for `drain`. The stream is not ended.
+ *
+ * @returns the bytes handed to the stream
+ */
+export async function sendFile(handle: FileHandle, stream: Writable, options: SendFileOptions = {}): Promise<number> {
+  const { start = 0, length = Infinity, signal } = options;
+  let sent = 0;
+  while (sent < length) {
+    checkAborted(signal);
+    if (stream.destroyed || stream.writableEnded) {
+      throw Object.assign(new Error('Cannot write to a stream that has ended'), { code: 'ERR_STREAM_DESTROYED' });
+    }
+    const size = Math.min(CHUNK, length - sent);
+    const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafeSlow(size), 0, size, start + sent);
+    if (bytesRead === 0) break;
+    sent += bytesRead;
+    if (!stream.write(buffer.subarray(0, bytesRead))) await Promise.race([once(stream, 'drain', { signal }), closed(stream)]);
+  }
+  return sent;
+}
+
+async function closed(stream: Writable): Promise<void> {
+  if (!stream.destroyed) await once(stream, 'close');
+}

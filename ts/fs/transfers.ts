@@ -1,0 +1,295 @@
+/**
+ * Reads and writes of a FileHandle: one promise each, and nothing else that has to be made anew but the request.
+ *
+ * Arguments of the usual kind go to the ring; for all others core's callback functions decide, on the same descriptor.
+ */
+import fs from 'node:fs';
+import process from 'node:process';
+import { bytesOf } from '../reactor/ring-file.ts';
+import type { FileRequest, RingFile } from '../reactor/index.ts';
+import { plainPosition } from './arguments.ts';
+import type { FileState } from './file-state.ts';
+import { failureOf } from './request.ts';
+
+/** Most bytes of one system call. */
+const LONGEST = 2 ** 31 - 1;
+
+/** Until then the methods of core's FileHandle took any position, and only numbers counted. */
+const LENIENT = Number.parseInt(process.versions.node, 10) < 22;
+
+type Resolve = (value: never) => void;
+type Reject = (error: unknown) => void;
+
+let resolveLast: Resolve;
+let rejectLast: Reject;
+/** Shared by all promises: what they are settled with is taken over right after each was made. */
+function takeOver(resolve: (value: any) => void, reject: Reject): void {
+  resolveLast = resolve as Resolve;
+  rejectLast = reject;
+}
+
+/** A read under way. Keeps the handle from being collected, and its file from being closed. */
+class Reading implements FileRequest {
+  constructor(
+    private readonly holder: object,
+    private readonly state: FileState,
+    private readonly file: RingFile,
+    private readonly region: number,
+    private readonly buffer: ArrayBufferView,
+    private readonly resolve: (value: { bytesRead: number; buffer: ArrayBufferView }) => void,
+    private readonly reject: Reject,
+  ) {}
+
+  done(result: number): void {
+    this.file.reclaim(this.region);
+    this.state.leave();
+    if (result >= 0) this.resolve({ bytesRead: result, buffer: this.buffer });
+    else this.reject(failureOf(result, 'read'));
+  }
+}
+
+/** A write under way; `buffer` is what the caller gave. */
+class Writing implements FileRequest {
+  constructor(
+    private readonly holder: object,
+    private readonly state: FileState,
+    private readonly file: RingFile,
+    private readonly region: number,
+    private readonly buffer: unknown,
+    private readonly resolve: (value: { bytesWritten: number; buffer: unknown }) => void,
+    private readonly reject: Reject,
+  ) {}
+
+  done(result: number): void {
+    this.file.reclaim(this.region);
+    this.state.leave();
+    if (result >= 0) this.resolve({ bytesWritten: result, buffer: this.buffer });
+    else this.reject(failureOf(result, 'write'));
+  }
+}
+
+function startRead(
+  holder: object,
+  state: FileState,
+  buffer: ArrayBufferView,
+  offset: number,
+  length: number,
+  position: number | bigint,
+) {
+  const file = state.file('read');
+  const promise = new Promise<any>(takeOver);
+  state.enter();
+  const region = file.lend(bytesOf(buffer));
+  file.transferLent(
+    false,
+    region,
+    offset,
+    length,
+    position,
+    new Reading(holder, state, file, region, buffer, resolveLast as never, rejectLast),
+  );
+  return promise;
+}
+
+function startWrite(
+  holder: object,
+  state: FileState,
+  bytes: Uint8Array,
+  offset: number,
+  length: number,
+  position: number | bigint,
+  given: unknown,
+) {
+  const file = state.file('write');
+  const promise = new Promise<any>(takeOver);
+  state.enter();
+  const region = file.lend(bytes);
+  file.transferLent(
+    true,
+    region,
+    offset,
+    length,
+    position,
+    new Writing(holder, state, file, region, given, resolveLast as never, rejectLast),
+  );
+  return promise;
+}
+
+/** Whether a piece of a view is what it says; -1 stands for what is left of it. */
+function fits(offset: unknown, length: unknown, size: number): boolean {
+  return (
+    typeof offset === 'number' &&
+    typeof length === 'number' &&
+    Number.isInteger(offset) &&
+    Number.isInteger(length) &&
+    offset >= 0 &&
+    length >= 0 &&
+    length <= LONGEST &&
+    offset + length <= size
+  );
+}
+
+function positionOf(position: unknown): number | bigint | undefined {
+  const plain = plainPosition(position);
+  return plain === undefined && LENIENT ? -1 : plain;
+}
+
+interface ReadOptions {
+  buffer?: ArrayBufferView;
+  offset?: number | null;
+  length?: number | null;
+  position?: number | bigint | null;
+}
+
+/** `read(buffer[, offset[, length[, position]]])`, `read(buffer[, options])` and `read([options])`. */
+export function read(
+  holder: object,
+  state: FileState,
+  first?: unknown,
+  second?: unknown,
+  length?: unknown,
+  position?: unknown,
+): Promise<any> {
+  state.file('read');
+  let buffer = first;
+  let offset = second;
+  if (!ArrayBuffer.isView(buffer)) {
+    const options = (first ?? {}) as ReadOptions;
+    ({ buffer = Buffer.alloc(16384), offset = 0, length, position } = options);
+  } else if (typeof offset === 'object' && offset !== null) {
+    ({ offset = 0, length, position } = second as ReadOptions);
+  }
+  offset ??= 0;
+  if (ArrayBuffer.isView(buffer)) {
+    length ??= buffer.byteLength - (offset as number);
+    if (length === 0) return Promise.resolve({ bytesRead: 0, buffer });
+    const at = positionOf(position);
+    if (at !== undefined && buffer.byteLength > 0 && fits(offset, length, buffer.byteLength)) {
+      return startRead(holder, state, buffer, offset as number, length as number, at);
+    }
+  }
+  return judge(
+    state,
+    (done) => fs.read(state.fd, buffer as Buffer, offset as number, length as number, position as number, done),
+    (bytesRead) => ({
+      bytesRead,
+      buffer,
+    }),
+  );
+}
+
+/** `write(buffer[, offset[, length[, position]]])`, `write(buffer[, options])` and `write(string[, position[, encoding]])`. */
+export function write(
+  holder: object,
+  state: FileState,
+  buffer: unknown,
+  second?: unknown,
+  length?: unknown,
+  position?: unknown,
+): Promise<any> {
+  state.file('write');
+  const result = (bytesWritten: number) => ({ bytesWritten, buffer });
+  if (ArrayBuffer.isView(buffer)) {
+    if (buffer.byteLength === 0) return Promise.resolve(result(0));
+    let offset = second;
+    if (typeof offset === 'object' && offset !== null) ({ offset = 0, length, position } = second as ReadOptions);
+    offset ??= 0;
+    if (typeof length !== 'number') length = buffer.byteLength - (offset as number);
+    const at = typeof position === 'number' || typeof position === 'bigint' ? positionOf(position) : -1;
+    if (at !== undefined && fits(offset, length, buffer.byteLength)) {
+      return startWrite(holder, state, bytesOf(buffer), offset as number, length as number, at, buffer);
+    }
+    return judge(
+      state,
+      (done) => fs.write(state.fd, buffer as Buffer, offset as number, length as number, position as number, done),
+      result,
+    );
+  }
+  const encoding = length ?? 'utf8';
+  const at = positionOf(second);
+  if (typeof buffer === 'string' && at !== undefined && typeof encoding === 'string' && Buffer.isEncoding(encoding)) {
+    const odd = encoding === 'hex' && buffer.length % 2 !== 0;
+    if (!odd) {
+      const bytes = Buffer.from(buffer, encoding);
+      return startWrite(holder, state, bytes, 0, bytes.length, at, buffer);
+    }
+  }
+  return judge(state, (done) => fs.write(state.fd, buffer as string, second as number, length as BufferEncoding, done), result);
+}
+
+/** Lets core's function decide: it throws where the arguments will not do. */
+function judge(
+  state: FileState,
+  call: (done: (error: NodeJS.ErrnoException | null, count: number) => void) => void,
+  result: (count: number) => unknown,
+): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    call((error, count) => {
+      state.leave();
+      if (error) reject(error);
+      else resolve(result(count));
+    });
+    state.enter();
+  });
+}
+
+function totalOf(views: readonly ArrayBufferView[]): number {
+  return views.reduce((sum, view) => sum + view.byteLength, 0);
+}
+
+function areViews(buffers: unknown): buffers is ArrayBufferView[] {
+  return Array.isArray(buffers) && buffers.every((buffer) => ArrayBuffer.isView(buffer));
+}
+
+/** `readv(buffers[, position])`: one read, whose bytes are dealt out to the views. */
+export async function readv(holder: object, state: FileState, buffers: unknown, position?: unknown): Promise<any> {
+  state.file('readv');
+  const at = typeof position === 'number' || typeof position === 'bigint' ? positionOf(position) : -1;
+  const total = areViews(buffers) ? totalOf(buffers) : Infinity;
+  if (!areViews(buffers) || total > LONGEST || at === undefined) {
+    return judge(
+      state,
+      (done) => fs.readv(state.fd, buffers as never, position as number, done as never),
+      (bytesRead) => ({ bytesRead, buffers }),
+    );
+  }
+  if (total === 0) return { bytesRead: 0, buffers };
+  if (buffers.length === 1) {
+    const { bytesRead } = await startRead(holder, state, buffers[0], 0, total, at);
+    return { bytesRead, buffers };
+  }
+  const bytes = Buffer.allocUnsafe(total);
+  const { bytesRead } = await startRead(holder, state, bytes, 0, total, at);
+  let dealt = 0;
+  for (const view of buffers) {
+    if (dealt >= bytesRead) break;
+    const share = bytes.subarray(dealt, Math.min(dealt + view.byteLength, bytesRead));
+    bytesOf(view).set(share);
+    dealt += share.length;
+  }
+  return { bytesRead, buffers };
+}
+
+/** `writev(buffers[, position])`: one write of all the bytes. */
+export async function writev(holder: object, state: FileState, buffers: unknown, position?: unknown): Promise<any> {
+  state.file('writev');
+  const at = typeof position === 'number' || typeof position === 'bigint' ? positionOf(position) : -1;
+  const total = areViews(buffers) ? totalOf(buffers) : Infinity;
+  if (!areViews(buffers) || total > LONGEST || at === undefined) {
+    return judge(
+      state,
+      (done) => fs.writev(state.fd, buffers as never, position as number, done as never),
+      (bytesWritten) => ({ bytesWritten, buffers }),
+    );
+  }
+  if (total === 0) return { bytesWritten: 0, buffers };
+  const bytes =
+    buffers.length === 1
+      ? bytesOf(buffers[0])
+      : Buffer.concat(
+          buffers.map((view) => bytesOf(view)),
+          total,
+        );
+  const { bytesWritten } = await startWrite(holder, state, bytes, 0, total, at, buffers);
+  return { bytesWritten, buffers };
+}

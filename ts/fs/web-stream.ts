@@ -1,0 +1,91 @@
+/**
+ * `FileHandle.readableWebStream()`.
+ */
+import { ReadableStream } from 'node:stream/web';
+import process from 'node:process';
+import { ERR_INVALID_ARG_TYPE } from '../errors.ts';
+import type { RingFileHandle } from './file-handle.ts';
+import type { FileState } from './file-state.ts';
+
+const CHUNK = 16384;
+
+/** From Node 22 on these streams always are byte streams. */
+const ALWAYS_BYTES = Number.parseInt(process.versions.node, 10) >= 22;
+
+function invalidState(message: string): Error {
+  return Object.assign(new Error(`Invalid state: ${message}`), { code: 'ERR_INVALID_STATE' });
+}
+
+/** A stream over the rest of the file. It may be asked for once. */
+export function webStream(
+  handle: RingFileHandle,
+  state: FileState,
+  options: { type?: unknown; autoClose?: boolean } = {},
+): ReadableStream {
+  if (state.closing) throw invalidState('The FileHandle is closing');
+  if (state.fd === -1) throw invalidState('The FileHandle is closed');
+  if (state.locked) throw invalidState('The FileHandle is locked');
+  const { type, autoClose = false } = options;
+  if (type !== undefined && typeof type !== 'string') throw new ERR_INVALID_ARG_TYPE('options.type', 'string', type);
+  state.locked = true;
+  state.enter();
+
+  let open = true;
+  const finish = () => {
+    if (!open) return;
+    open = false;
+    state.leave();
+    if (autoClose) void handle.close();
+  };
+  const next = async (view: Uint8Array) => {
+    const { bytesRead } = await handle.read(view, 0, view.byteLength);
+    if (bytesRead === 0) finish();
+    return bytesRead;
+  };
+  const fail = (error: unknown) => {
+    finish();
+    throw error;
+  };
+
+  let controller: ReadableStreamDefaultController | ReadableByteStreamController;
+  const readable: ReadableStream =
+    ALWAYS_BYTES || type === 'bytes'
+      ? new ReadableStream({
+          type: 'bytes',
+          autoAllocateChunkSize: CHUNK,
+          start(its) {
+            controller = its;
+          },
+          async pull(its) {
+            const wanted = its.byobRequest!;
+            const view = wanted.view as Uint8Array;
+            const count = await next(new Uint8Array(view.buffer, view.byteOffset, view.byteLength)).catch(fail);
+            if (count === 0 && open === false) its.close();
+            wanted.respond(count);
+          },
+          cancel: finish,
+        })
+      : new ReadableStream({
+          start(its) {
+            controller = its;
+          },
+          async pull(its) {
+            const bytes = new Uint8Array(CHUNK);
+            const count = await next(bytes).catch(fail);
+            if (count === 0) its.close();
+            else its.enqueue(bytes.buffer.slice(0, count));
+          },
+          cancel: finish,
+        });
+  // Closing the handle ends the stream, whoever holds a reader on it.
+  (handle as unknown as NodeJS.EventEmitter).once('close', () => {
+    finish();
+    try {
+      controller.close();
+      (controller as ReadableByteStreamController).byobRequest?.respond(0);
+    } catch {
+      // It had ended already.
+    }
+  });
+  return readable;
+}

@@ -1,0 +1,161 @@
+/**
+ * An open file of the ring. Results are negative errnos on failure; nothing here throws on an I/O error.
+ *
+ * It must not be closed while something is under way on it: that is for its owner to see to.
+ */
+import type { FileRequest } from './file-requests.ts';
+import { Command, FileJob } from './protocol.ts';
+import { getReactor, type Reactor } from './reactor.ts';
+
+/** A request that lends a view to the kernel until it is done. */
+class Lending implements FileRequest {
+  readonly #reactor: Reactor;
+  readonly #region: number;
+  readonly #request: FileRequest;
+
+  constructor(reactor: Reactor, region: number, request: FileRequest) {
+    this.#reactor = reactor;
+    this.#region = region;
+    this.#request = request;
+  }
+
+  done(result: number): void {
+    this.#reactor.reclaim(this.#region);
+    this.#request.done(result);
+  }
+}
+
+/** The bytes of any view, as the reactor wants them. */
+export function bytesOf(view: ArrayBufferView): Uint8Array {
+  return view instanceof Uint8Array ? view : new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+}
+
+export class RingFile {
+  readonly #reactor: Reactor;
+  /** The number by which Rust knows the file. */
+  readonly id: number;
+
+  constructor(reactor: Reactor, id: number) {
+    this.#reactor = reactor;
+    this.id = id;
+  }
+
+  /** Takes over an open descriptor; a negative errno where it is none. */
+  static adopt(fd: number): RingFile | number {
+    const reactor = getReactor();
+    const id = reactor.native.adoptFile(fd);
+    return id < 0 ? id : new RingFile(reactor, id);
+  }
+
+  /** The descriptor's number. */
+  fd(): number {
+    return this.#reactor.native.fd(this.id);
+  }
+
+  /**
+   * Reads into a view. Regular files give all that is asked for unless they end.
+   *
+   * @param length 0 to 2^31 - 1
+   * @param position negative for the file's own
+   * @param linked the next operation starts only when this one has read everything
+   */
+  read(view: Uint8Array, offset: number, length: number, position: number | bigint, request: FileRequest, linked = false): void {
+    this.#transfer(linked ? Command.FileReadLinked : Command.FileRead, view, offset, length, position, request);
+  }
+
+  /** Writes from a view; parameters as for {@link read}. */
+  write(view: Uint8Array, offset: number, length: number, position: number | bigint, request: FileRequest, linked = false): void {
+    this.#transfer(linked ? Command.FileWriteLinked : Command.FileWrite, view, offset, length, position, request);
+  }
+
+  #transfer(
+    kind: Command,
+    view: Uint8Array,
+    offset: number,
+    length: number,
+    position: number | bigint,
+    request: FileRequest,
+  ): void {
+    const reactor = this.#reactor;
+    const region = reactor.lend(view);
+    const token = reactor.files.enter(new Lending(reactor, region, request));
+    reactor.transfer(kind, this.id, region, offset, length, token, position);
+  }
+
+  /** A transfer of which the caller has lent the view itself, under `region`. */
+  transferLent(
+    write: boolean,
+    region: number,
+    offset: number,
+    length: number,
+    position: number | bigint,
+    request: FileRequest,
+  ): void {
+    const reactor = this.#reactor;
+    const token = reactor.files.enter(request);
+    reactor.transfer(write ? Command.FileWrite : Command.FileRead, this.id, region, offset, length, token, position);
+  }
+
+  lend(view: Uint8Array): number {
+    return this.#reactor.lend(view);
+  }
+
+  reclaim(region: number): void {
+    this.#reactor.reclaim(region);
+  }
+
+  /** `fsync(2)`, or `fdatasync(2)`. */
+  sync(dataOnly: boolean, request: FileRequest, linked = false): void {
+    fileJob(dataOnly ? FileJob.DataSync : FileJob.Sync, this.id, null, null, 0, 0, 0, request, linked);
+  }
+
+  /** `ftruncate(2)`; `-EINVAL` before Linux 6.9. */
+  truncate(length: number, request: FileRequest, linked = false): void {
+    fileJob(FileJob.Truncate, this.id, null, null, length, 0, 0, request, linked);
+  }
+
+  /** `fallocate(2)`. */
+  allocate(mode: number, offset: number, length: number, request: FileRequest, linked = false): void {
+    fileJob(FileJob.Allocate, this.id, null, null, mode, offset, length, request, linked);
+  }
+
+  /** `posix_fadvise(2)`. */
+  advise(advice: number, offset: number, length: number, request: FileRequest): void {
+    fileJob(FileJob.Advise, this.id, null, null, advice, offset, length, request);
+  }
+
+  /** Sets the io priority of reads and writes. */
+  prioritize(priority: number): void {
+    this.#reactor.native.prioritizeFile(this.id, priority);
+  }
+
+  /** Gives the descriptor away: its number. A negative errno while something is under way. */
+  release(): number {
+    return this.#reactor.native.releaseFile(this.id);
+  }
+
+  /** `close(2)`. */
+  close(request: FileRequest): void {
+    const reactor = this.#reactor;
+    reactor.command(Command.FileClose, this.id, reactor.files.enter(request));
+  }
+}
+
+/** Starts a job; see {@link FileJob} for what the arguments mean. Paths have no zero bytes in them. */
+export function fileJob(
+  kind: FileJob,
+  handle: number,
+  path: string | Uint8Array | null,
+  other: string | Uint8Array | null,
+  a: number,
+  b: number,
+  c: number,
+  request: FileRequest,
+  linked = false,
+): void {
+  const reactor = getReactor();
+  const token = reactor.files.enter(request);
+  const status = reactor.native.fileJob(kind, token, handle, path, other, a, b, c, linked);
+  if (status < 0) queueMicrotask(() => reactor.files.done(token, status));
+  reactor.scheduleFlush();
+}
