@@ -1,0 +1,85 @@
+// What only core can serve is served by core: its own handles, pipes, and listening in a cluster worker.
+import { execFile, execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, constants, mkdtempSync, openSync, rmSync } from 'node:fs';
+import core from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import test from 'ava';
+import net from 'iouring-transport/net';
+import { listening, nothingLeft, onRing, portOf, textOf, track } from './_sockets.ts';
+
+const APP = fileURLToPath(new URL('apps/cluster.mjs', import.meta.url));
+
+test.afterEach.always(nothingLeft);
+
+test.serial('a FIFO as fd', async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'fifo-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const file = path.join(folder, 'fifo');
+  execFileSync('mkfifo', [file]);
+  const socket = track(new net.Socket({ fd: openSync(file, constants.O_RDWR | constants.O_NONBLOCK) }));
+  t.true(socket instanceof net.Socket);
+  socket.write('through a pipe');
+  const [bytes] = (await once(socket, 'data')) as [Buffer];
+  t.is(String(bytes), 'through a pipe');
+});
+
+test('what is no socket as fd', (t) => {
+  const fd = openSync('/dev/null', 'r');
+  t.throws(() => new net.Socket({ fd }), { code: 'ERR_INVALID_FD_TYPE', message: 'Unsupported fd type: FILE' });
+  closeSync(fd);
+  t.throws(() => new net.Socket({ fd: -1 }), { code: 'ERR_OUT_OF_RANGE' });
+  t.throws(() => new net.Socket({ fd: 'x' as never }), { code: 'ERR_INVALID_ARG_TYPE' });
+});
+
+test.serial('a socket around a handle of core’s', async (t) => {
+  const server = await listening({}, (socket) => socket.end('hello'));
+  const theirs = track(core.connect(portOf(server), '127.0.0.1'));
+  await once(theirs, 'connect');
+  const internals = theirs as unknown as { _handle: unknown };
+  const handle = internals._handle;
+  const wrapped = track(new net.Socket({ handle } as never));
+  internals._handle = null;
+  t.is(await textOf(wrapped), 'hello');
+});
+
+test.serial('listening on what a server of core’s listens on', async (t) => {
+  const theirs = track(core.createServer());
+  theirs.listen(0, '127.0.0.1');
+  await once(theirs, 'listening');
+  const server = track(net.createServer((socket) => socket.end('ours')));
+  server.listen(theirs);
+  await once(server, 'listening');
+  t.true(server.listening);
+  t.is(portOf(server), portOf(theirs));
+  t.is(await textOf(track(net.connect(portOf(server), '127.0.0.1'))), 'ours');
+  const count = await new Promise<number>((resolve) => server.getConnections((_error, connections) => resolve(connections)));
+  t.true(count <= 1);
+});
+
+test.serial('listening on what another server of ours listens on', async (t) => {
+  const first = await listening();
+  const second = track(net.createServer((socket) => socket.end('the second')));
+  second.listen(first);
+  await once(second, 'listening');
+  t.is(portOf(second), portOf(first));
+  t.is(await textOf(track(net.connect(portOf(first), '127.0.0.1'))), 'the second');
+});
+
+async function cluster(mode: string): Promise<string> {
+  const { stdout } = await promisify(execFile)(process.execPath, [APP, mode], { timeout: 20_000 });
+  return stdout.trim();
+}
+
+test.serial('workers of a cluster share the primary’s socket', async (t) => {
+  t.is(await cluster('shared'), 'same port: true, workers: 2, answers: 4');
+});
+
+test.serial('a worker of a cluster that wants a socket of its own has one on the ring', async (t) => {
+  if (onRing) t.is(await cluster('exclusive'), 'handles: 1');
+  else t.pass();
+});
