@@ -2,6 +2,7 @@
 
 const KIB = 1024;
 
+/** The cases of a short run. */
 const quick = [
   { connections: 50, size: 64, pipeline: 1 },
   { connections: 500, size: 64, pipeline: 1 },
@@ -21,6 +22,7 @@ export default {
   title: 'TCP echo',
   load: 'tcp-echo',
   mode: 'echo',
+  quick,
   unit: 'message',
   /** Figures to reach in a case. */
   reach({ connections, size, pipeline }) {
@@ -41,7 +43,7 @@ export default {
   /** The cases to run. `chosen` holds the lists given on the command line. */
   cases(chosen, isQuick) {
     const given = Object.values(chosen).some((list) => list !== undefined);
-    return (isQuick && !given ? quick : matrix(chosen)).map((one) => ({
+    return (isQuick && !given ? this.quick : matrix(chosen)).map((one) => ({
       ...one,
       name: `${one.connections} × ${bytes(one.size)}${one.pipeline > 1 ? `, pipelined ${one.pipeline}` : ''}`,
       args: ['--connections', one.connections, '--size', one.size, '--pipeline', one.pipeline],

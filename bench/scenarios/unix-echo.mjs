@@ -12,6 +12,7 @@ export default {
   name: 'unix-echo',
   title: 'UNIX socket echo',
   reach: undefined,
+  quick: tcpEcho.quick.filter(({ connections, pipeline }) => connections === 50 && pipeline === 1),
   /** A path of its own for each server. */
   address() {
     folder ??= mkdtempSync(path.join(os.tmpdir(), 'iouring-bench-'));
