@@ -7,6 +7,7 @@ mod cleanup;
 mod driver;
 mod instance;
 mod memory;
+mod native_datagram;
 mod native_reactor;
 mod protocol;
 mod socket_option;

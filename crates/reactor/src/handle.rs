@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
+use crate::datagram::Datagram;
 use crate::listener::Listener;
 use crate::stream::Stream;
 
@@ -77,6 +78,8 @@ pub enum Resource {
     Stream(Stream),
     /// A listening socket.
     Listener(Listener),
+    /// A datagram socket.
+    Datagram(Datagram),
 }
 
 /// An entry of the table.

@@ -7,6 +7,8 @@ pub mod address;
 pub mod buffer_pool;
 pub mod config;
 mod context;
+pub mod control;
+pub mod datagram;
 pub mod error;
 pub mod event;
 pub mod handle;

@@ -254,6 +254,7 @@ impl Bench {
                 assert!(status == 0 || book.close_asked && status == -libc::ECANCELED, "{status}");
                 assert_eq!(book.shut_down.replace(status), None, "two reports");
             }
+            Event::Datagram { .. } | Event::ReceiveFailed { .. } | Event::Sent { .. } => unreachable!("streams alone"),
             Event::Closed { handle } => {
                 let book = self.open_book(handle);
                 assert!(book.close_asked, "closed without being asked");

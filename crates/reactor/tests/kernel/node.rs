@@ -248,6 +248,7 @@ impl Node {
             Event::AcceptFailed { listener, status } => {
                 self.open_book(listener).accept_failed = Some(status);
             }
+            Event::Datagram { .. } | Event::ReceiveFailed { .. } | Event::Sent { .. } => unreachable!("streams alone"),
             Event::Closed { handle } => {
                 let book = self.open_book(handle);
                 assert!(book.regions.is_empty(), "closed with a write unsettled");
