@@ -136,8 +136,16 @@ function transmit(
     if (callback) process.nextTick(callback, new ERR_IP_BLOCKED(ip));
     return;
   }
+  if (callback && state.sendsBefore < 0) {
+    state.sendsBefore = state.handle!.sendCount;
+    process.nextTick(endTick, state);
+  }
   const status = state.handle!.sendTo(payload, ip, port, callback && reporter(callback, address, port));
   if (status < 0 && callback) process.nextTick(callback, endpointException(status, 'send', address, port));
+}
+
+function endTick(state: State): void {
+  state.sendsBefore = -1;
 }
 
 /** Calls back in the context of the send. */

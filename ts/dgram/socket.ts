@@ -98,6 +98,8 @@ class SocketMembers extends Base {
       process.nextTick(emitClose, this);
       return this;
     }
+    // Core looks every address up, in vain once the socket is closed: these are not called back. Ours have been sent all the same.
+    if (state.sendsBefore >= 0) handle.forgetReports(state.sendsBefore);
     handle.onclose = onClose;
     handle.close();
     removePath(state);
@@ -313,6 +315,7 @@ function construct(this: unknown, type: any, listener?: (...args: any[]) => void
     receiveBlockList: blockList(options, 'receiveBlockList'),
     sendBlockList: blockList(options, 'sendBlockList'),
     extras: readExtras(options),
+    sendsBefore: -1,
     path: undefined,
     gso: false,
     gro: false,

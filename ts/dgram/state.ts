@@ -49,6 +49,8 @@ export interface State {
   readonly receiveBlockList: BlockList | undefined;
   readonly sendBlockList: BlockList | undefined;
   readonly extras: Extras;
+  /** `handle.sendCount` before the sends of this tick; -1 where there was none. */
+  sendsBefore: number;
   /** Path that binding has made, to be removed with the socket. */
   path: string | undefined;
   /** Whether the kernel cuts what is sent into datagrams (GSO), and puts what is received together (GRO). Known once bound. */

@@ -68,7 +68,7 @@ interface Pending {
   /** A region of a lent view, 0 for none. */
   readonly region: number;
   readonly length: number;
-  readonly report: SentReport | undefined;
+  report: SentReport | undefined;
 }
 
 let peers: Peers | undefined;
@@ -117,6 +117,15 @@ export class DatagramHandle extends SocketHandle {
   /** Datagrams given to `send` and not yet with the kernel. */
   get sendQueueCount(): number {
     return this.#pending.length - this.#first;
+  }
+
+  /** Datagrams ever given to `send`. */
+  sendCount = 0;
+
+  /** Reports no more on those sent since `sendCount` had that value. */
+  forgetReports(since: number): void {
+    const reported = this.sendCount - this.#pending.length;
+    for (let at = Math.max(since - reported, this.#first); at < this.#pending.length; at++) this.#pending[at]!.report = undefined;
   }
 
   /** `connect(2)`, at once; `null` ends a connection. */
@@ -246,6 +255,7 @@ export class DatagramHandle extends SocketHandle {
   #expect(pending: Pending): void {
     if (this.#pending.length === this.#first) this.begin(Activity.Writing);
     this.#pending.push(pending);
+    this.sendCount++;
     this.sendQueueSize += pending.length;
   }
 
