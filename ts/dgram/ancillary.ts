@@ -49,7 +49,7 @@ export function describeControl(control: Buffer, truncated: boolean): Ancillary 
   const found: Ancillary = {};
   if (truncated) found.truncated = true;
   const view = new DataView(control.buffer, control.byteOffset, control.byteLength);
-  for (let at = 0; at + HEADER <= control.length; ) {
+  for (let at = 0; at + HEADER <= control.length;) {
     const length = view.getUint32(at, LITTLE);
     if (length < HEADER || at + length > control.length) break;
     const level = view.getInt32(at + 8, LITTLE);
@@ -60,22 +60,14 @@ export function describeControl(control: Buffer, truncated: boolean): Ancillary 
   return found;
 }
 
-function read(
-  found: Ancillary,
-  view: DataView,
-  bytes: Buffer,
-  at: number,
-  length: number,
-  level: number,
-  kind: number,
-): void {
+function read(found: Ancillary, view: DataView, bytes: Buffer, at: number, length: number, level: number, kind: number): void {
   if (level === SOL_IP && kind === IP_PKTINFO && length >= 12) {
     found.interfaceIndex = view.getInt32(at, LITTLE);
     found.destination = bytes.subarray(at + 8, at + 12).join('.');
   } else if (level === SOL_IPV6 && kind === IPV6_PKTINFO && length >= 20) {
     found.destination = v6Text(view, at);
     found.interfaceIndex = view.getInt32(at + 16, LITTLE);
-  } else if (level === SOL_IP && kind === IP_TOS && length >= 1) setTos(found, bytes[at]!);
+  } else if (level === SOL_IP && kind === IP_TOS && length >= 1) setTos(found, bytes[at]);
   else if (level === SOL_IPV6 && kind === IPV6_TCLASS && length >= 4) setTos(found, view.getInt32(at, LITTLE));
   else if (level === SOL_UDP && kind === UDP_GRO && length >= 2) found.segmentSize = view.getUint16(at, LITTLE);
   else if (level === SOL_SOCKET && kind === SO_TIMESTAMPNS && length >= 16) {

@@ -75,11 +75,7 @@ function callWhenListening(socket: DgramSocket, callback: () => void): void {
 }
 
 /** Finds the address of a host. The callback comes later, as `dns.lookup`'s does. */
-export function lookUp(
-  state: State,
-  host: string | undefined,
-  callback: (error: Error | null, address: string) => void,
-): void {
+export function lookUp(state: State, host: string | undefined, callback: (error: Error | null, address: string) => void): void {
   const family = state.kind === 'udp4' ? 4 : 6;
   const name = host || (family === 4 ? '127.0.0.1' : '::1');
   if (state.lookup !== undefined) state.lookup(name, family, callback);
@@ -206,12 +202,12 @@ export function whenBound(socket: DgramSocket, then: () => void): void {
     state.queue = undefined;
   };
   const succeeded = (): void => {
-    socket.removeListener(EventEmitter.errorMonitor as unknown as "error", failed);
+    socket.removeListener(EventEmitter.errorMonitor, failed);
     const queue = state.queue ?? [];
     state.queue = undefined;
     for (const waiting of queue) waiting();
   };
-  socket.once(EventEmitter.errorMonitor as unknown as "error", failed);
+  socket.once(EventEmitter.errorMonitor as unknown as 'error', failed);
   socket.once('listening', succeeded);
 }
 

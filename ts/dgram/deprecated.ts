@@ -3,7 +3,7 @@
  */
 import { deprecate } from 'node:util';
 import { checkRunning } from './bind.ts';
-import { Bound, kState, type DgramSocket } from './state.ts';
+import { type Bound, kState, type DgramSocket } from './state.ts';
 
 const CODE = 'DEP0112';
 
@@ -12,12 +12,20 @@ function accessor(name: string, read: (socket: DgramSocket) => unknown, write: (
   return {
     configurable: true,
     enumerable: false,
-    get: deprecate(function (this: DgramSocket) {
-      return read(this);
-    }, message, CODE),
-    set: deprecate(function (this: DgramSocket, value: unknown) {
-      write(this, value);
-    }, message, CODE),
+    get: deprecate(
+      function (this: DgramSocket) {
+        return read(this);
+      },
+      message,
+      CODE,
+    ),
+    set: deprecate(
+      function (this: DgramSocket, value: unknown) {
+        write(this, value);
+      },
+      message,
+      CODE,
+    ),
   };
 }
 
@@ -26,9 +34,13 @@ function method(name: string, act: (socket: DgramSocket) => void) {
     configurable: true,
     enumerable: false,
     writable: true,
-    value: deprecate(function (this: DgramSocket) {
-      act(this);
-    }, `Socket.prototype.${name}() is deprecated`, CODE),
+    value: deprecate(
+      function (this: DgramSocket) {
+        act(this);
+      },
+      `Socket.prototype.${name}() is deprecated`,
+      CODE,
+    ),
   };
 }
 
@@ -37,18 +49,34 @@ function nothing(): void {}
 export const deprecatedAccessors: PropertyDescriptorMap = {
   // Null-ish, as everywhere: whoever finds a handle takes it for one of core's.
   _handle: accessor('_handle', () => null, nothing),
-  _receiving: accessor('_receiving', (socket) => socket[kState].receiving, (socket, value: boolean) => {
-    socket[kState].receiving = value;
-  }),
-  _bindState: accessor('_bindState', (socket) => socket[kState].bound, (socket, value: Bound) => {
-    socket[kState].bound = value;
-  }),
-  _queue: accessor('_queue', (socket) => socket[kState].queue, (socket, value: (() => void)[] | undefined) => {
-    socket[kState].queue = value;
-  }),
-  _reuseAddr: accessor('_reuseAddr', (socket) => socket[kState].reuseAddr, (socket, value: boolean) => {
-    socket[kState].reuseAddr = value;
-  }),
+  _receiving: accessor(
+    '_receiving',
+    (socket) => socket[kState].receiving,
+    (socket, value: boolean) => {
+      socket[kState].receiving = value;
+    },
+  ),
+  _bindState: accessor(
+    '_bindState',
+    (socket) => socket[kState].bound,
+    (socket, value: Bound) => {
+      socket[kState].bound = value;
+    },
+  ),
+  _queue: accessor(
+    '_queue',
+    (socket) => socket[kState].queue,
+    (socket, value: (() => void)[] | undefined) => {
+      socket[kState].queue = value;
+    },
+  ),
+  _reuseAddr: accessor(
+    '_reuseAddr',
+    (socket) => socket[kState].reuseAddr,
+    (socket, value: boolean) => {
+      socket[kState].reuseAddr = value;
+    },
+  ),
   _healthCheck: method('_healthCheck', (socket) => void checkRunning(socket)),
   _stopReceiving: method('_stopReceiving', (socket) => {
     const state = socket[kState];

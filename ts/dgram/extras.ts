@@ -82,9 +82,9 @@ export async function sendMany(
       note(index, result);
       if (!linked || left === 0) return;
       if (result < 0) for (let rest = index + 1; rest < messages.length; rest++) note(rest, ECANCELED);
-      else sendOne(state, messages[index + 1]!, (next) => settle(index + 1, next));
+      else sendOne(state, messages[index + 1], (next) => settle(index + 1, next));
     };
-    if (linked) sendOne(state, messages[0]!, (result) => settle(0, result));
+    if (linked) sendOne(state, messages[0], (result) => settle(0, result));
     else messages.forEach((message, index) => sendOne(state, message, (result) => settle(index, result)));
   });
   return results;

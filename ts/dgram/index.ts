@@ -9,7 +9,7 @@ import { selectBackend } from '../support.ts';
 import type { DgramAdditions, DgramOptions } from './types.ts';
 import * as ring from './module.ts';
 
-const chosen = (selectBackend() === 'uring' ? ring : core) as unknown as typeof core;
+const chosen = selectBackend() === 'uring' ? ring : core;
 
 /** A datagram socket, as core's. `instanceof` works both ways between this class and core's. */
 export const Socket = chosen.Socket as unknown as Omit<typeof core.Socket, 'prototype'> & {
@@ -21,10 +21,12 @@ export type Socket = core.Socket & DgramAdditions;
 /** Makes a socket: `(type[, listener])` or `(options[, listener])`. */
 export const createSocket = chosen.createSocket as unknown as CreateSocket;
 
+type Listener = NonNullable<Parameters<typeof core.createSocket>[1]>;
+
 /** The forms of {@link createSocket}. */
 export interface CreateSocket {
-  (type: core.SocketType, listener?: (message: Buffer, rinfo: core.RemoteInfo) => void): Socket;
-  (options: DgramOptions, listener?: (message: Buffer, rinfo: core.RemoteInfo) => void): Socket;
+  (type: core.SocketType, listener?: Listener): Socket;
+  (options: DgramOptions, listener?: Listener): Socket;
 }
 
 /** @internal */

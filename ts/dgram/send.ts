@@ -27,7 +27,8 @@ export function send(socket: DgramSocket, args: readonly any[]): void {
 }
 
 function sendByPort(socket: DgramSocket, args: readonly any[]): void {
-  let [message, offset, length, port, address, callback] = args;
+  const [, offset, length] = args;
+  let [message, , , port, address, callback] = args;
   const connected = socketIsConnected(socket);
   if (!connected) {
     if (address || (port && typeof port !== 'function')) message = slice(message, offset, length);
@@ -49,7 +50,8 @@ function sendByPort(socket: DgramSocket, args: readonly any[]): void {
 }
 
 function sendByPath(socket: DgramSocket, state: State, args: readonly any[]): void {
-  let [message, offset, length, path, callback] = args;
+  const [, offset, length] = args;
+  let [message, , , path, callback] = args;
   if (typeof offset === 'number') message = slice(message, offset, length);
   else [path, callback] = [offset, length];
   if (typeof path === 'function') [callback, path] = [path, undefined];
@@ -87,7 +89,7 @@ function join(message: unknown): Uint8Array {
     }
   }
   const parts = (message as Payload[]).map(toBytes);
-  return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+  return parts.length === 1 ? parts[0] : Buffer.concat(parts);
 }
 
 /** Sends, after binding where that has not been done. Without a port: to the socket's peer. */

@@ -18,13 +18,7 @@ import {
 } from '../errors.ts';
 import { standInFor } from '../net/lineage.ts';
 import { SocketOption, type DatagramHandle, type DatagramKind, type Endpoint } from '../reactor/index.ts';
-import {
-  validateAbortSignal,
-  validateFunction,
-  validateInt32,
-  validateNumber,
-  validateString,
-} from '../validate.ts';
+import { validateAbortSignal, validateFunction, validateInt32, validateNumber, validateString } from '../validate.ts';
 import { bind, checkRunning, getBufferSize, openHandle, removePath, setBufferSize } from './bind.ts';
 import { checkConnected, connect, disconnect } from './connect.ts';
 import { deprecatedAccessors } from './deprecated.ts';
@@ -74,7 +68,7 @@ class SocketMembers extends Base {
 
   /** What arrives, a turn's datagrams at a time. Ends when the socket is closed. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Message[], void, void> {
-    for await (const [batch] of on(this, 'messages', { close: ['close'] } as never)) yield batch as Message[];
+    for await (const [batch] of on(this, 'messages', { close: ['close'] })) yield batch as Message[];
   }
 
   /** Whether the kernel cuts up what is sent (`gso`) and puts together what is received (`gro`). False before binding. */
@@ -285,9 +279,7 @@ function membership(
 function construct(this: unknown, type: any, listener?: (...args: any[]) => void): unknown {
   // Cluster shares a port among workers by handing handles of core's around: in a worker sockets are core's.
   if (cluster.isWorker) return Reflect.construct(core.Socket, [type, listener]);
-  const socket = (
-    new.target === undefined ? (Object.create(Socket.prototype as object) as object) : (this as object)
-  ) as DgramSocket;
+  const socket = (new.target === undefined ? (Object.create(Socket.prototype) as object) : (this as object)) as DgramSocket;
   Reflect.apply(EventEmitter, socket, []);
   const options = (typeof type === 'object' && type !== null ? type : { type }) as Record<string, any>;
   const kind = options['type'] as DatagramKind;
@@ -352,12 +344,12 @@ function obey(socket: DgramSocket, signal: unknown): void {
   const abort = (): void => {
     if (!socket[kState].closed) socket.close();
   };
-  if (signal!.aborted) {
+  if (signal.aborted) {
     abort();
     return;
   }
-  signal!.addEventListener('abort', abort, { once: true });
-  socket.once('close', () => signal!.removeEventListener('abort', abort));
+  signal.addEventListener('abort', abort, { once: true });
+  socket.once('close', () => signal.removeEventListener('abort', abort));
 }
 
 /** See the head of this file. */

@@ -125,7 +125,7 @@ export class DatagramHandle extends SocketHandle {
   /** Reports no more on those sent since `sendCount` had that value. */
   forgetReports(since: number): void {
     const reported = this.sendCount - this.#pending.length;
-    for (let at = Math.max(since - reported, this.#first); at < this.#pending.length; at++) this.#pending[at]!.report = undefined;
+    for (let at = Math.max(since - reported, this.#first); at < this.#pending.length; at++) this.#pending[at].report = undefined;
   }
 
   /** `connect(2)`, at once; `null` ends a connection. */
@@ -259,6 +259,12 @@ export class DatagramHandle extends SocketHandle {
     this.sendQueueSize += pending.length;
   }
 
+  /** The port is free when this returns, as it is with core. */
+  override close(): void {
+    super.close();
+    this.reactor.native.flush();
+  }
+
   override received(): void {}
 
   override datagrams(words: Int32Array, at: number, count: number): void {
@@ -274,10 +280,10 @@ export class DatagramHandle extends SocketHandle {
 
   #take(words: Int32Array, at: number): ReceivedDatagram {
     const pool = this.reactor.datagramPool;
-    const length = words[at + 2]!;
-    const offset = words[at + 3]!;
-    const name = words[at + 6]!;
-    const lengths = words[at + 7]!;
+    const length = words[at + 2];
+    const offset = words[at + 3];
+    const name = words[at + 6];
+    const lengths = words[at + 7];
     const data = Buffer.allocUnsafe(length);
     if (length <= COPY_BY_HAND) for (let i = 0; i < length; i++) data[i] = pool[offset + i]!;
     else data.set(pool.subarray(offset, offset + length));
@@ -298,15 +304,15 @@ export class DatagramHandle extends SocketHandle {
   }
 
   override sent(words: Int32Array, at: number): boolean {
-    const status = words[at + 2]!;
+    const status = words[at + 2];
     let reported = false;
-    while (words[at + 3]! > 0) {
-      const pending = this.#pending[this.#first]!;
+    while (words[at + 3] > 0) {
+      const pending = this.#pending[this.#first];
       if (pending.report !== undefined) {
         if (reported) return true;
         reported = true;
       }
-      words[at + 3]!--;
+      words[at + 3]--;
       this.#settleFirst(pending);
       pending.report?.(status < 0 ? status : pending.length);
     }

@@ -40,15 +40,15 @@ export class Peers {
   find(pool: Buffer, at: number, length: number): Peer {
     if (length < 8 || pool[at] !== AF_INET || pool[at + 1] !== 0) return this.#findOther(pool, at, length);
     const key =
-      (pool[at + 4]! * 0x1000000 + ((pool[at + 5]! << 16) | (pool[at + 6]! << 8) | pool[at + 7]!)) * 0x10000 +
-      ((pool[at + 2]! << 8) | pool[at + 3]!);
+      (pool[at + 4] * 0x1000000 + ((pool[at + 5] << 16) | (pool[at + 6] << 8) | pool[at + 7])) * 0x10000 +
+      ((pool[at + 2] << 8) | pool[at + 3]);
     if (key === this.#lastKey) return this.#last!;
     let peer = this.#v4.get(key);
     if (peer === undefined) {
       peer = {
-        address: `${pool[at + 4]!}.${pool[at + 5]!}.${pool[at + 6]!}.${pool[at + 7]!}`,
+        address: `${pool[at + 4]}.${pool[at + 5]}.${pool[at + 6]}.${pool[at + 7]}`,
         family: 'IPv4',
-        port: (pool[at + 2]! << 8) | pool[at + 3]!,
+        port: (pool[at + 2] << 8) | pool[at + 3],
         name: Uint8Array.from(pool.subarray(at, at + length)),
       };
       if (this.#v4.size >= CAPACITY) this.#v4.clear();
