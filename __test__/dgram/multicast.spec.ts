@@ -40,7 +40,7 @@ for (const [family, group, members] of [
         receiver.bind(4567, () => {
           receiver.addMembership(${JSON.stringify(group)}, member);
           sender.bind(0, () => {
-            sender.setMulticastInterface('left');
+            sender.setMulticastInterface(member.includes('.') ? member : 'left');
             sender.setMulticastTTL(4);
             let left = 20;
             const timer = setInterval(() => { if (left-- === 0) process.exit(3); sender.send('by left', 4567, ${JSON.stringify(group)}); }, 100);
