@@ -40,7 +40,7 @@ test('dns: 200 queries from our socket to a resolver of dns2', async (t) => {
   const { Packet } = dns2;
   const server = dns2.createServer({
     udp: true,
-    handle: (request: any, respond: (response: unknown) => void) => {
+    handle: (request: any, respond: (response: any) => void) => {
       const response = Packet.createResponseFromRequest(request);
       const [{ name }] = request.questions;
       const address = `10.0.0.${name.split('.')[0].slice(1)}`;
