@@ -138,8 +138,9 @@ export class Reactor {
     segment: number,
   ): void {
     const words = this.#words;
+    if (words[Header.Commands] === COMMAND_CAPACITY) this.native.flush();
     // First these: `command` may hand the record over at once.
-    const at = COMMANDS_START + (words[Header.Commands] % COMMAND_CAPACITY) * RECORD_WORDS;
+    const at = COMMANDS_START + words[Header.Commands] * RECORD_WORDS;
     words[at + 6] = packed;
     words[at + 7] = segment;
     this.command(Command.SendDatagram, handle, region, offset, length, destination);
