@@ -8,6 +8,7 @@ import { esmFaces } from './scripts/esm-faces.mjs';
 const entries = {
   index: 'ts/index.ts',
   net: 'ts/net/index.ts',
+  dgram: 'ts/dgram/index.ts',
   http: 'ts/http/index.ts',
   https: 'ts/https/index.ts',
   tls: 'ts/tls/index.ts',

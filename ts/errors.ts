@@ -138,7 +138,28 @@ export class ERR_INVALID_ADDRESS_FAMILY extends InvalidAddressFamily {
 }
 dressAsCore(ERR_INVALID_ADDRESS_FAMILY, RangeError);
 
+export const ERR_BUFFER_OUT_OF_BOUNDS = coded(
+  RangeError,
+  'ERR_BUFFER_OUT_OF_BOUNDS',
+  (name: string) => `"${name}" is outside of buffer bounds`,
+);
+export const ERR_SOCKET_BAD_TYPE = coded(
+  TypeError,
+  'ERR_SOCKET_BAD_TYPE',
+  () => 'Bad socket type specified. Valid types are: udp4, udp6',
+);
+export const ERR_SOCKET_BAD_BUFFER_SIZE = coded(
+  TypeError,
+  'ERR_SOCKET_BAD_BUFFER_SIZE',
+  () => 'Buffer size must be a positive integer',
+);
+
 /* ---- state ---- */
+
+export const ERR_SOCKET_ALREADY_BOUND = coded(Error, 'ERR_SOCKET_ALREADY_BOUND', () => 'Socket is already bound');
+export const ERR_SOCKET_DGRAM_IS_CONNECTED = coded(Error, 'ERR_SOCKET_DGRAM_IS_CONNECTED', () => 'Already connected');
+export const ERR_SOCKET_DGRAM_NOT_CONNECTED = coded(Error, 'ERR_SOCKET_DGRAM_NOT_CONNECTED', () => 'Not connected');
+export const ERR_SOCKET_DGRAM_NOT_RUNNING = coded(Error, 'ERR_SOCKET_DGRAM_NOT_RUNNING', () => 'Not running');
 
 export const ERR_SERVER_ALREADY_LISTEN = coded(
   Error,
@@ -201,6 +222,22 @@ function endpointText(address: string | null | undefined, port: number | null | 
 
 function withEndpoint<E extends Error>(error: E, address: string | null | undefined, port: number | null | undefined) {
   return Object.assign(error, { address }, port ? { port } : null) as unknown as SystemCallError;
+}
+
+/** Core's `SystemError` for buffer sizes; `info` tells of the call. */
+export class ERR_SOCKET_BUFFER_SIZE extends Error {
+  override name = 'SystemError';
+  code = 'ERR_SOCKET_BUFFER_SIZE';
+  info: { errno: number; code: string; message: string; syscall: string };
+  errno: number;
+  syscall: string;
+  constructor(errno: number, syscall: string) {
+    const [code, meaning] = getSystemErrorMap().get(errno) ?? ['UNKNOWN', 'unknown error'];
+    super(`Could not get or set buffer size: ${syscall} returned ${code} (${meaning})`);
+    this.info = { errno, code, message: meaning, syscall };
+    this.errno = errno;
+    this.syscall = syscall;
+  }
 }
 
 /* ---- several at once ---- */

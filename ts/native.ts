@@ -52,6 +52,15 @@ export interface NativeReactor {
   connect(handle: number, address: string, port: number): number;
   localEndpoint(handle: number): NativeEndpoint | number;
   peerEndpoint(handle: number): NativeEndpoint | number;
+  readonly datagramPool: ArrayBuffer;
+  openDatagram(domain: number): number;
+  adoptDatagram(fd: number): number;
+  connectDatagram(handle: number, address: string, port: number): number;
+  socketAddress(address: string, port: number): Uint8Array | number;
+  describeAddress(bytes: Uint8Array): NativeEndpoint | number;
+  membership(handle: number, join: boolean, group: string, source: string, interfaceName: string): number;
+  multicastInterface(handle: number, address: string): number;
+  interfaceIndex(name: string): number;
   setOption(handle: number, option: number, value: number): number;
   getOption(handle: number, option: number): number | null;
   fileJob(

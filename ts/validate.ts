@@ -45,14 +45,16 @@ export function validateInt32(
 }
 
 /**
- * A port: a whole number from 0 to 65535, or a string that stands for one.
+ * A port: a whole number from 0 (or 1, where zero stands for nothing) to 65535, or a string that stands for one.
  *
  * @throws {RangeError} `ERR_SOCKET_BAD_PORT` for anything else.
  */
-export function validatePort(value: unknown, name: string = 'Port'): number {
+export function validatePort(value: unknown, name: string = 'Port', allowZero: boolean = true): number {
   const written = typeof value === 'number' || (typeof value === 'string' && value.trim() !== '');
   const port = written ? Number(value) : NaN;
-  if (!Number.isInteger(port) || port < 0 || port > 65535) throw new ERR_SOCKET_BAD_PORT(name, value);
+  if (!Number.isInteger(port) || port < (allowZero ? 0 : 1) || port > 65535) {
+    throw new ERR_SOCKET_BAD_PORT(name, value, allowZero);
+  }
   return port;
 }
 

@@ -1,4 +1,6 @@
 /** The TypeScript end of the reactor; all that the facades use. */
+export { DatagramHandle, type DatagramKind, type ReceivedDatagram, type SentReport } from './datagram-handle.ts';
+export { type Peer } from './peers.ts';
 export { ListenHandle } from './listen-handle.ts';
 export { SocketOption } from './protocol.ts';
 export { reactorStats, type Stats } from './reactor.ts';

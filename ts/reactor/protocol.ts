@@ -34,6 +34,13 @@ export const enum Command {
   FileWriteLinked = 9,
   /** Close a file: token. */
   FileClose = 10,
+  /**
+   * Send a datagram: region, offset, length; where in the arena its destination is; the destination's length, 0 for the socket's peer, and,
+   * from bit 8 on, `MSG_*` flags (`DESTINATION_BESIDE`: the destination is in the payload's region instead); size of the datagrams that the kernel is to cut it into, 0 for none.
+   */
+  SendDatagram = 11,
+  /** Receive datagrams with control data, or without: 1 or 0. */
+  Control = 12,
 }
 
 /** Commands that fit before they must be taken. */
@@ -66,10 +73,29 @@ export const enum Completion {
   FileOpened = 9,
   /** A file operation is done: no handle, bytes or status, the token. */
   FileDone = 10,
+  /**
+   * A datagram has arrived: its length, the payload's offset in the datagram pool, the buffer's number; a word of no meaning; where in the
+   * pool the sender's name is; and how long that is, with, from bit 8 on, the length of the control data, which follow behind the room
+   * for the name, and the flags `DATAGRAM_TRUNCATED` and `DATAGRAM_CONTROL_TRUNCATED`.
+   */
+  Datagram = 11,
+  /** The network reports an error on a datagram socket, which goes on receiving: status. */
+  ReceiveFailed = 12,
+  /** Datagrams are with the kernel, or one has failed: status; how many. */
+  Sent = 13,
 }
 
 /** Completions that are handed over at once. */
 export const COMPLETION_CAPACITY = 1024;
+
+/** In the last word of a datagram: its control data was longer than the room for it. */
+export const DATAGRAM_CONTROL_TRUNCATED = 33554432;
+
+/** In the last word of a datagram: it was longer than the room for it. */
+export const DATAGRAM_TRUNCATED = 16777216;
+
+/** Beside the flags of a datagram to be sent: its destination lies in the region of its payload. */
+export const DESTINATION_BESIDE = 1073741824;
 
 /** Address families of sockets. */
 export const enum Domain {
@@ -126,6 +152,9 @@ export const enum Header {
 
 /** Words of the header. */
 export const HEADER_WORDS = 16;
+
+/** Room for the sender's name in front of a datagram of an IP socket. */
+export const INTERNET_NAME = 32;
 
 /** Words of a command or completion. */
 export const RECORD_WORDS = 8;
@@ -249,3 +278,6 @@ export const enum SocketOption {
   /** UNIX sockets: messages come with the sender's process, user and group. A switch, off. unix(7). */
   PassCredentials = 39,
 }
+
+/** Room for the sender's name in front of a datagram of a UNIX socket. */
+export const UNIX_NAME = 112;

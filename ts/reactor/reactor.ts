@@ -70,6 +70,7 @@ export class Reactor {
   readonly #pool: Buffer;
   /** User buffers lent to writes, in places that Rust has made; it looks them up at the moment it hands them to the kernel. */
   #views: (Uint8Array | undefined)[] = [];
+  #datagramPool: Buffer | undefined = undefined;
   readonly #freeViews: number[] = [];
   readonly #handles: (SocketHandle | undefined)[] = [];
   /** Handles whose place has a new owner already: Rust has closed them, the news is still on its way. */
@@ -168,6 +169,30 @@ export class Reactor {
     if (!this.#flushes) this.scheduleFlush();
   }
 
+  /** Writes the command that sends a datagram; see `Command.SendDatagram` for the words. */
+  sendDatagram(
+    handle: number,
+    region: number,
+    offset: number,
+    length: number,
+    destination: number,
+    packed: number,
+    segment: number,
+  ): void {
+    const words = this.#words;
+    if (words[Header.Commands] === COMMAND_CAPACITY) this.native.flush();
+    // First these: `command` may hand the record over at once.
+    const at = COMMANDS_START + words[Header.Commands] * RECORD_WORDS;
+    words[at + 6] = packed;
+    words[at + 7] = segment;
+    this.command(Command.SendDatagram, handle, region, offset, length, destination);
+  }
+
+  /** The receive buffers of datagram sockets; there once one has been opened. */
+  get datagramPool(): Buffer {
+    return (this.#datagramPool ??= Buffer.from(this.native.datagramPool));
+  }
+
   /** For drivers that do not come round at the end of a tick by themselves. */
   scheduleFlush(): void {
     if (this.#exiting) return this.native.flush();
@@ -239,6 +264,20 @@ export class Reactor {
         handle.received(this.#take(cursor, count, id));
         continue;
       }
+      if (kind === Completion.Datagram) {
+        if (handle.batch === batch) return;
+        handle.batch = batch;
+        const end = handle.gathers ? this.#run(cursor, count, id) : cursor + 1;
+        words[Header.Cursor] = end;
+        handle.datagrams(words, at, end - cursor);
+        continue;
+      }
+      if (kind === Completion.Sent) {
+        // A record for several: those that are reported one by one, with a microtask checkpoint in between, bring us back here.
+        if (handle.sent(words, at)) return;
+        words[Header.Cursor] = cursor + 1;
+        continue;
+      }
       if (kind === Completion.Ended && handle.batch === batch) return;
       words[Header.Cursor] = cursor + 1;
       if (kind === Completion.Closed) this.#forget(handle);
@@ -279,6 +318,17 @@ export class Reactor {
 
   #forget(handle: SocketHandle): void {
     if (!this.#superseded.delete(handle.id)) this.#handles[handle.id & INDEX_MASK] = undefined;
+  }
+
+  /** The end of the run of datagrams of one handle that begins at `cursor`. */
+  #run(cursor: number, count: number, id: number): number {
+    const words = this.#words;
+    let end = cursor + 1;
+    for (let next = COMPLETIONS_START + end * RECORD_WORDS; end < count; next += RECORD_WORDS, end++) {
+      const kind: Completion = words[next];
+      if (kind !== Completion.Datagram || words[next + 1] !== id) break;
+    }
+    return end;
   }
 
   /** A completion that belongs to no handle. */

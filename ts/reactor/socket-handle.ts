@@ -55,6 +55,17 @@ export abstract class SocketHandle {
   /** Bytes have arrived. */
   abstract received(bytes: Buffer): void;
 
+  /** Whether all datagrams of a turn are to be handed over at once. */
+  readonly gathers: boolean = false;
+
+  /** Datagrams have arrived: `count` records from `at` on. */
+  datagrams(_words: Int32Array, _at: number, _count: number): void {}
+
+  /** Datagrams are with the kernel: the record at `at`. True where it is to be called again for the rest of it. */
+  sent(_words: Int32Array, _at: number): boolean {
+    return false;
+  }
+
   /** Something else has happened. */
   abstract complete(kind: Completion, result: number): void;
 

@@ -16,8 +16,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use iouring_reactor::buffer_pool::BufferPool;
+use iouring_reactor::kernel::BufferGroup;
 use iouring_reactor::memory::Mapping;
-use iouring_reactor::{Config, Errno, Error, Reactor, Ring, support};
+use iouring_reactor::{Config, Errno, Error, Event, Reactor, Ring, support};
 use napi::sys;
 
 use crate::driver::Driver;
@@ -42,7 +43,7 @@ pub struct Instance {
     /// The places in which views are lent to writes; null before there are any.
     views: Cell<sys::napi_ref>,
     /// Buffers of the completions handed over last: position of the record, number of the buffer.
-    delivered: RefCell<Vec<(usize, u16)>>,
+    delivered: RefCell<Vec<(usize, BufferGroup, u16)>>,
     driver: OnceCell<Box<dyn Driver>>,
     running: Cell<bool>,
     /// What the ring has failed with, until JavaScript has been told; that is done once.
@@ -126,14 +127,18 @@ impl Instance {
             Request::Release(buffer) => reactor.give_back(buffer),
             Request::Transfer { handle, transfer, linked } => reactor.transfer(handle, transfer, linked),
             Request::CloseFile { handle, token } => reactor.close_file(handle, token),
+            Request::SendDatagram(handle, outgoing) => reactor.send_datagram(handle, outgoing),
+            Request::Control(handle, wanted) => reactor.set_datagram_control(handle, wanted),
         });
     }
 
     /// One exchange with the kernel: commands in, completions out. True when there are completions to dispatch.
     fn exchange(&self, reactor: &mut Reactor<Ring>) -> bool {
-        for (record, buffer) in self.delivered.borrow_mut().drain(..) {
-            if !self.queues.borrowed(record) {
-                reactor.give_back(buffer);
+        for (record, group, buffer) in self.delivered.borrow_mut().drain(..) {
+            match group {
+                BufferGroup::Bytes if self.queues.borrowed(record) => {}
+                BufferGroup::Bytes => reactor.give_back(buffer),
+                BufferGroup::Datagrams => reactor.give_datagram_back(buffer),
             }
         }
         self.submit(reactor);
@@ -146,8 +151,12 @@ impl Instance {
         while count < COMPLETION_CAPACITY as usize
             && let Some(event) = reactor.next_event()
         {
-            if let iouring_reactor::Event::Received { slice, .. } = event {
-                delivered.push((count, slice.buffer));
+            match event {
+                Event::Received { slice, .. } => delivered.push((count, BufferGroup::Bytes, slice.buffer)),
+                Event::Datagram { received, .. } => {
+                    delivered.push((count, BufferGroup::Datagrams, received.slice.buffer));
+                }
+                _ => {}
             }
             self.queues.put(count, &event);
             count += 1;

@@ -8,6 +8,7 @@ mod driver;
 mod file;
 mod instance;
 mod memory;
+mod native_datagram;
 mod native_reactor;
 mod protocol;
 mod socket_option;

@@ -69,22 +69,30 @@ const MOST_PLACES: u32 = 1 << 24;
 /// Port of addresses that are paths.
 const NO_PORT: i32 = -1;
 
+pub(crate) fn domain_of(domain: Domain) -> ReactorDomain {
+    match domain {
+        Domain::Ipv4 => ReactorDomain::Ipv4,
+        Domain::Ipv6 => ReactorDomain::Ipv6,
+        Domain::Unix => ReactorDomain::Unix,
+    }
+}
+
 fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-fn status(outcome: Option<Result<(), Errno>>) -> i32 {
+pub(crate) fn status(outcome: Option<Result<(), Errno>>) -> i32 {
     outcome.unwrap_or(Err(Errno(libc::EBADF))).map_or_else(Errno::negated, |()| 0)
 }
 
-fn address(text: &str, port: i32) -> Result<SocketAddress, Errno> {
+pub(crate) fn address(text: &str, port: i32) -> Result<SocketAddress, Errno> {
     if port == NO_PORT {
         return SocketAddress::unix(text.as_bytes());
     }
     SocketAddress::ip(text, u16::try_from(port).map_err(|_| Errno(libc::EINVAL))?)
 }
 
-fn endpoint(address: Result<SocketAddress, Errno>) -> Either<Endpoint, i32> {
+pub(crate) fn endpoint(address: Result<SocketAddress, Errno>) -> Either<Endpoint, i32> {
     let endpoint = match address.map(|address| address.to_endpoint()) {
         Ok(ReactorEndpoint::V4 { address, port }) => Endpoint { family: 4, address, port: port.into() },
         Ok(ReactorEndpoint::V6 { address, port }) => Endpoint { family: 6, address, port: port.into() },
@@ -183,7 +191,10 @@ impl NativeReactor {
         Ok(unsafe { Unknown::from_raw_unchecked(self.instance.env(), places) })
     }
 
-    fn exposed(&self, memory: &std::sync::Arc<iouring_reactor::memory::Mapping>) -> napi::Result<Unknown<'static>> {
+    pub(crate) fn exposed(
+        &self,
+        memory: &std::sync::Arc<iouring_reactor::memory::Mapping>,
+    ) -> napi::Result<Unknown<'static>> {
         let env = self.instance.env();
         let value = expose(env, memory)?;
         // SAFETY: the value was made in this environment just now; it is returned to JavaScript at once.
@@ -221,12 +232,7 @@ impl NativeReactor {
     /// Opens a stream socket that will connect, or one that will listen: a handle.
     #[napi]
     pub fn open(&self, domain: Domain, listener: bool) -> i32 {
-        let domain = match domain {
-            Domain::Ipv4 => ReactorDomain::Ipv4,
-            Domain::Ipv6 => ReactorDomain::Ipv6,
-            Domain::Unix => ReactorDomain::Unix,
-        };
-        match socket::open(domain, Type::Stream) {
+        match socket::open(domain_of(domain), Type::Stream) {
             Ok(descriptor) => self.add(descriptor, listener),
             Err(errno) => errno.negated(),
         }
@@ -257,7 +263,7 @@ impl NativeReactor {
         handle.flatten().map_or(-libc::EMFILE, HandleId::raw)
     }
 
-    fn descriptor(&self, handle: i32) -> Result<i32, Errno> {
+    pub(crate) fn descriptor(&self, handle: i32) -> Result<i32, Errno> {
         self.instance.with(|reactor| reactor.descriptor(HandleId::from_raw(handle))).flatten().ok_or(Errno(libc::EBADF))
     }
 

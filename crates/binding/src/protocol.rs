@@ -14,6 +14,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
+use iouring_reactor::datagram::{self, Outgoing};
 use iouring_reactor::file::transfer::{Direction, Transfer};
 use iouring_reactor::memory::Mapping;
 use iouring_reactor::{Errno, Event, HandleId, Source};
@@ -71,6 +72,11 @@ pub enum Command {
     FileWriteLinked,
     /// Close a file: token.
     FileClose,
+    /// Send a datagram: region, offset, length; where in the arena its destination is; the destination's length, 0 for the socket's peer, and,
+    /// from bit 8 on, `MSG_*` flags (`DESTINATION_BESIDE`: the destination is in the payload's region instead); size of the datagrams that the kernel is to cut it into, 0 for none.
+    SendDatagram,
+    /// Receive datagrams with control data, or without: 1 or 0.
+    Control,
 }
 
 /// Kinds of completions. Words: kind, handle, status or count, then as said. Statuses are zero or a negative errno.
@@ -99,11 +105,40 @@ pub enum Completion {
     FileOpened,
     /// A file operation is done: no handle, bytes or status, the token.
     FileDone,
+    /// A datagram has arrived: its length, the payload's offset in the datagram pool, the buffer's number; a word of no meaning; where in the
+    /// pool the sender's name is; and how long that is, with, from bit 8 on, the length of the control data, which follow behind the room
+    /// for the name, and the flags `DATAGRAM_TRUNCATED` and `DATAGRAM_CONTROL_TRUNCATED`.
+    Datagram,
+    /// The network reports an error on a datagram socket, which goes on receiving: status.
+    ReceiveFailed,
+    /// Datagrams are with the kernel, or one has failed: status; how many.
+    Sent,
 }
 
 /// Position, in a completion, of the word that TypeScript sets to borrow a buffer.
 #[napi]
 pub const BORROWED_WORD: u32 = 5;
+
+/// Beside the flags of a datagram to be sent: its destination lies in the region of its payload.
+#[napi]
+pub const DESTINATION_BESIDE: u32 = 1 << 30;
+
+/// `MSG_*` flags that a datagram can be sent with. Not `MSG_ZEROCOPY`, with which the kernel would hold on to the memory.
+const SEND_FLAGS: i32 = libc::MSG_CONFIRM | libc::MSG_DONTROUTE | libc::MSG_MORE | libc::MSG_DONTWAIT;
+
+/// In the last word of a datagram: it was longer than the room for it.
+#[napi]
+pub const DATAGRAM_TRUNCATED: u32 = 1 << 24;
+/// In the last word of a datagram: its control data was longer than the room for it.
+#[napi]
+pub const DATAGRAM_CONTROL_TRUNCATED: u32 = 1 << 25;
+/// Room for the sender's name in front of a datagram of an IP socket.
+#[napi]
+pub const INTERNET_NAME: u32 = 32;
+/// Room for the sender's name in front of a datagram of a UNIX socket.
+#[napi]
+pub const UNIX_NAME: u32 = 112;
+const _: () = assert!(INTERNET_NAME as usize == datagram::INTERNET_NAME && UNIX_NAME as usize == datagram::UNIX_NAME);
 
 /// What a command asks for.
 pub enum Request {
@@ -115,6 +150,8 @@ pub enum Request {
     Release(u16),
     Transfer { handle: HandleId, transfer: Transfer, linked: bool },
     CloseFile { handle: HandleId, token: u32 },
+    SendDatagram(HandleId, Outgoing),
+    Control(HandleId, bool),
 }
 
 const COMMANDS_START: usize = HEADER_WORDS as usize;
@@ -206,6 +243,13 @@ impl Queues {
                 _ if kind == Command::FileClose as i32 => {
                     Request::CloseFile { handle, token: self.get(at + 2).cast_unsigned() }
                 }
+                _ if kind == Command::SendDatagram as i32 => {
+                    let Some(outgoing) = self.outgoing(at) else {
+                        continue;
+                    };
+                    Request::SendDatagram(handle, outgoing)
+                }
+                _ if kind == Command::Control as i32 => Request::Control(handle, self.get(at + 2) != 0),
                 _ => continue,
             };
             each(request);
@@ -223,6 +267,21 @@ impl Queues {
         };
         let position = (u64::from(word(7)) << 32 | u64::from(word(6))).cast_signed();
         Some(Transfer::new(word(5), direction, place, position))
+    }
+
+    /// The datagram of the command whose record begins there. Words that make no sense become a source that cannot be resolved, not nothing: TypeScript
+    /// waits for a report on each.
+    fn outgoing(&self, at: usize) -> Option<Outgoing> {
+        let word = |position| u32::try_from(self.get(at + position)).unwrap_or(u32::MAX);
+        let packed = self.get(at + 6);
+        let destination = u32::try_from(packed & 0xff).ok()?;
+        let region = if packed.cast_unsigned() & DESTINATION_BESIDE == 0 { 0 } else { word(2) };
+        Some(Outgoing {
+            source: Source { region: word(2), offset: word(3), length: word(4) },
+            destination: (destination > 0).then_some(Source { region, offset: word(5), length: destination }),
+            flags: packed >> 8 & SEND_FLAGS,
+            segment: u16::try_from(self.get(at + 7)).unwrap_or(0),
+        })
     }
 
     /// Whether the completion at that place was borrowed by its reader.
@@ -260,9 +319,41 @@ impl Queues {
                 (opened.size >> 32) as i32,
             ),
             Event::FileDone { token, result } => (Completion::FileDone, -1, result, token.cast_signed(), 0, 0),
+            Event::Datagram { handle, received } => {
+                self.put_datagram(record, handle, &received);
+                return;
+            }
+            Event::ReceiveFailed { handle, status } => (Completion::ReceiveFailed, handle.raw(), status, 0, 0, 0),
+            Event::Sent { handle, status, count } => {
+                (Completion::Sent, handle.raw(), status, count.cast_signed(), 0, 0)
+            }
             Event::Closed { handle } => (Completion::Closed, handle.raw(), 0, 0, 0, 0),
         };
         self.put_words(record, [kind as i32, handle, result, first, second, third]);
+    }
+
+    fn put_datagram(&self, record: usize, handle: HandleId, received: &datagram::Received) {
+        let mut lengths = u32::from(received.name_length) | u32::from(received.control_length) << 8;
+        if received.truncated {
+            lengths |= DATAGRAM_TRUNCATED;
+        }
+        if received.control_truncated {
+            lengths |= DATAGRAM_CONTROL_TRUNCATED;
+        }
+        let slice = received.slice;
+        self.put_words(
+            record,
+            [
+                Completion::Datagram as i32,
+                handle.raw(),
+                slice.length.cast_signed(),
+                slice.offset.cast_signed(),
+                i32::from(slice.buffer),
+                0,
+                received.name.cast_signed(),
+                lengths.cast_signed(),
+            ],
+        );
     }
 
     /// Writes the completion that says that the ring has failed.
@@ -270,7 +361,7 @@ impl Queues {
         self.put_words(record, [Completion::RingFailed as i32, -1, errno.negated(), 0, 0, 0]);
     }
 
-    fn put_words(&self, record: usize, words: [i32; 6]) {
+    fn put_words<const N: usize>(&self, record: usize, words: [i32; N]) {
         let at = COMPLETIONS_START + record * RECORD_WORDS as usize;
         for (position, word) in words.into_iter().enumerate() {
             self.set(at + position, word);

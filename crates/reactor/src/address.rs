@@ -144,6 +144,13 @@ impl SocketAddress {
         })
     }
 
+    /// No address: connecting a datagram socket to it ends its connection.
+    pub fn unspecified() -> Self {
+        let mut address = Self::zeroed();
+        address.len = size_of::<sockaddr_in>() as socklen_t;
+        address
+    }
+
     /// Copies an address that the kernel wrote, for example the name of a received message.
     ///
     /// `len` is the length that the kernel reported. It can exceed what a UNIX address has room for (a path that
@@ -235,7 +242,7 @@ impl SocketAddress {
     }
 
     /// The part of the storage that is the address.
-    fn bytes(&self) -> &[u8] {
+    pub fn bytes(&self) -> &[u8] {
         // SAFETY: len() is at most the storage's size, and every byte of the storage was initialised by zeroed() or
         // from_struct(); the kernel only ever overwrites bytes.
         unsafe { std::slice::from_raw_parts((&raw const self.storage).cast::<u8>(), self.len() as usize) }

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crate::error::Errno;
-use crate::kernel::Kernel;
+use crate::kernel::{BufferGroup, Kernel};
 use crate::memory::Mapping;
 
 /// Distance between the starts of two buffers beyond their size: without it every buffer would begin at the same offset in its
@@ -37,6 +37,7 @@ struct State {
 
 /// The pool.
 pub struct BufferPool {
+    group: BufferGroup,
     memory: Arc<Mapping>,
     size: u32,
     states: Vec<State>,
@@ -50,8 +51,16 @@ impl BufferPool {
     /// # Errors
     /// `ENOMEM` when the address space is full.
     pub fn new(count: u16, size: u32) -> Result<Self, Errno> {
+        Self::of_group(BufferGroup::Bytes, count, size)
+    }
+
+    /// Likewise, for another group.
+    ///
+    /// # Errors
+    /// `ENOMEM` when the address space is full.
+    pub fn of_group(group: BufferGroup, count: u16, size: u32) -> Result<Self, Errno> {
         let memory = Arc::new(Mapping::new(usize::from(count) * Self::stride(size))?);
-        Ok(Self { memory, size, states: vec![State::default(); usize::from(count)], lent: 0, provided: 0 })
+        Ok(Self { group, memory, size, states: vec![State::default(); usize::from(count)], lent: 0, provided: 0 })
     }
 
     fn stride(size: u32) -> usize {
@@ -81,7 +90,7 @@ impl BufferPool {
         for buffer in 0..self.states.len() {
             self.provide(u16::try_from(buffer).expect("a pool has at most 2^15 buffers"), kernel);
         }
-        kernel.publish();
+        kernel.publish(self.group);
     }
 
     fn provide(&mut self, buffer: u16, kernel: &mut impl Kernel) {
@@ -90,7 +99,7 @@ impl BufferPool {
         let offset = usize::from(buffer) * Self::stride(self.size);
         // SAFETY: the buffer's index is below the count that the mapping was made for.
         let address = unsafe { self.memory.start().as_ptr().add(offset) };
-        kernel.provide(address, self.size, buffer);
+        kernel.provide(self.group, address, self.size, buffer);
     }
 
     /// Takes what the kernel put into a buffer. `more` says that the kernel goes on filling it.
@@ -109,6 +118,17 @@ impl BufferPool {
         self.provided -= usize::from(!more);
         self.lent += 1;
         Some(Slice { buffer, offset: u32::try_from(start).expect("a pool is smaller than 4 GiB"), length })
+    }
+
+    /// The bytes of a slice that was lent and not given back.
+    pub(crate) fn bytes(&self, slice: &Slice) -> &[u8] {
+        let end = slice.offset as usize + slice.length as usize;
+        assert!(end <= self.memory.length(), "inside the pool");
+        // SAFETY: the bytes are inside the mapping, which lives as long as `self`, and the kernel does not write to what it has let go of
+        // before it is given back, for which `self` is borrowed mutably.
+        unsafe {
+            std::slice::from_raw_parts(self.memory.start().as_ptr().add(slice.offset as usize), slice.length as usize)
+        }
     }
 
     /// Gives one slice back. True when the buffer went back to the kernel with it: those who starve may be served.

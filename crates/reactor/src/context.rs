@@ -4,17 +4,21 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::buffer_pool::BufferPool;
+use crate::datagram::Receivers;
 use crate::error::Errno;
 use crate::event::Event;
 use crate::file::Files;
 use crate::handle::{Common, HandleId};
-use crate::kernel::{Completion, Kernel, Request, Wait};
+use crate::kernel::{BufferGroup, Completion, Kernel, Request, Wait};
 use crate::listener::Reserve;
-use crate::operation::{IGNORED, Message, Operation, OperationId, OperationKind, Operations, Owned};
+use crate::operation::{DatagramMessage, IGNORED, Message, Operation, OperationId, OperationKind, Operations, Owned};
 use crate::stream::MAX_SLICES;
 
 /// Message headers kept for reuse.
 const SPARE_MESSAGES: usize = 64;
+
+/// Headers of datagrams kept for reuse.
+const SPARE_DATAGRAMS: usize = 512;
 
 /// Attempts in a row to get the kernel to take what was submitted, while it takes nothing: it says that it is short of memory or
 /// that the completion queue has overflowed.
@@ -35,12 +39,16 @@ pub(crate) struct Context<K> {
     /// Streams that found no buffer.
     pub(crate) starved: VecDeque<HandleId>,
     pub(crate) reserve: Reserve,
+    /// Of datagram sockets; there from the first of them on.
+    pub(crate) receivers: Option<Receivers>,
     /// Requests that found no room in the submission queue. They go first, in order.
     pub(crate) backlog: VecDeque<(Request, u64)>,
     /// Completions taken from the kernel and not yet looked at.
     pub(crate) arrived: Vec<Completion>,
     #[allow(clippy::vec_box, reason = "the kernel reads the header: its address must hold while the vector grows")]
     spare: Vec<Box<Message>>,
+    #[allow(clippy::vec_box, reason = "as above")]
+    spare_datagrams: Vec<Box<DatagramMessage>>,
     /// The kernel has got buffers back since the starved were last fed.
     pub(crate) buffer_returned: bool,
     /// What made the ring unusable: it is not entered any more.
@@ -60,9 +68,11 @@ impl<K: Kernel> Context<K> {
             unsent: Vec::new(),
             starved: VecDeque::new(),
             reserve: Reserve::default(),
+            receivers: None,
             backlog: VecDeque::new(),
             arrived: Vec::new(),
             spare: Vec::new(),
+            spare_datagrams: Vec::new(),
             buffer_returned: false,
             failure: None,
             files: Files::default(),
@@ -81,6 +91,7 @@ impl<K: Kernel> Context<K> {
             || !self.events.is_empty()
             || self.buffer_returned
             || self.files.has_work()
+            || self.receivers.as_ref().is_some_and(|receivers| receivers.returned)
             || self.kernel.ready()
     }
 
@@ -182,8 +193,14 @@ impl<K: Kernel> Context<K> {
     }
 
     /// Takes a slice back.
-    pub(crate) fn give_back(&mut self, buffer: u16) {
-        self.buffer_returned |= self.pool.give_back(buffer, &mut self.kernel);
+    pub(crate) fn give_back(&mut self, group: BufferGroup, buffer: u16) {
+        match (group, &mut self.receivers) {
+            (BufferGroup::Bytes, _) => self.buffer_returned |= self.pool.give_back(buffer, &mut self.kernel),
+            (BufferGroup::Datagrams, Some(receivers)) => {
+                receivers.returned |= receivers.pool.give_back(buffer, &mut self.kernel);
+            }
+            (BufferGroup::Datagrams, None) => {}
+        }
     }
 
     /// An empty message header.
@@ -195,12 +212,22 @@ impl<K: Kernel> Context<K> {
         })
     }
 
+    /// An empty header for a datagram.
+    pub(crate) fn datagram_message(&mut self) -> Box<DatagramMessage> {
+        self.spare_datagrams.pop().unwrap_or_else(DatagramMessage::new)
+    }
+
     pub(crate) fn recycle(&mut self, owned: Owned) {
-        if let Owned::Message(mut message) = owned
-            && self.spare.len() < SPARE_MESSAGES
-        {
-            message.slices.clear();
-            self.spare.push(message);
+        match owned {
+            Owned::Message(mut message) if self.spare.len() < SPARE_MESSAGES => {
+                message.slices.clear();
+                self.spare.push(message);
+            }
+            Owned::Datagram(mut message) if self.spare_datagrams.len() < SPARE_DATAGRAMS => {
+                message.clear();
+                self.spare_datagrams.push(message);
+            }
+            _ => {}
         }
     }
 }

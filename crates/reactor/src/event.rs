@@ -1,6 +1,7 @@
 //! What a turn brings to light, and what can be counted.
 
 use crate::buffer_pool::Slice;
+use crate::datagram;
 use crate::file::Opened;
 use crate::handle::HandleId;
 
@@ -55,6 +56,29 @@ pub enum Event {
         handle: HandleId,
         /// Zero or the error.
         status: i32,
+    },
+    /// A datagram has arrived; its buffer is lent until [`Reactor::give_back`](crate::Reactor::give_back).
+    Datagram {
+        /// The socket.
+        handle: HandleId,
+        /// Where its parts are.
+        received: datagram::Received,
+    },
+    /// The network reports an error on a datagram socket. It goes on receiving.
+    ReceiveFailed {
+        /// The socket.
+        handle: HandleId,
+        /// The error.
+        status: i32,
+    },
+    /// Datagrams are with the kernel, or one has failed. In the order of sending.
+    Sent {
+        /// The socket.
+        handle: HandleId,
+        /// Zero or the error.
+        status: i32,
+        /// How many; one where there is an error.
+        count: u32,
     },
     /// The descriptor is closed, nothing is in flight and the handle's name is no longer valid.
     Closed {

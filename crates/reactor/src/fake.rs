@@ -16,7 +16,7 @@ use std::os::fd::RawFd;
 use std::rc::Rc;
 
 use crate::error::Errno;
-use crate::kernel::{CQE_F_BUF_MORE, CQE_F_BUFFER, CQE_F_MORE, Completion, Kernel, Request, Wait};
+use crate::kernel::{BufferGroup, CQE_F_BUF_MORE, CQE_F_BUFFER, CQE_F_MORE, Completion, Kernel, Request, Wait};
 use crate::operation::IGNORED;
 
 use buffers::Buffers;
@@ -184,11 +184,16 @@ impl Kernel for Fake {
         !world.completion.is_empty() || !world.pending.is_empty() || world.flights.iter().any(|it| world.can_go_on(it))
     }
 
-    fn provide(&mut self, address: *mut u8, length: u32, buffer: u16) {
+    // The fake plays streams alone.
+    fn register(&mut self, _group: BufferGroup, _count: u16) -> Result<(), Errno> {
+        Err(Errno(libc::EOPNOTSUPP))
+    }
+
+    fn provide(&mut self, _group: BufferGroup, address: *mut u8, length: u32, buffer: u16) {
         self.0.borrow_mut().buffers.provide(address, length, buffer);
     }
 
-    fn publish(&mut self) {
+    fn publish(&mut self, _group: BufferGroup) {
         self.0.borrow_mut().buffers.publish();
     }
 }

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
+use crate::datagram::Datagram;
 use crate::file::File;
 use crate::listener::Listener;
 use crate::stream::Stream;
@@ -80,6 +81,8 @@ pub enum Resource {
     Listener(Listener),
     /// An open file.
     File(Box<File>),
+    /// A datagram socket.
+    Datagram(Datagram),
 }
 
 /// An entry of the table.

@@ -20,7 +20,7 @@ pub(crate) const CQE_F_MORE: u32 = 1 << 1;
 /// One thing asked of the kernel.
 ///
 /// Pointers are the caller's promise: what they point at lives until the request's terminal completion, except for
-/// [`Request::Send`] and [`Request::SendMessage`], which carry `MSG_DONTWAIT`: the kernel copies or refuses while it takes the
+/// [`Request::Send`], [`Request::SendMessage`] and [`Request::SendDatagram`], which carry `MSG_DONTWAIT`: the kernel copies or refuses while it takes the
 /// request, so that their memory is needed only until the [`Kernel::enter`] that consumes it.
 #[derive(Clone, Copy, Debug)]
 pub enum Request {
@@ -58,6 +58,22 @@ pub enum Request {
         fd: RawFd,
         /// The message header; it and what it points at follow the rule of [`Request::Send`].
         message: *const libc::msghdr,
+    },
+    /// `IORING_OP_RECVMSG`, multishot, into the provided buffers of [`BufferGroup::Datagrams`].
+    ReceiveDatagrams {
+        /// A datagram socket.
+        fd: RawFd,
+        /// Says how much room name and control data get in a buffer; lives until the terminal completion.
+        message: *const libc::msghdr,
+    },
+    /// `IORING_OP_SENDMSG` of one datagram, with `MSG_DONTWAIT | MSG_NOSIGNAL`.
+    SendDatagram {
+        /// A datagram socket.
+        fd: RawFd,
+        /// The message header; it and what it points at follow the rule of [`Request::Send`].
+        message: *const libc::msghdr,
+        /// Further `MSG_*` flags.
+        flags: i32,
     },
     /// `IORING_OP_POLL_ADD`, one shot, for `POLLOUT`.
     PollWritable {
@@ -122,6 +138,16 @@ impl Completion {
     }
 }
 
+/// A ring of provided buffers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u16)]
+pub enum BufferGroup {
+    /// For streams: consumed bit by bit where the kernel can. There from the start.
+    Bytes = 0,
+    /// For datagrams: one buffer each. There from [`Kernel::register`] on.
+    Datagrams = 1,
+}
+
 /// How long an [`enter`](Kernel::enter) may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
@@ -157,9 +183,15 @@ pub trait Kernel {
     /// Whether [`enter`](Self::enter) or [`reap`](Self::reap) would find something: completions, deferred work or overflow.
     fn ready(&self) -> bool;
 
+    /// Makes the ring of a group that is not there from the start, with room for `count` buffers, a power of two.
+    ///
+    /// # Errors
+    /// `ENOMEM`; `EEXIST` where it is there.
+    fn register(&mut self, group: BufferGroup, count: u16) -> Result<(), Errno>;
+
     /// Hands a buffer to the kernel; it becomes visible with the next [`publish`](Self::publish).
-    fn provide(&mut self, address: *mut u8, length: u32, buffer: u16);
+    fn provide(&mut self, group: BufferGroup, address: *mut u8, length: u32, buffer: u16);
 
     /// Makes the buffers handed over since the last call visible to the kernel.
-    fn publish(&mut self);
+    fn publish(&mut self, group: BufferGroup);
 }

@@ -8,6 +8,8 @@ pub mod bounce;
 pub mod buffer_pool;
 pub mod config;
 mod context;
+pub mod control;
+pub mod datagram;
 pub mod error;
 pub mod event;
 pub mod file;

@@ -5,6 +5,7 @@
 //! completion that arrives late finds an empty slot or another generation and is ignored.
 
 use crate::address::SocketAddress;
+use crate::error::Errno;
 use crate::file::OwnedByFile;
 use crate::handle::HandleId;
 
@@ -67,6 +68,84 @@ pub struct Message {
     pub slices: Vec<libc::iovec>,
 }
 
+/// What the header of one datagram points at, boxed once and reused.
+pub struct DatagramMessage {
+    /// The header that the request points at.
+    pub header: libc::msghdr,
+    slice: libc::iovec,
+    name: libc::sockaddr_storage,
+    control: [u64; SEGMENT_CONTROL / size_of::<u64>()],
+}
+
+/// Room for the one control message that a datagram is sent with, `UDP_SEGMENT`.
+const SEGMENT_CONTROL: usize = size_of::<libc::cmsghdr>() + size_of::<u64>();
+
+impl DatagramMessage {
+    /// A header that points at nothing.
+    #[must_use]
+    pub fn empty_header() -> libc::msghdr {
+        // SAFETY: an all-zero msghdr is valid: null pointers with zero lengths.
+        unsafe { std::mem::zeroed() }
+    }
+
+    /// A header that points at nothing, with room for what it may come to point at.
+    #[must_use]
+    pub fn new() -> Box<Self> {
+        Box::new(Self {
+            header: Self::empty_header(),
+            slice: libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 },
+            // SAFETY: a C struct of integers, for which all-zero bytes are a valid value.
+            name: unsafe { std::mem::zeroed() },
+            control: [0; SEGMENT_CONTROL / size_of::<u64>()],
+        })
+    }
+
+    /// Points at nothing again.
+    pub fn clear(&mut self) {
+        self.header = Self::empty_header();
+    }
+
+    /// Copies the destination in: the bytes of a `sockaddr`.
+    ///
+    /// # Errors
+    /// `EINVAL` where it is longer than any can be.
+    pub fn set_name(self: &mut Box<Self>, bytes: &[u8]) -> Result<(), Errno> {
+        if bytes.len() > size_of::<libc::sockaddr_storage>() {
+            return Err(Errno::EINVAL);
+        }
+        let name = &raw mut self.name;
+        // SAFETY: the length was checked; a parameter cannot overlap a field.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), name.cast(), bytes.len()) };
+        self.header.msg_name = name.cast();
+        self.header.msg_namelen = bytes.len() as _;
+        Ok(())
+    }
+
+    /// Points at the payload.
+    pub fn set_payload(self: &mut Box<Self>, start: *const u8, length: usize) {
+        self.slice = libc::iovec { iov_base: start.cast_mut().cast(), iov_len: length };
+        self.header.msg_iov = &raw mut self.slice;
+        self.header.msg_iovlen = 1;
+    }
+
+    /// Asks for the payload to be cut into datagrams of so many bytes (`UDP_SEGMENT`).
+    pub fn set_segment(self: &mut Box<Self>, size: u16) {
+        // SAFETY: a C struct of integers, for which all-zero bytes are a valid value.
+        let mut header: libc::cmsghdr = unsafe { std::mem::zeroed() };
+        header.cmsg_len = (size_of::<libc::cmsghdr>() + size_of::<u16>()) as _;
+        header.cmsg_level = libc::SOL_UDP;
+        header.cmsg_type = libc::UDP_SEGMENT;
+        let control = self.control.as_mut_ptr();
+        // SAFETY: the room is made for a header and eight bytes, and as aligned as a header.
+        unsafe {
+            control.cast::<libc::cmsghdr>().write(header);
+            control.cast::<u8>().add(size_of::<libc::cmsghdr>()).cast::<u16>().write(size);
+        }
+        self.header.msg_control = control.cast();
+        self.header.msg_controllen = SEGMENT_CONTROL as _;
+    }
+}
+
 /// What the kernel may still read or write on behalf of an operation.
 pub enum Owned {
     /// Nothing but descriptors and provided buffers.
@@ -75,6 +154,8 @@ pub enum Owned {
     Address(Box<SocketAddress>),
     /// The header of a vectored send.
     Message(Box<Message>),
+    /// The header of a datagram, or of a datagram receive.
+    Datagram(Box<DatagramMessage>),
     /// A timeout's duration.
     Timespec(Box<io_uring::types::Timespec>),
     /// What a file operation needs.
@@ -87,7 +168,7 @@ pub struct Operation {
     pub handle: HandleId,
     /// What it does.
     pub kind: OperationKind,
-    /// Bytes offered to the kernel, for sends; zero otherwise.
+    /// Bytes offered to the kernel, for sends of streams; the datagram's number, for those of datagrams; zero otherwise.
     pub offered: usize,
     /// Freed with the operation and not before.
     pub owned: Owned,

@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 use crate::address::SocketAddress;
 use crate::buffer_pool::BufferPool;
 use crate::context::Context;
+use crate::datagram::{Datagram, Outgoing, Receivers};
 use crate::error::Errno;
 use crate::event::{Event, Stats};
 use crate::handle::{Common, Handle, HandleId, Handles, Resource};
-use crate::kernel::{Completion, Kernel, Request, Wait};
+use crate::kernel::{BufferGroup, Completion, Kernel, Request, Wait};
 use crate::listener::Listener;
 use crate::memory::{Memory, Source};
 use crate::operation::{IGNORED, OperationKind, Owned};
@@ -55,8 +56,8 @@ impl<K: Kernel> Reactor<K> {
         Stats {
             handles: self.handles.open(),
             operations: self.context.operations.live(),
-            buffers_lent: self.context.pool.lent(),
-            starved: self.context.starved.len(),
+            buffers_lent: self.context.pool.lent() + self.datagram_pool().map_or(0, BufferPool::lent),
+            starved: self.context.starved.len() + self.context.receivers.as_ref().map_or(0, |it| it.starved.len()),
             events: self.context.events.len(),
             backlog: self.context.backlog.len(),
             waiting: self.context.files.waiting.len(),
@@ -68,6 +69,22 @@ impl<K: Kernel> Reactor<K> {
     /// Takes over a stream socket. `None`, and the descriptor closed, when the handle table is full.
     pub fn add_stream(&mut self, descriptor: OwnedFd) -> Option<HandleId> {
         self.handles.insert(descriptor, Resource::Stream(Stream::default()))
+    }
+
+    /// Takes over a datagram socket, a UNIX one or not.
+    ///
+    /// # Errors
+    /// `EMFILE` where the handle table is full; with the first one also `ENOMEM`. The descriptor is closed then.
+    pub fn add_datagram(&mut self, descriptor: OwnedFd, unix: bool) -> Result<HandleId, Errno> {
+        if self.context.receivers.is_none() {
+            self.context.receivers = Some(Receivers::new(&mut self.context.kernel)?);
+        }
+        self.handles.insert(descriptor, Resource::Datagram(Datagram::new(unix))).ok_or(Errno::EMFILE)
+    }
+
+    /// The receive buffers of datagram sockets: there from the first of them on.
+    pub fn datagram_pool(&self) -> Option<&BufferPool> {
+        self.context.receivers.as_ref().map(|receivers| &receivers.pool)
     }
 
     /// Takes over a socket that listens or will.
@@ -93,6 +110,29 @@ impl<K: Kernel> Reactor<K> {
                 Some((stream, common, &mut self.context))
             }
             _ => None,
+        }
+    }
+
+    fn datagram(&mut self, id: HandleId) -> Option<(&mut Datagram, &mut Common, &mut Context<K>)> {
+        match self.handles.get_mut(id) {
+            Some(Handle { common, resource: Resource::Datagram(datagram) }) if !common.closing => {
+                Some((datagram, common, &mut self.context))
+            }
+            _ => None,
+        }
+    }
+
+    /// Sends a datagram, after all that were sent before. [`Event::Sent`] follows.
+    pub fn send_datagram(&mut self, id: HandleId, outgoing: Outgoing) {
+        if let Some((datagram, common, context)) = self.datagram(id) {
+            datagram.queue(common, context, outgoing);
+        }
+    }
+
+    /// Gives control data room in what is received, or takes it away. From the next datagram on, or soon after.
+    pub fn set_datagram_control(&mut self, id: HandleId, wanted: bool) {
+        if let Some((datagram, _, context)) = self.datagram(id) {
+            datagram.set_control(context, wanted);
         }
     }
 
@@ -123,11 +163,13 @@ impl<K: Kernel> Reactor<K> {
         Ok(())
     }
 
-    /// Lets data come: [`Event::Received`], then one [`Event::Ended`]. Does nothing on a handle that is closing or gone, like all
+    /// Lets data come: [`Event::Received`], then one [`Event::Ended`]; [`Event::Datagram`] on a datagram socket. Does nothing on a handle that is closing or gone, like all
     /// that follow here.
     pub fn read_start(&mut self, id: HandleId) {
         if let Some((stream, common, context)) = self.stream(id) {
             stream.read_start(common, context);
+        } else if let Some((datagram, common, context)) = self.datagram(id) {
+            datagram.receive_start(common, context);
         }
     }
 
@@ -135,6 +177,8 @@ impl<K: Kernel> Reactor<K> {
     pub fn read_stop(&mut self, id: HandleId) {
         if let Some((stream, _, context)) = self.stream(id) {
             stream.read_stop(context);
+        } else if let Some((datagram, _, context)) = self.datagram(id) {
+            datagram.receive_stop(context);
         }
     }
 
@@ -169,6 +213,7 @@ impl<K: Kernel> Reactor<K> {
                     self.context.settle(waiting.token, -libc::ECANCELED);
                 }
             }
+            Resource::Datagram(datagram) => datagram.close(),
         }
         self.proceed_with_close(id);
     }
@@ -184,11 +229,12 @@ impl<K: Kernel> Reactor<K> {
         if let Some(errno) = self.context.failure {
             return self.break_off(errno);
         }
-        if let Resource::Stream(stream) = resource {
-            if stream.is_sending() {
-                return;
-            }
-            stream.give_up(common, &mut self.context);
+        match resource {
+            Resource::Stream(stream) if stream.is_sending() => return,
+            Resource::Stream(stream) => stream.give_up(common, &mut self.context),
+            Resource::Datagram(datagram) if datagram.is_sending() => return,
+            Resource::Datagram(datagram) => datagram.give_up(common, &mut self.context),
+            Resource::Listener(_) | Resource::File(_) => {}
         }
         if let Some(descriptor) = common.take_descriptor() {
             let request = Request::Close { fd: descriptor.into_raw_fd(), cancel: common.in_flight > 0 };
@@ -198,7 +244,12 @@ impl<K: Kernel> Reactor<K> {
 
     /// Gives back what [`Event::Received`] lent. Once for each; more is ignored.
     pub fn give_back(&mut self, buffer: u16) {
-        self.context.give_back(buffer);
+        self.context.give_back(BufferGroup::Bytes, buffer);
+    }
+
+    /// Gives back what [`Event::Datagram`] lent. Once for each; more is ignored.
+    pub fn give_datagram_back(&mut self, buffer: u16) {
+        self.context.give_back(BufferGroup::Datagrams, buffer);
     }
 
     /// Whether a turn would find anything to do.
@@ -258,6 +309,9 @@ impl<K: Kernel> Reactor<K> {
     fn break_off(&mut self, errno: Errno) {
         self.context.unsent.clear();
         self.context.starved.clear();
+        if let Some(receivers) = &mut self.context.receivers {
+            receivers.starved.clear();
+        }
         for (request, _) in self.context.backlog.drain(..) {
             if let Request::Close { fd, .. } = request {
                 // SAFETY: the request was given the descriptor to close, and never reached the kernel.
@@ -273,6 +327,7 @@ impl<K: Kernel> Reactor<K> {
                 Resource::Listener(listener) => listener.break_off(common, &mut self.context, errno),
                 // What is asked of files stays unanswered: the failure itself is thrown (see the binding), and by default ends the process.
                 Resource::File(_) => {}
+                Resource::Datagram(datagram) => datagram.break_off(common, &mut self.context, errno),
             }
             if common.closing {
                 if let Some(descriptor) = common.take_descriptor() {
@@ -286,10 +341,11 @@ impl<K: Kernel> Reactor<K> {
     }
 
     fn feed_starved(&mut self) {
+        self.feed_starved_datagrams();
         if !std::mem::take(&mut self.context.buffer_returned) {
             return;
         }
-        self.context.kernel.publish();
+        self.context.kernel.publish(BufferGroup::Bytes);
         // All of them, not as many as there are buffers: one that is armed may hold out for data that never comes.
         for _ in 0..self.context.starved.len() {
             let Some(id) = self.context.starved.pop_front() else {
@@ -301,17 +357,37 @@ impl<K: Kernel> Reactor<K> {
         }
     }
 
+    fn feed_starved_datagrams(&mut self) {
+        let Some(receivers) = self.context.receivers.as_mut().filter(|receivers| receivers.returned) else {
+            return;
+        };
+        receivers.returned = false;
+        self.context.kernel.publish(BufferGroup::Datagrams);
+        for id in std::mem::take(&mut receivers.starved) {
+            if let Some((datagram, common, context)) = self.datagram(id) {
+                datagram.feed(common, context);
+            }
+        }
+    }
+
     fn send_listed(&mut self, memory: &mut impl Memory) {
         let mut listed = std::mem::take(&mut self.context.unsent);
         let mut done = 0;
         for &id in &listed {
             // One that is closing sends as well: what was written before the close.
-            if let Some(Handle { common, resource: Resource::Stream(stream) }) = self.handles.get_mut(id) {
-                if !stream.send(common, &mut self.context, memory) {
-                    break;
+            let room = match self.handles.get_mut(id) {
+                Some(Handle { common, resource: Resource::Stream(stream) }) => {
+                    stream.send(common, &mut self.context, memory)
                 }
-                self.proceed_with_close(id);
+                Some(Handle { common, resource: Resource::Datagram(datagram) }) => {
+                    datagram.send(common, &mut self.context, memory)
+                }
+                _ => true,
+            };
+            if !room {
+                break;
             }
+            self.proceed_with_close(id);
             done += 1;
         }
         listed.drain(..done);
@@ -352,6 +428,11 @@ impl<K: Kernel> Reactor<K> {
             (Resource::Stream(stream), OperationKind::Send) => stream.sent(common, context, completion.result, offered),
             (Resource::Stream(stream), OperationKind::PollWritable) => stream.writable(common, context),
             (Resource::Stream(stream), OperationKind::Connect) => stream.connected(common, context, completion.result),
+            (Resource::Datagram(datagram), OperationKind::Receive) => datagram.received(common, context, completion),
+            (Resource::Datagram(datagram), OperationKind::Send) => {
+                datagram.sent(common, context, completion.result, offered);
+            }
+            (Resource::Datagram(datagram), OperationKind::PollWritable) => datagram.writable(common, context),
             (Resource::Listener(listener), OperationKind::Accept) => {
                 accepted = listener.accepted(common, context, completion);
             }
@@ -417,17 +498,22 @@ impl<K: Kernel> Reactor<K> {
 
     fn discard_events(&mut self) {
         while let Some(event) = self.next_event() {
-            if let Event::Received { slice, .. } = event {
-                self.give_back(slice.buffer);
+            match event {
+                Event::Received { slice, .. } => self.give_back(slice.buffer),
+                Event::Datagram { received, .. } => self.give_datagram_back(received.slice.buffer),
+                _ => {}
             }
         }
     }
 
     /// Ends the reactor without freeing what the kernel might still touch: for when [`shut_down`](Self::shut_down) gave up.
     pub fn abandon(self) {
-        let Context { kernel, operations, pool, .. } = self.context;
+        let Context { kernel, operations, pool, receivers, .. } = self.context;
         drop(kernel);
         std::mem::forget(operations);
         pool.leak();
+        if let Some(receivers) = receivers {
+            receivers.pool.leak();
+        }
     }
 }

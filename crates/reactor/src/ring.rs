@@ -1,6 +1,6 @@
-//! The real kernel: an io_uring with a ring of provided buffers. The only file that lays out SQEs.
+//! The real kernel: an io_uring with its rings of provided buffers. The only file that lays out SQEs.
 //!
-//! NOTE on what is shared. The submission and completion queues are the `io-uring` crate's. The buffer ring is ours:
+//! NOTE on what is shared. The submission and completion queues are the `io-uring` crate's. The buffer rings are ours:
 //! - its **entries** are written by us, at positions from the tail we last published up to the tail we will publish, and read by
 //!   the kernel only between its own head and the published tail;
 //! - its **tail** is written by us with release order in [`Kernel::publish`] and read by the kernel.
@@ -16,25 +16,65 @@ use io_uring::{IoUring, opcode, squeue};
 
 use crate::config::{self, Config};
 use crate::error::{Errno, Error};
-use crate::kernel::{Completion, Kernel, Request, Wait};
+use crate::kernel::{BufferGroup, Completion, Kernel, Request, Wait};
 use crate::memory::Mapping;
 use crate::operation::IGNORED;
 
-/// The one buffer group of a ring.
-const BUFFER_GROUP: u16 = 0;
 /// `IORING_ENTER_GETEVENTS`.
 const ENTER_GETEVENTS: u32 = 1;
 /// `IOU_PBUF_RING_INC`: a buffer is consumed bit by bit.
 const PBUF_RING_INC: u16 = 2;
 
-/// An io_uring, its eventfd and its ring of provided buffers.
+/// An io_uring, its eventfd and its rings of provided buffers.
 pub struct Ring {
     // Dropped first: closing the ring ends the kernel's use of the memory below.
     ring: IoUring,
     eventfd: OwnedFd,
+    bytes: BufferRing,
+    datagrams: Option<BufferRing>,
+}
+
+/// A ring of provided buffers.
+struct BufferRing {
     entries: Mapping,
     mask: u16,
     tail: u16,
+}
+
+impl BufferRing {
+    /// Registers a ring of `count` entries, a power of two, under the number of the group.
+    ///
+    /// # Safety
+    /// The result must outlive the io_uring.
+    unsafe fn register(ring: &IoUring, group: BufferGroup, count: u16, flags: u16) -> Result<Self, Errno> {
+        let entries = Mapping::new(usize::from(count) * size_of::<BufRingEntry>())?;
+        // SAFETY: the mapping is page-aligned, holds `count` entries and, as the caller promises, outlives the ring.
+        unsafe {
+            ring.submitter().register_buf_ring_with_flags(entries.start().as_ptr() as u64, count, group as u16, flags)
+        }
+        .map_err(Errno::from)?;
+        Ok(Self { entries, mask: count - 1, tail: 0 })
+    }
+
+    fn provide(&mut self, address: *mut u8, length: u32, buffer: u16) {
+        let position = usize::from(self.tail & self.mask);
+        self.tail = self.tail.wrapping_add(1);
+        // SAFETY: the position is below the number of entries in the mapping. The kernel does not read it before the tail is published,
+        // nor has it left anything unread there: a buffer is handed over only when it holds it no longer, and there are no more
+        // buffers than entries.
+        let entry = unsafe { &mut *self.entries.start().as_ptr().cast::<BufRingEntry>().add(position) };
+        entry.set_addr(address as u64);
+        entry.set_len(length);
+        entry.set_bid(buffer);
+    }
+
+    fn publish(&self) {
+        // SAFETY: the first entry exists; its address, page-aligned, is where the kernel has the ring's tail.
+        let tail =
+            unsafe { BufRingEntry::tail(self.entries.start().as_ptr().cast::<BufRingEntry>()) }.cast::<AtomicU16>();
+        // SAFETY: the tail is a 16-bit field of the mapping, aligned to two bytes, and shared with the kernel alone, which only reads it.
+        unsafe { (*tail).store(self.tail, Ordering::Release) };
+    }
 }
 
 impl Ring {
@@ -55,15 +95,11 @@ impl Ring {
         let eventfd = unsafe { OwnedFd::from_raw_fd(fd) };
         ring.submitter().register_eventfd(eventfd.as_raw_fd()).map_err(failed("io_uring_register"))?;
         let count = config.recv_buffers.next_power_of_two();
-        let entries = Mapping::new(usize::from(count) * size_of::<BufRingEntry>())
-            .map_err(|errno| Error::Os { syscall: "mmap", errno })?;
         let flags = if incremental { PBUF_RING_INC } else { 0 };
-        // SAFETY: the mapping is page-aligned, holds `count` entries and outlives the ring: fields are dropped in order.
-        unsafe {
-            ring.submitter().register_buf_ring_with_flags(entries.start().as_ptr() as u64, count, BUFFER_GROUP, flags)
-        }
-        .map_err(failed("io_uring_register"))?;
-        Ok(Self { ring, eventfd, entries, mask: count - 1, tail: 0 })
+        // SAFETY: it outlives the io_uring: fields are dropped in order.
+        let bytes = unsafe { BufferRing::register(&ring, BufferGroup::Bytes, count, flags) }
+            .map_err(|errno| Error::Os { syscall: "io_uring_register", errno })?;
+        Ok(Self { ring, eventfd, bytes, datagrams: None })
     }
 
     /// Readable when something is ready that the reactor has not yet been told of.
@@ -114,13 +150,21 @@ impl Ring {
         match *request {
             Request::Accept { fd } => opcode::AcceptMulti::new(Fd(fd)).flags(libc::SOCK_CLOEXEC).build(),
             Request::Connect { fd, address, length } => opcode::Connect::new(Fd(fd), address, length).build(),
-            Request::Receive { fd } => opcode::RecvMulti::new(Fd(fd), BUFFER_GROUP).build(),
+            Request::Receive { fd } => opcode::RecvMulti::new(Fd(fd), BufferGroup::Bytes as u16).build(),
+            Request::ReceiveDatagrams { fd, message } => {
+                opcode::RecvMsgMulti::new(Fd(fd), message, BufferGroup::Datagrams as u16).build()
+            }
             Request::Send { fd, data, length } => {
                 opcode::Send::new(Fd(fd), data, length).flags(libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL).build()
             }
             Request::SendMessage { fd, message } => {
                 #[allow(clippy::cast_sign_loss, reason = "flag bits")]
                 let flags = (libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) as u32;
+                opcode::SendMsg::new(Fd(fd), message).flags(flags).build()
+            }
+            Request::SendDatagram { fd, message, flags } => {
+                #[allow(clippy::cast_sign_loss, reason = "flag bits")]
+                let flags = (flags | libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) as u32;
                 opcode::SendMsg::new(Fd(fd), message).flags(flags).build()
             }
             Request::PollWritable { fd } => {
@@ -198,23 +242,28 @@ impl Kernel for Ring {
         !completion.is_empty() || submission.taskrun() || submission.cq_overflow()
     }
 
-    fn provide(&mut self, address: *mut u8, length: u32, buffer: u16) {
-        let position = usize::from(self.tail & self.mask);
-        self.tail = self.tail.wrapping_add(1);
-        // SAFETY: the position is below the number of entries in the mapping. The kernel does not read it before the tail is published,
-        // nor has it left anything unread there: a buffer is handed over only when it holds it no longer, and there are no more
-        // buffers than entries.
-        let entry = unsafe { &mut *self.entries.start().as_ptr().cast::<BufRingEntry>().add(position) };
-        entry.set_addr(address as u64);
-        entry.set_len(length);
-        entry.set_bid(buffer);
+    fn register(&mut self, group: BufferGroup, count: u16) -> Result<(), Errno> {
+        if group == BufferGroup::Bytes || self.datagrams.is_some() {
+            return Err(Errno::EEXIST);
+        }
+        // SAFETY: as in `new`.
+        self.datagrams = Some(unsafe { BufferRing::register(&self.ring, group, count, 0)? });
+        Ok(())
     }
 
-    fn publish(&mut self) {
-        // SAFETY: the first entry exists; its address, page-aligned, is where the kernel has the ring's tail.
-        let tail =
-            unsafe { BufRingEntry::tail(self.entries.start().as_ptr().cast::<BufRingEntry>()) }.cast::<AtomicU16>();
-        // SAFETY: the tail is a 16-bit field of the mapping, aligned to two bytes, and shared with the kernel alone, which only reads it.
-        unsafe { (*tail).store(self.tail, Ordering::Release) };
+    fn provide(&mut self, group: BufferGroup, address: *mut u8, length: u32, buffer: u16) {
+        match (group, &mut self.datagrams) {
+            (BufferGroup::Bytes, _) => self.bytes.provide(address, length, buffer),
+            (BufferGroup::Datagrams, Some(ring)) => ring.provide(address, length, buffer),
+            (BufferGroup::Datagrams, None) => debug_assert!(false, "buffers are provided to a ring that is there"),
+        }
+    }
+
+    fn publish(&mut self, group: BufferGroup) {
+        match (group, &self.datagrams) {
+            (BufferGroup::Bytes, _) => self.bytes.publish(),
+            (BufferGroup::Datagrams, Some(ring)) => ring.publish(),
+            (BufferGroup::Datagrams, None) => {}
+        }
     }
 }

@@ -19,7 +19,7 @@ use crate::context::Context;
 use crate::error::Errno;
 use crate::event::Event;
 use crate::handle::Common;
-use crate::kernel::{Completion, Kernel, Request};
+use crate::kernel::{BufferGroup, Completion, Kernel, Request};
 use crate::memory::{Memory, Source};
 use crate::operation::{OperationId, OperationKind, Owned};
 use crate::socket;
@@ -133,7 +133,7 @@ impl Stream {
             Some(slice) if slice.length > 0 && !common.closing => {
                 context.events.push_back(Event::Received { handle: common.id, slice });
             }
-            Some(slice) => context.give_back(slice.buffer),
+            Some(slice) => context.give_back(BufferGroup::Bytes, slice.buffer),
             None => {}
         }
         if completion.more() {

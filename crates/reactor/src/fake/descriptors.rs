@@ -96,6 +96,8 @@ impl Descriptors {
             | Request::Receive { fd }
             | Request::Send { fd, .. }
             | Request::SendMessage { fd, .. }
+            | Request::ReceiveDatagrams { fd, .. }
+            | Request::SendDatagram { fd, .. }
             | Request::PollWritable { fd } => (fd, false),
             Request::Close { fd, .. } => (fd, true),
             Request::Cancel { .. } | Request::Timeout { .. } | Request::File { .. } => return,

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use crate::buffer_pool::{BufferPool, Slice};
 use crate::fake::{Fake, Temper};
-use crate::kernel::Kernel;
+use crate::kernel::{BufferGroup, Kernel};
 
 #[derive(Clone, Debug)]
 enum Action {
@@ -61,7 +61,7 @@ proptest! {
                     let held = world.borrow().buffers.held();
                     let went_back = pool.give_back(slice.buffer, &mut kernel);
                     prop_assert_eq!(world.borrow().buffers.held(), held + usize::from(went_back));
-                    kernel.publish();
+                    kernel.publish(BufferGroup::Bytes);
                 }
                 Action::Nonsense(buffer) if lent.iter().all(|slice| slice.buffer != buffer) => {
                     prop_assert!(!pool.give_back(buffer, &mut kernel));

@@ -6,6 +6,7 @@
 mod accepting;
 mod closing;
 mod counterparts;
+mod datagrams;
 mod echo;
 mod files;
 mod limits;

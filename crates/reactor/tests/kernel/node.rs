@@ -249,6 +249,7 @@ impl Node {
                 self.open_book(listener).accept_failed = Some(status);
             }
             Event::Opened { .. } | Event::FileDone { .. } => unreachable!("no files here"),
+            Event::Datagram { .. } | Event::ReceiveFailed { .. } | Event::Sent { .. } => unreachable!("streams alone"),
             Event::Closed { handle } => {
                 let book = self.open_book(handle);
                 assert!(book.regions.is_empty(), "closed with a write unsettled");

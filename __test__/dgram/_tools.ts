@@ -1,0 +1,42 @@
+/** What the specs of this folder share. */
+import { once } from 'node:events';
+import type { ExecutionContext } from 'ava';
+import dgram, { type DgramOptions, type Socket } from 'iouring-transport/dgram';
+import { support } from 'iouring-transport';
+
+/** A socket that is bound on loopback and closed with the test. */
+export async function bound(t: ExecutionContext, options: DgramOptions = { type: 'udp4' }): Promise<Socket> {
+  const socket = open(t, options);
+  socket.bind(0, options.type === 'udp6' ? '::1' : '127.0.0.1');
+  await once(socket, 'listening');
+  return socket;
+}
+
+/** A socket that is closed with the test. */
+export function open(t: ExecutionContext, options: DgramOptions): Socket {
+  const socket = dgram.createSocket(options);
+  t.teardown(() => {
+    try {
+      socket.close();
+    } catch {
+      // The test has closed it.
+    }
+  });
+  return socket;
+}
+
+/** Sends and waits for it. */
+export function send(socket: Socket, data: string | Uint8Array, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    socket.send(data, port, '127.0.0.1', (error, bytes) => (error ? reject(error) : resolve(bytes)));
+  });
+}
+
+/** Whether the additions are there: not over core. */
+export const onRing = support().backend === 'uring';
+
+/** Waits until something holds, for two seconds. */
+export async function until(holds: () => boolean): Promise<boolean> {
+  for (let attempt = 0; attempt < 200 && !holds(); attempt++) await new Promise((resolve) => setTimeout(resolve, 10));
+  return holds();
+}

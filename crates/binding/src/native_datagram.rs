@@ -1,0 +1,129 @@
+//! What TypeScript calls for datagram sockets alone: see [`crate::native_reactor`].
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use iouring_reactor::address::{SocketAddress, interface_index};
+use iouring_reactor::multicast::{self, Change, Interface};
+use iouring_reactor::socket::{self, Type};
+use iouring_reactor::{Errno, HandleId};
+use napi::bindgen_prelude::{Uint8Array, Unknown};
+use napi_derive::napi;
+
+use crate::native_reactor::{Domain, Endpoint, NativeReactor, address, domain_of, endpoint, status};
+
+/// An interface by name or index, by an IPv4 address that it has, or, as an empty text, none in particular.
+fn interface(text: &str) -> Result<Interface, Errno> {
+    if text.is_empty() {
+        return Ok(Interface::Any);
+    }
+    match text.parse::<Ipv4Addr>() {
+        Ok(Ipv4Addr::UNSPECIFIED) => Ok(Interface::Any),
+        Ok(address) => Ok(Interface::Address(address)),
+        Err(_) => interface_index(text).map(Interface::Index),
+    }
+}
+
+#[napi]
+impl NativeReactor {
+    /// The receive buffers of datagram sockets, once there has been one.
+    #[napi(getter, ts_return_type = "ArrayBuffer")]
+    pub fn datagram_pool(&self) -> napi::Result<Unknown<'static>> {
+        let memory = self
+            .instance
+            .with(|reactor| reactor.datagram_pool().map(|pool| Arc::clone(pool.memory())))
+            .flatten()
+            .ok_or_else(|| napi::Error::from_reason("no datagram socket has been opened"))?;
+        self.exposed(&memory)
+    }
+
+    /// Opens a datagram socket: a handle.
+    #[napi]
+    pub fn open_datagram(&self, domain: Domain) -> i32 {
+        let domain = domain_of(domain);
+        match socket::open(domain, Type::Datagram) {
+            Ok(descriptor) => self.add_datagram(descriptor, domain == socket::Domain::Unix),
+            Err(errno) => errno.negated(),
+        }
+    }
+
+    /// Takes over an open datagram socket: a handle. The descriptor belongs to the reactor from then on.
+    #[napi]
+    pub fn adopt_datagram(&self, fd: i32) -> i32 {
+        match socket::describe(fd) {
+            Ok(description) if description.kind == Type::Datagram => {}
+            Ok(_) => return -libc::EINVAL,
+            Err(errno) => return errno.negated(),
+        }
+        // SAFETY: JavaScript gives the descriptor away, as with core's `socket.bind({ fd })`.
+        match unsafe { socket::adopt(fd) } {
+            Ok((descriptor, description)) => self.add_datagram(descriptor, description.domain == socket::Domain::Unix),
+            Err(errno) => errno.negated(),
+        }
+    }
+
+    fn add_datagram(&self, descriptor: std::os::fd::OwnedFd, unix: bool) -> i32 {
+        match self.instance.with(|reactor| reactor.add_datagram(descriptor, unix)) {
+            Some(Ok(handle)) => HandleId::raw(handle),
+            Some(Err(errno)) => errno.negated(),
+            None => -libc::EBADF,
+        }
+    }
+
+    /// Connects a datagram socket, at once. With an empty text it is connected no longer.
+    #[napi]
+    pub fn connect_datagram(&self, handle: i32, text: String, port: i32) -> i32 {
+        self.instance.with(|reactor| self.instance.take_commands(reactor));
+        status(Some(self.descriptor(handle).and_then(|fd| {
+            let peer = if text.is_empty() { SocketAddress::unspecified() } else { address(&text, port)? };
+            socket::connect_datagram(fd, &peer)
+        })))
+    }
+
+    /// The `sockaddr` of an address, to be sent to: as bytes, or a negative errno.
+    #[napi]
+    pub fn socket_address(&self, text: String, port: i32) -> napi::Either<Uint8Array, i32> {
+        match address(&text, port) {
+            Ok(address) => napi::Either::A(Uint8Array::new(address.bytes().to_vec())),
+            Err(errno) => napi::Either::B(errno.negated()),
+        }
+    }
+
+    /// The address that a `sockaddr` stands for.
+    #[napi]
+    pub fn describe_address(&self, bytes: &[u8]) -> napi::Either<Endpoint, i32> {
+        let length = u32::try_from(bytes.len()).unwrap_or(0);
+        // SAFETY: the slice is as long as said.
+        endpoint(Ok(unsafe { SocketAddress::from_raw(bytes.as_ptr(), length) }))
+    }
+
+    /// Joins or leaves a multicast group, for what one source sends to it where there is a source.
+    #[napi]
+    pub fn membership(&self, handle: i32, join: bool, group: String, source: String, interface: String) -> i32 {
+        let change = if join { Change::Join } else { Change::Leave };
+        status(Some(self.descriptor(handle).and_then(|fd| {
+            let group = SocketAddress::ip(&group, 0)?;
+            let interface = self::interface(&interface)?;
+            if source.is_empty() {
+                multicast::change_membership(fd, change, &group, interface)
+            } else {
+                multicast::change_source_membership(fd, change, &group, &SocketAddress::ip(&source, 0)?, interface)
+            }
+        })))
+    }
+
+    /// The interface that multicast leaves by, of an IPv4 socket: by an address that it has.
+    #[napi]
+    pub fn multicast_interface(&self, handle: i32, address: String) -> i32 {
+        status(Some(self.descriptor(handle).and_then(|fd| {
+            let address = address.parse().map_err(|_| Errno::EINVAL)?;
+            multicast::set_outgoing_interface(fd, address)
+        })))
+    }
+
+    /// The index of an interface, by its name or as it is.
+    #[napi]
+    pub fn interface_index(&self, name: String) -> i32 {
+        interface_index(&name).map_or_else(Errno::negated, |index| i32::try_from(index).unwrap_or(-libc::EINVAL))
+    }
+}

@@ -1,0 +1,473 @@
+//! Datagram sockets: UDP and UNIX.
+//!
+//! **Receiving.** One multishot `recvmsg` per socket that wants to receive. Each completion fills a buffer of
+//! [`BufferGroup::Datagrams`], which is large enough for any datagram, and so never consumed bit by bit; pages of it that nothing was
+//! written to cost nothing. In the buffer lie a header of the kernel's, the sender's name, control data and the payload, see
+//! [`Received`]. A datagram of no bytes ends a multishot, as do errors and the kernel's whim: a missing `F_MORE` re-arms it; an empty
+//! buffer ring does so when a buffer comes back. Meanwhile the socket's own queue takes what arrives, and drops what does not fit.
+//!
+//! **Sending.** Datagrams queue up here and go out as `sendmsg` with `MSG_DONTWAIT`: done or refused while the kernel takes the request, so
+//! that many can be in flight in order and none of JavaScript's memory is held. Where a socket's buffer is full the queue waits for
+//! `POLLOUT`; of datagrams that were handed over together, later ones may then overtake those refused. UNIX sockets promise order, and send
+//! one at a time. To a UNIX peer that is only named per datagram nothing waits (`POLLOUT` knows nothing of its queue): a full queue is
+//! reported with `EAGAIN`.
+//!
+//! **Closing.** What was sent before is offered to the kernel once; what does not fit is given up and reported with `ECANCELED`.
+
+use std::collections::VecDeque;
+
+use io_uring::types::RecvMsgOut;
+
+use crate::buffer_pool::{BufferPool, Slice};
+use crate::context::Context;
+use crate::control;
+use crate::error::Errno;
+use crate::event::Event;
+use crate::handle::{Common, HandleId};
+use crate::kernel::{BufferGroup, Completion, Kernel, Request};
+use crate::memory::{Memory, Source};
+use crate::operation::{DatagramMessage, OperationId, OperationKind, Owned};
+
+/// Receive buffers that the datagram sockets of a reactor share: a power of two. They are mapped with the first such socket.
+pub const BUFFERS: u16 = 256;
+
+/// Room for the largest payload that there can be.
+const PAYLOAD: usize = 65535;
+
+/// The kernel's header in front of a received datagram: `struct io_uring_recvmsg_out`.
+const HEADER: usize = 16;
+
+/// Room for the sender's name where it is an IP address.
+pub const INTERNET_NAME: usize = 32;
+
+/// Room for the sender's name where it is a path.
+pub const UNIX_NAME: usize = 112;
+
+/// Room for control data where it is asked for: enough for all that [`control`] knows, at once.
+pub const CONTROL: usize = 256;
+
+/// Size of a buffer, a multiple of the cache line's.
+const BUFFER_SIZE: usize = (HEADER + UNIX_NAME + CONTROL + PAYLOAD).next_multiple_of(64);
+
+/// Datagrams of one socket that are handed over before another gets its turn.
+const WINDOW: usize = 256;
+
+/// Where the parts of a received datagram lie in its buffer. All of it is inside `slice`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// The payload.
+    pub slice: Slice,
+    /// Where the sender's name begins, counted from the start of the pool.
+    pub name: u32,
+    /// Bytes of the name; 0 where the sender has none.
+    pub name_length: u8,
+    /// Bytes of control data, which end where the payload begins less what is left of their room.
+    pub control_length: u16,
+    /// The datagram was longer than the buffer.
+    pub truncated: bool,
+    /// There was more control data than room.
+    pub control_truncated: bool,
+}
+
+/// The buffers that datagrams are received into, and who waits for one.
+pub(crate) struct Receivers {
+    pub(crate) pool: BufferPool,
+    pub(crate) starved: VecDeque<HandleId>,
+    /// The kernel has got buffers back since the starved were last fed.
+    pub(crate) returned: bool,
+}
+
+impl Receivers {
+    /// Maps the buffers and hands them to the kernel.
+    pub(crate) fn new(kernel: &mut impl Kernel) -> Result<Self, Errno> {
+        let size = u32::try_from(BUFFER_SIZE).expect("a buffer is small");
+        let mut pool = BufferPool::of_group(BufferGroup::Datagrams, BUFFERS, size)?;
+        kernel.register(BufferGroup::Datagrams, BUFFERS)?;
+        pool.provide_all(kernel);
+        Ok(Self { pool, starved: VecDeque::new(), returned: false })
+    }
+}
+
+/// A datagram to be sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Outgoing {
+    /// The payload.
+    pub source: Source,
+    /// Where to: a `sockaddr`. `None` for the socket's peer.
+    pub destination: Option<Source>,
+    /// `MSG_*` flags of this datagram.
+    pub flags: i32,
+    /// Let the kernel (or the network device) cut the payload into datagrams of this size; 0: it is one.
+    pub segment: u16,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Queued,
+    InFlight,
+    Done(i32),
+}
+
+#[derive(Default, PartialEq, Eq)]
+enum Receiving {
+    #[default]
+    Idle,
+    Armed(OperationId),
+    /// A cancel is on its way.
+    Stopping,
+    /// There was no buffer.
+    Starved,
+    /// The socket is beyond use.
+    Ended,
+}
+
+/// A datagram socket.
+pub struct Datagram {
+    unix: bool,
+    wants_to_receive: bool,
+    receiving: Receiving,
+    /// Room for control data, from the next arming on.
+    control: usize,
+    /// Room for control data in what is armed.
+    armed_control: usize,
+    /// In the order of sending, with what has become of each.
+    queue: VecDeque<(Outgoing, State)>,
+    /// Number of the first in the queue, counted over the life of the socket.
+    first: usize,
+    /// Number of the first that is not in flight or done.
+    next: usize,
+    in_flight: usize,
+    listed: bool,
+    /// Waiting for room in the socket's buffer.
+    waiting: bool,
+}
+
+impl Datagram {
+    /// `unix` tells an `AF_UNIX` socket.
+    pub(crate) fn new(unix: bool) -> Self {
+        Self {
+            unix,
+            wants_to_receive: false,
+            receiving: Receiving::Idle,
+            control: 0,
+            armed_control: 0,
+            queue: VecDeque::new(),
+            first: 0,
+            next: 0,
+            in_flight: 0,
+            listed: false,
+            waiting: false,
+        }
+    }
+
+    fn name_room(&self) -> usize {
+        if self.unix { UNIX_NAME } else { INTERNET_NAME }
+    }
+
+    /// Lets datagrams come.
+    pub(crate) fn receive_start<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>) {
+        self.wants_to_receive = true;
+        self.arm(common, context);
+    }
+
+    /// Lets no more come. What is already on its way is still delivered.
+    pub(crate) fn receive_stop<K: Kernel>(&mut self, context: &mut Context<K>) {
+        self.wants_to_receive = false;
+        self.disarm(context);
+    }
+
+    /// Gives control data room or takes it away.
+    pub(crate) fn set_control<K: Kernel>(&mut self, context: &mut Context<K>, wanted: bool) {
+        self.control = if wanted { CONTROL } else { 0 };
+        if self.control != self.armed_control {
+            self.disarm(context);
+        }
+    }
+
+    fn disarm<K: Kernel>(&mut self, context: &mut Context<K>) {
+        match self.receiving {
+            Receiving::Armed(operation) => {
+                self.receiving = Receiving::Stopping;
+                context.cancel(operation);
+            }
+            Receiving::Starved if !self.wants_to_receive => self.receiving = Receiving::Idle,
+            _ => {}
+        }
+    }
+
+    fn arm<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>) {
+        if !self.wants_to_receive || common.closing || self.receiving != Receiving::Idle {
+            return;
+        }
+        let mut message = context.datagram_message();
+        #[allow(clippy::cast_possible_truncation, reason = "small constants")]
+        {
+            message.header.msg_namelen = self.name_room() as _;
+            message.header.msg_controllen = self.control as _;
+        }
+        self.armed_control = self.control;
+        let request = Request::ReceiveDatagrams { fd: common.fd(), message: &raw const message.header };
+        let id = context.start(common, OperationKind::Receive, Owned::Datagram(message), &request);
+        self.receiving = Receiving::Armed(id);
+    }
+
+    /// A buffer has come back.
+    pub(crate) fn feed<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>) {
+        if self.receiving == Receiving::Starved {
+            self.receiving = Receiving::Idle;
+            self.arm(common, context);
+        }
+    }
+
+    /// A completion of the receive.
+    pub(crate) fn received<K: Kernel>(
+        &mut self,
+        common: &mut Common,
+        context: &mut Context<K>,
+        completion: &Completion,
+    ) {
+        let receivers = context.receivers.as_mut();
+        if let (Some(buffer), Some(receivers)) = (completion.buffer(), receivers) {
+            let length = u32::try_from(completion.result).unwrap_or(0);
+            if let Some(slice) = receivers.pool.take(buffer, length, false) {
+                match self.parse(&receivers.pool, slice) {
+                    Some(received) if !common.closing => {
+                        context.events.push_back(Event::Datagram { handle: common.id, received });
+                    }
+                    _ => context.give_back(BufferGroup::Datagrams, buffer),
+                }
+            }
+        }
+        if completion.more() {
+            return;
+        }
+        self.receiving = Receiving::Idle;
+        match -completion.result {
+            _ if common.closing => {}
+            libc::ENOBUFS => {
+                if self.wants_to_receive
+                    && let Some(receivers) = &mut context.receivers
+                {
+                    self.receiving = Receiving::Starved;
+                    receivers.starved.push_back(common.id);
+                }
+            }
+            ..=0 | libc::ECANCELED | libc::EINTR | libc::EAGAIN => self.arm(common, context),
+            errno => {
+                context.events.push_back(Event::ReceiveFailed { handle: common.id, status: -errno });
+                // Any other is an error of the network's, which was reported here once and has left the socket as it was.
+                if matches!(errno, libc::EBADF | libc::ENOTSOCK | libc::EINVAL | libc::EFAULT | libc::EOPNOTSUPP) {
+                    self.receiving = Receiving::Ended;
+                } else {
+                    self.arm(common, context);
+                }
+            }
+        }
+    }
+
+    /// Finds the parts of a datagram. Every length is held against what the kernel has really written: a header may tell of a payload longer
+    /// than the buffer (`MSG_TRUNC`). `None` where there is not even a whole header.
+    ///
+    /// Descriptors that a peer has sent along are closed: nobody has asked for any.
+    fn parse(&self, pool: &BufferPool, slice: Slice) -> Option<Received> {
+        let bytes = pool.bytes(&slice);
+        let mut room = DatagramMessage::empty_header();
+        #[allow(clippy::cast_possible_truncation, reason = "small constants")]
+        {
+            room.msg_namelen = self.name_room() as _;
+            room.msg_controllen = self.armed_control as _;
+        }
+        let message = RecvMsgOut::parse(bytes, &room).ok()?;
+        control::close_descriptors(message.control_data());
+        let front = u32::try_from(HEADER + self.name_room() + self.armed_control).ok()?;
+        Some(Received {
+            slice: Slice {
+                buffer: slice.buffer,
+                offset: slice.offset + front,
+                length: u32::try_from(message.payload_data().len()).ok()?,
+            },
+            name: slice.offset + u32::try_from(HEADER).ok()?,
+            name_length: u8::try_from(message.name_data().len()).ok()?,
+            control_length: u16::try_from(message.control_data().len()).ok()?,
+            truncated: message.is_payload_truncated(),
+            control_truncated: message.is_control_data_truncated(),
+        })
+    }
+
+    /// Queues a datagram for sending. [`Event::Sent`] follows.
+    pub(crate) fn queue<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, outgoing: Outgoing) {
+        self.queue.push_back((outgoing, State::Queued));
+        self.list(common, context);
+    }
+
+    fn list<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>) {
+        if !self.listed && !self.waiting {
+            self.listed = true;
+            context.unsent.push(common.id);
+        }
+    }
+
+    /// Whether something is with the kernel or about to be handed to it.
+    pub(crate) fn is_sending(&self) -> bool {
+        self.listed || self.in_flight > 0
+    }
+
+    fn window(&self) -> usize {
+        if self.unix { 1 } else { WINDOW }
+    }
+
+    /// Hands what is queued to the kernel. False when the submission queue has no room: the socket stays listed.
+    pub(crate) fn send<K: Kernel>(
+        &mut self,
+        common: &mut Common,
+        context: &mut Context<K>,
+        memory: &mut impl Memory,
+    ) -> bool {
+        self.listed = false;
+        if self.waiting {
+            return true;
+        }
+        while self.in_flight < self.window() {
+            let Some(&(outgoing, state)) = self.queue.get(self.next - self.first) else {
+                break;
+            };
+            if state == State::Queued {
+                match self.hand_over(common, context, memory, &outgoing) {
+                    Ok(true) => {
+                        self.queue[self.next - self.first].1 = State::InFlight;
+                        self.in_flight += 1;
+                    }
+                    Ok(false) => {
+                        self.listed = true;
+                        return false;
+                    }
+                    Err(errno) => self.queue[self.next - self.first].1 = State::Done(errno.negated()),
+                }
+            }
+            self.next += 1;
+        }
+        self.report(common, context);
+        true
+    }
+
+    fn hand_over<K: Kernel>(
+        &self,
+        common: &mut Common,
+        context: &mut Context<K>,
+        memory: &mut impl Memory,
+        outgoing: &Outgoing,
+    ) -> Result<bool, Errno> {
+        let payload = memory.resolve(&outgoing.source).ok_or(Errno::EFAULT)?;
+        let mut message = context.datagram_message();
+        if let Some(destination) = outgoing.destination {
+            let address = memory.resolve(&destination).ok_or(Errno::EFAULT)?;
+            let length = destination.length as usize;
+            // SAFETY: `resolve` vouches for so many bytes, and nobody writes to them while this runs.
+            message.set_name(unsafe { std::slice::from_raw_parts(address.as_ptr(), length) })?;
+        }
+        message.set_payload(payload.as_ptr(), outgoing.source.length as usize);
+        if outgoing.segment > 0 {
+            message.set_segment(outgoing.segment);
+        }
+        let request =
+            Request::SendDatagram { fd: common.fd(), message: &raw const message.header, flags: outgoing.flags };
+        Ok(context.start_send(common, self.next, Owned::Datagram(message), &request))
+    }
+
+    /// The send of the datagram with this number has come back.
+    pub(crate) fn sent<K: Kernel>(
+        &mut self,
+        common: &mut Common,
+        context: &mut Context<K>,
+        result: i32,
+        number: usize,
+    ) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        let Some((outgoing, state)) = number.checked_sub(self.first).and_then(|at| self.queue.get_mut(at)) else {
+            return; // Given up when the ring failed.
+        };
+        let waits = !self.unix || outgoing.destination.is_none();
+        match -result {
+            libc::EAGAIN if waits && outgoing.flags & libc::MSG_DONTWAIT == 0 => {
+                *state = State::Queued;
+                self.next = self.next.min(number);
+                if !self.waiting && !common.closing {
+                    self.waiting = true;
+                    let request = Request::PollWritable { fd: common.fd() };
+                    context.start(common, OperationKind::PollWritable, Owned::Nothing, &request);
+                }
+            }
+            libc::EINTR => {
+                *state = State::Queued;
+                self.next = self.next.min(number);
+                self.list(common, context);
+            }
+            _ => {
+                *state = State::Done(result.min(0));
+                self.report(common, context);
+                if self.next - self.first < self.queue.len() {
+                    self.list(common, context);
+                }
+            }
+        }
+    }
+
+    /// There is room, or the wait failed: the next send finds out which.
+    pub(crate) fn writable<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>) {
+        self.waiting = false;
+        if !common.closing && !self.queue.is_empty() {
+            self.list(common, context);
+        }
+    }
+
+    /// Reports in the order of sending.
+    fn report<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>) {
+        while let Some(&(_, State::Done(status))) = self.queue.front() {
+            self.queue.pop_front();
+            self.first += 1;
+            Self::tell(common, context, status);
+        }
+        self.next = self.next.max(self.first);
+    }
+
+    /// Successes in a row become one event.
+    fn tell<K: Kernel>(common: &Common, context: &mut Context<K>, status: i32) {
+        if let Some(Event::Sent { handle, status: 0, count }) = context.events.back_mut()
+            && *handle == common.id
+            && status == 0
+        {
+            *count += 1;
+        } else {
+            context.events.push_back(Event::Sent { handle: common.id, status, count: 1 });
+        }
+    }
+
+    /// The handle is being closed and nothing is with the kernel any more: gives up what is left.
+    pub(crate) fn give_up<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>) {
+        self.abort(common, context, -libc::ECANCELED);
+    }
+
+    /// The ring has failed: what is in flight will never complete, and what is wanted will not be done.
+    pub(crate) fn break_off<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, errno: Errno) {
+        self.abort(common, context, errno.negated());
+        (self.in_flight, self.listed, self.waiting) = (0, false, false);
+        if self.wants_to_receive && !common.closing && self.receiving != Receiving::Ended {
+            self.receiving = Receiving::Ended;
+            context.events.push_back(Event::ReceiveFailed { handle: common.id, status: errno.negated() });
+        }
+    }
+
+    fn abort<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, failure: i32) {
+        for (_, state) in std::mem::take(&mut self.queue) {
+            self.first += 1;
+            let status = if let State::Done(status) = state { status } else { failure };
+            Self::tell(common, context, status);
+        }
+        self.next = self.first;
+    }
+
+    /// The handle is being closed.
+    pub(crate) fn close(&mut self) {
+        self.wants_to_receive = false;
+    }
+}

@@ -1,0 +1,223 @@
+/**
+ * Binding: by address, path or descriptor; and what waits for it.
+ */
+import { lstatSync, unlinkSync } from 'node:fs';
+import { EventEmitter } from 'node:events';
+import dns from 'node:dns';
+import { isIP } from 'node:net';
+import process from 'node:process';
+import { fstatSync } from 'node:fs';
+import {
+  ERR_INVALID_FD_TYPE,
+  ERR_SOCKET_ALREADY_BOUND,
+  ERR_SOCKET_BUFFER_SIZE,
+  ERR_SOCKET_DGRAM_NOT_RUNNING,
+  endpointException,
+  errnoException,
+} from '../errors.ts';
+import { DatagramHandle, SocketOption } from '../reactor/index.ts';
+import { applyExtras } from './extras.ts';
+import { attach } from './receive.ts';
+import { Bound, kState, type DgramSocket, type State } from './state.ts';
+
+/** @throws {Error} `ERR_SOCKET_DGRAM_NOT_RUNNING` on a socket that was closed. */
+export function checkRunning(socket: DgramSocket): State {
+  const state = socket[kState];
+  if (state.closed) throw new ERR_SOCKET_DGRAM_NOT_RUNNING();
+  return state;
+}
+
+/** `([port][, address][, cb])`, `(options[, cb])`; for UNIX sockets a path in the place of the port. */
+export function bind(socket: DgramSocket, args: readonly unknown[]): void {
+  const state = checkRunning(socket);
+  if (state.bound !== Bound.No) throw new ERR_SOCKET_ALREADY_BOUND();
+  state.bound = Bound.Soon;
+  const callback = args.at(-1);
+  if (typeof callback === 'function') callWhenListening(socket, callback as () => void);
+
+  const [first, second] = args;
+  const options = typeof first === 'object' && first !== null ? (first as Record<string, any>) : undefined;
+  const fd: unknown = options?.['fd'];
+  if (typeof fd === 'number' && Number.isInteger(fd) && fd > 0) {
+    bindToDescriptor(socket, state, fd);
+    return;
+  }
+  if (state.kind === 'unix_dgram') {
+    const path: unknown = options === undefined ? first : options['path'];
+    process.nextTick(bindToPath, socket, typeof path === 'string' ? path : undefined);
+    return;
+  }
+  const port = Number(options === undefined ? (typeof first === 'function' ? 0 : first) : options['port']) || 0;
+  const given: unknown = options === undefined ? (typeof second === 'function' ? '' : second) : options['address'];
+  const address = (given as string) || (state.kind === 'udp4' ? '0.0.0.0' : '::');
+  lookUp(state, address, (error, ip) => {
+    if (state.closed) return;
+    if (error) {
+      state.bound = Bound.No;
+      socket.emit('error', error);
+      return;
+    }
+    bindToAddress(socket, state, ip, port);
+  });
+}
+
+function callWhenListening(socket: DgramSocket, callback: () => void): void {
+  const forget = (): void => {
+    socket.removeListener('error', forget);
+    socket.removeListener('listening', listening);
+  };
+  const listening = (): void => {
+    forget();
+    callback.call(socket);
+  };
+  socket.on('error', forget);
+  socket.on('listening', listening);
+}
+
+/** Finds the address of a host. The callback comes later, as `dns.lookup`'s does. */
+export function lookUp(state: State, host: string | undefined, callback: (error: Error | null, address: string) => void): void {
+  const family = state.kind === 'udp4' ? 4 : 6;
+  const name = host || (family === 4 ? '127.0.0.1' : '::1');
+  if (state.lookup !== undefined) state.lookup(name, family, callback);
+  else if (isIP(name) !== 0) process.nextTick(callback, null, name);
+  else dns.lookup(name, family, callback);
+}
+
+/** The address as it stands, where it needs no looking up; `undefined` otherwise. */
+export function literalAddress(state: State, host: string | undefined): string | undefined {
+  if (state.lookup !== undefined) return undefined;
+  if (!host) return state.kind === 'udp4' ? '127.0.0.1' : '::1';
+  return isIP(host) === 0 ? undefined : host;
+}
+
+/** Opens the handle where there is none yet: a negative errno where that fails. */
+export function openHandle(socket: DgramSocket, state: State): DatagramHandle | number {
+  if (state.handle !== null) return state.handle;
+  const handle = DatagramHandle.open(state.kind);
+  if (typeof handle === 'object') attach(socket, state, handle);
+  return handle;
+}
+
+function bindToAddress(socket: DgramSocket, state: State, ip: string, port: number): void {
+  const fresh = state.handle === null;
+  const handle = openHandle(socket, state);
+  let status = typeof handle === 'number' ? handle : 0;
+  if (typeof handle === 'object') {
+    if (state.reuseAddr) status = handle.setOption(SocketOption.ReuseAddress, 1);
+    if (status === 0 && state.reusePort) status = handle.setOption(SocketOption.ReusePort, 1);
+    if (status === 0 && state.ipv6Only && state.kind === 'udp6') status = handle.setOption(SocketOption.Ipv6Only, 1);
+    const family = state.kind === 'udp4' ? 4 : 6;
+    if (status === 0) status = handle.bind({ family, address: ip, port });
+  }
+  if (status === 0) {
+    startReceiving(socket, state);
+    return;
+  }
+  fail(socket, state, fresh, endpointException(status, 'bind', ip, port));
+}
+
+function fail(socket: DgramSocket, state: State, fresh: boolean, error: Error): void {
+  state.bound = Bound.No;
+  if (fresh && state.handle !== null) {
+    state.handle.close();
+    state.handle = null;
+  }
+  socket.emit('error', error);
+}
+
+function bindToPath(socket: DgramSocket, path: string | undefined): void {
+  const state = socket[kState];
+  if (state.closed) return;
+  const fresh = state.handle === null;
+  const handle = openHandle(socket, state);
+  const status = typeof handle === 'number' ? handle : path === undefined ? 0 : handle.bind({ path });
+  if (status < 0) {
+    fail(socket, state, fresh, endpointException(status, 'bind', path));
+    return;
+  }
+  if (path !== undefined && path !== '' && !path.startsWith('\0')) state.path = path;
+  startReceiving(socket, state);
+}
+
+function bindToDescriptor(socket: DgramSocket, state: State, fd: number): void {
+  const handle = DatagramHandle.adopt(fd, state.kind);
+  if (typeof handle === 'number') {
+    state.bound = Bound.No;
+    const type = describeDescriptor(fd);
+    if (type === 'UDP') throw errnoException(handle, 'open');
+    throw new ERR_INVALID_FD_TYPE(type);
+  }
+  attach(socket, state, handle);
+  startReceiving(socket, state);
+}
+
+function describeDescriptor(fd: number): string {
+  try {
+    const stats = fstatSync(fd);
+    if (stats.isSocket()) return 'TCP';
+    return stats.isFIFO() ? 'PIPE' : stats.isFile() ? 'FILE' : 'UNKNOWN';
+  } catch {
+    return 'UNKNOWN';
+  }
+}
+
+function startReceiving(socket: DgramSocket, state: State): void {
+  const handle = state.handle!;
+  applyExtras(state, handle);
+  handle.receiveStart();
+  state.receiving = true;
+  state.bound = Bound.Yes;
+  if (state.recvBufferSize) setBufferSize(state, SocketOption.RecvBuffer, state.recvBufferSize);
+  if (state.sendBufferSize) setBufferSize(state, SocketOption.SendBuffer, state.sendBufferSize);
+  socket.emit('listening');
+}
+
+/** @throws {Error} `ERR_SOCKET_BUFFER_SIZE` where the kernel will not have it. */
+export function setBufferSize(state: State, option: SocketOption, size: number): void {
+  const status = state.handle?.setOption(option, size) ?? -9;
+  if (status < 0) throw new ERR_SOCKET_BUFFER_SIZE(status, callName(option));
+}
+
+/** @throws {Error} `ERR_SOCKET_BUFFER_SIZE` on a socket that is not bound. */
+export function getBufferSize(state: State, option: SocketOption): number {
+  const size = state.handle?.getOption(option);
+  if (size === undefined) throw new ERR_SOCKET_BUFFER_SIZE(-9, callName(option));
+  return size;
+}
+
+function callName(option: SocketOption): string {
+  return option === SocketOption.RecvBuffer ? 'uv_recv_buffer_size' : 'uv_send_buffer_size';
+}
+
+/** Does something once the socket is bound. What waits is forgotten where binding fails. */
+export function whenBound(socket: DgramSocket, then: () => void): void {
+  const state = socket[kState];
+  if (state.queue !== undefined) {
+    state.queue.push(then);
+    return;
+  }
+  state.queue = [then];
+  const failed = (): void => {
+    socket.removeListener('listening', succeeded);
+    state.queue = undefined;
+  };
+  const succeeded = (): void => {
+    socket.removeListener(EventEmitter.errorMonitor, failed);
+    const queue = state.queue ?? [];
+    state.queue = undefined;
+    for (const waiting of queue) waiting();
+  };
+  socket.once(EventEmitter.errorMonitor as unknown as 'error', failed);
+  socket.once('listening', succeeded);
+}
+
+/** Removes the path that binding made, unless somebody else's socket is there by now. */
+export function removePath(state: State): void {
+  if (state.path === undefined) return;
+  try {
+    if (lstatSync(state.path).isSocket()) unlinkSync(state.path);
+  } catch {
+    // Gone already.
+  }
+  state.path = undefined;
+}

@@ -1,0 +1,89 @@
+/**
+ * Connecting and disconnecting.
+ */
+import process from 'node:process';
+import {
+  ERR_IP_BLOCKED,
+  ERR_SOCKET_DGRAM_IS_CONNECTED,
+  ERR_SOCKET_DGRAM_NOT_CONNECTED,
+  endpointException,
+  errnoException,
+} from '../errors.ts';
+import { validatePort, validateString } from '../validate.ts';
+import { checkRunning, lookUp, whenBound } from './bind.ts';
+import { Bound, Connected, type DgramSocket, type State } from './state.ts';
+
+type Callback = (error?: Error) => void;
+
+/** `(port[, address][, cb])`; on UNIX sockets `(path[, cb])`. */
+export function connect(socket: DgramSocket, args: readonly any[]): void {
+  const unix = socket.type === 'unix_dgram';
+  const port = unix ? 0 : validatePort(args[0], 'Port', false);
+  let [address, callback] = unix ? args : args.slice(1);
+  if (typeof address === 'function') [address, callback] = ['', address];
+  else if (address === undefined) address = '';
+  validateString(address, unix ? 'path' : 'address');
+  const state = checkRunning(socket);
+  if (state.connected !== Connected.No) throw new ERR_SOCKET_DGRAM_IS_CONNECTED();
+  state.connected = Connected.Soon;
+  const go = (): void => start(socket, state, address, port, typeof callback === 'function' ? callback : undefined);
+  if (state.bound === Bound.No) Reflect.apply(socket.bind, socket, [{ port: 0, exclusive: true }, null]);
+  if (state.bound === Bound.Yes) go();
+  else whenBound(socket, go);
+}
+
+function start(socket: DgramSocket, state: State, address: string, port: number, callback?: Callback): void {
+  if (state.closed) return;
+  if (callback) socket.once('connect', callback);
+  if (socket.type === 'unix_dgram') finish(socket, state, null, address, address, port, callback);
+  else lookUp(state, address, (error, ip) => finish(socket, state, error, ip, address, port, callback));
+}
+
+function finish(
+  socket: DgramSocket,
+  state: State,
+  failure: Error | null,
+  ip: string,
+  address: string,
+  port: number,
+  callback?: Callback,
+): void {
+  if (state.closed) return;
+  let error = failure;
+  if (error === null && state.sendBlockList?.check(ip, state.kind === 'udp6' ? 'ipv6' : 'ipv4')) {
+    error = new ERR_IP_BLOCKED(ip);
+  }
+  if (!error) {
+    const endpoint = state.kind === 'unix_dgram' ? { path: ip } : { family: state.kind === 'udp6' ? 6 : 4, address: ip, port };
+    const status = state.handle!.connect(endpoint as never);
+    if (status < 0) error = endpointException(status, 'connect', address, port);
+  }
+  if (!error) {
+    state.connected = Connected.Yes;
+    process.nextTick(() => socket.emit('connect'));
+    return;
+  }
+  const reason = error;
+  state.connected = Connected.No;
+  process.nextTick(() => {
+    if (callback) {
+      socket.removeListener('connect', callback);
+      callback(reason);
+    } else socket.emit('error', reason);
+  });
+}
+
+/** @throws {Error} `ERR_SOCKET_DGRAM_NOT_CONNECTED`. */
+export function disconnect(socket: DgramSocket): void {
+  const state = checkConnected(socket);
+  const status = state.handle!.connect(null);
+  if (status < 0) throw errnoException(status, 'connect');
+  state.connected = Connected.No;
+}
+
+/** @throws {Error} `ERR_SOCKET_DGRAM_NOT_CONNECTED`, or `ERR_SOCKET_DGRAM_NOT_RUNNING` on a socket that was closed. */
+export function checkConnected(socket: DgramSocket): State {
+  const state = checkRunning(socket);
+  if (state.connected !== Connected.Yes) throw new ERR_SOCKET_DGRAM_NOT_CONNECTED();
+  return state;
+}

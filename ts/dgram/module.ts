@@ -1,0 +1,15 @@
+/**
+ * The exports of `node:dgram`, over io_uring.
+ */
+import core from 'node:dgram';
+import { Socket } from './socket.ts';
+
+export { Socket } from './socket.ts';
+
+/** Makes a socket; it does nothing until it is told to bind or send. */
+export function createSocket(type: any, listener?: any): core.Socket {
+  return Reflect.construct(Socket, [type, listener]) as core.Socket;
+}
+
+/** Makes a handle of core's. Deprecated there, and of use to nobody else. */
+export const { _createSocketHandle } = core as unknown as { _createSocketHandle: unknown };

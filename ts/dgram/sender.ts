@@ -1,0 +1,35 @@
+/**
+ * Answering: `rinfo.reply(payload[, callback])`, without looking any address up.
+ */
+import { Buffer } from 'node:buffer';
+import { ERR_SOCKET_DGRAM_NOT_RUNNING, endpointException } from '../errors.ts';
+import type { Peer } from '../reactor/index.ts';
+import type { State } from './state.ts';
+
+export type Payload = string | ArrayBufferView;
+export type SendCallback = (error: Error | null, bytes?: number) => void;
+
+/** The sender of a datagram, to be answered. */
+export class Sender {
+  readonly reply: (payload: Payload, callback?: SendCallback) => void;
+
+  constructor(state: State, peer: Peer) {
+    this.reply = (payload, callback) => {
+      if (state.closed || state.handle === null) throw new ERR_SOCKET_DGRAM_NOT_RUNNING();
+      const report =
+        callback &&
+        ((result: number): void => {
+          if (result < 0) callback(endpointException(result, 'send', peer.address, peer.port));
+          else callback(null, result);
+        });
+      state.handle.reply(toBytes(payload), peer, report);
+    };
+  }
+}
+
+/** The bytes of a payload; shared with it where it has some. */
+export function toBytes(payload: Payload): Uint8Array {
+  if (typeof payload === 'string') return Buffer.from(payload);
+  if (payload instanceof Uint8Array) return payload;
+  return new Uint8Array(payload.buffer, payload.byteOffset, payload.byteLength);
+}

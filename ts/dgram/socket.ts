@@ -1,0 +1,358 @@
+/**
+ * `dgram.Socket`: events over a DatagramHandle. What it does when is core's; how, is told in the files it is put together from.
+ */
+import { AsyncResource } from 'node:async_hooks';
+import cluster from 'node:cluster';
+import core from 'node:dgram';
+import diagnostics from 'node:diagnostics_channel';
+import { EventEmitter, on } from 'node:events';
+import { BlockList } from 'node:net';
+import process from 'node:process';
+import { promisify } from 'node:util';
+import {
+  ERR_INVALID_ARG_TYPE,
+  ERR_MISSING_ARGS,
+  ERR_SOCKET_BAD_BUFFER_SIZE,
+  ERR_SOCKET_BAD_TYPE,
+  errnoException,
+} from '../errors.ts';
+import { standInFor } from '../net/lineage.ts';
+import { SocketOption, type DatagramHandle, type DatagramKind, type Endpoint } from '../reactor/index.ts';
+import { validateAbortSignal, validateFunction, validateInt32, validateNumber, validateString } from '../validate.ts';
+import { bind, checkRunning, getBufferSize, openHandle, removePath, setBufferSize } from './bind.ts';
+import { checkConnected, connect, disconnect } from './connect.ts';
+import { deprecatedAccessors } from './deprecated.ts';
+import { readExtras, sendMany, type OutgoingMessage, type SendManyOptions, type SendResult } from './extras.ts';
+import type { Message } from './receive.ts';
+import { send } from './send.ts';
+import { Bound, Connected, kState, type DgramSocket, type State } from './state.ts';
+
+const channel = diagnostics.channel('udp.socket');
+
+/** What an operation on a socket that is not bound answers: there is no descriptor. */
+const EBADF = -9;
+
+const Base = EventEmitter as unknown as new () => DgramSocket;
+
+/** The members. There is no `super` in here: see ts/net/socket.ts. */
+class SocketMembers extends Base {
+  override bind(...args: any[]): this {
+    bind(this, args);
+    return this;
+  }
+
+  override connect(...args: any[]): void {
+    connect(this, args);
+  }
+
+  override disconnect(): void {
+    disconnect(this);
+  }
+
+  override send(...args: any[]): void {
+    send(this, args);
+  }
+
+  sendto(buffer: any, offset: any, length: any, port: any, address: any, callback?: any): void {
+    validateNumber(offset, 'offset');
+    validateNumber(length, 'length');
+    validateNumber(port, 'port');
+    validateString(address, 'address');
+    Reflect.apply(this.send, this, [buffer, offset, length, port, address, callback]);
+  }
+
+  /** Sends many datagrams at once: one promise, with bytes sent or an error for each, in order. The socket must be bound. */
+  sendMany(messages: readonly OutgoingMessage[], options?: SendManyOptions): Promise<SendResult[]> {
+    return sendMany(checkRunning(this), messages, options);
+  }
+
+  /** What arrives, a turn's datagrams at a time. Ends when the socket is closed. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Message[], void, void> {
+    for await (const [batch] of on(this, 'messages', { close: ['close'] })) yield batch as Message[];
+  }
+
+  /** Whether the kernel cuts up what is sent (`gso`) and puts together what is received (`gro`). False before binding. */
+  get offload(): { gso: boolean; gro: boolean } {
+    const { gso, gro } = this[kState];
+    return { gso, gro };
+  }
+
+  override close(callback?: () => void): this {
+    const state = this[kState];
+    if (typeof callback === 'function') this.on('close', callback);
+    if (state.queue !== undefined) {
+      state.queue.push(() => void this.close());
+      return this;
+    }
+    checkRunning(this);
+    state.closed = true;
+    state.receiving = false;
+    const { handle } = state;
+    if (handle === null) {
+      process.nextTick(emitClose, this);
+      return this;
+    }
+    // Core looks every address up, in vain once the socket is closed: these are not called back. Ours have been sent all the same.
+    if (state.sendsBefore >= 0) handle.forgetReports(state.sendsBefore);
+    handle.onclose = onClose;
+    handle.close();
+    removePath(state);
+    return this;
+  }
+
+  override async [Symbol.asyncDispose](): Promise<void> {
+    if (!this[kState].closed) await Reflect.apply(promisify(this.close), this, []);
+  }
+
+  override address(): any {
+    const state = checkRunning(this);
+    return describe(state, state.handle?.localEndpoint() ?? EBADF, 'getsockname');
+  }
+
+  override remoteAddress(): any {
+    const state = checkConnected(this);
+    return describe(state, state.handle!.peerEndpoint(), 'getpeername');
+  }
+
+  override ref(): this {
+    this[kState].referenced = true;
+    this[kState].handle?.ref();
+    return this;
+  }
+
+  override unref(): this {
+    this[kState].referenced = false;
+    this[kState].handle?.unref();
+    return this;
+  }
+
+  override setBroadcast(on: boolean): void {
+    setOption(this, SocketOption.Broadcast, on ? 1 : 0, 'setBroadcast');
+  }
+
+  override setTTL(ttl: number): number {
+    validateNumber(ttl, 'ttl');
+    return setOption(this, SocketOption.UnicastHops, ttl, 'setTTL');
+  }
+
+  override setMulticastTTL(ttl: number): number {
+    validateNumber(ttl, 'ttl');
+    return setOption(this, SocketOption.MulticastHops, ttl, 'setMulticastTTL');
+  }
+
+  override setMulticastLoopback(on: boolean): boolean {
+    setOption(this, SocketOption.MulticastLoop, on ? 1 : 0, 'setMulticastLoopback');
+    return on;
+  }
+
+  override setMulticastInterface(name: string): void {
+    const { handle, kind } = checkRunning(this);
+    validateString(name, 'interfaceAddress');
+    const status = handle === null ? EBADF : chooseInterface(handle, kind, name);
+    if (status < 0) throw errnoException(status, 'setMulticastInterface');
+  }
+
+  override addMembership(group: string, name?: string): void {
+    changeMembership(this, true, group, name, 'addMembership');
+  }
+
+  override dropMembership(group: string, name?: string): void {
+    changeMembership(this, false, group, name, 'dropMembership');
+  }
+
+  override addSourceSpecificMembership(source: string, group: string, name?: string): void {
+    changeSourceMembership(this, true, source, group, name, 'addSourceSpecificMembership');
+  }
+
+  override dropSourceSpecificMembership(source: string, group: string, name?: string): void {
+    changeSourceMembership(this, false, source, group, name, 'dropSourceSpecificMembership');
+  }
+
+  override setRecvBufferSize(size: number): void {
+    setBufferSize(this[kState], SocketOption.RecvBuffer, bufferSize(size));
+  }
+
+  override setSendBufferSize(size: number): void {
+    setBufferSize(this[kState], SocketOption.SendBuffer, bufferSize(size));
+  }
+
+  override getRecvBufferSize(): number {
+    return getBufferSize(this[kState], SocketOption.RecvBuffer);
+  }
+
+  override getSendBufferSize(): number {
+    return getBufferSize(this[kState], SocketOption.SendBuffer);
+  }
+
+  override getSendQueueSize(): number {
+    return this[kState].handle?.sendQueueSize ?? 0;
+  }
+
+  override getSendQueueCount(): number {
+    return this[kState].handle?.sendQueueCount ?? 0;
+  }
+}
+Object.defineProperties(SocketMembers.prototype, deprecatedAccessors);
+
+function emitClose(socket: DgramSocket): void {
+  const { scope } = socket[kState];
+  scope.runInAsyncScope(socket.emit, socket, 'close');
+  scope.emitDestroy();
+}
+
+function onClose(this: DatagramHandle): void {
+  const socket = this.owner as DgramSocket;
+  socket[kState].handle = null;
+  emitClose(socket);
+}
+
+function describe({ kind }: State, endpoint: Endpoint | number, call: string): object {
+  if (typeof endpoint === 'number') throw errnoException(endpoint, call);
+  if ('path' in endpoint) return { address: endpoint.path, family: 'unix', port: 0 };
+  return { address: endpoint.address, family: kind === 'udp6' ? 'IPv6' : 'IPv4', port: endpoint.port };
+}
+
+function setOption(socket: DgramSocket, option: SocketOption, value: number, call: string): number {
+  const { handle } = checkRunning(socket);
+  const status = handle?.setOption(option, value) ?? EBADF;
+  if (status < 0) throw errnoException(status, call);
+  return value;
+}
+
+function bufferSize(size: number): number {
+  if (size >>> 0 !== size) throw new ERR_SOCKET_BAD_BUFFER_SIZE();
+  return size;
+}
+
+/** An address of the interface, `%` and its name or index, or, beyond core, those alone. */
+function chooseInterface(handle: DatagramHandle, kind: DatagramKind, name: string): number {
+  const looksLikeV4 = /^\d+\.\d+\.\d+\.\d+$/.test(name);
+  if (kind === 'udp4' && looksLikeV4) return handle.multicastInterface(name);
+  if (looksLikeV4) return -22;
+  const scope = name.includes(':') ? name.slice(name.indexOf('%') + 1 || name.length) : name;
+  if (name.includes(':') && kind === 'udp4') return -22;
+  const index = scope === '' ? 0 : handle.interfaceIndex(scope);
+  return index < 0 ? index : handle.setOption(SocketOption.MulticastInterface, index);
+}
+
+function changeMembership(socket: DgramSocket, join: boolean, group: string, name: string | undefined, call: string): void {
+  const state = checkRunning(socket);
+  if (!group) throw new ERR_MISSING_ARGS('multicastAddress');
+  const status = membership(socket, state, join, group, '', name);
+  if (status < 0) throw errnoException(status, call);
+}
+
+function changeSourceMembership(
+  socket: DgramSocket,
+  join: boolean,
+  source: string,
+  group: string,
+  name: string | undefined,
+  call: string,
+): void {
+  const state = checkRunning(socket);
+  validateString(source, 'sourceAddress');
+  validateString(group, 'groupAddress');
+  const status = membership(socket, state, join, group, source, name);
+  if (status < 0) throw errnoException(status, call);
+}
+
+/** Core's handle opens and binds itself for this, where the socket is not bound. */
+function membership(
+  socket: DgramSocket,
+  state: State,
+  join: boolean,
+  group: string,
+  source: string,
+  name: string | undefined,
+): number {
+  let handle: DatagramHandle | number | null = state.handle;
+  if (handle === null) {
+    handle = openHandle(socket, state);
+    if (typeof handle === 'number') return handle;
+    if (state.reuseAddr) handle.setOption(SocketOption.ReuseAddress, 1);
+  }
+  const scope = name?.includes('%') ? name.slice(name.indexOf('%') + 1) : name;
+  return handle.membership(join, group, source, scope ?? '');
+}
+
+function construct(this: unknown, type: any, listener?: (...args: any[]) => void): unknown {
+  // Cluster shares a port among workers by handing handles of core's around: in a worker sockets are core's.
+  if (cluster.isWorker) return Reflect.construct(core.Socket, [type, listener]);
+  const socket = (new.target === undefined ? (Object.create(Socket.prototype) as object) : (this as object)) as DgramSocket;
+  Reflect.apply(EventEmitter, socket, []);
+  const options = (typeof type === 'object' && type !== null ? type : { type }) as Record<string, any>;
+  const kind = options['type'] as DatagramKind;
+  if (kind !== 'udp4' && kind !== 'udp6' && kind !== 'unix_dgram') throw new ERR_SOCKET_BAD_TYPE();
+  if (options['recvBufferSize']) validateInt32(options['recvBufferSize'], 'options.recvBufferSize', 0, 2 ** 32 - 1);
+  if (options['sendBufferSize']) validateInt32(options['sendBufferSize'], 'options.sendBufferSize', 0, 2 ** 32 - 1);
+  if (options['lookup'] !== undefined) validateFunction(options['lookup'], 'lookup');
+  socket.type = kind;
+  socket[kState] = {
+    kind,
+    scope: new AsyncResource('UDPWRAP', { requireManualDestroy: true }),
+    lookup: options['lookup'],
+    handle: null,
+    closed: false,
+    bound: Bound.No,
+    connected: Connected.No,
+    receiving: false,
+    referenced: true,
+    queue: undefined,
+    reuseAddr: Boolean(options['reuseAddr']),
+    reusePort: Boolean(options['reusePort']),
+    ipv6Only: Boolean(options['ipv6Only']),
+    recvBufferSize: options['recvBufferSize'],
+    sendBufferSize: options['sendBufferSize'],
+    receiveBlockList: blockList(options, 'receiveBlockList'),
+    sendBlockList: blockList(options, 'sendBlockList'),
+    extras: readExtras(options),
+    sendsBefore: -1,
+    path: undefined,
+    gso: false,
+    gro: false,
+  };
+  Object.defineProperty(socket, kState, { enumerable: false });
+  if (typeof listener === 'function') socket.on('message', listener);
+  socket.on('newListener', watchListeners);
+  socket.on('removeListener', watchListeners);
+  obey(socket, options['signal']);
+  if (channel.hasSubscribers) channel.publish({ socket });
+  return socket;
+}
+
+/** Datagrams are gathered while somebody listens to 'messages'. */
+function watchListeners(this: DgramSocket, event: string | symbol): void {
+  if (event !== 'messages') return;
+  const state = this[kState];
+  process.nextTick(() => {
+    if (state.handle !== null) state.handle.gathers = this.listenerCount('messages') > 0 || state.gro;
+  });
+}
+
+function blockList(options: Record<string, unknown>, name: string): BlockList | undefined {
+  const list = options[name];
+  if (list === undefined) return undefined;
+  if (!(list instanceof BlockList)) throw new ERR_INVALID_ARG_TYPE(`options.${name}`, 'net.BlockList', list);
+  return list;
+}
+
+/** Closes the socket when the signal says so. */
+function obey(socket: DgramSocket, signal: unknown): void {
+  if (signal === undefined) return;
+  validateAbortSignal(signal, 'options.signal');
+  const abort = (): void => {
+    if (!socket[kState].closed) socket.close();
+  };
+  if (signal.aborted) {
+    abort();
+    return;
+  }
+  signal.addEventListener('abort', abort, { once: true });
+  socket.once('close', () => signal.removeEventListener('abort', abort));
+}
+
+/** See the head of this file. */
+export const Socket = construct as unknown as typeof core.Socket;
+Object.defineProperties(Socket, { name: { value: 'Socket' }, length: { value: 2 } });
+standInFor(core.Socket, Socket, SocketMembers);

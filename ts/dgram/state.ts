@@ -1,0 +1,79 @@
+/**
+ * What the files of this folder know of sockets, and their users do not.
+ */
+import type { AsyncResource } from 'node:async_hooks';
+import type core from 'node:dgram';
+import type { BlockList } from 'node:net';
+import type { DatagramHandle, DatagramKind, Peer, SentReport } from '../reactor/index.ts';
+
+export const kState = Symbol('state');
+
+export const enum Bound {
+  No = 0,
+  Soon = 1,
+  Yes = 2,
+}
+
+export const enum Connected {
+  No = 0,
+  Soon = 1,
+  Yes = 2,
+}
+
+/** Finds an address: `dns.lookup`, or the user's. */
+export type Lookup = (
+  host: string,
+  family: number,
+  callback: (error: Error | null, address: string, family: number) => void,
+) => void;
+
+/** The state of a socket. */
+export interface State {
+  readonly kind: DatagramKind;
+  readonly scope: AsyncResource;
+  readonly lookup: Lookup | undefined;
+  /** From binding on. */
+  handle: DatagramHandle | null;
+  closed: boolean;
+  bound: Bound;
+  connected: Connected;
+  receiving: boolean;
+  referenced: boolean;
+  /** What waits for the socket to be bound. */
+  queue: (() => void)[] | undefined;
+  reuseAddr: boolean;
+  readonly reusePort: boolean;
+  readonly ipv6Only: boolean;
+  readonly recvBufferSize: number | undefined;
+  readonly sendBufferSize: number | undefined;
+  readonly receiveBlockList: BlockList | undefined;
+  readonly sendBlockList: BlockList | undefined;
+  readonly extras: Extras;
+  /** `handle.sendCount` before the sends of this tick; -1 where there was none. */
+  sendsBefore: number;
+  /** Path that binding has made, to be removed with the socket. */
+  path: string | undefined;
+  /** Whether the kernel cuts what is sent into datagrams (GSO), and puts what is received together (GRO). Known once bound. */
+  gso: boolean;
+  gro: boolean;
+}
+
+/** What is asked for beyond core. */
+export interface Extras {
+  readonly reply: boolean;
+  readonly gro: boolean;
+  readonly packetInfo: boolean;
+  readonly tos: boolean;
+  readonly timestamp: boolean;
+  readonly dropCounter: boolean;
+  readonly credentials: boolean;
+}
+
+/** A socket seen from inside. */
+export interface DgramSocket extends core.Socket {
+  [kState]: State;
+  type: DatagramKind;
+  emit(event: string | symbol, ...args: any[]): boolean;
+}
+
+export type { DatagramHandle, Peer, SentReport };

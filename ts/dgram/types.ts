@@ -1,0 +1,43 @@
+/**
+ * The types of what goes beyond core.
+ */
+import type core from 'node:dgram';
+import type { BlockList } from 'node:net';
+import type { OutgoingMessage, SendManyOptions, SendResult } from './extras.ts';
+import type { Message } from './receive.ts';
+
+/** Options of `createSocket`: core's, and these. Each boolean is false unless given. */
+export interface DgramOptions extends Omit<core.SocketOptions, 'type'> {
+  /** `unix_dgram` is a UNIX-domain datagram socket. */
+  type: core.SocketType | 'unix_dgram';
+  /** Share the port with other sockets of this user, and its load (`SO_REUSEPORT`). */
+  reusePort?: boolean;
+  /** Senders whose datagrams are dropped. */
+  receiveBlockList?: BlockList;
+  /** Addresses that nothing is sent to. */
+  sendBlockList?: BlockList;
+  /** `rinfo.reply(payload[, callback])` answers the sender. */
+  reply?: boolean;
+  /** Let the kernel put datagrams of one flow together (`UDP_GRO`); they are taken apart again here. */
+  gro?: boolean;
+  /** `rinfo.ancillary.destination` and `.interfaceIndex`. */
+  packetInfo?: boolean;
+  /** `rinfo.ancillary.tos` and `.ecn`. */
+  tos?: boolean;
+  /** `rinfo.ancillary.timestamp`. */
+  timestamp?: boolean;
+  /** `rinfo.ancillary.dropped`. */
+  dropCounter?: boolean;
+  /** `rinfo.ancillary.credentials`, on UNIX sockets. */
+  credentials?: boolean;
+}
+
+/** What a socket can do beyond core's. */
+export interface DgramAdditions {
+  /** Sends many datagrams at once: bytes sent or an error for each, in order. */
+  sendMany(messages: readonly OutgoingMessage[], options?: SendManyOptions): Promise<SendResult[]>;
+  /** Whether the kernel cuts up what is sent, and puts together what is received. */
+  readonly offload: { gso: boolean; gro: boolean };
+  /** What arrives, a turn's datagrams at a time; ends with the socket. */
+  [Symbol.asyncIterator](): AsyncGenerator<Message[], void, void>;
+}

@@ -1,0 +1,347 @@
+/**
+ * A datagram socket: UDP or UNIX.
+ *
+ * Life of a datagram that is sent: destination and payload are copied into the arena side by side, or, when the payload is large, it is lent to Rust as
+ * it is; one command goes out; a report comes when the kernel has it. Reports come in the order of sending. Of one that is received: its bytes
+ * are copied out of the pool, and its sender's name is looked up among those met before.
+ */
+import { constants } from 'node:os';
+import { EBADF } from './errno.ts';
+import { Peers, type Peer } from './peers.ts';
+import {
+  Command,
+  Completion,
+  DATAGRAM_CONTROL_TRUNCATED,
+  DATAGRAM_TRUNCATED,
+  DESTINATION_BESIDE,
+  Domain,
+  INTERNET_NAME,
+  RECORD_WORDS,
+  UNIX_NAME,
+} from './protocol.ts';
+import { getReactor, type Reactor } from './reactor.ts';
+import { Activity, SocketHandle, toEndpoint, type Endpoint } from './socket-handle.ts';
+
+const { EINVAL } = constants.errno;
+
+/** Kinds of datagram sockets. */
+export type DatagramKind = 'udp4' | 'udp6' | 'unix_dgram';
+
+const DOMAINS: Readonly<Record<DatagramKind, Domain>> = {
+  udp4: Domain.Ipv4,
+  udp6: Domain.Ipv6,
+  unix_dgram: Domain.Unix,
+};
+
+/** First byte of an IPv6 `sockaddr`. */
+const AF_INET6 = 10;
+
+/** Payloads up to this size are copied. */
+const COPY_SIZE = 8 * 1024;
+
+/** Up to here bytes are copied one by one: cheaper than the call into native code that copies many. */
+const COPY_BY_HAND = 96;
+
+/** The region of the arena. */
+const ARENA = 0;
+
+const NO_PORT = -1;
+
+/** Told of what has become of a datagram: the payload's length, or a negative errno. */
+export type SentReport = (result: number) => void;
+
+/** What has been received, as the handle hands it over. */
+export interface ReceivedDatagram {
+  readonly data: Buffer;
+  readonly peer: Peer;
+  /** It was longer than the room for it: the rest is gone. */
+  readonly truncated: boolean;
+  /** Control data as the kernel wrote it; absent where none was asked for. */
+  readonly control: Buffer | undefined;
+  readonly controlTruncated: boolean;
+}
+
+/** A datagram on its way to the kernel. */
+interface Pending {
+  /** What it occupies: an offset in the arena, -1 for nothing. */
+  readonly arena: number;
+  /** A region of a lent view, 0 for none. */
+  readonly region: number;
+  readonly length: number;
+  report: SentReport | undefined;
+}
+
+let peers: Peers | undefined;
+
+function nothing(): void {}
+
+export class DatagramHandle extends SocketHandle {
+  /** A datagram has arrived. */
+  onmessage: (message: ReceivedDatagram) => void = nothing;
+  /** Datagrams have arrived: called instead of `onmessage` while {@link gathers} is set. */
+  onmessages: (messages: ReceivedDatagram[]) => void = nothing;
+  /** The network reports an error. */
+  onerror: (status: number) => void = nothing;
+  /** See {@link SocketHandle.gathers}. */
+  override gathers = false;
+  /** Bytes given to `send` and not yet with the kernel. */
+  sendQueueSize = 0;
+  readonly kind: DatagramKind;
+  readonly #peers: Peers;
+  readonly #pending: Pending[] = [];
+  /** Of {@link #pending}: the first that waits. */
+  #first = 0;
+  readonly #nameRoom: number;
+
+  /** `socket(2)`: a handle, or a negative errno. */
+  static open(kind: DatagramKind): DatagramHandle | number {
+    const reactor = getReactor();
+    const id = reactor.native.openDatagram(DOMAINS[kind]);
+    return id < 0 ? id : new DatagramHandle(reactor, id, kind);
+  }
+
+  /** Takes over an open datagram socket. */
+  static adopt(fd: number, kind: DatagramKind): DatagramHandle | number {
+    const reactor = getReactor();
+    const id = reactor.native.adoptDatagram(fd);
+    return id < 0 ? id : new DatagramHandle(reactor, id, kind);
+  }
+
+  private constructor(reactor: Reactor, id: number, kind: DatagramKind) {
+    super(reactor, id);
+    this.kind = kind;
+    this.#peers = peers ??= new Peers(reactor.native);
+    this.#nameRoom = kind === 'unix_dgram' ? UNIX_NAME : INTERNET_NAME;
+  }
+
+  /** Datagrams given to `send` and not yet with the kernel. */
+  get sendQueueCount(): number {
+    return this.#pending.length - this.#first;
+  }
+
+  /** Datagrams ever given to `send`. */
+  sendCount = 0;
+
+  /** Reports no more on those sent since `sendCount` had that value. */
+  forgetReports(since: number): void {
+    const reported = this.sendCount - this.#pending.length;
+    for (let at = Math.max(since - reported, this.#first); at < this.#pending.length; at++) this.#pending[at].report = undefined;
+  }
+
+  /** `connect(2)`, at once; `null` ends a connection. */
+  connect(peer: Endpoint | null): number {
+    const { native } = this.reactor;
+    if (peer === null) return native.connectDatagram(this.id, '', NO_PORT);
+    return 'path' in peer
+      ? native.connectDatagram(this.id, peer.path, NO_PORT)
+      : native.connectDatagram(this.id, peer.address, peer.port);
+  }
+
+  /** `getpeername(2)`. */
+  peerEndpoint(): Endpoint | number {
+    return toEndpoint(this.reactor.native.peerEndpoint(this.id));
+  }
+
+  /** Lets datagrams come. */
+  receiveStart(): void {
+    if (this.closed || this.isBusy(Activity.Reading)) return;
+    this.begin(Activity.Reading);
+    this.reactor.command(Command.ReadStart, this.id);
+  }
+
+  /** Lets no more come, except those that are on their way. */
+  receiveStop(): void {
+    if (this.closed || !this.isBusy(Activity.Reading)) return;
+    this.finish(Activity.Reading);
+    this.reactor.command(Command.ReadStop, this.id);
+  }
+
+  /** Receives control data too, or no longer. Which, the socket's options say. */
+  setControl(wanted: boolean): void {
+    this.reactor.command(Command.Control, this.id, wanted ? 1 : 0);
+  }
+
+  /** Joins a multicast group or leaves it; `source` and `interfaceName` are empty for any. */
+  membership(join: boolean, group: string, source: string, interfaceName: string): number {
+    return this.closed ? -EBADF : this.reactor.native.membership(this.id, join, group, source, interfaceName);
+  }
+
+  /** The interface that multicast leaves by, of an IPv4 socket: by an address that it has. */
+  multicastInterface(address: string): number {
+    return this.reactor.native.multicastInterface(this.id, address);
+  }
+
+  /** The index of an interface, by its name or as it is; a negative errno. */
+  interfaceIndex(name: string): number {
+    return this.reactor.native.interfaceIndex(name);
+  }
+
+  /**
+   * Sends to an address, or a path with any port.
+   *
+   * @returns zero, and `report` follows, or a negative errno for an address that is none.
+   */
+  sendTo(payload: Uint8Array, address: string, port: number, report?: SentReport, flags = 0, segment = 0): number {
+    const unix = this.kind === 'unix_dgram';
+    const name = this.#peers.resolve(address, unix);
+    if (typeof name === 'number') return name;
+    if (!unix && (name[0] === AF_INET6) !== (this.kind === 'udp6')) return -EINVAL;
+    this.#send(payload, name, unix ? NO_PORT : port, report, flags, segment);
+    return 0;
+  }
+
+  /** Answers to a sender. */
+  reply(payload: Uint8Array, peer: Peer, report?: SentReport, flags = 0, segment = 0): void {
+    this.#send(payload, peer.name, NO_PORT, report, flags, segment);
+  }
+
+  /** Sends to the socket's peer. */
+  send(payload: Uint8Array, report?: SentReport, flags = 0, segment = 0): void {
+    this.#send(payload, undefined, NO_PORT, report, flags, segment);
+  }
+
+  #send(
+    payload: Uint8Array,
+    name: Uint8Array | undefined,
+    port: number,
+    report: SentReport | undefined,
+    flags: number,
+    segment: number,
+  ): void {
+    const { arena } = this.reactor;
+    const length = payload.byteLength;
+    const nameLength = name === undefined ? 0 : name.byteLength;
+    const packed = nameLength | (flags << 8);
+    const copied = length <= COPY_SIZE;
+    const needed = copied ? nameLength + length : nameLength;
+    const offset = needed === 0 ? -1 : arena.allocate(needed);
+    if (offset < 0 && needed > 0) {
+      this.#sendTogether(payload, name, port, report, packed, segment);
+      return;
+    }
+    const { memory } = arena;
+    if (name !== undefined) writeName(memory, offset, name, port);
+    if (!copied) {
+      const region = this.reactor.lend(payload);
+      this.#expect({ arena: offset, region, length, report });
+      this.reactor.sendDatagram(this.id, region, 0, length, Math.max(offset, 0), packed, segment);
+      return;
+    }
+    const at = Math.max(offset, 0) + nameLength;
+    if (length <= COPY_BY_HAND) for (let i = 0; i < length; i++) memory[at + i] = payload[i]!;
+    else memory.set(payload, at);
+    this.#expect({ arena: offset, region: 0, length, report });
+    this.reactor.sendDatagram(this.id, ARENA, at, length, Math.max(offset, 0), packed, segment);
+  }
+
+  /** The arena is full: destination and payload travel in a view of their own. */
+  #sendTogether(
+    payload: Uint8Array,
+    name: Uint8Array | undefined,
+    port: number,
+    report: SentReport | undefined,
+    packed: number,
+    segment: number,
+  ): void {
+    const nameLength = name === undefined ? 0 : name.byteLength;
+    const view = new Uint8Array(nameLength + payload.byteLength);
+    if (name !== undefined) writeName(view, 0, name, port);
+    view.set(payload, nameLength);
+    const region = this.reactor.lend(view);
+    this.#expect({ arena: -1, region, length: payload.byteLength, report });
+    this.reactor.sendDatagram(this.id, region, nameLength, payload.byteLength, 0, packed | DESTINATION_BESIDE, segment);
+  }
+
+  #expect(pending: Pending): void {
+    if (this.#pending.length === this.#first) this.begin(Activity.Writing);
+    this.#pending.push(pending);
+    this.sendCount++;
+    this.sendQueueSize += pending.length;
+  }
+
+  /** The port is free when this returns, as it is with core. */
+  override close(): void {
+    super.close();
+    this.reactor.native.flush();
+  }
+
+  override received(): void {}
+
+  override datagrams(words: Int32Array, at: number, count: number): void {
+    if (this.closed) return;
+    if (!this.gathers) {
+      this.onmessage(this.#take(words, at));
+      return;
+    }
+    const messages = new Array<ReceivedDatagram>(count);
+    for (let i = 0; i < count; i++) messages[i] = this.#take(words, at + i * RECORD_WORDS);
+    this.onmessages(messages);
+  }
+
+  #take(words: Int32Array, at: number): ReceivedDatagram {
+    const pool = this.reactor.datagramPool;
+    const length = words[at + 2];
+    const offset = words[at + 3];
+    const name = words[at + 6];
+    const lengths = words[at + 7];
+    const data = Buffer.allocUnsafe(length);
+    if (length <= COPY_BY_HAND) for (let i = 0; i < length; i++) data[i] = pool[offset + i]!;
+    else data.set(pool.subarray(offset, offset + length));
+    const peer = this.#peers.find(pool, name, lengths & 0xff);
+    const controlLength = (lengths >> 8) & 0xffff;
+    let control: Buffer | undefined;
+    if (controlLength > 0) {
+      const start = name + this.#nameRoom;
+      control = Buffer.from(pool.subarray(start, start + controlLength));
+    }
+    return {
+      data,
+      peer,
+      truncated: (lengths & DATAGRAM_TRUNCATED) !== 0,
+      control,
+      controlTruncated: (lengths & DATAGRAM_CONTROL_TRUNCATED) !== 0,
+    };
+  }
+
+  override sent(words: Int32Array, at: number): boolean {
+    const status = words[at + 2];
+    let reported = false;
+    while (words[at + 3] > 0) {
+      const pending = this.#pending[this.#first];
+      if (pending.report !== undefined) {
+        if (reported) return true;
+        reported = true;
+      }
+      words[at + 3]--;
+      this.#settleFirst(pending);
+      pending.report?.(status < 0 ? status : pending.length);
+    }
+    return false;
+  }
+
+  #settleFirst(pending: Pending): void {
+    if (++this.#first === this.#pending.length) {
+      this.#pending.length = 0;
+      this.#first = 0;
+      this.finish(Activity.Writing);
+    } else if (this.#first === 1024) {
+      this.#pending.splice(0, this.#first);
+      this.#first = 0;
+    }
+    this.sendQueueSize -= pending.length;
+    if (pending.arena >= 0) this.reactor.arena.release(pending.arena);
+    if (pending.region > 0) this.reactor.reclaim(pending.region);
+  }
+
+  override complete(kind: Completion, result: number): void {
+    if (kind === Completion.ReceiveFailed) this.onerror(result);
+    else if (kind === Completion.Closed) this.end();
+  }
+}
+/** Writes a destination, with its port unless that is in it. */
+function writeName(memory: Uint8Array, at: number, name: Uint8Array, port: number): void {
+  for (let i = 0; i < name.byteLength; i++) memory[at + i] = name[i]!;
+  if (port === NO_PORT) return;
+  memory[at + 2] = port >> 8;
+  memory[at + 3] = port;
+}
