@@ -27,7 +27,7 @@ export const Stream = chosen.Socket;
 export type Stream = core.Socket;
 
 /** Makes a server: `(options?, connectionListener?)`. */
-export const createServer = chosen.createServer;
+export const createServer: typeof core.createServer = chosen.createServer;
 
 /** Makes a socket and connects it: `(options[, cb])`, `(port[, host][, cb])` or `(path[, cb])`. */
 export const connect = chosen.connect as typeof core.connect;
