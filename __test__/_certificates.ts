@@ -37,7 +37,16 @@ function make(): Certificates {
       openssl('req', ...curve, '-subj', subject, '-keyout', file(`${name}.key`), '-out', file(`${name}.csr`));
       writeFileSync(file('extensions'), `subjectAltName=${names}\n`);
       const authority = ['-CA', file('ca.crt'), '-CAkey', file('ca.key'), '-CAcreateserial'];
-      const subjectAndEnd = ['-in', file(`${name}.csr`), '-out', file(`${name}.crt`), '-days', '2', '-extfile', file('extensions')];
+      const subjectAndEnd = [
+        '-in',
+        file(`${name}.csr`),
+        '-out',
+        file(`${name}.crt`),
+        '-days',
+        '2',
+        '-extfile',
+        file('extensions'),
+      ];
       openssl('x509', '-req', ...authority, ...subjectAndEnd);
       return { key: readFileSync(file(`${name}.key`), 'utf8'), cert: readFileSync(file(`${name}.crt`), 'utf8') };
     };

@@ -92,7 +92,7 @@ function moduleArguments() {
 }
 
 function suiteArguments() {
-  return rest.includes('--suite') ? rest : ['--suite', 'net,http,tls,httpbridge', ...rest];
+  return rest.includes('--suite') ? rest : ['--suite', 'net,http,tls,httpbridge,dgram,fsp', ...rest];
 }
 
 function judge(results) {

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import test from 'ava';
 import net from 'iouring-transport/net';
+import { run } from './_child.ts';
 import { listening, nothingLeft, onRing, portOf, textOf, track } from './_sockets.ts';
 
 const APP = fileURLToPath(new URL('apps/cluster.mjs', import.meta.url));
@@ -34,6 +35,23 @@ test('what is no socket as fd', (t) => {
   closeSync(fd);
   t.throws(() => new net.Socket({ fd: -1 }), { code: 'ERR_OUT_OF_RANGE' });
   t.throws(() => new net.Socket({ fd: 'x' as never }), { code: 'ERR_INVALID_ARG_TYPE' });
+});
+
+test.serial('a descriptor that a socket has already', async (t) => {
+  if (!onRing) return t.pass();
+  const { stdout, stderr } = await run(`
+    import { readdirSync, readlinkSync } from 'node:fs';
+    const server = net.createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const client = net.connect(server.address().port, '127.0.0.1');
+    await once(client, 'connect');
+    const isSocket = (fd) => { try { return readlinkSync('/proc/self/fd/' + fd).startsWith('socket:'); } catch { return false; } };
+    for (const fd of readdirSync('/proc/self/fd').map(Number).filter((fd) => fd > 2 && isSocket(fd))) {
+      try { new net.Socket({ fd }); console.log('taken'); } catch ({ message }) { console.log(message); }
+    }
+    process.exit();`);
+  t.deepEqual(new Set(stdout.split('\n')), new Set(['open EEXIST']), stderr);
+  return undefined;
 });
 
 test.serial('a socket around a handle of core’s', async (t) => {

@@ -2,11 +2,11 @@
  * The `fd` option: taking over a descriptor that somebody else has opened.
  */
 import { fstatSync, type Stats } from 'node:fs';
+import { constants } from 'node:os';
 import { isatty } from 'node:tty';
 import { ERR_INVALID_FD_TYPE, errnoException } from '../errors.ts';
 import { ListenHandle, StreamHandle } from '../reactor/index.ts';
 import { validateInt32 } from '../validate.ts';
-import { constants } from 'node:os';
 
 const { errno } = constants;
 
@@ -14,13 +14,14 @@ const { errno } = constants;
  * A connected socket from its descriptor, which belongs to the result from then on.
  *
  * @returns null for a pipe (FIFO): core's sockets read and write those too, the ring's do not
- * @throws {TypeError} `ERR_INVALID_FD_TYPE` for what is neither socket nor pipe.
+ * @throws {TypeError} `ERR_INVALID_FD_TYPE` for what is neither stream socket nor pipe.
+ * @throws {Error} `EEXIST` where another handle has it already.
  */
 export function adoptDescriptor(fd: number): StreamHandle | null {
   validateInt32(fd, 'fd', 0);
   const handle = StreamHandle.adopt(fd);
   if (typeof handle === 'object') return handle;
-  const type = describeDescriptor(fd);
+  const type = describeDescriptor(fd, handle);
   if (type === 'PIPE') return null;
   if (type === 'TCP') throw errnoException(handle, 'open');
   throw new ERR_INVALID_FD_TYPE(type);
@@ -34,11 +35,11 @@ export function adoptDescriptor(fd: number): StreamHandle | null {
 export function adoptListener(fd: number): ListenHandle | number {
   const handle = ListenHandle.adopt(fd);
   if (typeof handle === 'object') return handle;
-  return describeDescriptor(fd) === 'SOCKET' ? handle : -errno.EINVAL;
+  return describeDescriptor(fd, handle) === 'TCP' ? handle : -errno.EINVAL;
 }
 
-/** What core calls the kind of a descriptor that is no stream socket. */
-function describeDescriptor(fd: number): string {
+/** What core calls the kind of a descriptor that could not be taken over because of `status`. */
+function describeDescriptor(fd: number, status: number): string {
   let stats: Stats;
   try {
     stats = fstatSync(fd);
@@ -48,5 +49,7 @@ function describeDescriptor(fd: number): string {
   if (stats.isFIFO()) return 'PIPE';
   if (stats.isFile()) return 'FILE';
   if (stats.isCharacterDevice()) return isatty(fd) ? 'TTY' : 'FILE';
-  return stats.isSocket() ? 'UDP' : 'UNKNOWN';
+  if (!stats.isSocket()) return 'UNKNOWN';
+  // The reactor says EINVAL of a socket that is no stream.
+  return status === -errno.EINVAL ? 'UDP' : 'TCP';
 }
