@@ -144,29 +144,13 @@ export class Reactor {
     token: number,
     position: number | bigint,
   ): void {
-    const words = this.#words;
-    let count = words[Header.Commands];
-    if (count === COMMAND_CAPACITY) {
-      this.native.flush();
-      count = 0;
-    }
-    const at = COMMANDS_START + count * RECORD_WORDS;
-    words[at] = kind;
-    words[at + 1] = handle;
-    words[at + 2] = region;
-    words[at + 3] = offset;
-    words[at + 4] = length;
-    words[at + 5] = token;
     if (typeof position === 'number') {
       // Storing takes a number modulo 2^32.
-      words[at + 6] = position;
-      words[at + 7] = Math.floor(position / 0x1_0000_0000);
+      this.#further(position, Math.floor(position / 0x1_0000_0000));
     } else {
-      words[at + 6] = Number(BigInt.asIntN(32, position));
-      words[at + 7] = Number(BigInt.asIntN(32, position >> 32n));
+      this.#further(Number(BigInt.asIntN(32, position)), Number(BigInt.asIntN(32, position >> 32n)));
     }
-    words[Header.Commands] = count + 1;
-    if (!this.#flushes) this.scheduleFlush();
+    this.command(kind, handle, region, offset, length, token);
   }
 
   /** Writes the command that sends a datagram; see `Command.SendDatagram` for the words. */
@@ -179,13 +163,17 @@ export class Reactor {
     packed: number,
     segment: number,
   ): void {
+    this.#further(packed, segment);
+    this.command(Command.SendDatagram, handle, region, offset, length, destination);
+  }
+
+  /** Writes the last words of the next command, before the others: `command` may hand the record over at once. */
+  #further(first: number, second: number): void {
     const words = this.#words;
     if (words[Header.Commands] === COMMAND_CAPACITY) this.native.flush();
-    // First these: `command` may hand the record over at once.
     const at = COMMANDS_START + words[Header.Commands] * RECORD_WORDS;
-    words[at + 6] = packed;
-    words[at + 7] = segment;
-    this.command(Command.SendDatagram, handle, region, offset, length, destination);
+    words[at + 6] = first;
+    words[at + 7] = second;
   }
 
   /** The receive buffers of datagram sockets; there once one has been opened. */
