@@ -20,7 +20,7 @@ import {
   UNIX_NAME,
 } from './protocol.ts';
 import { getReactor, type Reactor } from './reactor.ts';
-import { Activity, SocketHandle, toEndpoint, type Endpoint } from './socket-handle.ts';
+import { nothing, Activity, SocketHandle, toEndpoint, type Endpoint } from './socket-handle.ts';
 
 const { EINVAL } = constants.errno;
 
@@ -72,8 +72,6 @@ interface Pending {
 }
 
 let peers: Peers | undefined;
-
-function nothing(): void {}
 
 export class DatagramHandle extends SocketHandle {
   /** A datagram has arrived. */

@@ -1,10 +1,8 @@
 /** A listening socket. */
 import { Completion } from './protocol.ts';
 import { getReactor, type Reactor } from './reactor.ts';
-import { Activity, openSocket, SocketHandle, type SocketKind } from './socket-handle.ts';
+import { nothing, Activity, openSocket, SocketHandle, type SocketKind } from './socket-handle.ts';
 import { StreamHandle } from './stream-handle.ts';
-
-function nothing(): void {}
 
 export class ListenHandle extends SocketHandle {
   /** A connection was accepted. It does not read until told to. */

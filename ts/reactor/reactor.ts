@@ -8,21 +8,9 @@ import process from 'node:process';
 import { loadNative, type NativeReactor, type NativeReactorConstructor } from '../native.ts';
 import { requireUring } from '../support.ts';
 import { Arena } from './arena.ts';
-import {
-  ARENA_SIZE,
-  BORROWED_WORD,
-  COMMAND_CAPACITY,
-  COMPLETION_CAPACITY,
-  Command,
-  Completion,
-  HEADER_WORDS,
-  Header,
-  RECORD_WORDS,
-} from './protocol.ts';
+import { COMMAND_CAPACITY, Command, Completion, HEADER_WORDS, Header, RECORD_WORDS } from './protocol.ts';
 import { FileRequests } from './file-requests.ts';
 import type { SocketHandle } from './socket-handle.ts';
-
-export { ARENA_SIZE, BORROWED_WORD, COMPLETION_CAPACITY };
 
 const COMMANDS_START = HEADER_WORDS;
 const COMPLETIONS_START = COMMANDS_START + COMMAND_CAPACITY * RECORD_WORDS;

@@ -28,7 +28,8 @@ export const enum Activity {
   Listening = 16,
 }
 
-function nothing(): void {}
+/** What a handle does about news that its owner has not asked for. */
+export function nothing(): void {}
 
 export abstract class SocketHandle {
   /** Whose handle this is; for the facade. */

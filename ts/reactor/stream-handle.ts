@@ -14,6 +14,7 @@ import { BLOCK_SIZE } from './arena.ts';
 import { Command, Completion, SocketOption } from './protocol.ts';
 import { getReactor, type Reactor } from './reactor.ts';
 import {
+  nothing,
   Activity,
   connectSocket,
   openSocket,
@@ -43,8 +44,6 @@ const ELSEWHERE = -1;
 
 /** What a write that returned false occupies: regions of lent views, and offsets in the arena as their negative complement. */
 type Occupied = number[];
-
-function nothing(): void {}
 
 /** Encodings that can be written straight into the arena. */
 export type WriteEncoding = 'utf8' | 'latin1' | 'ascii' | 'ucs2' | 'utf16le';
