@@ -31,6 +31,8 @@ enum Command {
     Server(server::Server),
     /// Transfer at random positions of a file, with io_uring used directly.
     Files(files::Files),
+    /// Tell what a process has cost so far, a line of JSON for every line of standard input.
+    Watch(watch::Options),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -39,5 +41,6 @@ fn main() -> anyhow::Result<()> {
         Command::Load(load) => load.run(),
         Command::Server(server) => server.run(),
         Command::Files(files) => files.run(),
+        Command::Watch(options) => watch::run(&options),
     }
 }

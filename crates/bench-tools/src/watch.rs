@@ -1,10 +1,34 @@
 //! What a process costs: CPU time of all its threads, and memory.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::time::Duration;
 
+use clap::Args;
 use serde_json::{Value, json};
+
+/// Options of `iouring-bench watch`.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The process to watch.
+    #[arg(long)]
+    pid: u32,
+}
+
+/// Answers every line of standard input with what the process has cost so far, as a line of JSON: for load generators that cannot look themselves.
+pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+    for line in io::stdin().lines() {
+        line?;
+        let reading = json!({
+            "cpuSeconds": cpu_time(options.pid)?.as_secs_f64(),
+            "machineCpuSeconds": machine_cpu_time()?.as_secs_f64(),
+            "memory": Memory::of(options.pid)?.to_json(),
+        });
+        println!("{reading}");
+        io::stdout().flush()?;
+    }
+    Ok(())
+}
 
 /// Memory of a process, in KiB.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,30 +55,26 @@ impl Memory {
     }
 }
 
-/// CPU time that all threads of a process used so far.
+/// CPU time that all threads of a process used so far, to the nanosecond.
 ///
-/// From `schedstat` (nanoseconds) where the kernel keeps it, otherwise `utime + stime` from `stat` (clock ticks). Threads
-/// of io_uring's worker pool are among the tasks of a process. Threads that ended are not: none of the servers ends any.
+/// That is the process's CPU clock (`clock_getcpuclockid(3)`): it goes on counting the time of threads that have ended, which no sum over
+/// `/proc/…/task` does. io_uring's workers (io-wq) are threads of the process, and end when they have been idle for a while. What a thread
+/// uses is added when it is switched off its CPU and at every tick, so that a reading lags by a tick at most.
 pub(crate) fn cpu_time(pid: u32) -> io::Result<Duration> {
-    let mut total = Duration::ZERO;
-    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
-        let path = task?.path();
-        if let Some(nanoseconds) =
-            fs::read_to_string(path.join("schedstat")).ok().and_then(|text| text.split(' ').next()?.parse().ok())
-        {
-            total += Duration::from_nanos(nanoseconds);
-        } else if let Ok(text) = fs::read_to_string(path.join("stat")) {
-            total += from_stat(&text);
-        }
+    let pid = libc::pid_t::try_from(pid).map_err(io::Error::other)?;
+    let mut clock = 0;
+    // SAFETY: the kernel writes to `clock`, which lives until it returns.
+    let error = unsafe { libc::clock_getcpuclockid(pid, &raw mut clock) };
+    if error != 0 {
+        return Err(io::Error::from_raw_os_error(error));
     }
-    Ok(total)
-}
-
-/// `utime + stime` of a line of `/proc/…/stat`.
-fn from_stat(text: &str) -> Duration {
-    // The second field is the name in parentheses and may hold anything; utime and stime are the 14th and 15th.
-    let after_name = text.rsplit_once(')').map_or("", |(_, rest)| rest);
-    ticks(after_name.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum())
+    // SAFETY: all-zero bytes are a valid timespec.
+    let mut time: libc::timespec = unsafe { std::mem::zeroed() };
+    // SAFETY: as above, of `time`.
+    if unsafe { libc::clock_gettime(clock, &raw mut time) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0)))
 }
 
 /// CPU time that the whole machine spent working so far, without what its hypervisor took from it.
@@ -87,12 +107,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_times_behind_any_name() {
-        let line = "42 (a b) c) S 1 2 3 4 5 6 7 8 9 10 150 50 0 0 20 0 1 0 12345";
-        assert_eq!(from_stat(line), ticks(200));
-    }
-
-    #[test]
     fn counts_the_time_of_this_process() {
         let before = own_cpu_time();
         let mut sum = 0_u64;
@@ -100,5 +114,31 @@ mod tests {
             sum = std::hint::black_box(sum ^ number);
         }
         assert!(own_cpu_time() > before);
+    }
+
+    #[test]
+    fn goes_on_counting_threads_that_have_ended() {
+        let before = own_cpu_time();
+        let used = std::thread::spawn(|| {
+            let mut time = Duration::ZERO;
+            while time < Duration::from_millis(20) {
+                // SAFETY: all-zero bytes are a valid timespec, which lives while the kernel writes to it.
+                let now = unsafe {
+                    let mut now: libc::timespec = std::mem::zeroed();
+                    libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut now);
+                    now
+                };
+                time = Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0));
+            }
+            time
+        })
+        .join()
+        .expect("nothing in it panics");
+        assert!(own_cpu_time() - before >= used);
+    }
+
+    #[test]
+    fn a_process_that_is_gone_is_an_error() {
+        assert!(cpu_time(u32::MAX).is_err());
     }
 }
