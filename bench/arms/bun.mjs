@@ -1,9 +1,8 @@
 import { bunArm } from '../lib/bun-arm.mjs';
-import { streamServer } from '../lib/processes.mjs';
+import { serverScript } from '../lib/processes.mjs';
 
-export default bunArm('bun', "node:net in Bun, with the same file as core's", (mode, address) => [
-  streamServer,
-  'node:net',
+export default bunArm('bun', "node:net and node:http in Bun, with the same file as core's", (mode, address) => [
+  ...serverScript(mode, { net: 'node:net', http: 'node:http' }),
   mode,
   address,
 ]);

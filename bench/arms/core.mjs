@@ -1,9 +1,15 @@
 import process from 'node:process';
-import { streamServer } from '../lib/processes.mjs';
+import { serverScript } from '../lib/processes.mjs';
 
 export default {
   name: 'core',
-  about: 'node:net',
+  about: 'node:net, node:http',
   collectsGarbage: true,
-  command: (mode, address) => [process.execPath, '--expose-gc', streamServer, 'node:net', mode, address],
+  command: (mode, address) => [
+    process.execPath,
+    '--expose-gc',
+    ...serverScript(mode, { net: 'node:net', http: 'node:http' }),
+    mode,
+    address,
+  ],
 };

@@ -1,15 +1,15 @@
 import { spawnSync } from 'node:child_process';
 import process from 'node:process';
 import { inRoot } from '../../scripts/lib.mjs';
-import { streamServer } from '../lib/processes.mjs';
+import { serverScript } from '../lib/processes.mjs';
 
-const MODULE = 'iouring-transport/net';
+const MODULES = { net: 'iouring-transport/net', http: 'iouring-transport/http' };
 
 export default {
   name: 'ours',
-  about: MODULE,
+  about: 'iouring-transport/net, iouring-transport/http',
   collectsGarbage: true,
-  command: (mode, address) => [process.execPath, '--expose-gc', streamServer, MODULE, mode, address],
+  command: (mode, address) => [process.execPath, '--expose-gc', ...serverScript(mode, MODULES), mode, address],
   // Falling back to core without a word would compare core with itself.
   env: { IOURING_TRANSPORT: 'uring' },
   missing() {

@@ -17,6 +17,7 @@ const ORDER = [
   'tcp-idle',
   'tcp-stream',
   'unix-echo',
+  'http-hello',
   'file-read-random',
   'file-write-random',
   'file-read-sequential',
@@ -41,7 +42,7 @@ function choose(all, names, what) {
 
 /** Measures one arm once, with a server of its own. */
 async function measure(scenario, one, arm, options) {
-  if (scenario.measure !== undefined) return scenario.measure(one, arm);
+  if (scenario.measure !== undefined) return scenario.measure(one, arm, options);
   const server = await startServer(arm, one.mode ?? scenario.mode, scenario.address?.());
   try {
     const args = [...one.args, '--seconds', options.seconds, '--warmup', options.warmup];
@@ -94,6 +95,12 @@ export async function bench(options) {
   if (available.length === 0) fail('Nothing to measure.');
 
   for (const scenario of scenarios) {
+    const unable = scenario.missing?.();
+    if (unable !== undefined) {
+      process.stdout.write(`Not measured: ${scenario.name}: ${unable}\n`);
+      skipped.push({ name: scenario.name, reason: unable });
+      continue;
+    }
     const cases = [];
     const able = available.filter((arm) => arm.cannot?.(scenario) === undefined && scenario.takes?.(arm) !== false);
     for (const arm of available) {

@@ -10,8 +10,11 @@ import { inRoot } from '../../scripts/lib.mjs';
 /** The compiled load generator and native servers. */
 export const benchTool = path.join(process.env.CARGO_TARGET_DIR ?? inRoot('target'), 'release', 'iouring-bench');
 
-/** Script of the JavaScript arms' server. */
-export const streamServer = inRoot('bench', 'servers', 'stream.mjs');
+/** Arguments that have the JavaScript arms' server of a mode run on one of `modules`. */
+export function serverScript(mode, modules) {
+  const isHttp = mode === 'hello';
+  return [inRoot('bench', 'servers', isHttp ? 'http.mjs' : 'stream.mjs'), isHttp ? modules.http : modules.net];
+}
 
 const canPin = os.availableParallelism() > 1 && spawnSync('taskset', ['--version'], { stdio: 'ignore' }).status === 0;
 

@@ -1,5 +1,5 @@
 /**
- * The server of the arm `bun-socket`: `bun bun-socket.mjs MODE ADDRESS`, as stream.mjs without the module.
+ * The server of the arm `bun-socket`: `bun bun-socket.mjs MODE ADDRESS`, as stream.mjs without the module. Mode `hello` is `Bun.serve`.
  *
  * Bun's sockets do not queue what the kernel did not take: that is done here.
  */
@@ -25,32 +25,42 @@ function stream(socket) {
   while (taken === endless.length);
 }
 
-const server = Bun.listen({
-  ...(path === undefined ? { hostname, port: Number(port) } : { unix: path }),
-  socket: {
-    open(socket) {
-      socket.data = [];
-      socket.setNoDelay?.(true);
-      if (mode === 'source') stream(socket);
-    },
-    data(socket, bytes) {
-      if (mode === 'echo') send(socket, bytes);
-    },
-    drain(socket) {
-      if (mode === 'source') stream(socket);
-      while (socket.data.length > 0) {
-        const [first] = socket.data;
-        const taken = socket.write(first);
-        if (taken < first.length) {
-          socket.data[0] = first.subarray(Math.max(taken, 0));
-          return;
+const listen = () =>
+  Bun.listen({
+    ...(path === undefined ? { hostname, port: Number(port) } : { unix: path }),
+    socket: {
+      open(socket) {
+        socket.data = [];
+        socket.setNoDelay?.(true);
+        if (mode === 'source') stream(socket);
+      },
+      data(socket, bytes) {
+        if (mode === 'echo') send(socket, bytes);
+      },
+      drain(socket) {
+        if (mode === 'source') stream(socket);
+        while (socket.data.length > 0) {
+          const [first] = socket.data;
+          const taken = socket.write(first);
+          if (taken < first.length) {
+            socket.data[0] = first.subarray(Math.max(taken, 0));
+            return;
+          }
+          socket.data.shift();
         }
-        socket.data.shift();
-      }
+      },
+      error() {},
     },
-    error() {},
-  },
-});
+  });
+
+const serve = () =>
+  Bun.serve({
+    hostname,
+    port: Number(port),
+    fetch: () => new Response('hello\n', { headers: { 'content-type': 'text/plain' } }),
+  });
+
+const server = mode === 'hello' ? serve() : listen();
 
 process.stdout.write(`${path === undefined ? `${server.hostname}:${server.port}` : `unix:${path}`}\n`);
 process.stdin.on('data', () => {}).on('end', () => process.exit(0));
