@@ -20,6 +20,7 @@ const ORDER = [
   'file-read-random',
   'file-write-random',
   'file-read-sequential',
+  'file-write-sequential',
   'file-small-files',
   'file-durable-append',
 ];
@@ -41,7 +42,7 @@ function choose(all, names, what) {
 
 /** Measures one arm once, with a server of its own. */
 async function measure(scenario, one, arm, options) {
-  if (scenario.measure !== undefined) return scenario.measure(one, arm);
+  if (scenario.measure !== undefined) return scenario.measure(one, arm, options);
   const server = await startServer(arm, one.mode ?? scenario.mode, scenario.address?.());
   try {
     const args = [...one.args, '--seconds', options.seconds, '--warmup', options.warmup];

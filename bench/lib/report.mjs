@@ -34,6 +34,10 @@ const PAIRS = [
   ['ours', 'bun-socket'],
   ['ours', 'core-callbacks'],
   ['ours', 'core-sync'],
+  ['ours', 'core-streams'],
+  ['ours-streams', 'core-streams'],
+  ['ours', 'fio'],
+  ['ours-batch', 'fio'],
   ['ours-batch', 'native-floor'],
   ['core-again', 'core'],
 ];
