@@ -11,8 +11,6 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 const BLOCK = 4096;
 /** Every so many transfers one is checked. */
 const CHECK_EVERY = 64;
-/** A file that is written from beginning to end has so many bytes. */
-const SEQUENTIAL = 1024 ** 3;
 
 function check(memory, position) {
   const found = memory.readUInt32LE(0);
@@ -198,28 +196,33 @@ export async function readSequential(api, { arm, file, size }, control) {
   }
 }
 
-/** A file of 1 GiB written from its beginning to its end, again and again. Counts megabytes. */
-export async function writeSequential(api, { arm, directory, size }, control) {
-  const target = path.join(directory, `written-${process.pid}`);
-  const memory = Buffer.alloc(size, 87);
+/**
+ * A file of 1 GiB written over from its beginning to its end, again and again. Counts megabytes. It is there and cached already:
+ * otherwise the memory that the machine finds for new pages would be most of what is measured.
+ */
+export async function writeSequential(api, { arm, file, size }, control) {
+  const { size: length } = fs.statSync(file);
+  const memory = Buffer.alloc(size);
   const amount = size / 1e6;
-  while (!control.stopped) {
+  for (let lap = 1; !control.stopped; lap++) {
+    memory.fill(lap % 256);
     let at = 0;
     if (arm.endsWith('-streams')) {
-      const handle = await api.open(target, 'w');
+      const handle = await api.open(file, 'r+');
       const stream = handle.createWriteStream({ highWaterMark: size });
-      const failed = new Promise((_, reject) => stream.on('error', reject));
-      const put = () => new Promise((resolve) => stream.write(memory, resolve));
-      for (; at < SEQUENTIAL && !control.stopped; at += size) {
+      const closed = new Promise((resolve, reject) => stream.on('close', resolve).on('error', reject));
+      const put = () => new Promise((resolve, reject) => stream.write(memory, (error) => (error ? reject(error) : resolve())));
+      for (; at < length && !control.stopped; at += size) {
         const since = performance.now();
-        await Promise.race([put(), failed]);
+        await put();
         control.did(amount, since);
       }
-      await Promise.race([new Promise((resolve) => stream.on('close', resolve).end()), failed]);
+      stream.end();
+      await closed;
     } else if (arm === 'core-sync') {
-      const fd = fs.openSync(target, 'w');
-      for (; at < SEQUENTIAL && !control.stopped; await nextTurn()) {
-        for (let i = 0; i < 16 && at < SEQUENTIAL; i++, at += size) {
+      const fd = fs.openSync(file, 'r+');
+      for (; at < length && !control.stopped; await nextTurn()) {
+        for (let i = 0; i < 16 && at < length; i++, at += size) {
           const since = performance.now();
           checkCount(fs.writeSync(fd, memory, 0, size, at), size);
           control.did(amount, since);
@@ -227,8 +230,8 @@ export async function writeSequential(api, { arm, directory, size }, control) {
       }
       fs.closeSync(fd);
     } else {
-      const handle = await api.open(target, 'w');
-      for (; at < SEQUENTIAL && !control.stopped; at += size) {
+      const handle = await api.open(file, 'r+');
+      for (; at < length && !control.stopped; at += size) {
         const since = performance.now();
         const { bytesWritten } = await handle.write(memory, 0, size, at);
         checkCount(bytesWritten, size);
@@ -236,9 +239,13 @@ export async function writeSequential(api, { arm, directory, size }, control) {
       }
       await handle.close();
     }
-    checkCount(fs.statSync(target).size, at);
+    // The last piece of the lap is where it belongs.
+    const found = Buffer.alloc(size);
+    const fd = fs.openSync(file);
+    checkCount(fs.readSync(fd, found, 0, size, at - size), size);
+    fs.closeSync(fd);
+    if (!found.equals(memory)) throw new Error(`wrong contents before ${at}`);
   }
-  fs.unlinkSync(target);
 }
 
 /** Small files, one after the other: open, stat, read and close, or `readFile`. */

@@ -28,7 +28,6 @@ export function fioCommand({ file, operation, depth = 1, size, direct = false, s
     fallocate: 'none',
     'output-format': 'json',
   };
-  if (operation === 'write') job.size = '1g';
   return ['fio', ...Object.entries(job).map(([name, value]) => `--${name}=${value}`), '--thread'];
 }
 

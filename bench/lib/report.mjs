@@ -44,9 +44,10 @@ const PAIRS = [
 
 const runsOf = (measured, arm) => measured.runs.filter((run) => run.arm === arm);
 
-/** Rows of one case: an arm each, medians over the rounds. */
+/** Rows of one case: an arm that takes part each, medians over the rounds. */
 function rows(measured, columns, arms) {
-  return arms.map(({ name }) => {
+  const takesPart = ({ name }) => [...measured.runs, ...measured.failures].some((run) => run.arm === name);
+  return arms.filter(takesPart).map(({ name }) => {
     const runs = runsOf(measured, name);
     return [name, ...columns.map(({ of, show }) => show(median(runs.map(of))))];
   });
