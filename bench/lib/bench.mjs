@@ -21,6 +21,7 @@ const ORDER = [
   'file-read-random',
   'file-write-random',
   'file-read-sequential',
+  'file-write-sequential',
   'file-small-files',
   'file-durable-append',
 ];

@@ -6,7 +6,7 @@ import { inRoot } from '../../scripts/lib.mjs';
 let found;
 
 /** The command that starts Bun; `undefined` where there is none. */
-function bun() {
+export function bunCommand() {
   found ??= [inRoot('node_modules', '.bin', 'bun'), 'bun'].map((command) => {
     if (command.includes('/') && !existsSync(command)) return undefined;
     const { status, stdout } = spawnSync(command, ['-e', 'console.log(process.execPath)'], { encoding: 'utf8' });
@@ -21,7 +21,7 @@ export function bunArm(name, about, args) {
   return {
     name,
     about,
-    command: (mode, address) => [bun(), ...args(mode, address)],
-    missing: () => (bun() === undefined ? 'Bun is not installed (npm install --no-save bun)' : undefined),
+    command: (mode, address) => [bunCommand(), ...args(mode, address)],
+    missing: () => (bunCommand() === undefined ? 'Bun is not installed (npm install --no-save bun)' : undefined),
   };
 }

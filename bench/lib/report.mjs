@@ -34,15 +34,20 @@ const PAIRS = [
   ['ours', 'bun-socket'],
   ['ours', 'core-callbacks'],
   ['ours', 'core-sync'],
+  ['ours', 'core-streams'],
+  ['ours-streams', 'core-streams'],
+  ['ours', 'fio'],
+  ['ours-batch', 'fio'],
   ['ours-batch', 'native-floor'],
   ['core-again', 'core'],
 ];
 
 const runsOf = (measured, arm) => measured.runs.filter((run) => run.arm === arm);
 
-/** Rows of one case: an arm each, medians over the rounds. */
+/** Rows of one case: an arm that takes part each, medians over the rounds. */
 function rows(measured, columns, arms) {
-  return arms.map(({ name }) => {
+  const takesPart = ({ name }) => [...measured.runs, ...measured.failures].some((run) => run.arm === name);
+  return arms.filter(takesPart).map(({ name }) => {
     const runs = runsOf(measured, name);
     return [name, ...columns.map(({ of, show }) => show(median(runs.map(of))))];
   });

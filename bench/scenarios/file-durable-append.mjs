@@ -5,6 +5,6 @@ export default fileScenario({
   name: 'file-durable-append',
   title: 'Durable appends of 128 B',
   unit: 'append',
-  arms: ['core', 'ours', 'core-again'],
-  cases: () => [1, 8].map((depth) => ({ name: `${depth} under way`, depth })),
+  arms: ['core', 'core-sync', 'ours', 'core-again', 'bun'],
+  cases: (quick) => (quick ? [8] : [1, 8]).map((depth) => ({ name: `${depth} under way`, depth })),
 });

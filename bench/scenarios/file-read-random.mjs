@@ -4,8 +4,9 @@ import { fileScenario, randomCases } from '../lib/files.mjs';
 export default fileScenario({
   name: 'file-read-random',
   title: 'Random reads of a file',
-  needs: 'large',
+  needs: 'read',
   operation: 'read',
-  arms: ['core', 'core-callbacks', 'core-sync', 'ours', 'ours-batch', 'core-again', 'native-floor'],
-  cases: randomCases,
+  fio: 'randread',
+  arms: ['core', 'core-callbacks', 'core-sync', 'ours', 'ours-batch', 'core-again', 'native-floor', 'bun', 'fio'],
+  cases: randomCases(false),
 });

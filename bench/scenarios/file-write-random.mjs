@@ -4,8 +4,9 @@ import { fileScenario, randomCases } from '../lib/files.mjs';
 export default fileScenario({
   name: 'file-write-random',
   title: 'Random writes to a file',
-  needs: 'large',
+  needs: 'write',
   operation: 'write',
-  arms: ['core', 'core-callbacks', 'core-sync', 'ours', 'ours-batch', 'core-again', 'native-floor'],
-  cases: randomCases,
+  fio: 'randwrite',
+  arms: ['core', 'core-callbacks', 'core-sync', 'ours', 'ours-batch', 'core-again', 'native-floor', 'bun', 'fio'],
+  cases: randomCases(true),
 });
