@@ -3,7 +3,7 @@
  */
 import type core from 'node:dgram';
 import type { BlockList } from 'node:net';
-import type { OutgoingMessage, SendManyOptions, SendResult } from './extras.ts';
+import type { OutgoingMessage, SendManyOptions, SendResult } from './send-many.ts';
 import type { Message } from './receive.ts';
 
 /** Options of `createSocket`: core's, and these. Each boolean is false unless given. */

@@ -307,6 +307,12 @@ impl Datagram {
         }
     }
 
+    /// Datagrams that are not sent yet, and the bytes of their payloads.
+    pub(crate) fn queued(&self) -> (usize, usize) {
+        let waiting = self.queue.iter().filter(|(_, state)| !matches!(state, State::Done(_)));
+        waiting.fold((0, 0), |(count, bytes), (outgoing, _)| (count + 1, bytes + outgoing.source.length as usize))
+    }
+
     /// Whether something is with the kernel or about to be handed to it.
     pub(crate) fn is_sending(&self) -> bool {
         self.listed || self.in_flight > 0

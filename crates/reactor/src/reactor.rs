@@ -129,6 +129,15 @@ impl<K: Kernel> Reactor<K> {
         }
     }
 
+    /// Datagrams that the kernel has not taken yet, and the bytes of their payloads.
+    #[must_use]
+    pub fn datagram_queue(&self, id: HandleId) -> (usize, usize) {
+        match self.handles.get(id) {
+            Some(Handle { resource: Resource::Datagram(datagram), .. }) => datagram.queued(),
+            _ => (0, 0),
+        }
+    }
+
     /// Gives control data room in what is received, or takes it away. From the next datagram on, or soon after.
     pub fn set_datagram_control(&mut self, id: HandleId, wanted: bool) {
         if let Some((datagram, _, context)) = self.datagram(id) {
