@@ -5,7 +5,7 @@ import { AsyncResource } from 'node:async_hooks';
 import cluster from 'node:cluster';
 import core from 'node:dgram';
 import diagnostics from 'node:diagnostics_channel';
-import { EventEmitter, on } from 'node:events';
+import { EventEmitter } from 'node:events';
 import { BlockList, isIPv6 } from 'node:net';
 import process from 'node:process';
 import { promisify } from 'node:util';
@@ -23,6 +23,7 @@ import { bind, checkRunning, getBufferSize, openHandle, removePath, setBufferSiz
 import { checkConnected, connect, disconnect } from './connect.ts';
 import { deprecatedAccessors } from './deprecated.ts';
 import { readExtras } from './extras.ts';
+import { MessageIterator, type MessagesOptions } from './iteration.ts';
 import type { Message } from './receive.ts';
 import { send } from './send.ts';
 import { sendMany, type OutgoingMessage, type SendManyOptions, type SendResult } from './send-many.ts';
@@ -70,8 +71,12 @@ class SocketMembers extends Base {
   }
 
   /** What arrives, a turn's datagrams at a time. Ends when the socket is closed. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Message[], void, void> {
-    for await (const [batch] of on(this, 'messages', { close: ['close'] })) yield batch as Message[];
+  messages(options?: MessagesOptions): AsyncGenerator<Message[], void, void> {
+    return new MessageIterator(this, options);
+  }
+
+  [Symbol.asyncIterator](): AsyncGenerator<Message[], void, void> {
+    return new MessageIterator(this);
   }
 
   /** Whether the kernel cuts up what is sent (`gso`) and puts together what is received (`gro`). False before binding. */
@@ -325,6 +330,7 @@ function construct(this: unknown, type: any, listener?: (...args: any[]) => void
     receiveBlockList: blockList(options, 'receiveBlockList'),
     sendBlockList: blockList(options, 'sendBlockList'),
     extras: readExtras(options),
+    pauses: 0,
     sendsBefore: -1,
     path: undefined,
     gso: false,

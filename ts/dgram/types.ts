@@ -4,6 +4,7 @@
 import type core from 'node:dgram';
 import type { BlockList } from 'node:net';
 import type { OutgoingMessage, SendManyOptions, SendResult } from './send-many.ts';
+import type { MessagesOptions } from './iteration.ts';
 import type { Message } from './receive.ts';
 
 /** Options of `createSocket`: core's, and these. Each boolean is false unless given. */
@@ -39,5 +40,7 @@ export interface DgramAdditions {
   /** Whether the kernel cuts up what is sent, and puts together what is received. */
   readonly offload: { gso: boolean; gro: boolean };
   /** What arrives, a turn's datagrams at a time; ends with the socket. */
+  messages(options?: MessagesOptions): AsyncGenerator<Message[], void, void>;
+  /** `messages()` with its defaults. */
   [Symbol.asyncIterator](): AsyncGenerator<Message[], void, void>;
 }
