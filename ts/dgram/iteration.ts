@@ -35,7 +35,7 @@ export class MessageIterator implements AsyncGenerator<Message[], void, void> {
   #paused = false;
   #done = false;
   /** What the iteration ends in, once the batches are taken. */
-  #failure: { error: unknown } | undefined;
+  #failure: { error: Error } | undefined;
 
   constructor(socket: DgramSocket, { signal, highWaterMark = 1024 }: MessagesOptions = {}) {
     validateAbortSignal(signal, 'options.signal');
@@ -105,7 +105,7 @@ export class MessageIterator implements AsyncGenerator<Message[], void, void> {
     this.#fail(new AbortError(this.#signal?.reason));
   };
 
-  readonly #fail = (error: unknown): void => {
+  readonly #fail = (error: Error): void => {
     if (this.#done) return;
     const first = this.#waiting.shift();
     if (first === undefined) this.#failure = { error };
