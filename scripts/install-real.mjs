@@ -19,6 +19,8 @@ const PACKAGES = {
   haproxy: 'haproxy',
   wrk: 'wrk',
   openssl: 'openssl',
+  tcpdump: 'tcpdump',
+  ethtool: 'ethtool',
 };
 
 const folders = [

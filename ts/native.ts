@@ -58,6 +58,7 @@ export interface NativeReactor {
   connectDatagram(handle: number, address: string, port: number): number;
   socketAddress(address: string, port: number): Uint8Array | number;
   describeAddress(bytes: Uint8Array): NativeEndpoint | number;
+  datagramQueue(handle: number): { count: number; bytes: number };
   membership(handle: number, join: boolean, group: string, source: string, interfaceName: string): number;
   multicastInterface(handle: number, address: string): number;
   interfaceIndex(name: string): number;

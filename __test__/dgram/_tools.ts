@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import type { ExecutionContext } from 'ava';
 import dgram, { type DgramOptions, type Socket } from 'iouring-transport/dgram';
-import { support } from 'iouring-transport';
+import { stats, support } from 'iouring-transport';
 
 /** A socket that is bound on loopback and closed with the test. */
 export async function bound(t: ExecutionContext, options: DgramOptions = { type: 'udp4' }): Promise<Socket> {
@@ -39,4 +39,10 @@ export const onRing = support().backend === 'uring';
 export async function until(holds: () => boolean): Promise<boolean> {
   for (let attempt = 0; attempt < 200 && !holds(); attempt++) await new Promise((resolve) => setTimeout(resolve, 10));
   return holds();
+}
+
+/** Whether the reactor of this thread holds nothing: no handle, operation, buffer or view. */
+export function holdsNothing(): boolean {
+  const { turns: _turns, ...held } = stats();
+  return Object.values(held).every((count) => count === 0);
 }

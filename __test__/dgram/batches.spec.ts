@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { BlockList } from 'node:net';
 import test from 'ava';
 import { bound, onRing, open, until } from './_tools.ts';
 import type { Message } from 'iouring-transport/dgram';
@@ -136,4 +137,62 @@ ring('what is truncated is never reported as longer than what is there', async (
   t.is(rinfo.size, message.length);
   t.true(rinfo.truncated);
   t.true(message.every((byte) => byte === 5));
+});
+
+ring('a batch is settled when the socket is closed in the same tick', async (t) => {
+  const socket = await bound(t);
+  const { port } = socket.address();
+  const address = '127.0.0.1';
+  socket.send('alone', port, address, () => t.fail('core calls none of these back'));
+  const batch = socket.sendMany([{ data: 'one of a batch', port, address }]);
+  socket.close();
+  t.deepEqual(await batch, [14]);
+  t.like(await socket.sendMany([{ data: 'late', port, address }]).catch((error: unknown) => error), {
+    code: 'ERR_SOCKET_DGRAM_NOT_RUNNING',
+  });
+});
+
+ring('a batch of which one has no payload is refused before anything is sent', async (t) => {
+  const receiver = await bound(t);
+  const sender = await bound(t);
+  const { port } = receiver.address();
+  receiver.on('message', (message) => t.is(String(message), 'end'));
+  const messages = [
+    { data: 'x', port },
+    { data: undefined as never, port },
+  ];
+  await t.throwsAsync(sender.sendMany(messages), { code: 'ERR_INVALID_ARG_TYPE' });
+  await t.throwsAsync(sender.sendMany('text' as never), { code: 'ERR_INVALID_ARG_TYPE' });
+  await t.throwsAsync(sender.sendMany([], { linked: 1 as never }), { code: 'ERR_INVALID_ARG_TYPE' });
+  t.deepEqual(await sender.sendMany([]), []);
+  sender.send('end', port, '127.0.0.1');
+  await once(receiver, 'message');
+});
+
+ring('segment sizes that are none are refused; empty data is one datagram', async (t) => {
+  const receiver = await bound(t);
+  const sender = await bound(t);
+  const to = { port: receiver.address().port, address: '127.0.0.1' };
+  const sizes: number[] = [];
+  receiver.on('message', (message) => sizes.push(message.length));
+  const results = await sender.sendMany([
+    ...[-1, 1.5, 65536].map((segmentSize) => ({ data: 'x', segmentSize, ...to })),
+    { data: '', segmentSize: 100, ...to },
+    { data: 'abc', segmentSize: 3, ...to },
+  ]);
+  t.deepEqual(
+    results.map((result) => (typeof result === 'number' ? result : (result as NodeJS.ErrnoException).code)),
+    ['EINVAL', 'EINVAL', 'EINVAL', 0, 3],
+  );
+  t.true(await until(() => sizes.length === 2));
+  t.deepEqual(sizes, [0, 3]);
+});
+
+ring('blocked addresses are refused one by one', async (t) => {
+  const list = new BlockList();
+  list.addAddress('127.0.0.2');
+  const socket = await bound(t, { type: 'udp4', sendBlockList: list });
+  const results = await socket.sendMany(['127.0.0.2', '127.0.0.1'].map((address) => ({ data: 'x', port: 9, address })));
+  t.like(results[0], { code: 'ERR_IP_BLOCKED' });
+  t.is(results[1], 1);
 });

@@ -1,12 +1,12 @@
 /**
  * Binding: by address, path or descriptor; and what waits for it.
  */
-import { lstatSync, unlinkSync } from 'node:fs';
+import { fstatSync, lstatSync, unlinkSync } from 'node:fs';
 import { EventEmitter } from 'node:events';
 import dns from 'node:dns';
 import { isIP } from 'node:net';
 import process from 'node:process';
-import { fstatSync } from 'node:fs';
+import { isatty } from 'node:tty';
 import {
   ERR_INVALID_FD_TYPE,
   ERR_SOCKET_ALREADY_BOUND,
@@ -19,6 +19,12 @@ import { DatagramHandle, SocketOption } from '../reactor/index.ts';
 import { applyExtras } from './extras.ts';
 import { attach } from './receive.ts';
 import { Bound, kState, type DgramSocket, type State } from './state.ts';
+
+const EBADF = -9;
+const EINVAL = -22;
+
+/** Largest size of a socket's buffer that can be asked for. */
+const MAX_SIZE = 2 ** 31 - 1;
 
 /** @throws {Error} `ERR_SOCKET_DGRAM_NOT_RUNNING` on a socket that was closed. */
 export function checkRunning(socket: DgramSocket): State {
@@ -38,7 +44,7 @@ export function bind(socket: DgramSocket, args: readonly unknown[]): void {
   const [first, second] = args;
   const options = typeof first === 'object' && first !== null ? (first as Record<string, any>) : undefined;
   const fd: unknown = options?.['fd'];
-  if (typeof fd === 'number' && Number.isInteger(fd) && fd > 0) {
+  if (typeof fd === 'number' && (fd | 0) === fd && fd > 0) {
     bindToDescriptor(socket, state, fd);
     return;
   }
@@ -99,40 +105,35 @@ export function openHandle(socket: DgramSocket, state: State): DatagramHandle | 
 }
 
 function bindToAddress(socket: DgramSocket, state: State, ip: string, port: number): void {
-  const fresh = state.handle === null;
-  const handle = openHandle(socket, state);
+  const family = state.kind === 'udp4' ? 4 : 6;
+  const handle = isIP(ip) === family ? openHandle(socket, state) : EINVAL;
   let status = typeof handle === 'number' ? handle : 0;
   if (typeof handle === 'object') {
     if (state.reuseAddr) status = handle.setOption(SocketOption.ReuseAddress, 1);
     if (status === 0 && state.reusePort) status = handle.setOption(SocketOption.ReusePort, 1);
     if (status === 0 && state.ipv6Only && state.kind === 'udp6') status = handle.setOption(SocketOption.Ipv6Only, 1);
-    const family = state.kind === 'udp4' ? 4 : 6;
-    if (status === 0) status = handle.bind({ family, address: ip, port });
+    if (status === 0) status = handle.bind({ family, address: ip, port: port & 0xffff });
   }
   if (status === 0) {
     startReceiving(socket, state);
     return;
   }
-  fail(socket, state, fresh, endpointException(status, 'bind', ip, port));
+  fail(socket, state, endpointException(status, 'bind', ip, port));
 }
 
-function fail(socket: DgramSocket, state: State, fresh: boolean, error: Error): void {
+/** The descriptor stays, as core's does: `address()` tells of it, and another `bind` uses it. */
+function fail(socket: DgramSocket, state: State, error: Error): void {
   state.bound = Bound.No;
-  if (fresh && state.handle !== null) {
-    state.handle.close();
-    state.handle = null;
-  }
   socket.emit('error', error);
 }
 
 function bindToPath(socket: DgramSocket, path: string | undefined): void {
   const state = socket[kState];
   if (state.closed) return;
-  const fresh = state.handle === null;
   const handle = openHandle(socket, state);
   const status = typeof handle === 'number' ? handle : path === undefined ? 0 : handle.bind({ path });
   if (status < 0) {
-    fail(socket, state, fresh, endpointException(status, 'bind', path));
+    fail(socket, state, endpointException(status, 'bind', path));
     return;
   }
   if (path !== undefined && path !== '' && !path.startsWith('\0')) state.path = path;
@@ -141,8 +142,8 @@ function bindToPath(socket: DgramSocket, path: string | undefined): void {
 
 function bindToDescriptor(socket: DgramSocket, state: State, fd: number): void {
   const handle = DatagramHandle.adopt(fd, state.kind);
+  // The socket is of no use then, as core's is not: it still counts as being bound.
   if (typeof handle === 'number') {
-    state.bound = Bound.No;
     const type = describeDescriptor(fd);
     if (type === 'UDP') throw errnoException(handle, 'open');
     throw new ERR_INVALID_FD_TYPE(type);
@@ -155,7 +156,8 @@ function describeDescriptor(fd: number): string {
   try {
     const stats = fstatSync(fd);
     if (stats.isSocket()) return 'TCP';
-    return stats.isFIFO() ? 'PIPE' : stats.isFile() ? 'FILE' : 'UNKNOWN';
+    if (isatty(fd)) return 'TTY';
+    return stats.isFIFO() ? 'PIPE' : stats.isFile() || stats.isCharacterDevice() ? 'FILE' : 'UNKNOWN';
   } catch {
     return 'UNKNOWN';
   }
@@ -172,16 +174,16 @@ function startReceiving(socket: DgramSocket, state: State): void {
   socket.emit('listening');
 }
 
-/** @throws {Error} `ERR_SOCKET_BUFFER_SIZE` where the kernel will not have it. */
+/** @throws {Error} `ERR_SOCKET_BUFFER_SIZE` where the kernel will not have it, or the size is none that an `int` can tell. */
 export function setBufferSize(state: State, option: SocketOption, size: number): void {
-  const status = state.handle?.setOption(option, size) ?? -9;
+  const status = size > MAX_SIZE ? EINVAL : (state.handle?.setOption(option, size) ?? EBADF);
   if (status < 0) throw new ERR_SOCKET_BUFFER_SIZE(status, callName(option));
 }
 
 /** @throws {Error} `ERR_SOCKET_BUFFER_SIZE` on a socket that is not bound. */
 export function getBufferSize(state: State, option: SocketOption): number {
   const size = state.handle?.getOption(option);
-  if (size === undefined) throw new ERR_SOCKET_BUFFER_SIZE(-9, callName(option));
+  if (size === undefined) throw new ERR_SOCKET_BUFFER_SIZE(EBADF, callName(option));
   return size;
 }
 

@@ -11,7 +11,7 @@ import {
 } from '../errors.ts';
 import { validatePort, validateString } from '../validate.ts';
 import { checkRunning, lookUp, whenBound } from './bind.ts';
-import { Bound, Connected, type DgramSocket, type State } from './state.ts';
+import { Bound, Connected, kState, type DgramSocket, type State } from './state.ts';
 
 type Callback = (error?: Error) => void;
 
@@ -73,9 +73,10 @@ function finish(
   });
 }
 
-/** @throws {Error} `ERR_SOCKET_DGRAM_NOT_CONNECTED`. */
+/** @throws {Error} `ERR_SOCKET_DGRAM_NOT_CONNECTED`, of a socket that was closed unconnected as well. */
 export function disconnect(socket: DgramSocket): void {
-  const state = checkConnected(socket);
+  if (socket[kState].connected !== Connected.Yes) throw new ERR_SOCKET_DGRAM_NOT_CONNECTED();
+  const state = checkRunning(socket);
   const status = state.handle!.connect(null);
   if (status < 0) throw errnoException(status, 'connect');
   state.connected = Connected.No;

@@ -33,7 +33,8 @@ export interface CreateSocket {
 export const { _createSocketHandle } = chosen as unknown as { _createSocketHandle: unknown };
 
 export type { Ancillary } from './ancillary.ts';
-export type { OutgoingMessage, SendManyOptions, SendResult } from './extras.ts';
+export type { OutgoingMessage, SendManyOptions, SendResult } from './send-many.ts';
+export type { MessagesOptions } from './iteration.ts';
 export type { Message } from './receive.ts';
 export type { DgramOptions } from './types.ts';
 export type { BindOptions, RemoteInfo, SocketOptions, SocketType } from 'node:dgram';

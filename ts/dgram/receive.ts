@@ -34,8 +34,13 @@ export function attach(socket: DgramSocket, state: State, handle: DatagramHandle
   handle.onmessage = onMessage;
   handle.onmessages = onMessages;
   handle.onerror = onError;
-  handle.gathers = socket.listenerCount('messages') > 0 || state.extras.gro;
+  handle.wantsBatches = wantsBatches;
   if (!state.referenced) handle.unref();
+}
+
+function wantsBatches(this: DatagramHandle): boolean {
+  const socket = this.owner as DgramSocket;
+  return socket[kState].gro || socket.listenerCount('messages') > 0;
 }
 
 function onMessage(this: DatagramHandle, message: ReceivedDatagram): void {

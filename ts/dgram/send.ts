@@ -14,10 +14,8 @@ import {
 import type { SentReport } from '../reactor/index.ts';
 import { validatePort, validateString } from '../validate.ts';
 import { checkRunning, literalAddress, lookUp, whenBound } from './bind.ts';
-import { type SendCallback, toBytes, type Payload } from './sender.ts';
+import { PAYLOADS, type SendCallback, toBytes, type Payload } from './sender.ts';
 import { Bound, Connected, kState, type DgramSocket, type State } from './state.ts';
-
-const PAYLOADS = ['Buffer', 'TypedArray', 'DataView', 'string'] as const;
 
 /** `(msg[, offset, length][, port[, address]][, cb])`; on UNIX sockets a path in the place of port and address. */
 export function send(socket: DgramSocket, args: readonly any[]): void {

@@ -2,9 +2,12 @@
  * Answering: `rinfo.reply(payload[, callback])`, without looking any address up.
  */
 import { Buffer } from 'node:buffer';
-import { ERR_SOCKET_DGRAM_NOT_RUNNING, endpointException } from '../errors.ts';
+import { ERR_INVALID_ARG_TYPE, ERR_SOCKET_DGRAM_NOT_RUNNING, endpointException } from '../errors.ts';
 import type { Peer } from '../reactor/index.ts';
 import type { State } from './state.ts';
+
+/** What a payload can be, for messages of errors. */
+export const PAYLOADS = ['Buffer', 'TypedArray', 'DataView', 'string'] as const;
 
 export type Payload = string | ArrayBufferView;
 export type SendCallback = (error: Error | null, bytes?: number) => void;
@@ -16,6 +19,8 @@ export class Sender {
   constructor(state: State, peer: Peer) {
     this.reply = (payload, callback) => {
       if (state.closed || state.handle === null) throw new ERR_SOCKET_DGRAM_NOT_RUNNING();
+      if (typeof payload !== 'string' && !ArrayBuffer.isView(payload))
+        throw new ERR_INVALID_ARG_TYPE('payload', PAYLOADS, payload);
       const report =
         callback &&
         ((result: number): void => {

@@ -5,8 +5,8 @@ import { AsyncResource } from 'node:async_hooks';
 import cluster from 'node:cluster';
 import core from 'node:dgram';
 import diagnostics from 'node:diagnostics_channel';
-import { EventEmitter, on } from 'node:events';
-import { BlockList } from 'node:net';
+import { EventEmitter } from 'node:events';
+import { BlockList, isIPv6 } from 'node:net';
 import process from 'node:process';
 import { promisify } from 'node:util';
 import {
@@ -22,15 +22,19 @@ import { validateAbortSignal, validateFunction, validateInt32, validateNumber, v
 import { bind, checkRunning, getBufferSize, openHandle, removePath, setBufferSize } from './bind.ts';
 import { checkConnected, connect, disconnect } from './connect.ts';
 import { deprecatedAccessors } from './deprecated.ts';
-import { readExtras, sendMany, type OutgoingMessage, type SendManyOptions, type SendResult } from './extras.ts';
+import { readExtras } from './extras.ts';
+import { MessageIterator, type MessagesOptions } from './iteration.ts';
 import type { Message } from './receive.ts';
 import { send } from './send.ts';
+import { sendMany, type OutgoingMessage, type SendManyOptions, type SendResult } from './send-many.ts';
 import { Bound, Connected, kState, type DgramSocket, type State } from './state.ts';
 
 const channel = diagnostics.channel('udp.socket');
 
 /** What an operation on a socket that is not bound answers: there is no descriptor. */
 const EBADF = -9;
+const EINVAL = -22;
+const ENOPROTOOPT = -92;
 
 const Base = EventEmitter as unknown as new () => DgramSocket;
 
@@ -62,13 +66,17 @@ class SocketMembers extends Base {
   }
 
   /** Sends many datagrams at once: one promise, with bytes sent or an error for each, in order. The socket must be bound. */
-  sendMany(messages: readonly OutgoingMessage[], options?: SendManyOptions): Promise<SendResult[]> {
+  async sendMany(messages: readonly OutgoingMessage[], options?: SendManyOptions): Promise<SendResult[]> {
     return sendMany(checkRunning(this), messages, options);
   }
 
   /** What arrives, a turn's datagrams at a time. Ends when the socket is closed. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Message[], void, void> {
-    for await (const [batch] of on(this, 'messages', { close: ['close'] })) yield batch as Message[];
+  messages(options?: MessagesOptions): AsyncGenerator<Message[], void, void> {
+    return new MessageIterator(this, options);
+  }
+
+  [Symbol.asyncIterator](): AsyncGenerator<Message[], void, void> {
+    return new MessageIterator(this);
   }
 
   /** Whether the kernel cuts up what is sent (`gso`) and puts together what is received (`gro`). False before binding. */
@@ -92,9 +100,12 @@ class SocketMembers extends Base {
       process.nextTick(emitClose, this);
       return this;
     }
+    state.handle = null;
     // Core looks every address up, in vain once the socket is closed: these are not called back. Ours have been sent all the same.
     if (state.sendsBefore >= 0) handle.forgetReports(state.sendsBefore);
-    handle.onclose = onClose;
+    // What has been sent before is called back before.
+    if (handle.expectsReports) handle.onclose = () => emitClose(this);
+    else process.nextTick(emitClose, this);
     handle.close();
     removePath(state);
     return this;
@@ -132,12 +143,12 @@ class SocketMembers extends Base {
 
   override setTTL(ttl: number): number {
     validateNumber(ttl, 'ttl');
-    return setOption(this, SocketOption.UnicastHops, ttl, 'setTTL');
+    return setHops(this, SocketOption.UnicastHops, ttl, 'setTTL');
   }
 
   override setMulticastTTL(ttl: number): number {
     validateNumber(ttl, 'ttl');
-    return setOption(this, SocketOption.MulticastHops, ttl, 'setMulticastTTL');
+    return setHops(this, SocketOption.MulticastHops, ttl, 'setMulticastTTL');
   }
 
   override setMulticastLoopback(on: boolean): boolean {
@@ -185,11 +196,11 @@ class SocketMembers extends Base {
   }
 
   override getSendQueueSize(): number {
-    return this[kState].handle?.sendQueueSize ?? 0;
+    return this[kState].handle?.sendQueue().bytes ?? 0;
   }
 
   override getSendQueueCount(): number {
-    return this[kState].handle?.sendQueueCount ?? 0;
+    return this[kState].handle?.sendQueue().count ?? 0;
   }
 }
 Object.defineProperties(SocketMembers.prototype, deprecatedAccessors);
@@ -198,12 +209,6 @@ function emitClose(socket: DgramSocket): void {
   const { scope } = socket[kState];
   scope.runInAsyncScope(socket.emit, socket, 'close');
   scope.emitDestroy();
-}
-
-function onClose(this: DatagramHandle): void {
-  const socket = this.owner as DgramSocket;
-  socket[kState].handle = null;
-  emitClose(socket);
 }
 
 function describe({ kind }: State, endpoint: Endpoint | number, call: string): object {
@@ -219,6 +224,12 @@ function setOption(socket: DgramSocket, option: SocketOption, value: number, cal
   return value;
 }
 
+/** The kernel would take -1 for its default; core takes it for the error that it is. */
+function setHops(socket: DgramSocket, option: SocketOption, hops: number, call: string): number {
+  if ((hops | 0) < 0) throw errnoException(EINVAL, call);
+  return setOption(socket, option, hops, call);
+}
+
 function bufferSize(size: number): number {
   if (size >>> 0 !== size) throw new ERR_SOCKET_BAD_BUFFER_SIZE();
   return size;
@@ -227,12 +238,24 @@ function bufferSize(size: number): number {
 /** An address of the interface, `%` and its name or index, or, beyond core, those alone. */
 function chooseInterface(handle: DatagramHandle, kind: DatagramKind, name: string): number {
   const looksLikeV4 = /^\d+\.\d+\.\d+\.\d+$/.test(name);
-  if (kind === 'udp4' && looksLikeV4) return handle.multicastInterface(name);
-  if (looksLikeV4) return -22;
-  const scope = name.includes(':') ? name.slice(name.indexOf('%') + 1 || name.length) : name;
-  if (name.includes(':') && kind === 'udp4') return -22;
+  if (looksLikeV4) return handle.multicastInterface(name);
+  const scope = scopeOf(handle, name);
+  if (scope === undefined || name === '') return EINVAL;
+  if (name.includes(':') && kind === 'udp4') return ENOPROTOOPT;
   const index = scope === '' ? 0 : handle.interfaceIndex(scope);
   return index < 0 ? index : handle.setOption(SocketOption.MulticastInterface, index);
+}
+
+/**
+ * What names the interface in an address: what comes behind `%`, empty for any. Core takes one that does not exist for any as well.
+ * What is no address stands as it is; `undefined` for an address that is none.
+ */
+function scopeOf(handle: DatagramHandle, name: string): string | undefined {
+  if (!name.includes(':')) return name;
+  if (!isIPv6(name)) return undefined;
+  const at = name.indexOf('%');
+  const scope = at < 0 ? '' : name.slice(at + 1);
+  return scope === '' || handle.interfaceIndex(scope) > 0 ? scope : '';
 }
 
 function changeMembership(socket: DgramSocket, join: boolean, group: string, name: string | undefined, call: string): void {
@@ -272,8 +295,8 @@ function membership(
     if (typeof handle === 'number') return handle;
     if (state.reuseAddr) handle.setOption(SocketOption.ReuseAddress, 1);
   }
-  const scope = name?.includes('%') ? name.slice(name.indexOf('%') + 1) : name;
-  return handle.membership(join, group, source, scope ?? '');
+  const scope = name == null ? '' : scopeOf(handle, String(name));
+  return scope === undefined ? EINVAL : handle.membership(join, String(group), source, scope);
 }
 
 function construct(this: unknown, type: any, listener?: (...args: any[]) => void): unknown {
@@ -307,6 +330,7 @@ function construct(this: unknown, type: any, listener?: (...args: any[]) => void
     receiveBlockList: blockList(options, 'receiveBlockList'),
     sendBlockList: blockList(options, 'sendBlockList'),
     extras: readExtras(options),
+    pauses: 0,
     sendsBefore: -1,
     path: undefined,
     gso: false,
@@ -314,20 +338,9 @@ function construct(this: unknown, type: any, listener?: (...args: any[]) => void
   };
   Object.defineProperty(socket, kState, { enumerable: false });
   if (typeof listener === 'function') socket.on('message', listener);
-  socket.on('newListener', watchListeners);
-  socket.on('removeListener', watchListeners);
   obey(socket, options['signal']);
   if (channel.hasSubscribers) channel.publish({ socket });
   return socket;
-}
-
-/** Datagrams are gathered while somebody listens to 'messages'. */
-function watchListeners(this: DgramSocket, event: string | symbol): void {
-  if (event !== 'messages') return;
-  const state = this[kState];
-  process.nextTick(() => {
-    if (state.handle !== null) state.handle.gathers = this.listenerCount('messages') > 0 || state.gro;
-  });
 }
 
 function blockList(options: Record<string, unknown>, name: string): BlockList | undefined {

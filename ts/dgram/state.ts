@@ -49,6 +49,8 @@ export interface State {
   readonly receiveBlockList: BlockList | undefined;
   readonly sendBlockList: BlockList | undefined;
   readonly extras: Extras;
+  /** Iterations whose consumers are behind: while there are any, nothing is received. */
+  pauses: number;
   /** `handle.sendCount` before the sends of this tick; -1 where there was none. */
   sendsBefore: number;
   /** Path that binding has made, to be removed with the socket. */

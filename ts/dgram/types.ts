@@ -3,7 +3,8 @@
  */
 import type core from 'node:dgram';
 import type { BlockList } from 'node:net';
-import type { OutgoingMessage, SendManyOptions, SendResult } from './extras.ts';
+import type { OutgoingMessage, SendManyOptions, SendResult } from './send-many.ts';
+import type { MessagesOptions } from './iteration.ts';
 import type { Message } from './receive.ts';
 
 /** Options of `createSocket`: core's, and these. Each boolean is false unless given. */
@@ -32,12 +33,33 @@ export interface DgramOptions extends Omit<core.SocketOptions, 'type'> {
   credentials?: boolean;
 }
 
+type Batches = (batch: Message[]) => void;
+type Payload = string | NodeJS.ArrayBufferView;
+type Sent = (error: Error | null, bytes: number) => void;
+
 /** What a socket can do beyond core's. */
 export interface DgramAdditions {
+  /** 'messages': what arrived in one turn of the reactor. */
+  on(event: 'messages', listener: Batches): this;
+  once(event: 'messages', listener: Batches): this;
+  addListener(event: 'messages', listener: Batches): this;
+  prependListener(event: 'messages', listener: Batches): this;
+  prependOnceListener(event: 'messages', listener: Batches): this;
+  emit(event: 'messages', batch: Message[]): boolean;
+  /** UNIX sockets: binds to a path, or to a name in the abstract namespace, which begins with `\\0`. */
+  bind(path: string, callback?: () => void): this;
+  bind(options: { path: string }, callback?: () => void): this;
+  /** UNIX sockets: sends to a path. */
+  send(message: Payload | readonly Payload[], path: string, callback?: Sent): void;
+  send(message: Payload, offset: number, length: number, path: string, callback?: Sent): void;
+  /** UNIX sockets: only what is sent to that path, and from it, from then on. */
+  connect(path: string, callback?: () => void): void;
   /** Sends many datagrams at once: bytes sent or an error for each, in order. */
   sendMany(messages: readonly OutgoingMessage[], options?: SendManyOptions): Promise<SendResult[]>;
   /** Whether the kernel cuts up what is sent, and puts together what is received. */
   readonly offload: { gso: boolean; gro: boolean };
   /** What arrives, a turn's datagrams at a time; ends with the socket. */
+  messages(options?: MessagesOptions): AsyncGenerator<Message[], void, void>;
+  /** `messages()` with its defaults. */
   [Symbol.asyncIterator](): AsyncGenerator<Message[], void, void>;
 }

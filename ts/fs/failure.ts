@@ -44,7 +44,8 @@ export class BufferGoneError extends Error {
   }
 }
 
-class AbortError extends Error {
+/** What was asked for was given up through a signal; `cause` is its reason. */
+export class AbortError extends Error {
   readonly code = 'ABORT_ERR';
   constructor(cause: unknown) {
     super('The operation was aborted', { cause });

@@ -47,8 +47,11 @@ const ARENA = 0;
 
 const NO_PORT = -1;
 
-/** Told of what has become of a datagram: the payload's length, or a negative errno. */
-export type SentReport = (result: number) => void;
+/** Told of what has become of a datagram: the payload's length, or a negative errno; and its place in its batch, where it is of one. */
+export type SentReport = (result: number, place: number) => void;
+
+/** The place of a datagram that is of no batch. */
+const ALONE = -1;
 
 /** What has been received, as the handle hands it over. */
 export interface ReceivedDatagram {
@@ -61,6 +64,10 @@ export interface ReceivedDatagram {
   readonly controlTruncated: boolean;
 }
 
+function never(): boolean {
+  return false;
+}
+
 /** A datagram on its way to the kernel. */
 interface Pending {
   /** What it occupies: an offset in the arena, -1 for nothing. */
@@ -69,6 +76,8 @@ interface Pending {
   readonly region: number;
   readonly length: number;
   report: SentReport | undefined;
+  /** Of a batch, whose report runs no code of the user's: nothing need happen between two of them. */
+  readonly place: number;
 }
 
 let peers: Peers | undefined;
@@ -76,14 +85,12 @@ let peers: Peers | undefined;
 export class DatagramHandle extends SocketHandle {
   /** A datagram has arrived. */
   onmessage: (message: ReceivedDatagram) => void = nothing;
-  /** Datagrams have arrived: called instead of `onmessage` while {@link gathers} is set. */
+  /** Datagrams have arrived: called instead of `onmessage` where {@link wantsBatches} says so. */
   onmessages: (messages: ReceivedDatagram[]) => void = nothing;
   /** The network reports an error. */
   onerror: (status: number) => void = nothing;
-  /** See {@link SocketHandle.gathers}. */
-  override gathers = false;
-  /** Bytes given to `send` and not yet with the kernel. */
-  sendQueueSize = 0;
+  /** Says whether they are wanted in batches: asked each time that some have arrived. */
+  wantsBatches: () => boolean = never;
   readonly kind: DatagramKind;
   readonly #peers: Peers;
   readonly #pending: Pending[] = [];
@@ -112,24 +119,48 @@ export class DatagramHandle extends SocketHandle {
     this.#nameRoom = kind === 'unix_dgram' ? UNIX_NAME : INTERNET_NAME;
   }
 
-  /** Datagrams given to `send` and not yet with the kernel. */
-  get sendQueueCount(): number {
-    return this.#pending.length - this.#first;
+  /** See {@link SocketHandle.gathers}. */
+  override get gathers(): boolean {
+    return this.wantsBatches();
+  }
+
+  /** `bind(2)`. Without `SO_REUSEADDR`, which lets two UDP sockets have the same port. */
+  override bind(endpoint: Endpoint): number {
+    const { native } = this.reactor;
+    return 'path' in endpoint
+      ? native.bind(this.id, endpoint.path, NO_PORT)
+      : native.bind(this.id, endpoint.address, endpoint.port);
+  }
+
+  /** What the kernel has not taken, for lack of room: whatever was given to `send` before is offered to it first. */
+  sendQueue(): { bytes: number; count: number } {
+    if (this.#pending.length === this.#first) return { bytes: 0, count: 0 };
+    return this.reactor.native.datagramQueue(this.id);
+  }
+
+  /** Whether somebody is still to be told of what has become of a datagram. */
+  get expectsReports(): boolean {
+    for (let at = this.#first; at < this.#pending.length; at++) if (this.#pending[at].report !== undefined) return true;
+    return false;
   }
 
   /** Datagrams ever given to `send`. */
   sendCount = 0;
 
-  /** Reports no more on those sent since `sendCount` had that value. */
+  /** Reports no more on those sent since `sendCount` had that value, but for batches. */
   forgetReports(since: number): void {
     const reported = this.sendCount - this.#pending.length;
-    for (let at = Math.max(since - reported, this.#first); at < this.#pending.length; at++) this.#pending[at].report = undefined;
+    for (let at = Math.max(since - reported, this.#first); at < this.#pending.length; at++) {
+      const pending = this.#pending[at];
+      if (pending.place === ALONE) pending.report = undefined;
+    }
   }
 
   /** `connect(2)`, at once; `null` ends a connection. */
   connect(peer: Endpoint | null): number {
     const { native } = this.reactor;
     if (peer === null) return native.connectDatagram(this.id, '', NO_PORT);
+    if (!('path' in peer) && peer.address.includes(':') !== (this.kind === 'udp6')) return -EINVAL;
     return 'path' in peer
       ? native.connectDatagram(this.id, peer.path, NO_PORT)
       : native.connectDatagram(this.id, peer.address, peer.port);
@@ -179,23 +210,23 @@ export class DatagramHandle extends SocketHandle {
    *
    * @returns zero, and `report` follows, or a negative errno for an address that is none.
    */
-  sendTo(payload: Uint8Array, address: string, port: number, report?: SentReport, flags = 0, segment = 0): number {
+  sendTo(payload: Uint8Array, address: string, port: number, report?: SentReport, flags = 0, segment = 0, place = ALONE): number {
     const unix = this.kind === 'unix_dgram';
     const name = this.#peers.resolve(address, unix);
     if (typeof name === 'number') return name;
     if (!unix && (name[0] === AF_INET6) !== (this.kind === 'udp6')) return -EINVAL;
-    this.#send(payload, name, unix ? NO_PORT : port, report, flags, segment);
+    this.#send(payload, name, unix ? NO_PORT : port, report, flags, segment, place);
     return 0;
   }
 
   /** Answers to a sender. */
   reply(payload: Uint8Array, peer: Peer, report?: SentReport, flags = 0, segment = 0): void {
-    this.#send(payload, peer.name, NO_PORT, report, flags, segment);
+    this.#send(payload, peer.name, NO_PORT, report, flags, segment, ALONE);
   }
 
   /** Sends to the socket's peer. */
-  send(payload: Uint8Array, report?: SentReport, flags = 0, segment = 0): void {
-    this.#send(payload, undefined, NO_PORT, report, flags, segment);
+  send(payload: Uint8Array, report?: SentReport, flags = 0, segment = 0, place = ALONE): void {
+    this.#send(payload, undefined, NO_PORT, report, flags, segment, place);
   }
 
   #send(
@@ -205,6 +236,7 @@ export class DatagramHandle extends SocketHandle {
     report: SentReport | undefined,
     flags: number,
     segment: number,
+    place: number,
   ): void {
     const { arena } = this.reactor;
     const length = payload.byteLength;
@@ -214,21 +246,21 @@ export class DatagramHandle extends SocketHandle {
     const needed = copied ? nameLength + length : nameLength;
     const offset = needed === 0 ? -1 : arena.allocate(needed);
     if (offset < 0 && needed > 0) {
-      this.#sendTogether(payload, name, port, report, packed, segment);
+      this.#sendTogether(payload, name, port, report, packed, segment, place);
       return;
     }
     const { memory } = arena;
     if (name !== undefined) writeName(memory, offset, name, port);
     if (!copied) {
       const region = this.reactor.lend(payload);
-      this.#expect({ arena: offset, region, length, report });
+      this.#expect({ arena: offset, region, length, report, place });
       this.reactor.sendDatagram(this.id, region, 0, length, Math.max(offset, 0), packed, segment);
       return;
     }
     const at = Math.max(offset, 0) + nameLength;
     if (length <= COPY_BY_HAND) for (let i = 0; i < length; i++) memory[at + i] = payload[i]!;
     else memory.set(payload, at);
-    this.#expect({ arena: offset, region: 0, length, report });
+    this.#expect({ arena: offset, region: 0, length, report, place });
     this.reactor.sendDatagram(this.id, ARENA, at, length, Math.max(offset, 0), packed, segment);
   }
 
@@ -240,13 +272,14 @@ export class DatagramHandle extends SocketHandle {
     report: SentReport | undefined,
     packed: number,
     segment: number,
+    place: number,
   ): void {
     const nameLength = name === undefined ? 0 : name.byteLength;
     const view = new Uint8Array(nameLength + payload.byteLength);
     if (name !== undefined) writeName(view, 0, name, port);
     view.set(payload, nameLength);
     const region = this.reactor.lend(view);
-    this.#expect({ arena: -1, region, length: payload.byteLength, report });
+    this.#expect({ arena: -1, region, length: payload.byteLength, report, place });
     this.reactor.sendDatagram(this.id, region, nameLength, payload.byteLength, 0, packed | DESTINATION_BESIDE, segment);
   }
 
@@ -254,7 +287,6 @@ export class DatagramHandle extends SocketHandle {
     if (this.#pending.length === this.#first) this.begin(Activity.Writing);
     this.#pending.push(pending);
     this.sendCount++;
-    this.sendQueueSize += pending.length;
   }
 
   /** The port is free when this returns, as it is with core. */
@@ -306,13 +338,13 @@ export class DatagramHandle extends SocketHandle {
     let reported = false;
     while (words[at + 3] > 0) {
       const pending = this.#pending[this.#first];
-      if (pending.report !== undefined) {
+      if (pending.report !== undefined && pending.place === ALONE) {
         if (reported) return true;
         reported = true;
       }
       words[at + 3]--;
       this.#settleFirst(pending);
-      pending.report?.(status < 0 ? status : pending.length);
+      pending.report?.(status < 0 ? status : pending.length, pending.place);
     }
     return false;
   }
@@ -326,7 +358,6 @@ export class DatagramHandle extends SocketHandle {
       this.#pending.splice(0, this.#first);
       this.#first = 0;
     }
-    this.sendQueueSize -= pending.length;
     if (pending.arena >= 0) this.reactor.arena.release(pending.arena);
     if (pending.region > 0) this.reactor.reclaim(pending.region);
   }

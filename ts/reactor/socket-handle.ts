@@ -57,7 +57,9 @@ export abstract class SocketHandle {
   abstract received(bytes: Buffer): void;
 
   /** Whether all datagrams of a turn are to be handed over at once. */
-  readonly gathers: boolean = false;
+  get gathers(): boolean {
+    return false;
+  }
 
   /** Datagrams have arrived: `count` records from `at` on. */
   datagrams(_words: Int32Array, _at: number, _count: number): void {}

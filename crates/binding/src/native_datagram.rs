@@ -24,6 +24,15 @@ fn interface(text: &str) -> Result<Interface, Errno> {
     }
 }
 
+/// Datagrams that wait for room.
+#[napi(object)]
+pub struct DatagramQueue {
+    /// How many.
+    pub count: u32,
+    /// Bytes of their payloads.
+    pub bytes: u32,
+}
+
 #[napi]
 impl NativeReactor {
     /// The receive buffers of datagram sockets, once there has been one.
@@ -67,6 +76,18 @@ impl NativeReactor {
             Some(Ok(handle)) => HandleId::raw(handle),
             Some(Err(errno)) => errno.negated(),
             None => -libc::EBADF,
+        }
+    }
+
+    /// Offers the kernel what JavaScript has sent, and tells what of it waits for room.
+    #[napi]
+    pub fn datagram_queue(&self, handle: i32) -> DatagramQueue {
+        self.instance.flush();
+        let (count, bytes) =
+            self.instance.with(|reactor| reactor.datagram_queue(HandleId::from_raw(handle))).unwrap_or_default();
+        DatagramQueue {
+            count: u32::try_from(count).unwrap_or(u32::MAX),
+            bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
         }
     }
 

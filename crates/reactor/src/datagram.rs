@@ -78,11 +78,11 @@ pub(crate) struct Receivers {
 }
 
 impl Receivers {
-    /// Maps the buffers and hands them to the kernel.
-    pub(crate) fn new(kernel: &mut impl Kernel) -> Result<Self, Errno> {
+    /// Maps `count` buffers, a power of two, and hands them to the kernel.
+    pub(crate) fn new(kernel: &mut impl Kernel, count: u16) -> Result<Self, Errno> {
         let size = u32::try_from(BUFFER_SIZE).expect("a buffer is small");
-        let mut pool = BufferPool::of_group(BufferGroup::Datagrams, BUFFERS, size)?;
-        kernel.register(BufferGroup::Datagrams, BUFFERS)?;
+        let mut pool = BufferPool::of_group(BufferGroup::Datagrams, count, size)?;
+        kernel.register(BufferGroup::Datagrams, count)?;
         pool.provide_all(kernel);
         Ok(Self { pool, starved: VecDeque::new(), returned: false })
     }
@@ -185,13 +185,10 @@ impl Datagram {
     }
 
     fn disarm<K: Kernel>(&mut self, context: &mut Context<K>) {
-        match self.receiving {
-            Receiving::Armed(operation) => {
-                self.receiving = Receiving::Stopping;
-                context.cancel(operation);
-            }
-            Receiving::Starved if !self.wants_to_receive => self.receiving = Receiving::Idle,
-            _ => {}
+        // One that starves stays in the list of those, and is asked when there is a buffer.
+        if let Receiving::Armed(operation) = self.receiving {
+            self.receiving = Receiving::Stopping;
+            context.cancel(operation);
         }
     }
 
@@ -250,6 +247,8 @@ impl Datagram {
                 {
                     self.receiving = Receiving::Starved;
                     receivers.starved.push_back(common.id);
+                    // Old news, when the kernel has got buffers since: nobody else may ever give one back.
+                    receivers.returned |= receivers.pool.provided() > 0;
                 }
             }
             ..=0 | libc::ECANCELED | libc::EINTR | libc::EAGAIN => self.arm(common, context),
@@ -305,6 +304,12 @@ impl Datagram {
             self.listed = true;
             context.unsent.push(common.id);
         }
+    }
+
+    /// Datagrams that are not sent yet, and the bytes of their payloads.
+    pub(crate) fn queued(&self) -> (usize, usize) {
+        let waiting = self.queue.iter().filter(|(_, state)| !matches!(state, State::Done(_)));
+        waiting.fold((0, 0), |(count, bytes), (outgoing, _)| (count + 1, bytes + outgoing.source.length as usize))
     }
 
     /// Whether something is with the kernel or about to be handed to it.

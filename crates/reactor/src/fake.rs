@@ -7,6 +7,7 @@
 //! It also holds the reactor to its promises, and panics where one is broken: see the assertions.
 
 mod buffers;
+mod datagrams;
 mod descriptors;
 mod random;
 
@@ -20,6 +21,7 @@ use crate::kernel::{BufferGroup, CQE_F_BUF_MORE, CQE_F_BUFFER, CQE_F_MORE, Compl
 use crate::operation::IGNORED;
 
 use buffers::Buffers;
+pub(crate) use datagrams::{Delivered, Inbound, Mailbox, Outbound};
 pub(crate) use descriptors::{Descriptor, Descriptors, FarEnd};
 pub(crate) use random::Random;
 
@@ -62,6 +64,7 @@ impl Flight {
             Request::Accept { fd }
             | Request::Connect { fd, .. }
             | Request::Receive { fd }
+            | Request::ReceiveDatagrams { fd, .. }
             | Request::PollWritable { fd } => Some(fd),
             _ => None,
         }
@@ -74,6 +77,8 @@ pub(crate) struct World {
     random: Random,
     pub(crate) descriptors: Descriptors,
     pub(crate) buffers: Buffers,
+    /// Of datagrams, once they are registered.
+    pub(crate) datagram_buffers: Option<Buffers>,
     submission: VecDeque<Flight>,
     flights: Vec<Flight>,
     /// Done, but not yet in the completion queue: deferred work and overflow.
@@ -104,6 +109,7 @@ impl Fake {
             random: Random::new(temper.seed),
             descriptors: Descriptors::default(),
             buffers: Buffers::new(temper.incremental),
+            datagram_buffers: None,
             submission: VecDeque::new(),
             flights: Vec::new(),
             pending: Vec::new(),
@@ -184,17 +190,19 @@ impl Kernel for Fake {
         !world.completion.is_empty() || !world.pending.is_empty() || world.flights.iter().any(|it| world.can_go_on(it))
     }
 
-    // The fake plays streams alone.
-    fn register(&mut self, _group: BufferGroup, _count: u16) -> Result<(), Errno> {
-        Err(Errno(libc::EOPNOTSUPP))
+    fn register(&mut self, group: BufferGroup, count: u16) -> Result<(), Errno> {
+        assert!(group == BufferGroup::Datagrams && count.is_power_of_two());
+        let before = self.0.borrow_mut().datagram_buffers.replace(Buffers::new(false));
+        assert!(before.is_none(), "registered twice");
+        Ok(())
     }
 
-    fn provide(&mut self, _group: BufferGroup, address: *mut u8, length: u32, buffer: u16) {
-        self.0.borrow_mut().buffers.provide(address, length, buffer);
+    fn provide(&mut self, group: BufferGroup, address: *mut u8, length: u32, buffer: u16) {
+        self.0.borrow_mut().group(group).provide(address, length, buffer);
     }
 
-    fn publish(&mut self, _group: BufferGroup) {
-        self.0.borrow_mut().buffers.publish();
+    fn publish(&mut self, group: BufferGroup) {
+        self.0.borrow_mut().group(group).publish();
     }
 }
 
@@ -213,6 +221,7 @@ fn snapshot(request: &Request) -> Vec<u8> {
     let (start, length) = match *request {
         Request::Connect { address, length, .. } => (address.cast::<u8>(), length as usize),
         Request::Timeout { after } => (after.cast::<u8>(), size_of::<io_uring::types::Timespec>()),
+        Request::ReceiveDatagrams { message, .. } => (message.cast::<u8>(), size_of::<libc::msghdr>()),
         _ => return Vec::new(),
     };
     // SAFETY: the caller of `Kernel::push` promises that it lives; that is what is being tested (AddressSanitizer sees to it).
@@ -220,6 +229,13 @@ fn snapshot(request: &Request) -> Vec<u8> {
 }
 
 impl World {
+    fn group(&mut self, group: BufferGroup) -> &mut Buffers {
+        match group {
+            BufferGroup::Bytes => &mut self.buffers,
+            BufferGroup::Datagrams => self.datagram_buffers.as_mut().expect("registered"),
+        }
+    }
+
     /// Whether to do mischief now.
     fn mischief(&mut self) -> bool {
         let now = self.temper.budget > 0 && self.random.chance(self.temper.malice);
@@ -271,6 +287,10 @@ impl World {
                 let result = self.send(fd, &slices);
                 self.post(user_data, result, 0);
             }
+            Request::SendDatagram { fd, message, flags } => {
+                let result = self.send_datagram(fd, message, flags);
+                self.post(user_data, result, 0);
+            }
             Request::Cancel { user_data: target } => {
                 let found = self.flights.iter().position(|flight| flight.user_data == target);
                 match found {
@@ -292,6 +312,9 @@ impl World {
                 self.post(user_data, 0, 0);
             }
             Request::Receive { .. } if self.buffers.is_empty() => self.post(user_data, -libc::ENOBUFS, 0),
+            Request::ReceiveDatagrams { .. } if self.group(BufferGroup::Datagrams).is_empty() => {
+                self.post(user_data, -libc::ENOBUFS, 0);
+            }
             _ => {
                 self.flights.push(flight);
             }
@@ -338,6 +361,10 @@ impl World {
                     self.end(index, length, flags);
                 }
             }
+            Request::ReceiveDatagrams { fd, message } if deliver && !self.descriptors.get(fd).mailbox.is_empty() => {
+                let (result, flags) = self.deliver_datagram(fd, message);
+                self.end(index, result, flags);
+            }
             Request::Accept { fd } if deliver => {
                 let accepted = self.descriptors.accept(fd);
                 self.end(index, accepted.unwrap_or(-libc::ECANCELED), 0);
@@ -352,6 +379,7 @@ impl World {
         match (flight.request, descriptor) {
             (Request::Timeout { .. }, _) => self.time_passes,
             (Request::Receive { .. }, Some(it)) => !it.inbound.is_empty() || it.inbound_end.is_some(),
+            (Request::ReceiveDatagrams { .. }, Some(it)) => !it.mailbox.is_empty(),
             (Request::Accept { .. }, Some(it)) => !it.waiting.is_empty() || it.accept_error.is_some(),
             (Request::PollWritable { .. }, Some(it)) => it.window > 0 || it.send_error.is_some(),
             (Request::Connect { .. }, Some(it)) => it.connected.is_some(),
@@ -396,6 +424,20 @@ impl World {
                     // The end of a stream may come with a buffer that holds nothing.
                     let flags = if status == 0 && self.random.chance(64) { self.take_buffer(0) } else { 0 };
                     self.end(index, -status, flags);
+                }
+            }
+            Request::ReceiveDatagrams { fd, message } => {
+                if self.mischief() {
+                    let errno = [libc::EINTR, libc::EAGAIN, libc::ECANCELED][self.random.below(3)];
+                    return self.end(index, -errno, 0);
+                }
+                // An empty datagram ends the receive, as an end of the stream would.
+                let empty = self.descriptors.get(fd).mailbox.next_is_empty();
+                let (result, flags) = self.deliver_datagram(fd, message);
+                if result < 0 || empty || more == 0 {
+                    self.end(index, result, flags);
+                } else {
+                    self.post(user_data, result, flags | more);
                 }
             }
             Request::Accept { fd } => {

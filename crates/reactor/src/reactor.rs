@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crate::address::SocketAddress;
 use crate::buffer_pool::BufferPool;
 use crate::context::Context;
-use crate::datagram::{Datagram, Outgoing, Receivers};
+use crate::datagram::{BUFFERS, Datagram, Outgoing, Receivers};
 use crate::error::Errno;
 use crate::event::{Event, Stats};
 use crate::handle::{Common, Handle, HandleId, Handles, Resource};
@@ -77,7 +77,7 @@ impl<K: Kernel> Reactor<K> {
     /// `EMFILE` where the handle table is full; with the first one also `ENOMEM`. The descriptor is closed then.
     pub fn add_datagram(&mut self, descriptor: OwnedFd, unix: bool) -> Result<HandleId, Errno> {
         if self.context.receivers.is_none() {
-            self.context.receivers = Some(Receivers::new(&mut self.context.kernel)?);
+            self.context.receivers = Some(Receivers::new(&mut self.context.kernel, BUFFERS)?);
         }
         self.handles.insert(descriptor, Resource::Datagram(Datagram::new(unix))).ok_or(Errno::EMFILE)
     }
@@ -126,6 +126,15 @@ impl<K: Kernel> Reactor<K> {
     pub fn send_datagram(&mut self, id: HandleId, outgoing: Outgoing) {
         if let Some((datagram, common, context)) = self.datagram(id) {
             datagram.queue(common, context, outgoing);
+        }
+    }
+
+    /// Datagrams that the kernel has not taken yet, and the bytes of their payloads.
+    #[must_use]
+    pub fn datagram_queue(&self, id: HandleId) -> (usize, usize) {
+        match self.handles.get(id) {
+            Some(Handle { resource: Resource::Datagram(datagram), .. }) => datagram.queued(),
+            _ => (0, 0),
         }
     }
 

@@ -3,6 +3,8 @@
 mod accepting;
 mod buffers;
 mod closing;
+mod datagram_bench;
+mod datagrams;
 mod harness;
 mod holes;
 mod streams;

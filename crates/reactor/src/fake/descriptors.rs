@@ -7,6 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 
+use super::datagrams::Mailbox;
 use crate::kernel::Request;
 
 /// A descriptor with what its peer does.
@@ -19,7 +20,9 @@ pub(crate) struct Descriptor {
     pub(crate) inbound: VecDeque<u8>,
     /// What follows them: zero, the end of the stream, or an error.
     pub(crate) inbound_end: Option<i32>,
-    /// Bytes that the socket takes now.
+    /// Of a datagram socket.
+    pub(crate) mailbox: Mailbox,
+    /// Bytes, or datagrams, that the socket takes now.
     pub(crate) window: usize,
     /// What the socket has taken.
     pub(crate) sent: Vec<u8>,
@@ -70,6 +73,7 @@ impl Descriptors {
                 closing: false,
                 inbound: VecDeque::new(),
                 inbound_end: None,
+                mailbox: Mailbox::default(),
                 window: 0,
                 sent: Vec::new(),
                 send_error: None,
@@ -111,6 +115,7 @@ impl Descriptors {
         let descriptor = self.get(fd);
         descriptor.closed = true;
         descriptor.waiting.clear();
+        descriptor.mailbox.inbound.clear();
         // SAFETY: the close request gave the descriptor to the kernel, and this is its first close, as was checked above.
         drop(unsafe { OwnedFd::from_raw_fd(fd) });
     }

@@ -31,7 +31,7 @@ impl Moving {
         Source { region: u32::try_from(self.regions.len() - 1).expect("few"), offset: 0, length }
     }
 
-    fn spoil(&mut self) {
+    pub(crate) fn spoil(&mut self) {
         for copy in &mut self.lent {
             copy.fill(0xee);
         }

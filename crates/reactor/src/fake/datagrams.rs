@@ -1,0 +1,192 @@
+//! Datagram sockets in the fake: what waits to be received, and what has been sent.
+
+use std::collections::VecDeque;
+use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
+
+use super::World;
+use crate::kernel::{BufferGroup, CQE_F_BUFFER};
+
+/// Something that waits to be received.
+pub(crate) enum Inbound {
+    /// A datagram.
+    Datagram {
+        /// The sender's name.
+        name: Vec<u8>,
+        payload: Vec<u8>,
+        /// Content of a control message of a kind that nobody interprets; empty for none.
+        control: Vec<u8>,
+        /// A descriptor that the sender has sent along.
+        right: Option<OwnedFd>,
+    },
+    /// An error that the network reports.
+    Error(i32),
+}
+
+/// A datagram as it was put into a buffer.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Delivered {
+    pub(crate) name: Vec<u8>,
+    /// As much of it as there was room for.
+    pub(crate) payload: Vec<u8>,
+    pub(crate) truncated: bool,
+    pub(crate) control: Vec<u8>,
+    pub(crate) control_truncated: bool,
+}
+
+/// What a datagram was sent with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Outbound {
+    pub(crate) payload: Vec<u8>,
+    pub(crate) destination: Vec<u8>,
+    pub(crate) segment: u16,
+    pub(crate) flags: i32,
+}
+
+/// A datagram that the kernel was offered, and its answer.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    pub(crate) outbound: Outbound,
+    pub(crate) result: i32,
+}
+
+/// The two queues of a datagram socket.
+#[derive(Default)]
+pub(crate) struct Mailbox {
+    pub(crate) inbound: VecDeque<Inbound>,
+    /// What was put into buffers, in order, until the test has seen it arrive.
+    pub(crate) delivered: VecDeque<Delivered>,
+    /// What was offered, in order.
+    pub(crate) offered: Vec<Sent>,
+    /// Sends of more bytes than this fail with `EMSGSIZE`; 0 for no limit.
+    pub(crate) largest: usize,
+    /// Errors that the next sends end in.
+    pub(crate) refusals: VecDeque<i32>,
+}
+
+impl Mailbox {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.inbound.is_empty()
+    }
+
+    pub(crate) fn next_is_empty(&self) -> bool {
+        matches!(self.inbound.front(), Some(Inbound::Datagram { payload, .. }) if payload.is_empty())
+    }
+}
+
+/// A control message. Nobody cares for its level and type, unless they are those of descriptors.
+fn control_message(level: i32, kind: i32, content: &[u8]) -> Vec<u8> {
+    let length = size_of::<libc::cmsghdr>() + content.len();
+    let mut bytes = (length as u64).to_ne_bytes().to_vec();
+    bytes.extend(level.to_ne_bytes());
+    bytes.extend(kind.to_ne_bytes());
+    bytes.extend(content);
+    bytes.resize(length.next_multiple_of(8), 0);
+    bytes
+}
+
+impl World {
+    /// Puts the next datagram into a buffer, as a multishot `recvmsg` does: the result and the flags.
+    pub(super) fn deliver_datagram(&mut self, fd: RawFd, message: *const libc::msghdr) -> (i32, u32) {
+        if self.group(BufferGroup::Datagrams).is_empty() {
+            return (-libc::ENOBUFS, 0);
+        }
+        // SAFETY: the caller of `Kernel::push` promises that it lives; `snapshot` has seen that it did.
+        #[allow(clippy::unnecessary_cast, reason = "the types are not the same in all C libraries")]
+        let (name_room, control_room) =
+            unsafe { ((*message).msg_namelen as usize, (*message).msg_controllen as usize) };
+        let (name, mut payload, content, right) =
+            match self.descriptors.get(fd).mailbox.inbound.pop_front().expect("can go on") {
+                Inbound::Error(errno) => return (-errno, 0),
+                Inbound::Datagram { name, payload, control, right } => (name, payload, control, right),
+            };
+        assert!(name.len() <= name_room);
+        let mut control = Vec::new();
+        let mut control_truncated = false;
+        for (level, kind, content) in [
+            (libc::SOL_SOCKET, libc::SCM_RIGHTS, right.as_ref().map(|_| vec![0; 4])),
+            (99, 1, Some(content).filter(|it| !it.is_empty())),
+        ] {
+            let Some(mut content) = content else { continue };
+            let needed = control_message(level, kind, &content).len();
+            if control.len() + needed > control_room {
+                control_truncated = true;
+                break;
+            }
+            if kind == libc::SCM_RIGHTS && level == libc::SOL_SOCKET {
+                // From here on the descriptor is the receiver's, which has it closed.
+                let right = right.as_ref().and_then(|it| it.try_clone().ok()).expect("a descriptor");
+                content = right.into_raw_fd().to_ne_bytes().to_vec();
+            }
+            control.extend(control_message(level, kind, &content));
+        }
+        let whole = payload.len();
+        let buffers = self.group(BufferGroup::Datagrams);
+        let front = 16 + name_room + control_room;
+        payload.truncate(buffers.room() - front);
+        let truncated = payload.len() < whole;
+        let flags = if truncated { libc::MSG_TRUNC } else { 0 } | if control_truncated { libc::MSG_CTRUNC } else { 0 };
+        let mut bytes = Vec::with_capacity(front + payload.len());
+        for field in [name.len(), control.len(), whole, usize::try_from(flags).expect("flags")] {
+            bytes.extend(u32::try_from(field).expect("small").to_ne_bytes());
+        }
+        bytes.extend(&name);
+        bytes.resize(16 + name_room, 0xcc);
+        bytes.extend(&control);
+        bytes.resize(front, 0xcc);
+        bytes.extend(&payload);
+        buffers.write(&bytes);
+        let (buffer, more) = buffers.consume(bytes.len());
+        assert!(!more, "datagrams have a buffer each");
+        let delivered = Delivered { name, payload, truncated, control, control_truncated };
+        self.descriptors.get(fd).mailbox.delivered.push_back(delivered);
+        (i32::try_from(bytes.len()).expect("small"), CQE_F_BUFFER | u32::from(buffer) << 16)
+    }
+
+    /// Sends a datagram, or refuses it: the result.
+    pub(super) fn send_datagram(&mut self, fd: RawFd, message: *const libc::msghdr, flags: i32) -> i32 {
+        // SAFETY: sends hold their memory until the enter that takes them, which is this one.
+        let outbound = unsafe { read_message(&*message, flags) };
+        let mischief = self.mischief().then(|| [libc::EINTR, libc::EAGAIN, libc::ENOBUFS][self.random.below(3)]);
+        let descriptor = self.descriptors.get(fd);
+        let mailbox = &mut descriptor.mailbox;
+        let result = if let Some(errno) = mischief.or_else(|| mailbox.refusals.pop_front()) {
+            -errno
+        } else if mailbox.largest > 0 && outbound.payload.len() > mailbox.largest {
+            -libc::EMSGSIZE
+        } else if descriptor.window == 0 {
+            -libc::EAGAIN
+        } else {
+            descriptor.window -= 1;
+            i32::try_from(outbound.payload.len()).expect("small")
+        };
+        mailbox.offered.push(Sent { outbound, result });
+        result
+    }
+}
+
+/// # Safety
+/// The header and what it points at must be there.
+unsafe fn read_message(header: &libc::msghdr, flags: i32) -> Outbound {
+    let bytes = |start: *const libc::c_void, length: usize| {
+        if length == 0 {
+            return Vec::new();
+        }
+        // SAFETY: the caller's promise.
+        unsafe { std::slice::from_raw_parts(start.cast::<u8>(), length) }.to_vec()
+    };
+    assert_eq!(header.msg_iovlen, 1);
+    // SAFETY: the caller's promise.
+    let slice = unsafe { &*header.msg_iov };
+    #[allow(clippy::unnecessary_cast, reason = "the types are not the same in all C libraries")]
+    let control = bytes(header.msg_control, header.msg_controllen as usize);
+    let segment = crate::control::messages(&control).next().map_or(0, |(level, kind, content)| {
+        assert_eq!((level, kind), (libc::SOL_UDP, libc::UDP_SEGMENT));
+        u16::from_ne_bytes(content.try_into().expect("two bytes"))
+    });
+    Outbound {
+        payload: bytes(slice.iov_base, slice.iov_len),
+        destination: bytes(header.msg_name, header.msg_namelen as usize),
+        segment,
+        flags,
+    }
+}
