@@ -79,7 +79,7 @@ onTheRing('files arrive in order with their bytes, and the sender may close its 
     inbox.contents,
     Array.from({ length: 30 }, (_, round) => `${round}`),
   );
-  inbox.positions.forEach((position, round) => t.true(position <= starts[round]!));
+  inbox.positions.forEach((position, round) => t.true(position <= starts[round]));
   t.true(openDescriptors() <= before);
 });
 
@@ -99,7 +99,7 @@ onTheRing('253 at once, and not one more', async (t) => {
 onTheRing('a connection is handed over and goes on elsewhere', async (t) => {
   const { client, peer } = await ends('handed');
   const handed = new Promise<core.Socket>((resolve) => {
-    receiveDescriptors(peer, ([fd]) => resolve(track(new net.Socket({ fd: fd! }))));
+    receiveDescriptors(peer, ([fd]) => resolve(track(new net.Socket({ fd: fd }))));
   });
   const { client: one, peer: other } = await pair();
   sendDescriptors(client, [other], '!');
@@ -174,19 +174,19 @@ const python = onRing && spawnSync('python3', ['-c', 'import socket; socket.send
         closeSync(fd);
         let content = '';
         receiveDescriptors(socket, ([received]) => {
-          t.true(fstatSync(received!).isFIFO());
-          content = readFileSync(received!, 'utf8');
-          closeSync(received!);
+          t.true(fstatSync(received).isFIFO());
+          content = readFileSync(received, 'utf8');
+          closeSync(received);
         });
         const { pid } = peerCredentials(socket);
-        socket.on('data', (bytes: Buffer) => resolve([`${bytes} ${content}`, pid]));
+        socket.on('data', (bytes: Buffer) => resolve([`${bytes.toString()} ${content}`, pid]));
       },
       { path: place('python') },
     ).then(() => (child = spawn('python3', ['-c', PYTHON, place('python')], { stdio: 'inherit' })));
   });
   const [text, pid] = await came;
   t.is(text, 'cba CONTENT');
-  t.is(pid, child!.pid);
+  t.is(pid, child!.pid!);
 });
 
 onTheRing('no room in the table: what fits comes, and the loss is told', async (t) => {
