@@ -33,6 +33,13 @@ export interface NativeEndpoint {
   readonly port: number;
 }
 
+/** Who the peer of a UNIX-domain stream is. */
+export interface NativeCredentials {
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
 /** The reactor of a thread: `crates/binding/src/native_reactor.rs`. Numbers returned are negative errnos on failure. */
 export interface NativeReactor {
   readonly queues: ArrayBuffer;
@@ -52,6 +59,10 @@ export interface NativeReactor {
   connect(handle: number, address: string, port: number): number;
   localEndpoint(handle: number): NativeEndpoint | number;
   peerEndpoint(handle: number): NativeEndpoint | number;
+  receiveDescriptors(handle: number): number;
+  takeDescriptors(handle: number): number[];
+  stageDescriptors(handle: number, fds: readonly number[]): number;
+  peerCredentials(handle: number): NativeCredentials | number;
   readonly datagramPool: ArrayBuffer;
   openDatagram(domain: number): number;
   adoptDatagram(fd: number): number;

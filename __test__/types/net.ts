@@ -2,7 +2,7 @@
 import core from 'node:net';
 import { expectTypeOf } from 'expect-type';
 import net, { type BlockList, connect, createServer, type Server, Socket, type SocketAddress } from 'iouring-transport/net';
-import type * as ours from 'iouring-transport/net';
+import * as ours from 'iouring-transport/net';
 
 // Instances, both ways.
 expectTypeOf(createServer()).toExtend<core.Server>();
@@ -65,6 +65,21 @@ expectTypeOf(net.connect).toBeCallableWith({ host: 'localhost', port: 1, noDelay
 expectTypeOf(net.createServer).toBeCallableWith({ keepAlive: true }, (socket) => {
   expectTypeOf(socket).toExtend<core.Socket>();
 });
+
+// What goes beyond core.
+expectTypeOf(ours.sendDescriptors).toBeCallableWith(
+  connect('/path'),
+  [0, { fd: 1 }, connect('/path')],
+  'x',
+  (error) => void error,
+);
+expectTypeOf(ours.receiveDescriptors).toBeCallableWith(connect('/path'), (descriptors, info) => {
+  expectTypeOf(descriptors).toEqualTypeOf<number[]>();
+  expectTypeOf(info).toEqualTypeOf<ours.DescriptorInfo>();
+});
+expectTypeOf(ours.peerCredentials(connect('/path'))).toEqualTypeOf<ours.PeerCredentials>();
+// @ts-expect-error text is not open
+ours.sendDescriptors(connect('/path'), ['0'], 'x');
 
 // @ts-expect-error a port is a number
 net.connect({ port: [] });

@@ -47,6 +47,10 @@ export const {
   setDefaultAutoSelectFamilyAttemptTimeout,
 } = core;
 
+// Beyond core; on the core backend they throw.
+export { peerCredentials, receiveDescriptors, sendDescriptors } from './descriptors.ts';
+export type { DescriptorInfo, DescriptorListener, Passable, PeerCredentials } from './descriptors.ts';
+
 /** @internal */
 export const { _createServerHandle, _normalizeArgs, _setSimultaneousAccepts } = chosen;
 

@@ -3,6 +3,7 @@
  * like core's from outside.
  */
 import type core from 'node:net';
+import type { DescriptorListener } from './descriptors.ts';
 import type { Link } from './link.ts';
 import type { UserBuffer } from './user-buffer.ts';
 
@@ -17,6 +18,9 @@ export const kBytesRead = Symbol('bytes read');
 export const kBytesWritten = Symbol('bytes written');
 /** Options that were asked for, to be set as soon as there is a descriptor. */
 export const kSettings = Symbol('settings');
+
+/** Who is given the descriptors that arrive; null for nobody. */
+export const kDescriptorListener = Symbol('descriptor listener');
 
 /** How the stream wants to hear that something is done. */
 export type WriteCallback = (error?: Error | null) => void;
@@ -39,6 +43,7 @@ export interface NetSocket extends core.Socket {
   [kBytesRead]: number;
   [kBytesWritten]: number;
   [kSettings]: Settings;
+  [kDescriptorListener]: DescriptorListener | null;
 
   connecting: boolean;
   timeout?: number;

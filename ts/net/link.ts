@@ -5,12 +5,14 @@
  * callback field for each request that can be under way, timers touched only where one is set.
  */
 import type { AsyncResource } from 'node:async_hooks';
+import process from 'node:process';
 import { setImmediate } from 'node:timers';
 import { errnoException } from '../errors.ts';
 import type { StreamHandle } from '../reactor/index.ts';
 import { captureContext } from './async-context.ts';
+import { closeDescriptors } from './descriptors.ts';
 import { touchTimeout } from './timeout.ts';
-import { kLink, type NetSocket, type WriteCallback } from './internals.ts';
+import { kDescriptorListener, kLink, type NetSocket, type WriteCallback } from './internals.ts';
 import type { UserBuffer } from './user-buffer.ts';
 
 /** See the head of this file. A socket has a link exactly while core's would have a `_handle`. */
@@ -33,9 +35,13 @@ export class Link {
   /** Size of the queue when the timeout last looked, or at the last write. 0: nothing under way. */
   lastQueueSize = 0;
 
+  /** Writes that take descriptors with them, until their turn comes. */
+  #carriers: Set<Uint8Array> | null = null;
   #unix: boolean | undefined;
   #writeDone: WriteCallback | null = null;
   #writeScope: AsyncResource | null = null;
+  /** How many writes of the handle make up the one under way. */
+  #writesLeft = 0;
   #endDone: WriteCallback | null = null;
   #endScope: AsyncResource | null = null;
   #hadError = false;
@@ -64,6 +70,11 @@ export class Link {
     handle.onwrite = onWrite;
     handle.onwriteerror = onWriteError;
     handle.onshutdown = onShutdown;
+    handle.ondescriptors = onDescriptors;
+    if (this.socket[kDescriptorListener] !== null && this.unix) {
+      const status = handle.receiveDescriptors();
+      if (status < 0) process.nextTick(() => this.socket.destroy(errnoException(status, 'recvmsg')));
+    }
     if (!this.referenced) handle.unref();
   }
 
@@ -89,9 +100,25 @@ export class Link {
     this.handle?.readStop();
   }
 
-  /** Notes down who waits for the write that the caller has started. */
-  expectWrite(done: WriteCallback): void {
+  /** Notes down that descriptors were staged for the write of this buffer. */
+  carry(bytes: Uint8Array): void {
+    (this.#carriers ??= new Set()).add(bytes);
+  }
+
+  /** Whether there are such writes. */
+  get carriesAny(): boolean {
+    return this.#carriers !== null && this.#carriers.size > 0;
+  }
+
+  /** Whether this is one of them, whose turn has come. */
+  carries(chunk: unknown): boolean {
+    return this.carriesAny && this.#carriers!.delete(chunk as Uint8Array);
+  }
+
+  /** Notes down who waits for the write that the caller has started: for as many reports of the handle, or the first error. */
+  expectWrite(done: WriteCallback, reports = 1): void {
     this.#writeDone = done;
+    this.#writesLeft = reports;
     this.#writeScope = captureContext('WRITEWRAP');
   }
 
@@ -162,6 +189,14 @@ export class Link {
   }
 
   /** Runs in the handle's context. */
+  deliverDescriptors(descriptors: number[], lost: boolean): void {
+    const { socket } = this;
+    const listener = socket[kDescriptorListener];
+    if (this.stale || listener === null) closeDescriptors(descriptors);
+    else listener.call(socket, descriptors, { position: this.handle!.bytesRead, lost });
+  }
+
+  /** Runs in the handle's context. */
   deliverEnd(status: number): void {
     const { socket } = this;
     if (this.stale) return;
@@ -184,7 +219,7 @@ export class Link {
   settleWrite(status: number): void {
     const done = this.#writeDone;
     const scope = this.#writeScope;
-    if (done === null || scope === null) return;
+    if (done === null || scope === null || (--this.#writesLeft > 0 && status >= 0)) return;
     this.#writeDone = null;
     this.#writeScope = null;
     scope.runInAsyncScope(this.finishWrite, this, status, done);
@@ -206,6 +241,11 @@ export class Link {
 function onRead(this: StreamHandle, bytes: Buffer): void {
   const link = this.owner as Link;
   link.scope.runInAsyncScope(link.deliver, link, bytes);
+}
+
+function onDescriptors(this: StreamHandle, descriptors: number[], lost: boolean): void {
+  const link = this.owner as Link;
+  link.scope.runInAsyncScope(link.deliverDescriptors, link, descriptors, lost);
 }
 
 function onEnd(this: StreamHandle, status: number): void {

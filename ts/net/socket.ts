@@ -22,6 +22,7 @@ import { isOwn, standInFor } from './lineage.ts';
 import {
   kBytesRead,
   kBytesWritten,
+  kDescriptorListener,
   kLink,
   kSettings,
   kTimer,
@@ -248,6 +249,7 @@ Object.assign(SocketMembers.prototype, {
   [kBytesRead]: 0,
   [kBytesWritten]: 0,
   [kSettings]: NO_SETTINGS,
+  [kDescriptorListener]: null,
 });
 
 function checkOptions(given: SocketOptions | number | undefined): SocketOptions {

@@ -7,6 +7,7 @@ import type { StreamHandle } from '../reactor/index.ts';
 import process from 'node:process';
 import { Duplex } from 'node:stream';
 import { kLink, kTimer, type NetSocket, type WriteCallback } from './internals.ts';
+import type { Link } from './link.ts';
 import { touchTimeout } from './timeout.ts';
 
 /** A chunk as Writable queues it. */
@@ -39,6 +40,11 @@ export function writeChunk(socket: NetSocket, data: string | Uint8Array, encodin
   if (typeof data === 'string' && (encoding as string) === 'buffer') throw textIsNoBuffer();
   const handle = beginWrite(socket, data, encoding, done);
   if (handle === null) return;
+  if (socket[kLink]!.carries(data)) {
+    handle.writeWithDescriptors(data as Uint8Array);
+    settle(socket, handle, false, done);
+    return;
+  }
   settle(socket, handle, typeof data === 'string' ? writeText(handle, data, encoding) : handle.write(data), done);
 }
 
@@ -46,6 +52,11 @@ export function writeChunk(socket: NetSocket, data: string | Uint8Array, encodin
 export function writeChunks(socket: NetSocket, chunks: QueuedChunks, done: WriteCallback): void {
   const handle = beginWrite(socket, chunks, '', done);
   if (handle === null) return;
+  if (socket[kLink]!.carriesAny) {
+    const reports = writeWithCarriers(socket[kLink]!, handle, chunks);
+    settle(socket, handle, reports === 0, done, reports);
+    return;
+  }
   const encoding = commonEncoding(chunks);
   const over = encoding !== undefined ? handle.writeString(joinText(chunks), encoding) : handle.writev(chunks.map(toBytes));
   settle(socket, handle, over, done);
@@ -57,7 +68,30 @@ export function writeChunks(socket: NetSocket, chunks: QueuedChunks, done: Write
  */
 export function offerChunks(socket: NetSocket, handle: StreamHandle): void {
   const chunks = writableBuffer(socket);
-  if (chunks.length > 0) handle.writev(chunks.map(toBytes));
+  const link = socket[kLink]!;
+  if (link.carriesAny) writeWithCarriers(link, handle, chunks);
+  else if (chunks.length > 0) handle.writev(chunks.map(toBytes));
+}
+
+/** Chunks among which some take descriptors with them: those are writes of their own. @returns how many reports of the handle will follow */
+function writeWithCarriers(link: Link, handle: StreamHandle, chunks: QueuedChunks): number {
+  let reports = 0;
+  let run: Uint8Array[] = [];
+  const flushRun = (): void => {
+    if (run.length > 0 && !handle.writev(run)) reports++;
+    run = [];
+  };
+  for (const queued of chunks) {
+    if (!link.carries(queued.chunk)) {
+      run.push(toBytes(queued));
+      continue;
+    }
+    flushRun();
+    handle.writeWithDescriptors(queued.chunk as Uint8Array);
+    reports++;
+  }
+  flushRun();
+  return reports;
 }
 
 /** What Writable holds back; not in core's typings. */
@@ -81,14 +115,14 @@ function beginWrite(socket: NetSocket, data: unknown, encoding: string, done: Wr
 }
 
 /** A write has been started: it is over, or will be. The timeout tells a stalled write from a slow one by the size of the queue. */
-function settle(socket: NetSocket, handle: StreamHandle, over: boolean, done: WriteCallback): void {
+function settle(socket: NetSocket, handle: StreamHandle, over: boolean, done: WriteCallback, reports = 1): void {
   if (over) {
     done(null);
     return;
   }
   const link = socket[kLink]!;
   if (socket[kTimer] !== null) link.lastQueueSize = handle.writeQueueSize;
-  link.expectWrite(done);
+  link.expectWrite(done, reports);
 }
 
 function holdUntilConnected(socket: NetSocket, data: unknown, encoding: string, done: WriteCallback): void {

@@ -41,6 +41,8 @@ export const enum Command {
   SendDatagram = 11,
   /** Receive datagrams with control data, or without: 1 or 0. */
   Control = 12,
+  /** Send bytes, at least one, that take the descriptors staged first with them: region, offset, length. A write request of its own. */
+  WriteWithDescriptors = 13,
 }
 
 /** Commands that fit before they must be taken. */
@@ -83,6 +85,11 @@ export const enum Completion {
   ReceiveFailed = 12,
   /** Datagrams are with the kernel, or one has failed: status; how many. */
   Sent = 13,
+  /**
+   * Bytes have arrived on a stream that takes descriptors: their number, their offset in the datagram pool, the buffer's number; a word of
+   * no meaning; how many descriptors came with them; 1 where some were lost, 0 otherwise.
+   */
+  Message = 14,
 }
 
 /** Completions that are handed over at once. */

@@ -164,7 +164,7 @@ export class Reactor {
     words[at + 7] = second;
   }
 
-  /** The receive buffers of datagram sockets; there once one has been opened. */
+  /** The receive buffers of datagram sockets, and of streams that take descriptors; there once there was one. */
   get datagramPool(): Buffer {
     return (this.#datagramPool ??= Buffer.from(this.native.datagramPool));
   }
@@ -246,6 +246,14 @@ export class Reactor {
         const end = handle.gathers ? this.#run(cursor, count, id) : cursor + 1;
         words[Header.Cursor] = end;
         handle.datagrams(words, at, end - cursor);
+        continue;
+      }
+      if (kind === Completion.Message) {
+        if (handle.batch === batch) return;
+        handle.batch = batch;
+        words[Header.Cursor] = cursor + 1;
+        const offset = words[at + 3];
+        handle.message(Buffer.from(this.datagramPool.subarray(offset, offset + result)), words[at + 6], words[at + 7] !== 0);
         continue;
       }
       if (kind === Completion.Sent) {

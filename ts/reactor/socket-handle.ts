@@ -69,6 +69,9 @@ export abstract class SocketHandle {
     return false;
   }
 
+  /** Bytes have arrived, with so many descriptors; whether some were lost on the way. */
+  message(_bytes: Buffer, _descriptors: number, _lost: boolean): void {}
+
   /** Something else has happened. */
   abstract complete(kind: Completion, result: number): void;
 

@@ -10,7 +10,9 @@
  *
  * The kernel never holds on to either memory: see `crates/reactor/src/stream.rs`.
  */
+import type { NativeCredentials } from '../native.ts';
 import { BLOCK_SIZE } from './arena.ts';
+import { EBADF } from './errno.ts';
 import { Command, Completion, SocketOption } from './protocol.ts';
 import { getReactor, type Reactor } from './reactor.ts';
 import {
@@ -61,6 +63,8 @@ export class StreamHandle extends SocketHandle {
   onwriteerror: (status: number) => void = nothing;
   /** The sending half has been shut down. */
   onshutdown: (status: number) => void = nothing;
+  /** Descriptors have arrived with the bytes that `onread` follows with. They are the receiver's own. `lost`: some did not get through. */
+  ondescriptors: (descriptors: number[], lost: boolean) => void = nothing;
   /** Bytes given to `write`. */
   bytesWritten = 0;
   /** Bytes received. */
@@ -164,6 +168,35 @@ export class StreamHandle extends SocketHandle {
     return this.#send(offset, total);
   }
 
+  /** Duplicates descriptors for the next {@link writeWithDescriptors}. @returns zero, or a negative errno */
+  stageDescriptors(descriptors: readonly number[]): number {
+    return this.closed ? -EBADF : this.reactor.native.stageDescriptors(this.id, descriptors);
+  }
+
+  /** Writes bytes, at least one, that take the descriptors staged first with them. `onwrite` follows in any case: the kernel may refuse them. */
+  writeWithDescriptors(bytes: Uint8Array): void {
+    const { arena } = this.reactor;
+    const length = bytes.byteLength;
+    const occupied = this.#beginElsewhere(length);
+    const copied = length <= COPY_SIZE ? arena.allocate(length) : -1;
+    if (copied >= 0) arena.memory.set(bytes, copied);
+    const region = copied >= 0 ? ARENA : this.reactor.lend(bytes);
+    occupied.push(copied >= 0 ? ~copied : region);
+    this.reactor.command(Command.WriteWithDescriptors, this.id, region, Math.max(copied, 0), length);
+  }
+
+  /** Takes descriptors too, from here on. @returns zero, or a negative errno */
+  receiveDescriptors(): number {
+    const status = this.closed ? -EBADF : this.reactor.native.receiveDescriptors(this.id);
+    this.reactor.scheduleFlush();
+    return status;
+  }
+
+  /** `SO_PEERCRED`. */
+  peerCredentials(): NativeCredentials | number {
+    return this.reactor.native.peerCredentials(this.id);
+  }
+
   /** Ends the sending half after the write under way. `onshutdown` follows. */
   shutdown(): void {
     this.begin(Activity.ShuttingDown);
@@ -184,6 +217,17 @@ export class StreamHandle extends SocketHandle {
       if (!this.closed) this.reactor.command(Command.ReadStop, this.id);
     }
     this.onread(bytes);
+  }
+
+  override message(bytes: Buffer, descriptors: number, lost: boolean): void {
+    try {
+      // After a close they are closed with the handle.
+      if (!this.closed && (descriptors > 0 || lost)) {
+        this.ondescriptors(descriptors > 0 ? this.reactor.native.takeDescriptors(this.id) : [], lost);
+      }
+    } finally {
+      this.received(bytes);
+    }
   }
 
   override complete(kind: Completion, result: number): void {

@@ -122,6 +122,7 @@ impl Instance {
             Request::ReadStart(handle) => reactor.read_start(handle),
             Request::ReadStop(handle) => reactor.read_stop(handle),
             Request::Write { handle, source, last } => reactor.write(handle, source, last),
+            Request::WriteWithDescriptors(handle, source) => reactor.write_with_descriptors(handle, source),
             Request::ShutDown(handle) => reactor.shut_down_write(handle),
             Request::Close(handle) => reactor.close(handle),
             Request::Release(buffer) => reactor.give_back(buffer),
@@ -156,6 +157,7 @@ impl Instance {
                 Event::Datagram { received, .. } => {
                     delivered.push((count, BufferGroup::Datagrams, received.slice.buffer));
                 }
+                Event::Message { slice, .. } => delivered.push((count, BufferGroup::Datagrams, slice.buffer)),
                 _ => {}
             }
             self.queues.put(count, &event);

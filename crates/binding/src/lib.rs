@@ -9,6 +9,7 @@ mod file;
 mod instance;
 mod memory;
 mod native_datagram;
+mod native_passing;
 mod native_reactor;
 mod protocol;
 mod socket_option;

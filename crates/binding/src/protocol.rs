@@ -77,6 +77,8 @@ pub enum Command {
     SendDatagram,
     /// Receive datagrams with control data, or without: 1 or 0.
     Control,
+    /// Send bytes, at least one, that take the descriptors staged first with them: region, offset, length. A write request of its own.
+    WriteWithDescriptors,
 }
 
 /// Kinds of completions. Words: kind, handle, status or count, then as said. Statuses are zero or a negative errno.
@@ -113,6 +115,9 @@ pub enum Completion {
     ReceiveFailed,
     /// Datagrams are with the kernel, or one has failed: status; how many.
     Sent,
+    /// Bytes have arrived on a stream that takes descriptors: their number, their offset in the datagram pool, the buffer's number; a word of
+    /// no meaning; how many descriptors came with them; 1 where some were lost, 0 otherwise.
+    Message,
 }
 
 /// Position, in a completion, of the word that TypeScript sets to borrow a buffer.
@@ -145,6 +150,7 @@ pub enum Request {
     ReadStart(HandleId),
     ReadStop(HandleId),
     Write { handle: HandleId, source: Source, last: bool },
+    WriteWithDescriptors(HandleId, Source),
     ShutDown(HandleId),
     Close(HandleId),
     Release(u16),
@@ -209,15 +215,15 @@ impl Queues {
                 _ if kind == Command::ReadStart as i32 => Request::ReadStart(handle),
                 _ if kind == Command::ReadStop as i32 => Request::ReadStop(handle),
                 _ if kind == Command::Write as i32 => {
-                    let (Ok(region), Ok(offset), Ok(length)) = (
-                        u32::try_from(self.get(at + 2)),
-                        u32::try_from(self.get(at + 3)),
-                        u32::try_from(self.get(at + 4)),
-                    ) else {
+                    let Some(source) = self.source(at) else {
                         continue;
                     };
-                    Request::Write { handle, source: Source { region, offset, length }, last: self.get(at + 5) != 0 }
+                    Request::Write { handle, source, last: self.get(at + 5) != 0 }
                 }
+                _ if kind == Command::WriteWithDescriptors as i32 => match self.source(at) {
+                    Some(source) if source.length > 0 => Request::WriteWithDescriptors(handle, source),
+                    _ => continue,
+                },
                 _ if kind == Command::ShutDown as i32 => Request::ShutDown(handle),
                 _ if kind == Command::Close as i32 => Request::Close(handle),
                 _ if kind == Command::Release as i32 => match u16::try_from(self.get(at + 1)) {
@@ -255,6 +261,12 @@ impl Queues {
             each(request);
         }
         self.set(Header::Commands as usize, 0);
+    }
+
+    /// The bytes that the command whose record begins there is about.
+    fn source(&self, at: usize) -> Option<Source> {
+        let word = |position| u32::try_from(self.get(at + position)).ok();
+        Some(Source { region: word(2)?, offset: word(3)?, length: word(4)? })
     }
 
     /// The transfer that a command describes.
@@ -321,6 +333,22 @@ impl Queues {
             Event::FileDone { token, result } => (Completion::FileDone, -1, result, token.cast_signed(), 0, 0),
             Event::Datagram { handle, received } => {
                 self.put_datagram(record, handle, &received);
+                return;
+            }
+            Event::Message { handle, slice, descriptors, lost } => {
+                self.put_words(
+                    record,
+                    [
+                        Completion::Message as i32,
+                        handle.raw(),
+                        slice.length.cast_signed(),
+                        slice.offset.cast_signed(),
+                        i32::from(slice.buffer),
+                        0,
+                        i32::from(descriptors),
+                        i32::from(lost),
+                    ],
+                );
                 return;
             }
             Event::ReceiveFailed { handle, status } => (Completion::ReceiveFailed, handle.raw(), status, 0, 0, 0),

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::buffer_pool::BufferPool;
-use crate::datagram::Receivers;
+use crate::datagram::{BUFFERS, Receivers};
 use crate::error::Errno;
 use crate::event::Event;
 use crate::file::Files;
@@ -39,7 +39,7 @@ pub(crate) struct Context<K> {
     /// Streams that found no buffer.
     pub(crate) starved: VecDeque<HandleId>,
     pub(crate) reserve: Reserve,
-    /// Of datagram sockets; there from the first of them on.
+    /// Of datagram sockets, and of streams that take descriptors; there from the first of them on.
     pub(crate) receivers: Option<Receivers>,
     /// Requests that found no room in the submission queue. They go first, in order.
     pub(crate) backlog: VecDeque<(Request, u64)>,
@@ -192,6 +192,14 @@ impl<K: Kernel> Context<K> {
         }
     }
 
+    /// Sees to it that there are buffers for datagrams and messages.
+    pub(crate) fn prepare_receivers(&mut self) -> Result<(), Errno> {
+        if self.receivers.is_none() {
+            self.receivers = Some(Receivers::new(&mut self.kernel, BUFFERS)?);
+        }
+        Ok(())
+    }
+
     /// Takes a slice back.
     pub(crate) fn give_back(&mut self, group: BufferGroup, buffer: u16) {
         match (group, &mut self.receivers) {
@@ -205,11 +213,7 @@ impl<K: Kernel> Context<K> {
 
     /// An empty message header.
     pub(crate) fn message(&mut self) -> Box<Message> {
-        self.spare.pop().unwrap_or_else(|| {
-            // SAFETY: an all-zero msghdr is valid: null pointers with zero lengths.
-            let header = unsafe { std::mem::zeroed() };
-            Box::new(Message { header, slices: Vec::with_capacity(MAX_SLICES) })
-        })
+        self.spare.pop().unwrap_or_else(|| Message::new(MAX_SLICES))
     }
 
     /// An empty header for a datagram.
@@ -220,7 +224,7 @@ impl<K: Kernel> Context<K> {
     pub(crate) fn recycle(&mut self, owned: Owned) {
         match owned {
             Owned::Message(mut message) if self.spare.len() < SPARE_MESSAGES => {
-                message.slices.clear();
+                message.clear();
                 self.spare.push(message);
             }
             Owned::Datagram(mut message) if self.spare_datagrams.len() < SPARE_DATAGRAMS => {

@@ -1,6 +1,6 @@
-//! Control data: what `recvmsg` tells beside a datagram's bytes.
+//! Control data: what `recvmsg` tells beside the bytes, and what `sendmsg` is told.
 
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 /// Bytes of a `cmsghdr`, and what every control message is aligned to.
 const HEADER: usize = size_of::<libc::cmsghdr>();
@@ -26,17 +26,45 @@ pub fn messages(data: &[u8]) -> impl Iterator<Item = (i32, i32, &[u8])> {
     })
 }
 
-/// Closes the descriptors that came with a message (`SCM_RIGHTS`): whoever can reach a UNIX socket can send some.
-pub(crate) fn close_descriptors(data: &[u8]) {
-    for (level, kind, content) in messages(data) {
-        if (level, kind) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
-            for fd in content.chunks_exact(size_of::<i32>()) {
-                let fd = i32::from_ne_bytes(fd.try_into().expect("four bytes"));
-                if fd >= 0 {
-                    // SAFETY: the kernel has just put it into our table, and nobody else knows its number.
-                    drop(unsafe { OwnedFd::from_raw_fd(fd) });
-                }
-            }
+/// Most descriptors that one message can carry: `SCM_MAX_FD`.
+pub const MAX_DESCRIPTORS: usize = 253;
+
+/// Room for that many.
+pub(crate) const DESCRIPTORS_ROOM: usize = (HEADER + MAX_DESCRIPTORS * size_of::<i32>()).next_multiple_of(ALIGNMENT);
+
+/// The descriptors that came with a message (`SCM_RIGHTS`): whoever can reach a UNIX socket can send some. They are closed when they
+/// are dropped.
+///
+/// # Safety
+/// The data are what the kernel has just written, and are asked for once: each number in them becomes an owner.
+pub(crate) unsafe fn take_descriptors(data: &[u8]) -> Vec<OwnedFd> {
+    messages(data)
+        .filter(|&(level, kind, _)| (level, kind) == (libc::SOL_SOCKET, libc::SCM_RIGHTS))
+        .flat_map(|(_, _, content)| content.chunks_exact(size_of::<i32>()))
+        .map(|fd| i32::from_ne_bytes(fd.try_into().expect("four bytes")))
+        .filter(|&fd| fd >= 0)
+        // SAFETY: as the caller promises, the kernel has just put it into our table, and nobody else knows its number.
+        .map(|fd| unsafe { OwnedFd::from_raw_fd(fd) })
+        .collect()
+}
+
+/// Writes the control message that passes descriptors along.
+pub(crate) fn write_descriptors(into: &mut Vec<u64>, descriptors: &[OwnedFd]) {
+    let length = HEADER + size_of_val(descriptors);
+    into.clear();
+    into.resize(length.div_ceil(size_of::<u64>()), 0);
+    // SAFETY: a C struct of integers, for which all-zero bytes are a valid value.
+    let mut header: libc::cmsghdr = unsafe { std::mem::zeroed() };
+    header.cmsg_len = length as _;
+    header.cmsg_level = libc::SOL_SOCKET;
+    header.cmsg_type = libc::SCM_RIGHTS;
+    let start = into.as_mut_ptr().cast::<u8>();
+    // SAFETY: the room was made for a header and as many numbers as there are, and is as aligned as a header.
+    unsafe {
+        start.cast::<libc::cmsghdr>().write(header);
+        let numbers = start.add(HEADER).cast::<i32>();
+        for (position, descriptor) in descriptors.iter().enumerate() {
+            numbers.add(position).write(descriptor.as_raw_fd());
         }
     }
 }

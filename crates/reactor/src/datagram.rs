@@ -277,7 +277,8 @@ impl Datagram {
             room.msg_controllen = self.armed_control as _;
         }
         let message = RecvMsgOut::parse(bytes, &room).ok()?;
-        control::close_descriptors(message.control_data());
+        // SAFETY: the kernel has just written them, and a datagram is parsed once.
+        drop(unsafe { control::take_descriptors(message.control_data()) });
         let front = u32::try_from(HEADER + self.name_room() + self.armed_control).ok()?;
         Some(Received {
             slice: Slice {

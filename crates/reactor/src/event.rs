@@ -36,6 +36,18 @@ pub enum Event {
         /// Where they are.
         slice: Slice,
     },
+    /// Bytes have arrived on a stream that takes descriptors; the buffer is lent until
+    /// [`Reactor::give_datagram_back`](crate::Reactor::give_datagram_back).
+    Message {
+        /// The stream.
+        handle: HandleId,
+        /// Where the bytes are.
+        slice: Slice,
+        /// How many descriptors came with them: to be had from [`Reactor::take_descriptors`](crate::Reactor::take_descriptors).
+        descriptors: u8,
+        /// Some were lost: there was no room for them in the descriptor table.
+        lost: bool,
+    },
     /// Nothing more will arrive.
     Ended {
         /// The stream.

@@ -59,9 +59,9 @@ pub enum Request {
         /// The message header; it and what it points at follow the rule of [`Request::Send`].
         message: *const libc::msghdr,
     },
-    /// `IORING_OP_RECVMSG`, multishot, into the provided buffers of [`BufferGroup::Datagrams`].
+    /// `IORING_OP_RECVMSG` with `MSG_CMSG_CLOEXEC`, multishot, into the provided buffers of [`BufferGroup::Datagrams`].
     ReceiveDatagrams {
-        /// A datagram socket.
+        /// A datagram socket, or a stream that takes descriptors.
         fd: RawFd,
         /// Says how much room name and control data get in a buffer; lives until the terminal completion.
         message: *const libc::msghdr,

@@ -20,6 +20,7 @@ pub mod memory;
 pub mod multicast;
 pub mod operation;
 pub mod options;
+mod passing;
 pub mod reactor;
 pub mod ring;
 pub mod socket;

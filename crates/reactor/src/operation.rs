@@ -4,7 +4,10 @@
 //! may touch what it owns. Its `user_data` is `kind · generation · index`; the generation changes whenever a slot is freed, so a
 //! completion that arrives late finds an empty slot or another generation and is ignored.
 
+use std::os::fd::OwnedFd;
+
 use crate::address::SocketAddress;
+use crate::control;
 use crate::error::Errno;
 use crate::file::OwnedByFile;
 use crate::handle::HandleId;
@@ -66,6 +69,30 @@ pub struct Message {
     pub header: libc::msghdr,
     /// The slices that the header points at.
     pub slices: Vec<libc::iovec>,
+    /// Control data that the header points at, as aligned as its headers are.
+    control: Vec<u64>,
+}
+
+impl Message {
+    /// A header that points at nothing, with room for `slices`.
+    #[must_use]
+    pub fn new(slices: usize) -> Box<Self> {
+        let header = DatagramMessage::empty_header();
+        Box::new(Self { header, slices: Vec::with_capacity(slices), control: Vec::new() })
+    }
+
+    /// Points at nothing again.
+    pub fn clear(&mut self) {
+        self.header = DatagramMessage::empty_header();
+        self.slices.clear();
+    }
+
+    /// Passes descriptors along (`SCM_RIGHTS`).
+    pub fn pass(&mut self, descriptors: &[OwnedFd]) {
+        control::write_descriptors(&mut self.control, descriptors);
+        self.header.msg_control = self.control.as_mut_ptr().cast();
+        self.header.msg_controllen = size_of_val(self.control.as_slice()) as _;
+    }
 }
 
 /// What the header of one datagram points at, boxed once and reused.

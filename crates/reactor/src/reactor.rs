@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crate::address::SocketAddress;
 use crate::buffer_pool::BufferPool;
 use crate::context::Context;
-use crate::datagram::{BUFFERS, Datagram, Outgoing, Receivers};
+use crate::datagram::{Datagram, Outgoing};
 use crate::error::Errno;
 use crate::event::{Event, Stats};
 use crate::handle::{Common, Handle, HandleId, Handles, Resource};
@@ -76,13 +76,11 @@ impl<K: Kernel> Reactor<K> {
     /// # Errors
     /// `EMFILE` where the handle table is full; with the first one also `ENOMEM`. The descriptor is closed then.
     pub fn add_datagram(&mut self, descriptor: OwnedFd, unix: bool) -> Result<HandleId, Errno> {
-        if self.context.receivers.is_none() {
-            self.context.receivers = Some(Receivers::new(&mut self.context.kernel, BUFFERS)?);
-        }
+        self.context.prepare_receivers()?;
         self.handles.insert(descriptor, Resource::Datagram(Datagram::new(unix))).ok_or(Errno::EMFILE)
     }
 
-    /// The receive buffers of datagram sockets: there from the first of them on.
+    /// The receive buffers of datagram sockets, and of streams that take descriptors: there from the first of them on.
     pub fn datagram_pool(&self) -> Option<&BufferPool> {
         self.context.receivers.as_ref().map(|receivers| &receivers.pool)
     }
@@ -104,7 +102,7 @@ impl<K: Kernel> Reactor<K> {
         self.handles.iter().any(|handle| handle.common.has_descriptor() && handle.common.fd() == fd)
     }
 
-    fn stream(&mut self, id: HandleId) -> Option<(&mut Stream, &mut Common, &mut Context<K>)> {
+    pub(crate) fn stream(&mut self, id: HandleId) -> Option<(&mut Stream, &mut Common, &mut Context<K>)> {
         match self.handles.get_mut(id) {
             Some(Handle { common, resource: Resource::Stream(stream) }) if !common.closing => {
                 Some((stream, common, &mut self.context))
@@ -256,7 +254,7 @@ impl<K: Kernel> Reactor<K> {
         self.context.give_back(BufferGroup::Bytes, buffer);
     }
 
-    /// Gives back what [`Event::Datagram`] lent. Once for each; more is ignored.
+    /// Gives back what [`Event::Datagram`] or [`Event::Message`] lent. Once for each; more is ignored.
     pub fn give_datagram_back(&mut self, buffer: u16) {
         self.context.give_back(BufferGroup::Datagrams, buffer);
     }
@@ -375,6 +373,8 @@ impl<K: Kernel> Reactor<K> {
         for id in std::mem::take(&mut receivers.starved) {
             if let Some((datagram, common, context)) = self.datagram(id) {
                 datagram.feed(common, context);
+            } else if let Some((stream, common, context)) = self.stream(id) {
+                stream.feed(common, context);
             }
         }
     }
@@ -510,6 +510,7 @@ impl<K: Kernel> Reactor<K> {
             match event {
                 Event::Received { slice, .. } => self.give_back(slice.buffer),
                 Event::Datagram { received, .. } => self.give_datagram_back(received.slice.buffer),
+                Event::Message { slice, .. } => self.give_datagram_back(slice.buffer),
                 _ => {}
             }
         }

@@ -152,7 +152,9 @@ impl Ring {
             Request::Connect { fd, address, length } => opcode::Connect::new(Fd(fd), address, length).build(),
             Request::Receive { fd } => opcode::RecvMulti::new(Fd(fd), BufferGroup::Bytes as u16).build(),
             Request::ReceiveDatagrams { fd, message } => {
-                opcode::RecvMsgMulti::new(Fd(fd), message, BufferGroup::Datagrams as u16).build()
+                #[allow(clippy::cast_sign_loss, reason = "a flag bit")]
+                let flags = libc::MSG_CMSG_CLOEXEC as u32;
+                opcode::RecvMsgMulti::new(Fd(fd), message, BufferGroup::Datagrams as u16).flags(flags).build()
             }
             Request::Send { fd, data, length } => {
                 opcode::Send::new(Fd(fd), data, length).flags(libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL).build()

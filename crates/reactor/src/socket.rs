@@ -122,6 +122,39 @@ pub fn peer_address(fd: RawFd) -> Result<SocketAddress, Errno> {
     read_address(fd, libc::getpeername)
 }
 
+/// Who the process at the other end of a UNIX stream is: as it was when it connected, or when it listened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    /// Process; 0 where it is in a namespace that cannot be seen from here.
+    pub pid: i32,
+    /// Effective user.
+    pub uid: u32,
+    /// Effective group.
+    pub gid: u32,
+}
+
+/// Who the peer is (unix(7)).
+///
+/// # Errors
+/// `EOPNOTSUPP` for what is no UNIX socket, `ENOTCONN` before connecting; `EBADF`, `ENOTSOCK`.
+#[doc(alias = "SO_PEERCRED")]
+pub fn peer_credentials(fd: RawFd) -> Result<Credentials, Errno> {
+    if describe(fd)?.domain != Domain::Unix {
+        return Err(Errno(libc::EOPNOTSUPP));
+    }
+    let mut found = libc::ucred { pid: 0, uid: 0, gid: 0 };
+    let mut length = socklen_t::try_from(size_of::<libc::ucred>()).expect("small");
+    // SAFETY: at most `length` bytes are written into a local of that size.
+    Errno::check(unsafe {
+        libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_PEERCRED, (&raw mut found).cast(), &raw mut length)
+    })?;
+    // What the kernel says where there is no peer.
+    if found.uid == u32::MAX {
+        return Err(Errno(libc::ENOTCONN));
+    }
+    Ok(Credentials { pid: found.pid, uid: found.uid, gid: found.gid })
+}
+
 /// Connects a UNIX socket now or not at all.
 ///
 /// UNIX sockets connect in one step, so there is nothing to wait for but room in the listener's backlog, and core

@@ -9,10 +9,13 @@
 //! takes all that is queued, up to [`MAX_SLICES`] slices, and says `MSG_DONTWAIT`: the kernel copies what fits while it takes the
 //! request, so that it never holds memory that belongs to JavaScript. What did not fit waits for `POLLOUT` and goes again.
 //!
+//! **Descriptors** that travel with the bytes of UNIX streams have their own chapter: [`crate::passing`].
+//!
 //! **Closing.** What was written in the same turn is offered to the kernel once. What does not fit is given up and reported with
 //! `ECANCELED`; then the close request cancels whatever is in flight.
 
 use std::collections::VecDeque;
+use std::os::fd::OwnedFd;
 
 use crate::address::SocketAddress;
 use crate::context::Context;
@@ -22,6 +25,7 @@ use crate::handle::Common;
 use crate::kernel::{BufferGroup, Completion, Kernel, Request};
 use crate::memory::{Memory, Source};
 use crate::operation::{OperationId, OperationKind, Owned};
+use crate::passing::{self, Passing};
 use crate::socket;
 
 /// Most slices that one vectored send takes.
@@ -56,6 +60,8 @@ struct Segment {
     source: Source,
     /// The write request ends with this segment: report it.
     last: bool,
+    /// Go with the first byte, and with it they are the kernel's. None on nearly all segments.
+    descriptors: Vec<OwnedFd>,
 }
 
 /// A stream socket.
@@ -67,6 +73,8 @@ pub struct Stream {
     queue: VecDeque<Segment>,
     shutdown: bool,
     connecting: bool,
+    /// There from the first descriptor that travels.
+    passing: Option<Box<Passing>>,
 }
 
 impl Stream {
@@ -105,9 +113,41 @@ impl Stream {
 
     fn arm<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>) {
         if self.wants_to_read && !common.closing && matches!(self.receiving, Receiving::Idle) {
-            let request = Request::Receive { fd: common.fd() };
-            self.receiving = Receiving::Armed(context.start(common, OperationKind::Receive, Owned::Nothing, &request));
+            let operation = match &mut self.passing {
+                Some(passing) if passing.receives => {
+                    passing.armed = true;
+                    let mut message = context.datagram_message();
+                    message.header = passing::receive_header();
+                    let request = Request::ReceiveDatagrams { fd: common.fd(), message: &raw const message.header };
+                    context.start(common, OperationKind::Receive, Owned::Datagram(message), &request)
+                }
+                _ => {
+                    let request = Request::Receive { fd: common.fd() };
+                    context.start(common, OperationKind::Receive, Owned::Nothing, &request)
+                }
+            };
+            self.receiving = Receiving::Armed(operation);
         }
+    }
+
+    /// From here on descriptors are received as well: [`Event::Message`] takes the place of [`Event::Received`].
+    pub(crate) fn receive_descriptors<K: Kernel>(&mut self, context: &mut Context<K>) {
+        let passing = self.passing.get_or_insert_default();
+        passing.receives = true;
+        if let (Receiving::Armed(operation), false) = (&self.receiving, passing.armed) {
+            context.cancel(*operation);
+            self.receiving = Receiving::Stopping;
+        }
+    }
+
+    /// The descriptors of the oldest message whose descriptors were not taken.
+    pub(crate) fn take_descriptors(&mut self) -> Vec<OwnedFd> {
+        self.passing.as_mut().and_then(|passing| passing.arrived.pop_front()).unwrap_or_default()
+    }
+
+    /// Keeps descriptors for a write to come.
+    pub(crate) fn stage_descriptors(&mut self, descriptors: Vec<OwnedFd>) {
+        self.passing.get_or_insert_default().staged.push_back(descriptors);
     }
 
     /// A buffer has come back.
@@ -125,6 +165,47 @@ impl Stream {
         context: &mut Context<K>,
         completion: &Completion,
     ) {
+        let by_message = self.passing.as_ref().is_some_and(|passing| passing.armed);
+        let result = if by_message {
+            self.take_message(common, context, completion)
+        } else {
+            Self::take_bytes(common, context, completion);
+            completion.result
+        };
+        if completion.more() {
+            return;
+        }
+        self.receiving = Receiving::Idle;
+        if let Some(passing) = &mut self.passing {
+            passing.armed = false;
+        }
+        match result {
+            _ if common.closing => {}
+            0 => self.end(common, context, 0),
+            1.. => self.arm(common, context),
+            _ => match -result {
+                libc::ENOBUFS if self.wants_to_read => {
+                    self.receiving = Receiving::Starved;
+                    // Old news, when the kernel has got buffers since: nobody else may ever give one back.
+                    match &mut context.receivers {
+                        Some(receivers) if by_message => {
+                            receivers.starved.push_back(common.id);
+                            receivers.returned |= receivers.pool.provided() > 0;
+                        }
+                        _ => {
+                            context.starved.push_back(common.id);
+                            context.buffer_returned |= context.pool.provided() > 0;
+                        }
+                    }
+                }
+                libc::ENOBUFS => {}
+                libc::ECANCELED | libc::EINTR | libc::EAGAIN => self.arm(common, context),
+                _ => self.end(common, context, result),
+            },
+        }
+    }
+
+    fn take_bytes<K: Kernel>(common: &Common, context: &mut Context<K>, completion: &Completion) {
         let slice = completion.buffer().and_then(|buffer| {
             let length = u32::try_from(completion.result).unwrap_or(0);
             context.pool.take(buffer, length, completion.buffer_more())
@@ -136,26 +217,33 @@ impl Stream {
             Some(slice) => context.give_back(BufferGroup::Bytes, slice.buffer),
             None => {}
         }
-        if completion.more() {
-            return;
-        }
-        self.receiving = Receiving::Idle;
-        match completion.result {
-            _ if common.closing => {}
-            0 => self.end(common, context, 0),
-            result if result > 0 => self.arm(common, context),
-            result => match -result {
-                libc::ENOBUFS => {
-                    if self.wants_to_read {
-                        self.receiving = Receiving::Starved;
-                        context.starved.push_back(common.id);
-                        // Old news, when the kernel has got buffers since: nobody else may ever give one back.
-                        context.buffer_returned |= context.pool.provided() > 0;
-                    }
+    }
+
+    /// The number of the message's bytes: with `recvmsg` even the end of the stream has a header. Otherwise the completion's error.
+    fn take_message<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, completion: &Completion) -> i32 {
+        let (Some(buffer), Some(receivers)) = (completion.buffer(), &mut context.receivers) else {
+            return completion.result;
+        };
+        let length = u32::try_from(completion.result).unwrap_or(0);
+        let Some(whole) = receivers.pool.take(buffer, length, false) else {
+            return completion.result.min(-libc::EIO);
+        };
+        // SAFETY: the kernel has filled it for this receive just now, and nobody else parses it.
+        let message = unsafe { passing::parse(&receivers.pool, whole) };
+        match (message, &mut self.passing) {
+            (Some(message), Some(passing)) if message.slice.length > 0 && !common.closing => {
+                let passing::Arrived { slice, descriptors, lost } = message;
+                let count = u8::try_from(descriptors.len()).unwrap_or(u8::MAX);
+                if count > 0 {
+                    passing.arrived.push_back(descriptors);
                 }
-                libc::ECANCELED | libc::EINTR | libc::EAGAIN => self.arm(common, context),
-                _ => self.end(common, context, result),
-            },
+                context.events.push_back(Event::Message { handle: common.id, slice, descriptors: count, lost });
+                i32::try_from(slice.length).unwrap_or(i32::MAX)
+            }
+            (message, _) => {
+                context.give_back(BufferGroup::Datagrams, buffer);
+                if message.is_some() { 0 } else { -libc::EIO }
+            }
         }
     }
 
@@ -166,7 +254,19 @@ impl Stream {
 
     /// Queues bytes. `last` marks the end of a write request, which is reported once all of it has been handed to the kernel.
     pub(crate) fn write<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, source: Source, last: bool) {
-        self.queue.push_back(Segment { source, last });
+        self.queue.push_back(Segment { source, last, descriptors: Vec::new() });
+        self.list(common, context);
+    }
+
+    /// Queues a whole write request, at least one byte long, that takes the descriptors staged first with it.
+    pub(crate) fn write_with_descriptors<K: Kernel>(
+        &mut self,
+        common: &Common,
+        context: &mut Context<K>,
+        source: Source,
+    ) {
+        let staged = self.passing.as_mut().and_then(|passing| passing.staged.pop_front());
+        self.queue.push_back(Segment { source, last: true, descriptors: staged.unwrap_or_default() });
         self.list(common, context);
     }
 
@@ -189,7 +289,9 @@ impl Stream {
         }
         self.sending = Sending::Idle;
         let mut message = None;
-        let (request, offered) = if let [segment] = self.queue.make_contiguous() {
+        let (request, offered) = if let [segment] = self.queue.make_contiguous()
+            && segment.descriptors.is_empty()
+        {
             let Some(data) = memory.resolve(&segment.source) else {
                 return self.lose(common, context);
             };
@@ -201,6 +303,13 @@ impl Stream {
             let mut vector = context.message();
             let mut offered = 0;
             for segment in self.queue.iter().take(MAX_SLICES) {
+                // A write with descriptors goes by itself.
+                if !segment.descriptors.is_empty() {
+                    if !vector.slices.is_empty() {
+                        break;
+                    }
+                    vector.pass(&segment.descriptors);
+                }
                 let Some(data) = memory.resolve(&segment.source) else {
                     return self.lose(common, context);
                 };
@@ -208,6 +317,9 @@ impl Stream {
                     .slices
                     .push(libc::iovec { iov_base: data.as_ptr().cast(), iov_len: segment.source.length as usize });
                 offered += segment.source.length as usize;
+                if !segment.descriptors.is_empty() {
+                    break;
+                }
             }
             vector.header.msg_iov = vector.slices.as_mut_ptr();
             vector.header.msg_iovlen = vector.slices.len() as _;
@@ -283,6 +395,10 @@ impl Stream {
     fn advance<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, mut sent: usize) {
         while let Some(segment) = self.queue.front_mut() {
             let length = segment.source.length as usize;
+            if sent > 0 {
+                // The kernel has taken them with the first byte.
+                segment.descriptors.clear();
+            }
             if sent < length {
                 // Below 4 GiB, since it is below the segment's length.
                 let sent = u32::try_from(sent).expect("less than a segment");

@@ -255,6 +255,7 @@ impl Bench {
                 assert_eq!(book.shut_down.replace(status), None, "two reports");
             }
             Event::Opened { .. } | Event::FileDone { .. } => unreachable!("no files here"),
+            Event::Message { .. } => unreachable!("no descriptors here"),
             Event::Datagram { .. } | Event::ReceiveFailed { .. } | Event::Sent { .. } => unreachable!("streams alone"),
             Event::Closed { handle } => {
                 let book = self.open_book(handle);

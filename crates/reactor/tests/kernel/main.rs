@@ -11,4 +11,5 @@ mod echo;
 mod files;
 mod limits;
 mod node;
+mod passing;
 mod pressure;

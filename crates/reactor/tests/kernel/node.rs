@@ -82,6 +82,8 @@ pub struct Books {
     pub accepted: Vec<HandleId>,
     pub accept_failed: Option<i32>,
     pub closed: bool,
+    /// Descriptors that came, with the number of bytes received before their chunk, and whether some were lost.
+    pub passed: Vec<(usize, Vec<OwnedFd>, bool)>,
     regions: VecDeque<u32>,
 }
 
@@ -162,6 +164,11 @@ impl Node {
     }
 
     pub fn write(&mut self, id: HandleId, bytes: &[u8]) {
+        let source = self.keep(id, bytes);
+        self.reactor.write(id, source, true);
+    }
+
+    fn keep(&mut self, id: HandleId, bytes: &[u8]) -> Source {
         let free = self.memory.bytes.iter().position(Option::is_none).unwrap_or_else(|| {
             self.memory.bytes.push(None);
             self.memory.bytes.len() - 1
@@ -170,7 +177,14 @@ impl Node {
         let region = u32::try_from(free).expect("few");
         self.books.get_mut(&id).expect("known").regions.push_back(region);
         let length = u32::try_from(bytes.len()).expect("small");
-        self.reactor.write(id, Source { region, offset: 0, length }, true);
+        Source { region, offset: 0, length }
+    }
+
+    /// Writes bytes that take descriptors with them.
+    pub fn pass(&mut self, id: HandleId, bytes: &[u8], fds: &[RawFd]) {
+        self.reactor.stage_descriptors(id, fds).expect("open descriptors");
+        let source = self.keep(id, bytes);
+        self.reactor.write_with_descriptors(id, source);
     }
 
     /// One turn. False when there was nothing to do.
@@ -201,6 +215,23 @@ impl Node {
 
     fn note(&mut self, event: Event) {
         match event {
+            Event::Message { handle, slice, descriptors, lost } => {
+                let pool = self.reactor.datagram_pool().expect("there");
+                let start = slice.offset as usize;
+                // SAFETY: the slice lies in the pool and is lent to us.
+                let bytes = unsafe {
+                    std::slice::from_raw_parts(pool.memory().start().as_ptr().add(start), slice.length as usize)
+                }
+                .to_vec();
+                self.reactor.give_datagram_back(slice.buffer);
+                let taken = if descriptors > 0 { self.reactor.take_descriptors(handle) } else { Vec::new() };
+                assert_eq!(taken.len(), usize::from(descriptors));
+                let book = self.open_book(handle);
+                if descriptors > 0 || lost {
+                    book.passed.push((book.received.len(), taken, lost));
+                }
+                book.received.extend(bytes);
+            }
             Event::Received { handle, slice } => {
                 let start = self.reactor.pool().memory().start();
                 // SAFETY: the slice lies in the pool and is lent to us until it is given back.
