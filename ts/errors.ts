@@ -4,7 +4,7 @@
  * Messages are part of core's interface (tests and log filters match them), so they follow Node 20's wording to the letter.
  */
 import { Buffer } from 'node:buffer';
-import { getSystemErrorMap, getSystemErrorName, inspect } from 'node:util';
+import { format, getSystemErrorMap, getSystemErrorName, inspect } from 'node:util';
 
 /** An error with a `code`, as all of core's are. */
 export interface CodedError extends Error {
@@ -115,10 +115,8 @@ export const ERR_INVALID_FD_TYPE = coded(TypeError, 'ERR_INVALID_FD_TYPE', (type
 
 export const ERR_INVALID_HANDLE_TYPE = coded(TypeError, 'ERR_INVALID_HANDLE_TYPE', () => 'This handle type cannot be sent');
 
-export const ERR_INVALID_IP_ADDRESS = coded(
-  TypeError,
-  'ERR_INVALID_IP_ADDRESS',
-  (address: unknown) => `Invalid IP address: ${String(address)}`,
+export const ERR_INVALID_IP_ADDRESS = coded(TypeError, 'ERR_INVALID_IP_ADDRESS', (address: unknown) =>
+  format('Invalid IP address: %s', address),
 );
 
 const InvalidAddressFamily = coded(

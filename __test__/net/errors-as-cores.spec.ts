@@ -35,6 +35,9 @@ const CONNECTS: Record<string, core.NetConnectOpts> = {
   'a path below a file': { path: path.join(folder, 'file', 'x') },
   'a path that is no socket': { path: path.join(folder, 'file') },
   'a local address that is not ours': { port: 1, host: '127.0.0.1', localAddress: '192.0.2.1' },
+  'a local port that is no whole number': { port: 1, host: '127.0.0.1', localPort: 1.5 },
+  // Cut to 16 bits it is one.
+  'a local port below zero': { port: 1, host: '127.0.0.1', localPort: -1 },
 };
 writeFileSync(path.join(folder, 'file'), '');
 
@@ -94,4 +97,15 @@ for (const length of [106, 107, 108]) {
   t.like(refusedConnect, { code: 'EINVAL', errno: -22, syscall: 'connect', address: place });
   const refusedListen = await errorOf(track(net.createServer().listen(place)));
   t.like(refusedListen, { code: 'EINVAL', errno: -22, syscall: 'listen', address: place });
+});
+
+test.serial('a local address that is no text, and a backlog that is no number', (t) => {
+  for (const localAddress of [{}, [1], 10n]) {
+    const told = [net, core].map((it) => t.throws(() => it.connect({ port: 1, localAddress } as never))?.message);
+    t.is(told[0], told[1]);
+  }
+  const told = [net, core].map(
+    (it) => t.throws(() => track(it.createServer()).listen({ port: 0, backlog: 10n } as never))?.message,
+  );
+  t.is(told[0], told[1]);
 });

@@ -18,7 +18,7 @@ function findCoreMark(): symbol | undefined {
  * `(options[, cb])`, `(path[, cb])` or `([port][, host][, cb])`. The options object is the caller's own where one was given.
  */
 export function normalizeArguments(args: readonly unknown[]): NormalizedArguments {
-  const last = args.at(-1);
+  const last = args[args.length - 1];
   const normalized: NormalizedArguments = [toOptions(args), typeof last === 'function' ? (last as () => void) : null];
   (normalized as unknown as Record<symbol, boolean>)[MARK] = true;
   return normalized;

@@ -179,9 +179,11 @@ export function blocked(socket: NetSocket, { address, family }: Target): boolean
 
 /** Binds to the own end that was asked for. @returns why it cannot be, null where it could */
 export function bindLocally(handle: StreamHandle, { family, localAddress, localPort }: Target): SystemCallError | null {
-  const port = localPort || 0;
-  // Core binds to what is left of such a port in 16 bits, and finds that it is another one.
-  const status = port > 65535 ? -errno.EADDRINUSE : handle.bind({ family: family!, address: localAddress!, port });
+  const wanted = localPort || 0;
+  // Core binds to what is left of a port in 16 bits, and minds only where it had asked for a higher one.
+  const port = wanted & 0xffff;
+  const status =
+    wanted > 0 && port !== wanted ? -errno.EADDRINUSE : handle.bind({ family: family!, address: localAddress!, port });
   return status < 0 ? endpointException(status, 'bind', localAddress, localPort) : null;
 }
 
@@ -206,6 +208,7 @@ function settleConnect(socket: NetSocket, link: Link, target: Target, status: nu
     return;
   }
   socket.connecting = false;
+  socket._sockname = null;
   if (target.family !== undefined && isImmediate(status)) {
     socket.destroy(immediateError(status, target, link.handle!));
     return;

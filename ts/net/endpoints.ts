@@ -26,11 +26,13 @@ export function peerInfo(handle: StreamHandle): EndpointInfo {
   return typeof endpoint === 'number' ? {} : describeEndpoint(endpoint);
 }
 
-/** What `socket.address()` returns: asked of the kernel once a connection. */
+/** What `socket.address()` returns: asked of the kernel once a connection. Until connect(2) has bound it a socket has no name. */
 export function socketName(socket: NetSocket): EndpointInfo {
   const handle = socket[kLink]?.handle;
   if (!handle) return {};
-  return (socket._sockname ??= localInfo(handle));
+  if (socket._sockname) return socket._sockname;
+  const name = localInfo(handle);
+  return name.port === 0 ? {} : (socket._sockname = name);
 }
 
 /** What `remoteAddress` and its like are taken from; remembered after the connection is gone. */

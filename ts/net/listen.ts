@@ -203,7 +203,7 @@ export function startListening(
     server[kListener] = listener;
   }
 
-  const status = listener.listen(Number(backlog || DEFAULT_BACKLOG) | 0);
+  const status = listener.listen(+(backlog || DEFAULT_BACKLOG) | 0);
   if (status < 0) {
     listener.close();
     server[kListener] = null;

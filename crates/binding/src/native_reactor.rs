@@ -3,6 +3,7 @@
 //! What happens for every message goes through the queues of [`crate::protocol`]; the methods here are for what happens a few times in
 //! the life of a socket. Those that return a number return a negative errno on failure.
 
+use std::os::fd::IntoRawFd;
 use std::ptr;
 use std::rc::Rc;
 
@@ -248,6 +249,14 @@ impl NativeReactor {
             Ok(_) => return -libc::EINVAL,
             Err(errno) => return errno.negated(),
         }
+        // Standard input and output are never closed: the next file to be opened would take their place. libuv has the same rule.
+        let fd = match fd {
+            0..=libc::STDERR_FILENO => match socket::duplicate(&fd) {
+                Ok(copy) => copy.into_raw_fd(),
+                Err(errno) => return errno.negated(),
+            },
+            _ => fd,
+        };
         // SAFETY: JavaScript gives the descriptor away, as with core's `new net.Socket({ fd })`; nothing of ours owns it, or the caller has
         // broken the same rule that core has.
         match unsafe { socket::adopt(fd) } {
