@@ -9,6 +9,7 @@
 //! ring. All others run at once, up to [`MOST_IN_FLIGHT`]; the rest waits here, where it costs the kernel nothing.
 
 pub(crate) mod engine;
+mod failing;
 pub mod job;
 pub mod request;
 pub mod transfer;
@@ -142,6 +143,8 @@ pub(crate) struct Files {
     pub(crate) in_flight: usize,
     /// The first that waits can only be started once something has come back.
     pub(crate) blocked: bool,
+    /// The ring has failed, and what was in flight then has been settled.
+    pub(crate) broken_off: bool,
 }
 
 /// One step or several, without an allocation for the one.
