@@ -90,6 +90,12 @@ impl File {
         Ok((file, Opened { mode: status.st_mode, size: status.st_size.cast_unsigned() }))
     }
 
+    /// Plays `O_DIRECT`, which not every file system of a test machine has.
+    #[cfg(test)]
+    pub(crate) fn pretend_direct(&mut self) {
+        (self.direct, self.reads_now, self.writes_now) = (true, false, false);
+    }
+
     /// Whether a short step is followed by another.
     fn goes_on(&self, direction: Direction) -> bool {
         !self.direct && (self.seekable || direction == Direction::Write)

@@ -3,6 +3,7 @@
 mod accepting;
 mod buffers;
 mod closing;
+mod files;
 mod harness;
 mod holes;
 mod streams;
