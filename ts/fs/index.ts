@@ -63,6 +63,9 @@ export const {
   watch,
 } = core;
 
+/** What newer versions of Node have; `undefined` in those without. */
+export const { glob, mkdtempDisposable } = core as unknown as { glob: any; mkdtempDisposable: any };
+
 export type { FileHandle, FileHandleAdditions } from './additions.ts';
 export { BlockFile, type BlockFileOptions } from './blocks.ts';
 export { ChainError, type Chain } from './chain.ts';
