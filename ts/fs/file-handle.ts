@@ -44,7 +44,7 @@ export function fileHandleClass({ Class, symbols }: Core): new (file: RingFile) 
       Object.defineProperties(this, {
         [stateOf]: { value: state },
         // Core's is bound to its handle, too.
-        close: { value: () => this.#close(), writable: true, configurable: true },
+        close: { value: { close: () => this.#close() }.close, writable: true, configurable: true },
       });
       watch(this, state);
     }
@@ -151,15 +151,15 @@ export function fileHandleClass({ Class, symbols }: Core): new (file: RingFile) 
       await this[stateOf].use('futimes', () => call.futimes(this.fd, atime, mtime));
     }
 
-    readLines(options?: object): readline.Interface {
+    readLines(options: object = {}): readline.Interface {
       return readline.createInterface({ input: this.createReadStream(options), crlfDelay: Infinity });
     }
 
-    createReadStream(options?: object): fs.ReadStream {
+    createReadStream(options: object = {}): fs.ReadStream {
       return streamOn<fs.ReadStream>('ReadStream', { ...options, fd: this });
     }
 
-    createWriteStream(options?: object): fs.WriteStream {
+    createWriteStream(options: object = {}): fs.WriteStream {
       return streamOn<fs.WriteStream>('WriteStream', { ...options, fd: this });
     }
 

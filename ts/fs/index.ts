@@ -16,6 +16,8 @@ import { replaceWithCore } from './replace.ts';
 // Node's permission model guards core's functions alone: what it forbids must not be had by another way.
 const guarded = (process as { permission?: unknown }).permission !== undefined;
 const onRing = !guarded && selectBackend() === 'uring';
+// Bundling may have renamed what shares a name with a local.
+for (const [name, value] of Object.entries(ring)) Object.defineProperty(value, 'name', { value: name, configurable: true });
 const chosen = (onRing ? { ...core, ...ring } : core) as Omit<typeof core, 'open'> & {
   open: (...args: Parameters<typeof core.open>) => Promise<FileHandle>;
 };
@@ -60,6 +62,9 @@ export const {
   utimes,
   watch,
 } = core;
+
+/** What newer versions of Node have; `undefined` in those without. */
+export const { glob, mkdtempDisposable } = core as unknown as { glob: any; mkdtempDisposable: any };
 
 export type { FileHandle, FileHandleAdditions } from './additions.ts';
 export { BlockFile, type BlockFileOptions } from './blocks.ts';

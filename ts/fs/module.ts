@@ -2,6 +2,7 @@
  * The functions of `fs/promises` that run on the ring.
  */
 import core from 'node:fs/promises';
+import process from 'node:process';
 import { FileJob, getReactor } from '../reactor/index.ts';
 import { fileJob } from '../reactor/ring-file.ts';
 import { replaceFile } from './atomic.ts';
@@ -14,6 +15,9 @@ import { closingAfter, isRegular, openFile } from './opening.ts';
 import { request } from './request.ts';
 
 const STANDARD_MODE = 0o666;
+
+/** From Node 26 on (seen; 24 does not) an error of reading a whole file tells its path. */
+const READ_NAMES_PATH = Number.parseInt(process.versions.node, 10) >= 26;
 
 type HandleClass = ReturnType<typeof fileHandleClass>;
 
@@ -43,7 +47,13 @@ export async function readFile(path: unknown, options?: unknown): Promise<Buffer
   checkAborted(chosen.signal);
   const opened = await openFile(plain, flag, STANDARD_MODE);
   const size = isRegular(opened) ? opened.size : 0;
-  return closingAfter(opened.file, () => readAll(opened.file, size, chosen.encoding, chosen.signal, true));
+  return closingAfter(opened.file, () =>
+    readAll(opened.file, size, chosen.encoding, chosen.signal, true).catch((error: NodeJS.ErrnoException) => {
+      throw READ_NAMES_PATH && error.syscall === 'read' && error.errno !== undefined
+        ? fileError(error.errno, 'read', plain)
+        : error;
+    }),
+  );
 }
 
 /** Writes a whole file. */

@@ -7,6 +7,7 @@ import fs from 'node:fs';
 import process from 'node:process';
 import { bytesOf } from '../reactor/ring-file.ts';
 import type { FileRequest, RingFile } from '../reactor/index.ts';
+import { ERR_INVALID_ARG_TYPE } from '../errors.ts';
 import { plainPosition } from './arguments.ts';
 import type { FileState } from './file-state.ts';
 import { failureOf } from './request.ts';
@@ -154,6 +155,9 @@ export function read(
   let buffer = first;
   let offset = second;
   if (!ArrayBuffer.isView(buffer)) {
+    if (first !== undefined && first !== null && (typeof first !== 'object' || Array.isArray(first))) {
+      throw new ERR_INVALID_ARG_TYPE('options', 'object', first);
+    }
     const options = (first ?? {}) as ReadOptions;
     ({ buffer = Buffer.alloc(16384), offset = 0, length, position } = options);
   } else if (typeof offset === 'object' && offset !== null) {
@@ -161,7 +165,8 @@ export function read(
   }
   offset ??= 0;
   if (ArrayBuffer.isView(buffer)) {
-    length ??= buffer.byteLength - (offset as number);
+    // An offset of another type is for core to refuse.
+    if (typeof offset === 'number') length ??= buffer.byteLength - offset;
     if (length === 0) return Promise.resolve({ bytesRead: 0, buffer });
     const at = positionOf(position);
     if (at !== undefined && buffer.byteLength > 0 && fits(offset, length, buffer.byteLength)) {
@@ -194,7 +199,7 @@ export function write(
     let offset = second;
     if (typeof offset === 'object' && offset !== null) ({ offset = 0, length, position } = second as ReadOptions);
     offset ??= 0;
-    if (typeof length !== 'number') length = buffer.byteLength - (offset as number);
+    if (typeof length !== 'number' && typeof offset === 'number') length = buffer.byteLength - offset;
     const at = typeof position === 'number' || typeof position === 'bigint' ? positionOf(position) : -1;
     if (at !== undefined && fits(offset, length, buffer.byteLength)) {
       return startWrite(holder, state, bytesOf(buffer), offset as number, length as number, at, buffer);

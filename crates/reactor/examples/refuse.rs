@@ -4,6 +4,7 @@
 //! refuse setup    COMMAND …  io_uring_setup fails with EPERM: the default profile of Docker
 //! refuse enter    COMMAND …  a ring can be set up, but io_uring_enter fails with EPERM
 //! refuse register COMMAND …  a ring can be set up, but io_uring_register fails with EPERM
+//! refuse batch    COMMAND …  io_uring_enter fails with EPERM when it submits exactly 77 requests: a ring that fails on demand
 //! refuse hidden   COMMAND …  all three system calls fail with ENOSYS: gVisor, emulated processors
 //! ```
 
@@ -16,6 +17,10 @@ use libc::{BPF_ABS, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W, c_long, soc
 
 /// Offset of the system call's number in `struct seccomp_data`.
 const NUMBER: u32 = 0;
+/// Offset of the lower half of the second argument there: of `io_uring_enter`, the number of requests.
+const SECOND_ARGUMENT: u32 = if cfg!(target_endian = "little") { 24 } else { 28 };
+/// The number of requests that `batch` refuses.
+const BATCH: u32 = 77;
 
 fn main() -> ExitCode {
     let mut arguments = env::args_os().skip(1);
@@ -24,6 +29,7 @@ fn main() -> ExitCode {
         Some("setup") => (libc::EPERM, &[libc::SYS_io_uring_setup]),
         Some("enter") => (libc::EPERM, &[libc::SYS_io_uring_enter]),
         Some("register") => (libc::EPERM, &[libc::SYS_io_uring_register]),
+        Some("batch") => (libc::EPERM, &[]),
         Some("hidden") => {
             (libc::ENOSYS, &[libc::SYS_io_uring_setup, libc::SYS_io_uring_enter, libc::SYS_io_uring_register])
         }
@@ -32,7 +38,8 @@ fn main() -> ExitCode {
     let Some(command) = arguments.next() else {
         return usage();
     };
-    if let Err(error) = install(&filter(errno, calls)) {
+    let program = if calls.is_empty() { batch_filter(errno) } else { filter(errno, calls) };
+    if let Err(error) = install(&program) {
         eprintln!("refuse: cannot install the filter: {error}");
         return ExitCode::from(125);
     }
@@ -42,7 +49,7 @@ fn main() -> ExitCode {
 }
 
 fn usage() -> ExitCode {
-    eprintln!("usage: refuse setup|enter|register|hidden COMMAND [ARGUMENT …]");
+    eprintln!("usage: refuse setup|enter|register|batch|hidden COMMAND [ARGUMENT …]");
     ExitCode::from(2)
 }
 
@@ -59,6 +66,19 @@ fn filter(errno: i32, calls: &[c_long]) -> Vec<sock_filter> {
     }
     program.push(statement(BPF_RET | BPF_K, libc::SECCOMP_RET_ALLOW));
     program
+}
+
+/// A program that refuses `io_uring_enter` with one number of requests.
+fn batch_filter(errno: i32) -> Vec<sock_filter> {
+    let enter = u32::try_from(libc::SYS_io_uring_enter).expect("system call numbers are small");
+    vec![
+        statement(BPF_LD | BPF_W | BPF_ABS, NUMBER),
+        sock_filter { code: code(BPF_JMP | BPF_JEQ | BPF_K), jt: 0, jf: 3, k: enter },
+        statement(BPF_LD | BPF_W | BPF_ABS, SECOND_ARGUMENT),
+        sock_filter { code: code(BPF_JMP | BPF_JEQ | BPF_K), jt: 0, jf: 1, k: BATCH },
+        statement(BPF_RET | BPF_K, libc::SECCOMP_RET_ERRNO | errno.unsigned_abs()),
+        statement(BPF_RET | BPF_K, libc::SECCOMP_RET_ALLOW),
+    ]
 }
 
 fn statement(operation: u32, k: u32) -> sock_filter {

@@ -82,7 +82,10 @@ impl<K: Kernel> Context<K> {
     /// Whether a turn would find anything to do.
     pub(crate) fn has_work(&self) -> bool {
         if self.failure.is_some() {
-            return !self.events.is_empty() || !self.unsent.is_empty() || !self.backlog.is_empty();
+            return !self.events.is_empty()
+                || !self.unsent.is_empty()
+                || !self.backlog.is_empty()
+                || !self.files.waiting.is_empty();
         }
         self.kernel.unsubmitted() > 0
             || !self.unsent.is_empty()

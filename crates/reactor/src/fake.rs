@@ -9,6 +9,7 @@
 mod buffers;
 mod datagrams;
 mod descriptors;
+mod files;
 mod random;
 
 use std::cell::RefCell;
@@ -23,6 +24,7 @@ use crate::operation::IGNORED;
 use buffers::Buffers;
 pub(crate) use datagrams::{Delivered, Inbound, Mailbox, Outbound};
 pub(crate) use descriptors::{Descriptor, Descriptors, FarEnd};
+pub(crate) use files::content;
 pub(crate) use random::Random;
 
 /// Deferred items that one enter runs, as the real kernel's local work list does.
@@ -96,6 +98,12 @@ pub(crate) struct World {
     pub(crate) enters: usize,
     /// Every request that was executed, for tests that count.
     pub(crate) executed: Vec<Request>,
+    /// Bytes of the one file that is played.
+    pub(crate) file_length: usize,
+    /// The last file request was linked to the next.
+    linking: bool,
+    /// A step of the chain has failed: those that follow are cancelled.
+    broken_chain: bool,
 }
 
 /// The fake as the reactor sees it.
@@ -120,6 +128,9 @@ impl Fake {
             busy_when_overflowed: temper.malice > 0 && temper.seed.is_multiple_of(2),
             enters: 0,
             executed: Vec::new(),
+            file_length: 0,
+            linking: false,
+            broken_chain: false,
         }));
         (Self(Rc::clone(&world)), world)
     }
@@ -311,6 +322,7 @@ impl World {
                 self.descriptors.close(fd);
                 self.post(user_data, 0, 0);
             }
+            Request::File { request, linked } => self.execute_file(flight.user_data, &request, linked, flight),
             Request::Receive { .. } if self.buffers.is_empty() => self.post(user_data, -libc::ENOBUFS, 0),
             Request::ReceiveDatagrams { .. } if self.group(BufferGroup::Datagrams).is_empty() => {
                 self.post(user_data, -libc::ENOBUFS, 0);
@@ -378,6 +390,7 @@ impl World {
         let descriptor = flight.fd().and_then(|fd| self.descriptors.find(fd));
         match (flight.request, descriptor) {
             (Request::Timeout { .. }, _) => self.time_passes,
+            (Request::File { .. }, _) => true,
             (Request::Receive { .. }, Some(it)) => !it.inbound.is_empty() || it.inbound_end.is_some(),
             (Request::ReceiveDatagrams { .. }, Some(it)) => !it.mailbox.is_empty(),
             (Request::Accept { .. }, Some(it)) => !it.waiting.is_empty() || it.accept_error.is_some(),
@@ -462,6 +475,10 @@ impl World {
                 self.end(index, -status, 0);
             }
             Request::Timeout { .. } => self.end(index, -libc::ETIME, 0),
+            Request::File { request, .. } => {
+                let result = self.play_file(&request);
+                self.end(index, result, 0);
+            }
             request => unreachable!("not a flight: {request:?}"),
         }
     }

@@ -9,6 +9,7 @@
 //! ring. All others run at once, up to [`MOST_IN_FLIGHT`]; the rest waits here, where it costs the kernel nothing.
 
 pub(crate) mod engine;
+mod failing;
 pub mod job;
 pub mod request;
 pub mod transfer;
@@ -89,6 +90,12 @@ impl File {
         Ok((file, Opened { mode: status.st_mode, size: status.st_size.cast_unsigned() }))
     }
 
+    /// Plays `O_DIRECT`, which not every file system of a test machine has.
+    #[cfg(test)]
+    pub(crate) fn pretend_direct(&mut self) {
+        (self.direct, self.reads_now, self.writes_now) = (true, false, false);
+    }
+
     /// Whether a short step is followed by another.
     fn goes_on(&self, direction: Direction) -> bool {
         !self.direct && (self.seekable || direction == Direction::Write)
@@ -142,6 +149,8 @@ pub(crate) struct Files {
     pub(crate) in_flight: usize,
     /// The first that waits can only be started once something has come back.
     pub(crate) blocked: bool,
+    /// The ring has failed, and what was in flight then has been settled.
+    pub(crate) broken_off: bool,
 }
 
 /// One step or several, without an allocation for the one.

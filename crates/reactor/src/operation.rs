@@ -221,6 +221,11 @@ impl Operations {
         self.live
     }
 
+    /// All operations in flight.
+    pub fn iter(&self) -> impl Iterator<Item = &Operation> {
+        self.slots.iter().filter_map(|slot| slot.operation.as_ref())
+    }
+
     /// Takes an operation in.
     ///
     /// # Panics

@@ -325,6 +325,7 @@ impl<K: Kernel> Reactor<K> {
                 drop(unsafe { OwnedFd::from_raw_fd(fd) });
             }
         }
+        self.context.break_off_files(errno);
         for id in self.handles.ids() {
             let Some(Handle { common, resource }) = self.handles.get_mut(id) else {
                 continue;
@@ -332,8 +333,7 @@ impl<K: Kernel> Reactor<K> {
             match resource {
                 Resource::Stream(stream) => stream.break_off(common, &mut self.context, errno),
                 Resource::Listener(listener) => listener.break_off(common, &mut self.context, errno),
-                // What is asked of files stays unanswered: the failure itself is thrown (see the binding), and by default ends the process.
-                Resource::File(_) => {}
+                Resource::File(file) => file.break_off(common, &mut self.context, errno),
                 Resource::Datagram(datagram) => datagram.break_off(common, &mut self.context, errno),
             }
             if common.closing {

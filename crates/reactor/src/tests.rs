@@ -5,6 +5,7 @@ mod buffers;
 mod closing;
 mod datagram_bench;
 mod datagrams;
+mod files;
 mod harness;
 mod holes;
 mod streams;

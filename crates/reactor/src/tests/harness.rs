@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::buffer_pool::{BufferPool, Slice};
-use crate::fake::{Descriptor, Descriptors, Fake, FarEnd, Random, Temper, World};
+use crate::fake::{Descriptor, Descriptors, Fake, FarEnd, Random, Temper, World, content};
 use crate::{Event, HandleId, Memory, Reactor, Source, Stats};
 
 /// Turns after which whatever is still going on is taken to go on for ever.
@@ -20,6 +20,7 @@ pub(crate) struct Moving {
     regions: Vec<Vec<u8>>,
     lent: Vec<Box<[u8]>>,
     spoilt: Vec<Box<[u8]>>,
+    written: Vec<(Source, NonNull<u8>)>,
     /// Finds nothing any more, as if JavaScript had detached everything.
     pub(crate) gone: bool,
 }
@@ -31,7 +32,22 @@ impl Moving {
         Source { region: u32::try_from(self.regions.len() - 1).expect("few"), offset: 0, length }
     }
 
+    /// What was written into copies of a region since the last call, in order: the reactor may write to each as if it were the region.
+    pub(crate) fn settle_copies(&mut self) {
+        for (source, copy) in std::mem::take(&mut self.written) {
+            // SAFETY: `lent` and `spoilt` keep the copy at its address.
+            let bytes = unsafe { std::slice::from_raw_parts(copy.as_ptr(), source.length as usize) };
+            self.regions[source.region as usize][source.offset as usize..][..bytes.len()].copy_from_slice(bytes);
+        }
+        self.spoil();
+    }
+
+    pub(crate) fn region(&self, region: u32) -> &[u8] {
+        &self.regions[region as usize]
+    }
+
     pub(crate) fn spoil(&mut self) {
+        self.written.clear();
         for copy in &mut self.lent {
             copy.fill(0xee);
         }
@@ -52,6 +68,7 @@ impl Memory for Moving {
         let mut copy: Box<[u8]> = self.regions[source.region as usize][start..start + source.length as usize].into();
         let address = NonNull::new(copy.as_mut_ptr());
         self.lent.push(copy);
+        self.written.extend(address.map(|address| (*source, address)));
         address
     }
 }
@@ -191,6 +208,16 @@ impl Bench {
         let (slice, bytes) = self.lent.swap_remove(index);
         assert_eq!(self.read(slice), bytes, "a lent buffer was written into");
         self.reactor.give_back(slice.buffer);
+    }
+
+    /// Looks at what a read has delivered.
+    pub(crate) fn check_read(&self, region: u32, position: i64, length: usize, result: i32) {
+        let bytes = self.memory.region(region);
+        let count = usize::try_from(result).unwrap_or(0);
+        assert!(count <= length, "more than was asked for");
+        for (index, &byte) in bytes.iter().enumerate().take(count) {
+            assert_eq!(byte, content(position, index), "wrong bytes");
+        }
     }
 
     fn read(&self, slice: Slice) -> Vec<u8> {

@@ -1,0 +1,76 @@
+//! The one file of the fake: its content is a function of the position, and writes are counted as done and forgotten.
+//!
+//! Requests with `RWF_NOWAIT` are done or refused while they are taken; all others in any order, links of a chain one after the other.
+
+use crate::fake::{Flight, World};
+use crate::file::request::FileRequest;
+use crate::kernel::Request;
+
+/// The byte at `position + index`.
+pub(crate) fn content(position: i64, index: usize) -> u8 {
+    let place = usize::try_from(position).expect("not negative") + index;
+    u8::try_from(place % 249).expect("below 249")
+}
+
+impl World {
+    /// Requests about files between push and reaping.
+    pub(crate) fn file_requests_live(&self) -> usize {
+        let flights = self.submission.iter().chain(&self.flights);
+        flights.filter(|flight| matches!(flight.request, Request::File { .. })).count()
+    }
+
+    pub(super) fn execute_file(&mut self, user_data: u64, request: &FileRequest, linked: bool, flight: Flight) {
+        let chained = linked || self.linking;
+        let broken = std::mem::replace(&mut self.linking, linked) && self.broken_chain;
+        if chained {
+            let result = if broken { -libc::ECANCELED } else { self.play_file(request) };
+            self.broken_chain = broken || result < wanted(request);
+            self.post(user_data, result, 0);
+        } else if now(request) {
+            let refusal = if self.mischief() { [libc::EAGAIN, libc::EOPNOTSUPP][self.random.below(2)] } else { 0 };
+            let result = if refusal == 0 { self.play_file(request) } else { -refusal };
+            self.post(user_data, result, 0);
+        } else {
+            self.flights.push(flight);
+        }
+    }
+
+    /// Does it: bytes moved, 0, or a negative errno.
+    pub(super) fn play_file(&mut self, request: &FileRequest) -> i32 {
+        if self.mischief() {
+            return -[libc::EINTR, libc::ENOMEM, libc::EIO, libc::ENOSPC][self.random.below(4)];
+        }
+        let (data, length, position) = match *request {
+            FileRequest::Read { data, length, position, .. } => (Some(data), length, position),
+            FileRequest::Write { length, position, .. } => (None, length, position),
+            _ => return 0,
+        };
+        let position = usize::try_from(position).expect("a regular file is asked at positions, but for appends");
+        let mut count = length as usize;
+        if data.is_some() {
+            count = count.min(self.file_length.saturating_sub(position));
+        }
+        if count > 1 && self.mischief() {
+            count = 1 + self.random.below(count - 1);
+        }
+        if let Some(data) = data {
+            for index in 0..count {
+                // SAFETY: the request promises room for `length` bytes until its completion, which is not posted yet.
+                unsafe { data.add(index).write(content(position.try_into().expect("small"), index)) };
+            }
+        }
+        i32::try_from(count).expect("tests move little")
+    }
+}
+
+fn now(request: &FileRequest) -> bool {
+    matches!(request, FileRequest::Read { now: true, .. } | FileRequest::Write { now: true, .. })
+}
+
+/// What a step must give for the next one to start.
+fn wanted(request: &FileRequest) -> i32 {
+    match *request {
+        FileRequest::Read { length, .. } | FileRequest::Write { length, .. } => i32::try_from(length).expect("little"),
+        _ => 0,
+    }
+}

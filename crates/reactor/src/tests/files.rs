@@ -1,0 +1,253 @@
+//! Files: whatever the kernel does, every operation settles exactly once and nothing stays behind.
+
+use std::collections::HashMap;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+use proptest::prelude::*;
+
+use super::harness::Bench;
+use crate::error::Errno;
+use crate::event::Event;
+use crate::fake::Temper;
+use crate::file::MOST_IN_FLIGHT;
+use crate::file::job::{Job, Task};
+use crate::file::transfer::{Direction, Transfer};
+use crate::handle::{Handle, Resource};
+use crate::{HandleId, Stats};
+
+/// Bytes of the file that the fake plays: its content is what [`content`](crate::fake::content) says.
+const LENGTH: usize = 6000;
+
+/// A reactor with one file, and who waits.
+struct Table {
+    bench: Bench,
+    file: HandleId,
+    /// What each token asked for: reads with the region, the position and the length.
+    asked: HashMap<u32, Option<(u32, i64, usize)>>,
+    settled: HashMap<u32, i32>,
+    closed: bool,
+}
+
+impl Table {
+    fn new(temper: Temper, direct: bool) -> Self {
+        let mut bench = Bench::new(temper, 4, 64, 64);
+        // SAFETY: the name is terminated, and the descriptor known to nobody else.
+        let descriptor = unsafe { OwnedFd::from_raw_fd(libc::memfd_create(c"file".as_ptr(), libc::MFD_CLOEXEC)) };
+        let fd = descriptor.as_raw_fd();
+        bench.world.borrow_mut().descriptors.add(fd);
+        bench.world.borrow_mut().file_length = LENGTH;
+        let (file, _) = bench.reactor.add_file(descriptor).expect("room");
+        if direct && let Some(Handle { resource: Resource::File(file), .. }) = bench.reactor.handles.get_mut(file) {
+            file.pretend_direct();
+        }
+        Self { bench, file, asked: HashMap::new(), settled: HashMap::new(), closed: false }
+    }
+
+    fn token(&mut self, expected: Option<(u32, i64, usize)>) -> u32 {
+        let token = u32::try_from(self.asked.len()).expect("few");
+        self.asked.insert(token, expected);
+        token
+    }
+
+    fn read(&mut self, position: i64, length: usize, linked: bool) -> u32 {
+        let place = self.bench.memory.add(vec![0xaa; length]);
+        let token = self.token((position >= 0).then_some((place.region, position, length)));
+        self.bench.reactor.transfer(self.file, Transfer::new(token, Direction::Read, place, position), linked);
+        token
+    }
+
+    fn write(&mut self, position: i64, length: usize, linked: bool) -> u32 {
+        let place = self.bench.memory.add(vec![0x55; length]);
+        let token = self.token(None);
+        self.bench.reactor.transfer(self.file, Transfer::new(token, Direction::Write, place, position), linked);
+        token
+    }
+
+    fn sync(&mut self, linked: bool) -> u32 {
+        let token = self.token(None);
+        self.bench.reactor.job(Job::new(token, self.file, Task::Sync, b"", b"").expect("no paths"), linked);
+        token
+    }
+
+    fn close(&mut self) {
+        let token = self.token(None);
+        self.bench.reactor.close_file(self.file, token);
+    }
+
+    fn take_events(&mut self) {
+        while let Some(event) = self.bench.reactor.next_event() {
+            match event {
+                Event::FileDone { token, result } => {
+                    assert!(self.asked.contains_key(&token), "nobody asked for {token}");
+                    assert_eq!(self.settled.insert(token, result), None, "{token} is settled twice");
+                    if let Some((region, position, length)) = self.asked[&token] {
+                        let end = i64::try_from(LENGTH).expect("small");
+                        assert!(result != 0 || position >= end, "an end where the file goes on");
+                        self.bench.check_read(region, position, length, result);
+                    }
+                }
+                Event::Closed { handle } => {
+                    assert_eq!(handle, self.file);
+                    assert!(!std::mem::replace(&mut self.closed, true), "closed twice");
+                    assert_eq!(self.bench.world.borrow().file_requests_live(), 0, "closed with requests in flight");
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// A turn that the ring refuses.
+    fn failing_turn(&mut self) {
+        assert_eq!(self.bench.reactor.turn(&mut self.bench.memory), Err(Errno(libc::EPERM)));
+        self.take_events();
+        assert!(!self.bench.reactor.has_work());
+        assert_eq!(self.settled.len(), self.asked.len(), "somebody waits for ever");
+        assert!(self.settled.values().all(|&result| result == -libc::EPERM), "{:?}", self.settled);
+    }
+
+    fn turn(&mut self) {
+        self.bench.reactor.turn(&mut self.bench.memory).expect("the ring holds");
+        self.bench.memory.settle_copies();
+        self.take_events();
+    }
+
+    fn finish(&mut self) {
+        for _ in 0..20_000 {
+            if !self.bench.reactor.has_work() {
+                break;
+            }
+            self.turn();
+        }
+        assert!(!self.bench.reactor.has_work(), "a livelock: {:?}", self.bench.reactor.stats());
+        assert_eq!(self.settled.len(), self.asked.len(), "somebody waits for ever");
+        let stats = self.bench.reactor.stats();
+        let handles = usize::from(!self.closed);
+        assert_eq!(stats, Stats { turns: stats.turns, handles, ..Stats::default() });
+        assert_eq!(self.bench.world.borrow().unfinished(), 0);
+    }
+}
+
+fn temper(seed: u64, malice: u8, entries: usize) -> Temper {
+    Temper { seed, submission_entries: entries, malice, budget: 300, ..Temper::kind() }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    /// Any mixture of reads, writes, syncs, chains and a close, on a kernel that shortens, refuses, is short of memory and reorders.
+    #[test]
+    fn every_operation_settles_once(
+        seed in any::<u64>(),
+        malice in 0_u8..120,
+        direct in any::<bool>(),
+        actions in proptest::collection::vec((0_u8..7, -1_i64..7000, 1_usize..3000, any::<bool>()), 1..60),
+        closes in any::<bool>(),
+    ) {
+        let mut table = Table::new(temper(seed, malice, 64), direct);
+        for (action, position, length, linked) in actions {
+            match action {
+                0 | 1 => drop(table.read(position, length, false)),
+                2 => drop(table.write(position, length, false)),
+                3 => drop(table.sync(false)),
+                4 => {
+                    table.write(position.max(0), length, true);
+                    table.read(position.max(0), length, linked);
+                    if linked {
+                        table.sync(false);
+                    }
+                }
+                5 => drop(table.read(-1, length, false)),
+                _ => table.turn(),
+            }
+        }
+        if closes {
+            table.close();
+        }
+        table.finish();
+        prop_assert_eq!(table.closed, closes);
+        if !closes {
+            table.close();
+            table.finish();
+        }
+    }
+
+    /// The same, and then the ring fails: everybody is told, once, also those who come later.
+    #[test]
+    fn a_ring_that_fails_leaves_nobody_waiting(
+        seed in any::<u64>(),
+        malice in 0_u8..120,
+        actions in proptest::collection::vec((0_u8..5, -1_i64..7000, 1_usize..3000), 1..40),
+        closes in any::<bool>(),
+    ) {
+        let mut table = Table::new(temper(seed, malice, 64), seed & 1 == 0);
+        let half = actions.len() / 2;
+        for (index, &(action, position, length)) in actions.iter().enumerate() {
+            if index == half {
+                table.bench.world.borrow_mut().refusal = Some(libc::EPERM);
+            }
+            match action {
+                0 => drop(table.read(position, length, false)),
+                1 => drop(table.write(position, length, false)),
+                2 => {
+                    table.write(position.max(0), length, true);
+                    table.sync(false);
+                }
+                3 => drop(table.read(-1, length, false)),
+                _ => {
+                    let _ = table.bench.reactor.turn(&mut table.bench.memory);
+                    table.bench.memory.settle_copies();
+                    table.take_events();
+                }
+            }
+        }
+        if closes {
+            let token = table.token(None);
+            table.bench.reactor.close_file(table.file, token);
+        }
+        for _ in 0..4 {
+            let _ = table.bench.reactor.turn(&mut table.bench.memory);
+            while let Some(event) = table.bench.reactor.next_event() {
+                if let Event::FileDone { token, result } = event {
+                    prop_assert_eq!(table.settled.insert(token, result), None);
+                }
+            }
+        }
+        prop_assert!(!table.bench.reactor.has_work());
+        prop_assert_eq!(table.settled.len(), table.asked.len(), "somebody waits for ever");
+        std::mem::forget(table);
+    }
+}
+
+#[test]
+fn whoever_asks_hears_of_the_failure_before_and_after() {
+    let mut table = Table::new(Temper::kind(), false);
+    for _ in 0..3 {
+        table.read(-1, 10, false);
+    }
+    // The chain is still being told.
+    table.write(0, 5, true);
+    table.bench.world.borrow_mut().refusal = Some(libc::EPERM);
+    table.failing_turn();
+    for _ in 0..3 {
+        table.read(-1, 10, false);
+    }
+    assert!(table.bench.reactor.has_work(), "nobody would come to settle them");
+    table.failing_turn();
+    std::mem::forget(table);
+}
+
+#[test]
+fn the_kernel_has_no_more_than_so_many_at_once() {
+    let mut table = Table::new(Temper::kind(), true);
+    let count = 2 * MOST_IN_FLIGHT + 100;
+    for index in 0..count {
+        table.read(i64::try_from(index).expect("small"), 1, false);
+    }
+    while table.settled.len() < count {
+        assert!(table.bench.reactor.has_work(), "stuck");
+        table.turn();
+        assert!(table.bench.reactor.stats().operations <= MOST_IN_FLIGHT);
+    }
+    table.close();
+    table.finish();
+}
