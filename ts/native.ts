@@ -86,6 +86,7 @@ export interface NativeReactor {
     c: number,
     linked: boolean,
   ): number;
+  readNow(handle: number, view: Uint8Array, offset: number, length: number, position: number): number;
   adoptFile(fd: number): number;
   releaseFile(handle: number): number;
   prioritizeFile(handle: number, priority: number): void;

@@ -69,6 +69,7 @@ class Writing implements FileRequest {
   }
 }
 
+/** A lone read of what is in memory is over at once; see {@link RingFile.readNow}. */
 function startRead(
   holder: object,
   state: FileState,
@@ -78,9 +79,12 @@ function startRead(
   position: number | bigint,
 ) {
   const file = state.file('read');
+  const bytes = bytesOf(buffer);
+  const bytesRead = file.readNow(bytes, offset, length, position);
+  if (bytesRead >= 0) return Promise.resolve({ bytesRead, buffer });
   const promise = new Promise<any>(takeOver);
   state.enter();
-  const region = file.lend(bytesOf(buffer));
+  const region = file.lend(bytes);
   file.transferLent(
     false,
     region,

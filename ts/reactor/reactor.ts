@@ -24,6 +24,9 @@ const READ_SIZE = 64 * 1024;
 /** Up to here bytes are copied one by one: cheaper than the call into native code that copies many. */
 const COPY_BY_HAND = 96;
 
+/** Reads that may be done at once between two turns. Whoever awaits one after the other would keep the event loop from its other work. */
+const READS_AT_ONCE = 32;
+
 /** Places for views that are lent at once, to begin with. */
 const FIRST_PLACES = 64;
 
@@ -70,6 +73,9 @@ export class Reactor {
   #flushScheduled = false;
   #holds = 0;
   #batch = 0;
+  #readsAtOnce = READS_AT_ONCE;
+  /** When there was news last, several file operations were under way: they share entries into the kernel. */
+  #parallel = false;
 
   constructor(Native: NativeReactorConstructor) {
     this.native = new Native(() => this.#dispatch(), wantsWaiter());
@@ -120,6 +126,11 @@ export class Reactor {
     words[at + 5] = last;
     words[Header.Commands] = count + 1;
     if (!this.#flushes) this.scheduleFlush();
+  }
+
+  /** Whether a read has nobody to share an entry into the kernel with and may be tried at once; each answer that it may counts. */
+  alone(): boolean {
+    return this.files.count === 0 && !this.#parallel && this.#readsAtOnce-- > 0;
   }
 
   /** Writes a command about bytes of a file; `position` is negative for the file's own. */
@@ -213,6 +224,8 @@ export class Reactor {
     const words = this.#words;
     const count = words[Header.Completions];
     const batch = ++this.#batch;
+    this.#readsAtOnce = READS_AT_ONCE;
+    if (this.files.count > 0) this.#parallel = this.files.count > 1;
     for (let cursor = words[Header.Cursor]; cursor < count; cursor = words[Header.Cursor]!) {
       const at = COMPLETIONS_START + cursor * RECORD_WORDS;
       const kind: Completion = words[at];

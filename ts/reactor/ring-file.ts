@@ -7,6 +7,11 @@ import type { FileRequest } from './file-requests.ts';
 import { Command, FileJob } from './protocol.ts';
 import { getReactor, type Reactor } from './reactor.ts';
 
+const EAGAIN = -11;
+
+/** Longest read that is tried at once: beyond it the copying takes longer than what could be saved. */
+const AT_ONCE = 64 * 1024;
+
 /** A request that lends a view to the kernel until it is done. */
 class Lending implements FileRequest {
   readonly #reactor: Reactor;
@@ -80,6 +85,17 @@ export class RingFile {
     const region = reactor.lend(view);
     const token = reactor.files.enter(new Lending(reactor, region, request));
     reactor.transfer(kind, this.id, region, offset, length, token, position);
+  }
+
+  /**
+   * Reads at once where that is possible and nothing is lost by it: a lone read of a little that lies in the page cache.
+   *
+   * @returns the number of bytes, or a negative errno: then {@link read} is to be asked.
+   */
+  readNow(view: Uint8Array, offset: number, length: number, position: number | bigint): number {
+    const reactor = this.#reactor;
+    if (length > AT_ONCE || typeof position !== 'number' || !reactor.alone()) return EAGAIN;
+    return reactor.native.readNow(this.id, view, offset, length, position);
   }
 
   /** A transfer of which the caller has lent the view itself, under `region`. */

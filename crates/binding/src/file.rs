@@ -2,9 +2,11 @@
 
 use iouring_reactor::file::job::{Job, Task};
 use iouring_reactor::{Errno, HandleId, Source};
-use napi::bindgen_prelude::{Either, Uint8Array};
+use napi::JsValue;
+use napi::bindgen_prelude::{Either, Uint8Array, Unknown};
 use napi_derive::napi;
 
+use crate::memory::bytes_of;
 use crate::native_reactor::NativeReactor;
 
 /// Kinds of jobs. The numbers `a`, `b` and `c` of `fileJob` are as said.
@@ -104,6 +106,23 @@ impl NativeReactor {
                 reactor.job(job, linked);
             })
             .map_or(-libc::EBADF, |()| 0)
+    }
+
+    /// Reads into a piece of a `Uint8Array` at once, or not at all; see `Reactor::read_now`. The count, or a negative errno: then it takes the
+    /// usual way.
+    #[napi(ts_args_type = "handle: number, view: Uint8Array, offset: number, length: number, position: number")]
+    #[allow(clippy::cast_possible_truncation, reason = "saturates; the kernel checks what it gets")]
+    pub fn read_now(&self, handle: i32, view: Unknown<'_>, offset: u32, length: u32, position: f64) -> i32 {
+        let Some((start, size)) = bytes_of(self.instance.env(), view.raw()) else { return -libc::EINVAL };
+        let (from, count) = (offset as usize, length as usize);
+        if from.checked_add(count).is_none_or(|end| end > size) {
+            return -libc::EFAULT;
+        }
+        let read = self.instance.with(|reactor| {
+            // SAFETY: the piece lies within the view, whose memory stays where it is as long as JavaScript does not run: for this call.
+            unsafe { reactor.read_now(HandleId::from_raw(handle), start.as_ptr().add(from), length, position as i64) }
+        });
+        read.unwrap_or(Err(Errno(libc::EBADF))).map_or_else(Errno::negated, u32::cast_signed)
     }
 
     /// Takes over the descriptor of an open file: a handle.

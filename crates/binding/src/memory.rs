@@ -47,37 +47,43 @@ impl Lent<'_> {
             return Some((start, length));
         }
         let mut view = ptr::null_mut();
-        let mut is_view = false;
-        let mut kind = 0;
-        let mut length = 0;
-        let mut data = ptr::null_mut();
         // SAFETY: the environment is this thread's and a handle scope is open (the caller is a turn or a call from JavaScript); the
-        // out-pointers are locals; `view` is known to be a typed array before it is asked for its memory.
-        unsafe {
-            let found = (!self.array.is_null()
+        // out-pointers are this one's own.
+        let found = unsafe {
+            (!self.array.is_null()
                 || sys::napi_get_reference_value(self.env, self.views, &raw mut self.array) == sys::Status::napi_ok)
                 && sys::napi_get_element(self.env, self.array, index, &raw mut view) == sys::Status::napi_ok
-                && sys::napi_is_typedarray(self.env, view, &raw mut is_view) == sys::Status::napi_ok
-                && is_view
-                && sys::napi_get_typedarray_info(
-                    self.env,
-                    view,
-                    &raw mut kind,
-                    &raw mut length,
-                    &raw mut data,
-                    ptr::null_mut(),
-                    ptr::null_mut(),
-                ) == sys::Status::napi_ok
-                && kind == sys::TypedarrayType::uint8_array;
-            if !found {
-                return None;
-            }
-        }
-        // An empty view may have no address; then nothing is read from it either.
-        let start = NonNull::new(data.cast()).unwrap_or(NonNull::dangling());
+        };
+        let (start, length) = if found { bytes_of(self.env, view)? } else { return None };
         self.last = Some((index, start, length));
         Some((start, length))
     }
+}
+
+/// Where the bytes of a `Uint8Array` are, and how many: true until JavaScript runs. `None` for anything else.
+pub fn bytes_of(env: sys::napi_env, view: sys::napi_value) -> Option<(NonNull<u8>, usize)> {
+    let mut is_view = false;
+    let mut kind = 0;
+    let mut length = 0;
+    let mut data = ptr::null_mut();
+    // SAFETY: the environment is this thread's and the value one of an open handle scope; the out-pointers are locals; `view` is known to be a typed
+    // array before it is asked for its memory.
+    let found = unsafe {
+        sys::napi_is_typedarray(env, view, &raw mut is_view) == sys::Status::napi_ok
+            && is_view
+            && sys::napi_get_typedarray_info(
+                env,
+                view,
+                &raw mut kind,
+                &raw mut length,
+                &raw mut data,
+                ptr::null_mut(),
+                ptr::null_mut(),
+            ) == sys::Status::napi_ok
+            && kind == sys::TypedarrayType::uint8_array
+    };
+    // An empty view may have no address; then nothing is read from it either.
+    found.then(|| (NonNull::new(data.cast()).unwrap_or(NonNull::dangling()), length))
 }
 
 /// An array of `count` places for lent views, with what is in `before` (null for nothing) at its front: the array, and a reference to it.

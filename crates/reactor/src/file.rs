@@ -11,6 +11,7 @@
 pub(crate) mod engine;
 mod failing;
 pub mod job;
+mod now;
 pub mod request;
 pub mod transfer;
 

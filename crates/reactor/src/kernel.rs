@@ -180,6 +180,15 @@ pub trait Kernel {
     /// Appends at most `limit` completions to `into` and advances the queue's head.
     fn reap(&mut self, into: &mut Vec<Completion>, limit: usize);
 
+    /// Reads from a file without waiting, past the rings: `preadv2(2)` with `RWF_NOWAIT`. The memory is the kernel's for the length of the call.
+    ///
+    /// # Errors
+    /// `EAGAIN` where the bytes are not in memory, `EOPNOTSUPP` where the file system cannot tell, and `read(2)`'s.
+    ///
+    /// # Safety
+    /// `data` points at `length` writable bytes.
+    unsafe fn read_now(&mut self, fd: RawFd, data: *mut u8, length: u32, position: i64) -> Result<u32, Errno>;
+
     /// Whether [`enter`](Self::enter) or [`reap`](Self::reap) would find something: completions, deferred work or overflow.
     fn ready(&self) -> bool;
 

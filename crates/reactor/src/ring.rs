@@ -238,6 +238,15 @@ impl Kernel for Ring {
         }));
     }
 
+    unsafe fn read_now(&mut self, fd: RawFd, data: *mut u8, length: u32, position: i64) -> Result<u32, Errno> {
+        let vector = libc::iovec { iov_base: data.cast(), iov_len: length as usize };
+        // Not the C library's function, which old versions of musl lack. The upper half of the position is there for 32-bit processors.
+        // SAFETY: the vector lives for the length of the call, and the caller vouches for what it points at.
+        let count =
+            unsafe { libc::syscall(libc::SYS_preadv2, fd, &raw const vector, 1_usize, position, 0_usize, libc::RWF_NOWAIT) };
+        u32::try_from(count).map_err(|_| Errno::last_os_error())
+    }
+
     fn ready(&self) -> bool {
         // SAFETY: as in `mute`.
         let (submission, completion) = unsafe { (self.ring.submission_shared(), self.ring.completion_shared()) };

@@ -2,6 +2,7 @@
 //!
 //! Requests with `RWF_NOWAIT` are done or refused while they are taken; all others in any order, links of a chain one after the other.
 
+use crate::error::Errno;
 use crate::fake::{Flight, World};
 use crate::file::request::FileRequest;
 use crate::kernel::Request;
@@ -27,12 +28,18 @@ impl World {
             self.broken_chain = broken || result < wanted(request);
             self.post(user_data, result, 0);
         } else if now(request) {
-            let refusal = if self.mischief() { [libc::EAGAIN, libc::EOPNOTSUPP][self.random.below(2)] } else { 0 };
-            let result = if refusal == 0 { self.play_file(request) } else { -refusal };
+            let result = self.play_now(request).map_or_else(Errno::negated, u32::cast_signed);
             self.post(user_data, result, 0);
         } else {
             self.flights.push(flight);
         }
+    }
+
+    /// Does it, or refuses because it would have to wait.
+    pub(super) fn play_now(&mut self, request: &FileRequest) -> Result<u32, Errno> {
+        let refusal = if self.mischief() { [libc::EAGAIN, libc::EOPNOTSUPP][self.random.below(2)] } else { 0 };
+        let result = if refusal == 0 { self.play_file(request) } else { -refusal };
+        u32::try_from(result).map_err(|_| Errno(-result))
     }
 
     /// Does it: bytes moved, 0, or a negative errno.

@@ -37,7 +37,7 @@ impl<K: Kernel> Reactor<K> {
         Ok((id, opened))
     }
 
-    fn file(&mut self, id: HandleId) -> Option<(&mut File, &mut Common, &mut Context<K>)> {
+    pub(super) fn file(&mut self, id: HandleId) -> Option<(&mut File, &mut Common, &mut Context<K>)> {
         match self.handles.get_mut(id) {
             Some(Handle { common, resource: Resource::File(file) }) if !common.closing => {
                 Some((file, common, &mut self.context))
@@ -426,8 +426,7 @@ fn settle_transfer<K: Kernel>(
     context.settle(transfer.token, result);
     if transfer.at_cursor {
         if transfer.position >= 0 && transfer.done > 0 {
-            // SAFETY: takes and returns integers only. It fails for a position that no file can have, and then it stays where it is.
-            unsafe { libc::lseek(common.fd(), transfer.rest_position(), libc::SEEK_SET) };
+            set_cursor(common.fd(), transfer.rest_position());
         }
         match file.cursor_queue.pop_front() {
             Some(next) => context.files.waiting.push_back(Batch::One(Step::Transfer(common.id, next))),
@@ -440,7 +439,13 @@ fn settle_transfer<K: Kernel>(
 ///
 /// The kernel advances it for requests of a ring as well, but not when one ends early: a write that found no room after half of its bytes leaves
 /// it where it was (seen on Linux 6.18), and the next would overwrite them. So it is read before and set after.
-fn cursor(fd: RawFd) -> i64 {
+pub(super) fn cursor(fd: RawFd) -> i64 {
     // SAFETY: takes and returns integers only.
     unsafe { libc::lseek(fd, 0, libc::SEEK_CUR) }
+}
+
+/// Sets the file's own position. It stays where it is for one that no file can have.
+pub(super) fn set_cursor(fd: RawFd, position: i64) {
+    // SAFETY: takes and returns integers only.
+    unsafe { libc::lseek(fd, position, libc::SEEK_SET) };
 }

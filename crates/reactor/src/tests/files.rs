@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::harness::Bench;
 use crate::error::Errno;
 use crate::event::Event;
-use crate::fake::Temper;
+use crate::fake::{Temper, content};
 use crate::file::MOST_IN_FLIGHT;
 use crate::file::job::{Job, Task};
 use crate::file::transfer::{Direction, Transfer};
@@ -61,6 +61,36 @@ impl Table {
         let token = self.token(None);
         self.bench.reactor.transfer(self.file, Transfer::new(token, Direction::Write, place, position), linked);
         token
+    }
+
+    /// A read past the ring: it is done with all that there is, or not at all.
+    fn read_now(&mut self, position: i64, length: usize) {
+        let before = self.cursor();
+        let mut bytes = vec![0xaa; length];
+        let wanted = u32::try_from(length).expect("short");
+        // SAFETY: the vector has that many bytes and outlives the call.
+        let outcome = unsafe { self.bench.reactor.read_now(self.file, bytes.as_mut_ptr(), wanted, position) };
+        let start = if position < 0 { before } else { position };
+        let count = match outcome {
+            Ok(count) => count as usize,
+            Err(errno) => {
+                assert_ne!(errno, Errno(libc::EBADF), "the file is open");
+                assert_eq!(self.cursor(), before, "the position moved without bytes");
+                return;
+            }
+        };
+        let there = LENGTH.saturating_sub(usize::try_from(start).expect("not negative"));
+        assert_eq!(count, length.min(there), "short where the file goes on");
+        assert!((0..count).all(|index| bytes[index] == content(start, index)), "other bytes than the file's");
+        let moved = if position < 0 { i64::from(u32::try_from(count).expect("short")) } else { 0 };
+        assert_eq!(self.cursor(), before + moved);
+    }
+
+    /// The file's own position.
+    fn cursor(&self) -> i64 {
+        let fd = self.bench.reactor.descriptor(self.file).expect("open");
+        // SAFETY: takes and returns integers only.
+        unsafe { libc::lseek(fd, 0, libc::SEEK_CUR) }
     }
 
     fn sync(&mut self, linked: bool) -> u32 {
@@ -140,7 +170,7 @@ proptest! {
         seed in any::<u64>(),
         malice in 0_u8..120,
         direct in any::<bool>(),
-        actions in proptest::collection::vec((0_u8..7, -1_i64..7000, 1_usize..3000, any::<bool>()), 1..60),
+        actions in proptest::collection::vec((0_u8..8, -1_i64..7000, 1_usize..3000, any::<bool>()), 1..60),
         closes in any::<bool>(),
     ) {
         let mut table = Table::new(temper(seed, malice, 64), direct);
@@ -157,6 +187,7 @@ proptest! {
                     }
                 }
                 5 => drop(table.read(-1, length, false)),
+                6 => table.read_now(position, length),
                 _ => table.turn(),
             }
         }
