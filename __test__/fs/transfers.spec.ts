@@ -117,10 +117,12 @@ test.serial('O_DIRECT with memory that is not aligned', async (t) => {
 
 test.serial('a buffer that is detached meanwhile', async (t) => {
   const file = path.join(directory(t), 'file');
-  writeFileSync(file, pattern(8192));
+  // Longer than what may be over when the call returns.
+  const length = 1 << 18;
+  writeFileSync(file, pattern(length));
   const handle = await fs.open(file);
-  const bytes = new Uint8Array(4096);
-  const reading = handle.read(bytes, 0, 4096, 0);
+  const bytes = new Uint8Array(length);
+  const reading = handle.read(bytes, 0, length, 0);
   structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
   if (onRing) await t.throwsAsync(reading, { code: 'ERR_IOURING_BUFFER_GONE' });
   await handle.close();

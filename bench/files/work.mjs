@@ -1,6 +1,6 @@
 /**
  * What the arms of the scenarios of files do, each until `control.stopped`. `control.did(amount, since)` counts work, and
- * notes how long it took where `since` (of `performance.now()`) is given.
+ * notes how long it took since `since`, which `control.begin()` gave.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -12,8 +12,8 @@ const BLOCK = 4096;
 /** Every so many transfers one is checked. */
 const CHECK_EVERY = 64;
 
-function check(memory, position) {
-  const found = memory.readUInt32LE(0);
+function check(memory, position, offset = 0) {
+  const found = memory.readUInt32LE(offset);
   if (found !== position / BLOCK) throw new Error(`block ${position / BLOCK} holds ${found}`);
 }
 
@@ -26,7 +26,7 @@ const keep = (control, depth, step) =>
   Promise.all(
     Array.from({ length: depth }, async (_, lane) => {
       while (!control.stopped) {
-        const since = performance.now();
+        const since = control.begin();
         await step(lane);
         control.did(1, since);
       }
@@ -62,12 +62,12 @@ export async function random(api, options, control) {
   const places = Math.floor(fs.statSync(file).size / size);
   const position = () => Math.floor(Math.random() * places) * size;
   let checks = 0;
-  const before = (memory, at) => {
-    if (writing) memory.writeUInt32LE(at / BLOCK, 0);
+  const before = (memory, at, offset = 0) => {
+    if (writing) memory.writeUInt32LE(at / BLOCK, offset);
   };
-  const after = (memory, at, moved) => {
+  const after = (memory, at, moved, offset = 0) => {
     checkCount(moved, size);
-    if (!writing && checks++ % CHECK_EVERY === 0) check(memory, at);
+    if (!writing && checks++ % CHECK_EVERY === 0) check(memory, at, offset);
   };
   const written = new Set();
   const note = (at) => {
@@ -81,7 +81,7 @@ export async function random(api, options, control) {
     while (!control.stopped) {
       for (let i = 0; i < 256; i++) {
         const at = position();
-        const since = performance.now();
+        const since = control.begin();
         before(memory, at);
         after(memory, at, call(fd, memory, 0, size, at));
         note(at);
@@ -98,7 +98,7 @@ export async function random(api, options, control) {
         let since;
         const start = () => {
           at = position();
-          since = performance.now();
+          since = control.begin();
           before(memory, at);
           call(fd, memory, 0, size, at, next);
         };
@@ -122,13 +122,13 @@ export async function random(api, options, control) {
     const all = Buffer.alloc(depth * size);
     const positions = new Float64Array(depth);
     while (!control.stopped) {
-      const since = performance.now();
+      const since = control.begin();
       for (let i = 0; i < depth; i++) {
         positions[i] = position();
-        before(all.subarray(i * size), positions[i]);
+        before(all, positions[i], i * size);
       }
       const results = await (writing ? handle.writeMany(all, positions, size) : handle.readMany(all, positions, size));
-      for (let i = 0; i < depth; i++) after(all.subarray(i * size), positions[i], results[i]);
+      for (let i = 0; i < depth; i++) after(all, positions[i], results[i], i * size);
       note(positions[0]);
       control.did(depth, since);
     }
@@ -136,13 +136,19 @@ export async function random(api, options, control) {
   } else {
     const handle = await api.open(file, flags);
     const memory = laneBuffers(options);
-    await keep(control, depth, async (lane) => {
-      const at = position();
-      before(memory[lane], at);
-      const result = await (writing ? handle.write(memory[lane], 0, size, at) : handle.read(memory[lane], 0, size, at));
-      after(memory[lane], at, writing ? result.bytesWritten : result.bytesRead);
-      note(at);
-    });
+    // Not with `keep`: a second promise for each operation would cost as much as some of them.
+    const one = async (buffer) => {
+      while (!control.stopped) {
+        const since = control.begin();
+        const at = position();
+        before(buffer, at);
+        const result = await (writing ? handle.write(buffer, 0, size, at) : handle.read(buffer, 0, size, at));
+        after(buffer, at, writing ? result.bytesWritten : result.bytesRead);
+        note(at);
+        control.did(1, since);
+      }
+    };
+    await Promise.all(memory.map(one));
     await handle.close();
   }
 
@@ -168,17 +174,17 @@ export async function readSequential(api, { arm, file, size }, control) {
     };
     if (arm.endsWith('-streams')) {
       const handle = await api.open(file);
-      let since = performance.now();
+      let since = control.begin();
       for await (const chunk of handle.createReadStream({ highWaterMark: size })) {
         got(chunk, since);
         if (control.stopped) break;
-        since = performance.now();
+        since = control.begin();
       }
     } else if (arm === 'core-sync') {
       const fd = fs.openSync(file);
       for (; at < length && !control.stopped; await nextTurn()) {
         for (let i = 0; i < 16 && at < length; i++) {
-          const since = performance.now();
+          const since = control.begin();
           got(memory.subarray(0, fs.readSync(fd, memory, 0, size, at)), since);
         }
       }
@@ -186,7 +192,7 @@ export async function readSequential(api, { arm, file, size }, control) {
     } else {
       const handle = await api.open(file);
       while (at < length && !control.stopped) {
-        const since = performance.now();
+        const since = control.begin();
         const { bytesRead } = await handle.read(memory, 0, size, at);
         got(memory.subarray(0, bytesRead), since);
       }
@@ -213,7 +219,7 @@ export async function writeSequential(api, { arm, file, size }, control) {
       const closed = new Promise((resolve, reject) => stream.on('close', resolve).on('error', reject));
       const put = () => new Promise((resolve, reject) => stream.write(memory, (error) => (error ? reject(error) : resolve())));
       for (; at < length && !control.stopped; at += size) {
-        const since = performance.now();
+        const since = control.begin();
         await put();
         control.did(amount, since);
       }
@@ -223,7 +229,7 @@ export async function writeSequential(api, { arm, file, size }, control) {
       const fd = fs.openSync(file, 'r+');
       for (; at < length && !control.stopped; await nextTurn()) {
         for (let i = 0; i < 16 && at < length; i++, at += size) {
-          const since = performance.now();
+          const since = control.begin();
           checkCount(fs.writeSync(fd, memory, 0, size, at), size);
           control.did(amount, since);
         }
@@ -232,7 +238,7 @@ export async function writeSequential(api, { arm, file, size }, control) {
     } else {
       const handle = await api.open(file, 'r+');
       for (; at < length && !control.stopped; at += size) {
-        const since = performance.now();
+        const since = control.begin();
         const { bytesWritten } = await handle.write(memory, 0, size, at);
         checkCount(bytesWritten, size);
         control.did(amount, since);
@@ -258,7 +264,7 @@ export async function smallFiles(api, { arm, directory, depth, whole }, control)
   if (arm === 'core-sync') {
     for (; !control.stopped; await nextTurn()) {
       for (let i = 0; i < 64; i++) {
-        const since = performance.now();
+        const since = control.begin();
         const name = files[next++ % files.length];
         if (whole) good(fs.readFileSync(name));
         else {
@@ -294,7 +300,7 @@ export async function durableAppend(api, { arm, directory, depth }, control) {
   if (arm === 'core-sync') {
     const fd = fs.openSync(target, 'a');
     for (; !control.stopped; await nextTurn()) {
-      const since = performance.now();
+      const since = control.begin();
       checkCount(fs.writeSync(fd, record), record.length);
       fs.fdatasyncSync(fd);
       records++;

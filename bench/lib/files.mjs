@@ -86,7 +86,8 @@ async function measureFiles(scenario, one, arm, { seconds, warmup }) {
     fio: () => fioCommand(fio),
     bun: () => [bunCommand(), ...worker],
   };
-  const child = new Child({ cpu: 0, env: arm.env, command: commands[arm.name]?.() ?? [process.execPath, ...worker] });
+  // On all processors: core's and Bun's files are pools of threads, which one processor would hold back.
+  const child = new Child({ env: arm.env, command: commands[arm.name]?.() ?? [process.execPath, ...worker] });
   const what = `${scenario.name} with ${arm.name}`;
   const limit = (seconds + warmup + 60) * 1000;
   try {

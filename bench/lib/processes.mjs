@@ -48,9 +48,9 @@ export const placement = [
   ...(isRaised ? [`nice ${PRIORITY}`] : []),
 ].join(', ');
 
-/** The command with which `command` runs on one CPU. */
+/** The command with which `command` runs on one CPU, or on all where none is named. */
 function pinned(cpu, [command, ...args]) {
-  return canPin ? ['taskset', ['-c', String(cpu), command, ...args]] : [command, args];
+  return canPin && cpu !== undefined ? ['taskset', ['-c', String(cpu), command, ...args]] : [command, args];
 }
 
 /** Lines of a stream, to be awaited one by one; `undefined` at its end. */
@@ -77,7 +77,7 @@ export async function within(milliseconds, promise, message) {
 
 /** A child process that says when it is ready and ends when its standard input closes. */
 export class Child {
-  /** @param {{ cpu: number, command: string[], env?: Record<string, string> }} options */
+  /** @param {{ cpu?: number, command: string[], env?: Record<string, string> }} options */
   constructor({ cpu, command, env = {} }) {
     const [file, args] = pinned(cpu, command);
     this.command = command;

@@ -65,21 +65,27 @@ export function transferMany(
       throw new ERR_OUT_OF_RANGE('positions', '>= 0', positions[i]);
   }
   const results = new Int32Array(count);
-  if (count === 0) return Promise.resolve(results);
+  const bytes = bytesOf(buffer);
+  const first = write ? 0 : file.readManyNow(bytes, doubles(positions), size, results);
+  if (first === count) return Promise.resolve(results);
   state.enter();
-  const region = file.lend(bytesOf(buffer));
+  const region = file.lend(bytes);
   return new Promise((resolve) => {
     const finish = (all: Int32Array) => {
       file.reclaim(region);
       state.leave();
       resolve(all);
     };
-    const batch = new Batch(results, count, finish, holder);
-    for (let i = 0; i < count; i++) {
+    const batch = new Batch(results, count - first, finish, holder);
+    for (let i = first; i < count; i++) {
       const piece = spare.pop() ?? new Piece();
       piece.batch = batch;
       piece.index = i;
       file.transferLent(write, region, i * size, size, positions[i], piece);
     }
   });
+}
+
+function doubles(numbers: ArrayLike<number>): Float64Array {
+  return numbers instanceof Float64Array ? numbers : new Float64Array(numbers);
 }

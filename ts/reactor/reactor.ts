@@ -24,8 +24,13 @@ const READ_SIZE = 64 * 1024;
 /** Up to here bytes are copied one by one: cheaper than the call into native code that copies many. */
 const COPY_BY_HAND = 96;
 
-/** Reads that may be done at once between two turns. Whoever awaits one after the other would keep the event loop from its other work. */
-const READS_AT_ONCE = 32;
+/**
+ * Bytes that may be read at once between two turns: some 200 µs. Whoever awaits one read after the other would keep the event loop from its other work.
+ */
+const READ_AT_ONCE = 1024 * 1024;
+
+/** A read counts as one of so many bytes at least: copying them takes as long as asking. */
+const LEAST_READ = 4096;
 
 /** Places for views that are lent at once, to begin with. */
 const FIRST_PLACES = 64;
@@ -73,7 +78,7 @@ export class Reactor {
   #flushScheduled = false;
   #holds = 0;
   #batch = 0;
-  #readsAtOnce = READS_AT_ONCE;
+  #readAtOnce = READ_AT_ONCE;
   /** When there was news last, several file operations were under way: they share entries into the kernel. */
   #parallel = false;
 
@@ -128,9 +133,17 @@ export class Reactor {
     if (!this.#flushes) this.scheduleFlush();
   }
 
-  /** Whether a read has nobody to share an entry into the kernel with and may be tried at once; each answer that it may counts. */
-  alone(): boolean {
-    return this.files.count === 0 && !this.#parallel && this.#readsAtOnce-- > 0;
+  /** Whether file operations come one at a time, so that there is nobody to share an entry into the kernel with. */
+  get alone(): boolean {
+    return this.files.count === 0 && !this.#parallel;
+  }
+
+  /** How many of `count` reads of `size` bytes may be tried at once. They count as done. */
+  atOnce(size: number, count: number): number {
+    const cost = Math.max(size, LEAST_READ);
+    const granted = Math.min(count, Math.floor(this.#readAtOnce / cost));
+    this.#readAtOnce -= granted * cost;
+    return granted;
   }
 
   /** Writes a command about bytes of a file; `position` is negative for the file's own. */
@@ -224,7 +237,7 @@ export class Reactor {
     const words = this.#words;
     const count = words[Header.Completions];
     const batch = ++this.#batch;
-    this.#readsAtOnce = READS_AT_ONCE;
+    this.#readAtOnce = READ_AT_ONCE;
     if (this.files.count > 0) this.#parallel = this.files.count > 1;
     for (let cursor = words[Header.Cursor]; cursor < count; cursor = words[Header.Cursor]!) {
       const at = COMPLETIONS_START + cursor * RECORD_WORDS;

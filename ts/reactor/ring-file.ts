@@ -94,8 +94,22 @@ export class RingFile {
    */
   readNow(view: Uint8Array, offset: number, length: number, position: number | bigint): number {
     const reactor = this.#reactor;
-    if (length > AT_ONCE || typeof position !== 'number' || !reactor.alone()) return EAGAIN;
-    return reactor.native.readNow(this.id, view, offset, length, position);
+    const tried = length <= AT_ONCE && typeof position === 'number' && reactor.alone && reactor.atOnce(length, 1) > 0;
+    return tried ? reactor.native.readNow(this.id, view, offset, length, position) : EAGAIN;
+  }
+
+  /**
+   * Reads pieces of `size` bytes at once, from the first position on, as far as they lie in the page cache: a batch has entered native code
+   * anyway, and asks for each piece there. Not where other operations are under way, which would have to wait.
+   *
+   * @param counts for what was read, the bytes of each piece
+   * @returns the number of pieces that were read; the rest is to be asked for
+   */
+  readManyNow(view: Uint8Array, positions: Float64Array, size: number, counts: Int32Array): number {
+    const reactor = this.#reactor;
+    if (size > AT_ONCE || reactor.files.count > 0) return 0;
+    const most = reactor.atOnce(size, positions.length);
+    return most === 0 ? 0 : reactor.native.readManyNow(this.id, view, positions, size, counts, most);
   }
 
   /** A transfer of which the caller has lent the view itself, under `region`. */

@@ -62,6 +62,12 @@ impl Lent<'_> {
 
 /// Where the bytes of a `Uint8Array` are, and how many: true until JavaScript runs. `None` for anything else.
 pub fn bytes_of(env: sys::napi_env, view: sys::napi_value) -> Option<(NonNull<u8>, usize)> {
+    elements_of(env, view, sys::TypedarrayType::uint8_array)
+}
+
+/// Where the elements of a typed array of a kind are, and how many: true until JavaScript runs. `None` for anything else. They are aligned as
+/// their kind demands, and another thread may have them as well.
+pub fn elements_of<T>(env: sys::napi_env, view: sys::napi_value, wanted: i32) -> Option<(NonNull<T>, usize)> {
     let mut is_view = false;
     let mut kind = 0;
     let mut length = 0;
@@ -80,7 +86,7 @@ pub fn bytes_of(env: sys::napi_env, view: sys::napi_value) -> Option<(NonNull<u8
                 ptr::null_mut(),
                 ptr::null_mut(),
             ) == sys::Status::napi_ok
-            && kind == sys::TypedarrayType::uint8_array
+            && kind == wanted
     };
     // An empty view may have no address; then nothing is read from it either.
     found.then(|| (NonNull::new(data.cast()).unwrap_or(NonNull::dangling()), length))

@@ -242,8 +242,9 @@ impl Kernel for Ring {
         let vector = libc::iovec { iov_base: data.cast(), iov_len: length as usize };
         // Not the C library's function, which old versions of musl lack. The upper half of the position is there for 32-bit processors.
         // SAFETY: the vector lives for the length of the call, and the caller vouches for what it points at.
-        let count =
-            unsafe { libc::syscall(libc::SYS_preadv2, fd, &raw const vector, 1_usize, position, 0_usize, libc::RWF_NOWAIT) };
+        let count = unsafe {
+            libc::syscall(libc::SYS_preadv2, fd, &raw const vector, 1_usize, position, 0_usize, libc::RWF_NOWAIT)
+        };
         u32::try_from(count).map_err(|_| Errno::last_os_error())
     }
 
