@@ -1,8 +1,8 @@
 import { bunArm } from '../lib/bun-arm.mjs';
 import { serverScript } from '../lib/processes.mjs';
 
-export default bunArm('bun', "node:net and node:http in Bun, with the same file as core's", (mode, address) => [
-  ...serverScript(mode, { net: 'node:net', http: 'node:http' }),
-  mode,
-  address,
+const MODULES = { net: 'node:net', http: 'node:http', dgram: 'node:dgram' };
+
+export default bunArm('bun', "node:net, node:http and node:dgram in Bun, with the same file as core's", (mode, address) => [
+  ...serverScript(mode, address, MODULES),
 ]);

@@ -1,7 +1,7 @@
-/** Takes part in the scenarios of files alone. */
+import { ourDatagrams } from '../lib/arms.mjs';
+
+/** Takes part in the scenarios of datagrams and of files. */
 export default {
-  name: 'ours-batch',
-  about: 'readMany and writeMany of iouring-transport/fs',
-  env: { IOURING_TRANSPORT: 'uring' },
-  cannot: (scenario) => (scenario.files ? undefined : 'has files alone'),
+  ...ourDatagrams('ours-batch', "readMany and writeMany of iouring-transport/fs, sendMany and 'messages' of /dgram", 'batch'),
+  cannot: (scenario) => (scenario.files || scenario.datagrams ? undefined : 'has files and datagrams alone'),
 };

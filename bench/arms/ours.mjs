@@ -3,13 +3,13 @@ import process from 'node:process';
 import { inRoot } from '../../scripts/lib.mjs';
 import { serverScript } from '../lib/processes.mjs';
 
-const MODULES = { net: 'iouring-transport/net', http: 'iouring-transport/http' };
+const MODULES = { net: 'iouring-transport/net', http: 'iouring-transport/http', dgram: 'iouring-transport/dgram' };
 
 export default {
   name: 'ours',
-  about: 'iouring-transport/net, iouring-transport/http',
+  about: 'iouring-transport/net, /http and /dgram',
   collectsGarbage: true,
-  command: (mode, address) => [process.execPath, '--expose-gc', ...serverScript(mode, MODULES), mode, address],
+  command: (mode, address) => [process.execPath, '--expose-gc', ...serverScript(mode, address, MODULES)],
   // Falling back to core without a word would compare core with itself.
   env: { IOURING_TRANSPORT: 'uring' },
   missing() {

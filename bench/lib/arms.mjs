@@ -1,6 +1,8 @@
 /** The arms: what is compared. */
 import { readdirSync } from 'node:fs';
+import process from 'node:process';
 import { inRoot } from '../../scripts/lib.mjs';
+import { serverScript } from './processes.mjs';
 
 /** Order in which arms appear; others follow by name. */
 const ORDER = ['core', 'ours', 'core-again', 'native-floor', 'tokio-uring', 'bun', 'bun-socket'];
@@ -28,3 +30,12 @@ export async function availableArms(arms) {
   }
   return { available, skipped };
 }
+
+/** An arm of ours that has datagrams of its own: with one of the interfaces that datagram.mjs can use. */
+export const ourDatagrams = (name, about, api) => ({
+  name,
+  about,
+  env: { IOURING_TRANSPORT: 'uring' },
+  command: (mode, address) => [process.execPath, ...serverScript(mode, address, { dgram: 'iouring-transport/dgram' }, api)],
+  cannot: (scenario) => (scenario.datagrams ? undefined : 'has datagrams alone'),
+});

@@ -10,11 +10,15 @@ import { inRoot } from '../../scripts/lib.mjs';
 /** The compiled load generator and native servers. */
 export const benchTool = path.join(process.env.CARGO_TARGET_DIR ?? inRoot('target'), 'release', 'iouring-bench');
 
-/** Arguments that have the JavaScript arms' server of a mode run on one of `modules`. */
-export function serverScript(mode, modules) {
-  const isHttp = mode === 'hello';
-  return [inRoot('bench', 'servers', isHttp ? 'http.mjs' : 'stream.mjs'), isHttp ? modules.http : modules.net];
+/** Arguments that have the JavaScript arms' server of a mode run at an address, on one of `modules`; `more` are the last of them. */
+export function serverScript(mode, address, modules, ...more) {
+  const kind = mode === 'hello' ? 'http' : isDatagram(address) ? 'dgram' : 'net';
+  const file = { http: 'http.mjs', dgram: 'datagram.mjs', net: 'stream.mjs' }[kind];
+  return [inRoot('bench', 'servers', file), modules[kind], mode, address, ...more];
 }
+
+/** Whether a server at this address takes datagrams. */
+export const isDatagram = (address) => address.startsWith('udp:');
 
 const canPin = os.availableParallelism() > 1 && spawnSync('taskset', ['--version'], { stdio: 'ignore' }).status === 0;
 

@@ -1,4 +1,4 @@
-//! Addresses of servers: `host:port`, `[v6]:port` or `unix:/path`.
+//! Addresses of servers: `host:port`, `[v6]:port`, `udp:host:port` or `unix:/path`.
 
 use std::fmt;
 use std::io;
@@ -14,6 +14,8 @@ use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 pub(crate) enum Address {
     /// TCP over IPv4 or IPv6.
     Tcp(SocketAddr),
+    /// UDP over IPv4 or IPv6.
+    Udp(SocketAddr),
     /// A UNIX stream socket at a path.
     Unix(PathBuf),
 }
@@ -25,8 +27,12 @@ impl FromStr for Address {
         if let Some(path) = text.strip_prefix("unix:") {
             return Ok(Self::Unix(path.into()));
         }
-        let mut found = text.to_socket_addrs()?;
-        found.next().map(Self::Tcp).ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no such address"))
+        let (kind, name): (fn(SocketAddr) -> Self, _) = match text.strip_prefix("udp:") {
+            Some(name) => (Self::Udp, name),
+            None => (Self::Tcp, text),
+        };
+        let mut found = name.to_socket_addrs()?;
+        found.next().map(kind).ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no such address"))
     }
 }
 
@@ -34,6 +40,7 @@ impl fmt::Display for Address {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => write!(to, "{address}"),
+            Self::Udp(address) => write!(to, "udp:{address}"),
             Self::Unix(path) => write!(to, "unix:{}", path.display()),
         }
     }
@@ -43,12 +50,12 @@ impl Address {
     /// The address as the kernel takes it.
     pub(crate) fn to_kernel(&self) -> io::Result<SockAddr> {
         match self {
-            Self::Tcp(address) => Ok((*address).into()),
+            Self::Tcp(address) | Self::Udp(address) => Ok((*address).into()),
             Self::Unix(path) => SockAddr::unix(path),
         }
     }
 
-    /// A new blocking stream socket of the right family, without delay where that is known.
+    /// A new blocking socket of the right family and type, without delay where that is known.
     pub(crate) fn socket(&self) -> io::Result<Socket> {
         match self {
             Self::Tcp(address) => {
@@ -56,8 +63,14 @@ impl Address {
                 socket.set_tcp_nodelay(true)?;
                 Ok(socket)
             }
+            Self::Udp(address) => Socket::new(Domain::for_address(*address), Type::DGRAM, None),
             Self::Unix(_) => Socket::new(Domain::UNIX, Type::STREAM, None),
         }
+    }
+
+    /// Whether it is one of datagrams.
+    pub(crate) fn is_udp(&self) -> bool {
+        matches!(self, Self::Udp(_))
     }
 
     /// A blocking socket connected to the address.
@@ -95,7 +108,7 @@ impl Address {
         socket.bind(&SocketAddr::new(IpAddr::V4(source), 0).into())
     }
 
-    /// A listening socket, and the address it got (port 0 becomes the one chosen).
+    /// A listening socket (a bound one for UDP), and the address it got (port 0 becomes the one chosen).
     pub(crate) fn listen(&self) -> io::Result<(Socket, Address)> {
         const BACKLOG: i32 = 4096;
         let socket = match self {
@@ -104,12 +117,15 @@ impl Address {
                 socket.set_reuse_address(true)?;
                 socket
             }
-            Self::Unix(_) => self.socket()?,
+            Self::Udp(_) | Self::Unix(_) => self.socket()?,
         };
         socket.bind(&self.to_kernel()?)?;
-        socket.listen(BACKLOG)?;
+        if !matches!(self, Self::Udp(_)) {
+            socket.listen(BACKLOG)?;
+        }
         let got = match self {
             Self::Tcp(_) => socket.local_addr()?.as_socket().map_or_else(|| self.clone(), Self::Tcp),
+            Self::Udp(_) => socket.local_addr()?.as_socket().map_or_else(|| self.clone(), Self::Udp),
             Self::Unix(_) => self.clone(),
         };
         Ok((socket, got))
@@ -128,7 +144,7 @@ mod tests {
 
     #[test]
     fn reads_what_it_prints() {
-        for text in ["127.0.0.1:80", "[::1]:8080", "unix:/tmp/a b"] {
+        for text in ["127.0.0.1:80", "[::1]:8080", "udp:127.0.0.1:53", "unix:/tmp/a b"] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }
         assert!("127.0.0.1".parse::<Address>().is_err());

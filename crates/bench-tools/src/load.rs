@@ -4,9 +4,14 @@ mod connect;
 mod echo;
 mod idle;
 mod meter;
+mod pace;
 mod stream;
+mod udp_echo;
+mod udp_receive;
+mod udp_send;
 
 use clap::Subcommand;
+use serde_json::{Map, Value};
 
 /// What to put a server under.
 #[derive(Subcommand)]
@@ -23,6 +28,12 @@ pub(crate) enum Load {
     /// Bytes in one direction.
     #[command(name = "tcp-stream")]
     Stream(stream::Options),
+    /// Datagrams that the server sends back, in a closed loop or at a given rate. Losses are counted.
+    UdpEcho(udp_echo::Options),
+    /// Datagrams to the server, at a given rate or as many as can be sent.
+    UdpReceive(udp_receive::Options),
+    /// Datagrams from the server, as many as it sends.
+    UdpSend(udp_send::Options),
 }
 
 impl Load {
@@ -32,10 +43,19 @@ impl Load {
             Self::Echo(options) => echo::run(&options)?,
             Self::Connect(options) => connect::run(&options)?,
             Self::Stream(options) => stream::run(&options)?,
+            Self::UdpEcho(options) => udp_echo::run(&options)?,
+            Self::UdpReceive(options) => udp_receive::run(&options)?,
+            Self::UdpSend(options) => udp_send::run(&options)?,
             // Prints its result by itself, before it is over.
             Self::Idle(options) => return idle::run(&options),
         };
         println!("{result}");
         Ok(())
     }
+}
+
+/// Puts down how many datagrams were lost, and which share of those sent that is.
+fn insert_loss(result: &mut Map<String, Value>, lost: u64, sent: u64) {
+    result.insert("lost".into(), lost.into());
+    result.insert("lossShare".into(), (if sent > 0 { lost as f64 / sent as f64 } else { 0.0 }).into());
 }

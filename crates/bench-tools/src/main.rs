@@ -4,6 +4,7 @@
 //! server to compare with. Built for Linux only.
 
 mod address;
+mod datagrams;
 mod files;
 mod limits;
 mod load;

@@ -1,5 +1,7 @@
 //! Servers to compare with.
 
+mod datagram_calls;
+mod datagram_floor;
 mod native_floor;
 mod tokio_uring;
 
@@ -16,15 +18,17 @@ pub(crate) enum Server {
     NativeFloor(Options),
     /// The same with the tokio-uring crate, as its users write it.
     TokioUring(Options),
+    /// UDP with recvmmsg(2) and sendmmsg(2): what system calls reach without io_uring.
+    NativeCalls(Options),
 }
 
 /// Options that all servers have.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Where to listen: `host:port` (port 0 for any) or `unix:/path`.
+    /// Where to listen: `host:port` (port 0 for any), `udp:host:port` or `unix:/path`.
     #[arg(long, default_value = "127.0.0.1:0")]
     address: Address,
-    /// What to do with a connection.
+    /// What to do with a connection, or with datagrams.
     #[arg(long, value_enum, default_value_t = Mode::Echo)]
     mode: Mode,
     /// Size in bytes of a receive buffer.
@@ -35,7 +39,8 @@ pub(crate) struct Options {
     buffers: u16,
 }
 
-/// What a server does with a connection.
+/// What a server does with a connection, or with datagrams: there `sink` answers a datagram of one byte with the number of the others that
+/// came, in decimal digits, and `source` sends to whom a datagram came from, of the size whose decimal digits it holds.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum Mode {
     /// Send back what comes in.
@@ -50,6 +55,8 @@ impl Server {
     /// Serves until standard input closes.
     pub(crate) fn run(self) -> anyhow::Result<()> {
         match self {
+            Self::NativeFloor(options) if options.address.is_udp() => datagram_floor::run(&options),
+            Self::NativeCalls(options) => datagram_calls::run(&options),
             Self::NativeFloor(options) => native_floor::run(&options),
             Self::TokioUring(options) => tokio_uring::run(&options),
         }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Args;
@@ -97,6 +98,36 @@ fn ticks(count: u64) -> Duration {
     Duration::from_secs_f64(count as f64 / per_second as f64)
 }
 
+/// Datagrams that a bound UDP socket of this machine has lost because its receive buffer was full, and the bytes (of the kernel's memory) that
+/// wait in it. From `/proc/net/udp`: the socket may be another process's.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct UdpQueue {
+    pub(crate) drops: u64,
+    pub(crate) waiting: u64,
+}
+
+impl UdpQueue {
+    /// Of the socket that is bound to `address` and not connected.
+    pub(crate) fn of(address: SocketAddr) -> io::Result<Self> {
+        let table = if address.is_ipv4() { "/proc/net/udp" } else { "/proc/net/udp6" };
+        Self::find(&fs::read_to_string(table)?, address.port())
+            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("no socket at {address} in {table}")))
+    }
+
+    /// The row of the table whose local port it is and whose remote port is zero.
+    fn find(table: &str, port: u16) -> Option<Self> {
+        let local = format!(":{port:04X}");
+        table.lines().find_map(|line| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            if !fields.get(1)?.ends_with(&local) || !fields.get(2)?.ends_with(":0000") {
+                return None;
+            }
+            let (_, waiting) = fields.get(4)?.split_once(':')?;
+            Some(Self { drops: fields.last()?.parse().ok()?, waiting: u64::from_str_radix(waiting, 16).ok()? })
+        })
+    }
+}
+
 /// CPU time that this process used so far.
 pub(crate) fn own_cpu_time() -> Duration {
     cpu_time(std::process::id()).unwrap_or_default()
@@ -105,6 +136,15 @@ pub(crate) fn own_cpu_time() -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn finds_the_socket_that_listens_at_a_port() {
+        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n\
+            1: 0100007F:9C40 0100007F:0035 01 00000000:00000000 00:00000000 00000000     0        0 1 2 0 5\n\
+            2: 0100007F:0035 00000000:0000 07 00000000:00000300 00:00000000 00000000     0        0 2 2 0 17\n";
+        assert_eq!(UdpQueue::find(table, 53), Some(UdpQueue { drops: 17, waiting: 0x300 }));
+        assert_eq!(UdpQueue::find(table, 40_000), None, "a connected one does not serve");
+    }
 
     #[test]
     fn counts_the_time_of_this_process() {

@@ -109,6 +109,16 @@ impl Meter {
         Ok(self.phase == Phase::Over)
     }
 
+    /// Whether what happens now counts.
+    pub(crate) fn is_measuring(&self) -> bool {
+        self.phase == Phase::Measuring
+    }
+
+    /// Takes note that something happens, so that the run is not given up.
+    pub(crate) fn progress(&mut self) {
+        self.progress += 1;
+    }
+
     /// Counts a message that took from `started` to `now`.
     pub(crate) fn record(&mut self, started: Instant, now: Instant) {
         self.progress += 1;

@@ -33,6 +33,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
                     tokio_uring::spawn(serve(Rc::new(stream), mode, size));
                 }
             }
+            Address::Udp(_) => anyhow::bail!("this one serves streams"),
             Address::Unix(ref path) => {
                 let listener = UnixListener::bind(path)?;
                 announce(&address);
