@@ -11,6 +11,7 @@ mod datagrams;
 mod descriptors;
 mod files;
 mod random;
+mod temper;
 
 use std::cell::RefCell;
 use std::collections::{HashSet, VecDeque};
@@ -27,31 +28,10 @@ pub(crate) use datagrams::{Delivered, Inbound, Mailbox, Outbound};
 pub(crate) use descriptors::{Descriptor, Descriptors, FarEnd};
 pub(crate) use files::content;
 pub(crate) use random::Random;
+pub(crate) use temper::Temper;
 
 /// Deferred items that one enter runs, as the real kernel's local work list does.
 const WORK_PER_ENTER: usize = 20;
-
-/// What kind of kernel it is.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Temper {
-    pub(crate) seed: u64,
-    /// Two at least: a close with its cancel takes two.
-    pub(crate) submission_entries: usize,
-    pub(crate) completion_entries: usize,
-    /// Buffers are consumed bit by bit.
-    pub(crate) incremental: bool,
-    /// How often mischief is done, of 256 occasions.
-    pub(crate) malice: u8,
-    /// How often it is done in all.
-    pub(crate) budget: u32,
-}
-
-impl Temper {
-    /// A kernel that does what it is told.
-    pub(crate) fn kind() -> Self {
-        Self { seed: 1, submission_entries: 64, completion_entries: 1024, incremental: false, malice: 0, budget: 0 }
-    }
-}
 
 /// A request that the kernel has taken and not finished.
 struct Flight {

@@ -10,6 +10,7 @@ pub mod config;
 mod context;
 pub mod control;
 pub mod datagram;
+mod ending;
 pub mod error;
 pub mod event;
 pub mod file;

@@ -6,8 +6,7 @@
 //!
 //! No call here blocks, except [`Reactor::shut_down`] for the time it is given.
 
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
-use std::time::{Duration, Instant};
+use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
 
 use crate::address::SocketAddress;
 use crate::buffer_pool::BufferPool;
@@ -274,7 +273,7 @@ impl<K: Kernel> Reactor<K> {
         self.turn_with(memory, Wait::No)
     }
 
-    fn turn_with(&mut self, memory: &mut impl Memory, wait: Wait) -> Result<(), Errno> {
+    pub(crate) fn turn_with(&mut self, memory: &mut impl Memory, wait: Wait) -> Result<(), Errno> {
         self.turns += 1;
         if let Some(errno) = self.context.failure {
             self.break_off(errno);
@@ -310,41 +309,6 @@ impl<K: Kernel> Reactor<K> {
             self.break_off(errno);
         }
         outcome
-    }
-
-    /// The ring has failed: everything that is wanted of it ends with that error, and what is being closed is closed without it.
-    fn break_off(&mut self, errno: Errno) {
-        self.context.unsent.clear();
-        self.context.starved.clear();
-        if let Some(receivers) = &mut self.context.receivers {
-            receivers.starved.clear();
-        }
-        for (request, _) in self.context.backlog.drain(..) {
-            if let Request::Close { fd, .. } = request {
-                // SAFETY: the request was given the descriptor to close, and never reached the kernel.
-                drop(unsafe { OwnedFd::from_raw_fd(fd) });
-            }
-        }
-        self.context.break_off_files(errno);
-        for id in self.handles.ids() {
-            let Some(Handle { common, resource }) = self.handles.get_mut(id) else {
-                continue;
-            };
-            match resource {
-                Resource::Stream(stream) => stream.break_off(common, &mut self.context, errno),
-                Resource::Listener(listener) => listener.break_off(common, &mut self.context, errno),
-                Resource::File(file) => file.break_off(common, &mut self.context, errno),
-                Resource::Datagram(datagram) => datagram.break_off(common, &mut self.context, errno),
-            }
-            if common.closing {
-                if let Some(descriptor) = common.take_descriptor() {
-                    // Requests in flight keep the socket open beyond this: its peer hears of the end all the same.
-                    let _ = socket::shutdown_write(descriptor.as_raw_fd());
-                }
-                self.context.events.push_back(Event::Closed { handle: id });
-                self.handles.remove(id);
-            }
-        }
     }
 
     fn feed_starved(&mut self) {
@@ -481,49 +445,5 @@ impl<K: Kernel> Reactor<K> {
     /// Takes the next event out.
     pub fn next_event(&mut self) -> Option<Event> {
         self.context.events.pop_front()
-    }
-
-    /// Sends what is queued and fits, closes everything and waits for the kernel to let go, for at most `patience`. True when
-    /// nothing is in flight any more and the memory may be freed.
-    pub fn shut_down(&mut self, memory: &mut impl Memory, patience: Duration) -> bool {
-        let deadline = Instant::now() + patience;
-        let _ = self.turn(memory);
-        self.discard_events();
-        self.context.files.waiting.clear();
-        for id in self.handles.ids() {
-            self.close(id);
-        }
-        while self.handles.open() > 0 || self.context.operations.live() > 0 {
-            let left = deadline.saturating_duration_since(Instant::now());
-            // What waits for room in the submission queue must not wait for a completion as well.
-            let wait = if self.has_work() { Wait::No } else { Wait::Until(left) };
-            if left.is_zero() || self.turn_with(memory, wait).is_err() {
-                return false;
-            }
-            self.discard_events();
-        }
-        true
-    }
-
-    fn discard_events(&mut self) {
-        while let Some(event) = self.next_event() {
-            match event {
-                Event::Received { slice, .. } => self.give_back(slice.buffer),
-                Event::Datagram { received, .. } => self.give_datagram_back(received.slice.buffer),
-                Event::Message { slice, .. } => self.give_datagram_back(slice.buffer),
-                _ => {}
-            }
-        }
-    }
-
-    /// Ends the reactor without freeing what the kernel might still touch: for when [`shut_down`](Self::shut_down) gave up.
-    pub fn abandon(self) {
-        let Context { kernel, operations, pool, receivers, .. } = self.context;
-        drop(kernel);
-        std::mem::forget(operations);
-        pool.leak();
-        if let Some(receivers) = receivers {
-            receivers.pool.leak();
-        }
     }
 }

@@ -1,0 +1,23 @@
+//! The character of a fake kernel: what the tests choose.
+
+/// What kind of kernel it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Temper {
+    pub(crate) seed: u64,
+    /// Two at least: a close with its cancel takes two.
+    pub(crate) submission_entries: usize,
+    pub(crate) completion_entries: usize,
+    /// Buffers are consumed bit by bit.
+    pub(crate) incremental: bool,
+    /// How often mischief is done, of 256 occasions.
+    pub(crate) malice: u8,
+    /// How often it is done in all.
+    pub(crate) budget: u32,
+}
+
+impl Temper {
+    /// A kernel that does what it is told.
+    pub(crate) fn kind() -> Self {
+        Self { seed: 1, submission_entries: 64, completion_entries: 1024, incremental: false, malice: 0, budget: 0 }
+    }
+}
