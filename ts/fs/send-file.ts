@@ -33,11 +33,19 @@ export async function sendFile(handle: FileHandle, stream: Writable, options: Se
     const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafeSlow(size), 0, size, start + sent);
     if (bytesRead === 0) break;
     sent += bytesRead;
-    if (!stream.write(buffer.subarray(0, bytesRead))) await Promise.race([once(stream, 'drain', { signal }), closed(stream)]);
+    if (!stream.write(buffer.subarray(0, bytesRead))) await drained(stream, signal);
   }
   return sent;
 }
 
-async function closed(stream: Writable): Promise<void> {
-  if (!stream.destroyed) await once(stream, 'close');
+/** Waits for room, or for the end of the stream. No listener stays behind: a large file waits many times. */
+async function drained(stream: Writable, signal: AbortSignal | undefined): Promise<void> {
+  if (stream.destroyed) return;
+  const over = new AbortController();
+  const options = { signal: signal === undefined ? over.signal : AbortSignal.any([signal, over.signal]) };
+  try {
+    await Promise.race([once(stream, 'drain', options), once(stream, 'close', options)]);
+  } finally {
+    over.abort();
+  }
 }

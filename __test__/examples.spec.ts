@@ -1,0 +1,35 @@
+// Every example runs, ends by itself and says what it should.
+import { execFile } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import path from 'node:path';
+import process from 'node:process';
+import { promisify } from 'node:util';
+import test from 'ava';
+import { support } from 'iouring-transport';
+
+const run = promisify(execFile);
+
+const SAYS: Readonly<Record<string, RegExp>> = {
+  'durable-log.mjs': /order 3 is on the disk.*read back 3 orders/su,
+  'echo.mjs': /echoed: hello from client 3.*server closed/su,
+  'health.mjs': /all closed: \{ handles: 0, operations: 0, buffersLent: 0 \}/u,
+  'http-fastify.mjs': /\{"hello":"ring"\}.*\{"sum":6\}.*400.*server closed/su,
+  'static-files.mjs': /4194304 bytes, intact.*206, 304 bytes.*404/su,
+  'udp-batches.mjs': /sent 100 datagrams, 0 failed\nreceived \d+, dropped \d+/u,
+  'unix-descriptors.mjs': /no such file: shadow.*Everything is a file/su,
+  'workers.mjs': /64 connections served by \d of \d threads\nthreads ended with 0 and 0/u,
+};
+const ringOnly = support().backend === 'uring' ? test : test.skip;
+
+test('each has a line here', (t) => {
+  const there = readdirSync('examples').filter((name) => name.endsWith('.mjs'));
+  t.deepEqual(there.sort(), Object.keys(SAYS).sort());
+});
+
+for (const [name, says] of Object.entries(SAYS)) {
+  ringOnly(name, async (t) => {
+    const { stdout, stderr } = await run(process.execPath, [path.join('examples', name)], { timeout: 60_000 });
+    t.regex(stdout, says);
+    t.is(stderr, '');
+  });
+}
