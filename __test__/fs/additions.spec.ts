@@ -115,6 +115,15 @@ test.serial('sending a file through streams and sockets', async (t) => {
   await once(server, 'close');
   t.true(Buffer.concat(received).equals(content));
 
+  // It waits for room again and again, and nobody is left listening.
+  const slow = new PassThrough({ highWaterMark: 1024 });
+  slow.resume();
+  const listening = () => ['drain', 'close', 'error'].map((event) => slow.listenerCount(event));
+  const before = listening();
+  t.is(await sendFile(handle, slow), content.length);
+  t.deepEqual(listening(), before);
+  slow.destroy();
+
   const stream = new PassThrough();
   const [sent, chunks] = await Promise.all([
     sendFile(handle, stream, { start: 10, length: 500 }).finally(() => stream.end()),
