@@ -37,6 +37,10 @@ const PAIRS = [
   ['ours', 'core-streams'],
   ['ours-streams', 'core-streams'],
   ['ours', 'fio'],
+  ['ours-batch', 'core'],
+  ['ours-batch', 'bun'],
+  ['ours-batch', 'bun-socket'],
+  ['ours-gso', 'core'],
   ['ours-batch', 'fio'],
   ['ours-batch', 'native-floor'],
   ['core-again', 'core'],
@@ -149,7 +153,7 @@ export function verdicts(result, scenarios) {
     const scenario = { unit, ...scenarios?.find((one) => one.name === name) };
     return cases.flatMap((measured) =>
       (scenario.reach?.(measured) ?? []).flatMap(({ metric, over, under, atMost, atLeast }) => {
-        const found = pick(ratios(measured, scenario), over, under, metric);
+        const found = ratio(runsOf(measured, over), runsOf(measured, under), (scenario.metrics ?? METRICS)[metric]);
         if (found === undefined) return [];
         const isReached = found.median <= (atMost ?? Infinity) && found.median >= (atLeast ?? 0);
         const wanted = atMost === undefined ? `at least ${digits(atLeast, 2)}` : `at most ${digits(atMost, 2)}`;
