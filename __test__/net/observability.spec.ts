@@ -1,6 +1,7 @@
 // What those who watch a process see: diagnostics channels and performance entries.
 import diagnostics from 'node:diagnostics_channel';
 import { once } from 'node:events';
+import core from 'node:net';
 import { PerformanceObserver, type PerformanceEntry } from 'node:perf_hooks';
 import test from 'ava';
 import net from 'iouring-transport/net';
@@ -19,10 +20,27 @@ test.serial('net.client.socket and net.server.socket', async (t) => {
     diagnostics.unsubscribe('net.server.socket', onServer);
   });
   const { client, peer } = await pair();
-  t.deepEqual(
-    [seen['client'].indexOf(client), seen['server'].indexOf(peer)],
-    [seen['client'].length - 1, seen['server'].length - 1],
-  );
+  t.is(seen['client'].length, 1);
+  t.is(seen['client'][0], client);
+  t.is(seen['server'].length, 1);
+  t.is(seen['server'][0], peer);
+});
+
+test.serial('net.client.socket for a socket that connects by itself, as often as core says so', async (t) => {
+  const seen: unknown[] = [];
+  const note = (message: unknown) => seen.push((message as { socket: unknown }).socket);
+  diagnostics.subscribe('net.client.socket', note);
+  t.teardown(() => diagnostics.unsubscribe('net.client.socket', note));
+  const server = await listening();
+  const counts = [];
+  for (const { Socket } of [net, core]) {
+    const socket = track(new Socket());
+    socket.connect(portOf(server), '127.0.0.1');
+    await once(socket, 'connect');
+    counts.push(seen.filter((it) => it === socket).length);
+  }
+  t.is(counts[0], counts[1]);
+  t.is(seen.length, counts[0] + counts[1]);
 });
 
 test.serial('tracing:net.server.listen', async (t) => {

@@ -9,6 +9,7 @@ import { ERR_IP_BLOCKED, ERR_MISSING_ARGS, endpointException, type SystemCallErr
 import { StreamHandle, type Endpoint } from '../reactor/index.ts';
 import { validateString } from '../validate.ts';
 import { captureContext } from './async-context.ts';
+import { announceClient, SAYS_SO_IN_CONNECT } from './client-channel.ts';
 import type { NormalizedArguments } from './arguments.ts';
 import { localInfo } from './endpoints.ts';
 import { kLink, kUserBuffer, type NetSocket } from './internals.ts';
@@ -53,6 +54,7 @@ export function isImmediate(status: number): boolean {
 
 /** Takes connect()'s arguments; see there. */
 export function connectSocket(socket: NetSocket, [options, callback]: NormalizedArguments): void {
+  if (SAYS_SO_IN_CONNECT) announceClient(socket);
   if (callback !== null) socket.once('connect', callback);
   if (socket._parent?.connecting) return;
   const { path } = options;

@@ -1,10 +1,10 @@
 /**
  * The exports of `node:net`, over io_uring.
  */
-import diagnostics from 'node:diagnostics_channel';
 import type core from 'node:net';
 import process from 'node:process';
 import { normalizeArguments } from './arguments.ts';
+import { announceClient, SAYS_SO_IN_CONNECT } from './client-channel.ts';
 import { createListenHandle } from './listen.ts';
 import { Server, type ServerOptions } from './server.ts';
 import { Socket, type SocketOptions } from './socket.ts';
@@ -12,14 +12,12 @@ import { Socket, type SocketOptions } from './socket.ts';
 export { Server, type ServerOptions } from './server.ts';
 export { Socket, type SocketOptions } from './socket.ts';
 
-const channel = diagnostics.channel('net.client.socket');
-
 /** Makes a socket and connects it. */
 export function connect(...args: any[]): core.Socket {
   const normalized = normalizeArguments(args);
   const options = normalized[0] as SocketOptions & { timeout?: number };
   const socket = new Socket(options);
-  if (channel.hasSubscribers) channel.publish({ socket });
+  if (!SAYS_SO_IN_CONNECT) announceClient(socket);
   if (options.timeout) socket.setTimeout(options.timeout);
   return Reflect.apply(socket.connect, socket, [normalized]) as core.Socket;
 }

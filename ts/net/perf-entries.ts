@@ -8,6 +8,7 @@
 import core from 'node:net';
 import { performance, PerformanceObserver } from 'node:perf_hooks';
 import process from 'node:process';
+import { withoutAnnouncing } from './client-channel.ts';
 import type { Target } from './connect.ts';
 
 /** Called when the connection stands. */
@@ -79,7 +80,7 @@ function learn(): void {
   try {
     observer.observe({ type: 'net' as never });
     socket = new core.Socket({ handle, manualStart: true } as core.SocketConstructorOpts);
-    socket.connect({ host: '127.0.0.1', port: 1 });
+    withoutAnnouncing(() => void socket.connect({ host: '127.0.0.1', port: 1 }));
   } catch {
     observer.disconnect();
     ways = null;
