@@ -1,4 +1,5 @@
 // Whatever connect() and listen() fail with is what core's fail with, to the last property.
+import { once } from 'node:events';
 import core from 'node:net';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
@@ -28,7 +29,6 @@ async function same(
 
 const CONNECTS: Record<string, core.NetConnectOpts> = {
   'an address that no packet goes to': { port: 1, host: '255.255.255.255' },
-  'a link-local address without its interface': { port: 1, host: 'fe80::1' },
   'a name that does not resolve': { port: 1, host: 'nobody.invalid' },
   'a path that is not there': { path: path.join(folder, 'nothing') },
   'an abstract name that nobody listens at': { path: '\0nobody-is-here' },
@@ -44,6 +44,26 @@ writeFileSync(path.join(folder, 'file'), '');
 for (const [name, options] of Object.entries(CONNECTS)) {
   test.serial(`connect to ${name}`, (t) => same(t, (net) => net.connect({ ...options })));
 }
+
+const linkLocal = Object.values(os.networkInterfaces())
+  .flat()
+  .find((own) => own?.family === 'IPv6' && own.address.startsWith('fe80:'));
+(linkLocal ? test.serial : test.serial.skip)('connect to a link-local address without its interface (needs one of ours)', async (t) => {
+  const server = track(core.createServer().listen(0, '::'));
+  await once(server, 'listening');
+  const outcomes = [];
+  for (const it of [net, core]) {
+    const socket = track(it.connect({ port: portOf(server), host: linkLocal!.address }));
+    outcomes.push(
+      await new Promise((resolve) => {
+        socket.on('connect', () => resolve(['connected', socket.remoteAddress]));
+        socket.on('error', (error) => resolve(describe(error)));
+      }),
+    );
+    socket.destroy();
+  }
+  t.deepEqual(outcomes[0], outcomes[1]);
+});
 
 test.serial('connect that is refused, by address and by name', async (t) => {
   const server = await listening();

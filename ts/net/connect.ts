@@ -14,6 +14,7 @@ import type { NormalizedArguments } from './arguments.ts';
 import { localInfo } from './endpoints.ts';
 import { kLink, kUserBuffer, type NetSocket } from './internals.ts';
 import { Link } from './link.ts';
+import { withInterface } from './link-local.ts';
 import { lookUpAndConnect } from './lookup.ts';
 import { noteConnect, type ConnectMark } from './perf-entries.ts';
 import { applySettings } from './settings.ts';
@@ -171,7 +172,8 @@ export function openHandle({ family }: Target): StreamHandle | number {
 
 /** The target in the reactor's words. */
 export function toEndpoint({ address, port, family }: Target): Endpoint {
-  return family === undefined ? { path: address } : { family, address, port: port! };
+  if (family === undefined) return { path: address };
+  return { family, address: family === 6 ? withInterface(address) : address, port: port! };
 }
 
 /** Whether the socket's block list rules the target out. */
