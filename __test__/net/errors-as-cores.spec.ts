@@ -48,22 +48,25 @@ for (const [name, options] of Object.entries(CONNECTS)) {
 const linkLocal = Object.values(os.networkInterfaces())
   .flat()
   .find((own) => own?.family === 'IPv6' && own.address.startsWith('fe80:'));
-(linkLocal ? test.serial : test.serial.skip)('connect to a link-local address without its interface (needs one of ours)', async (t) => {
-  const server = track(core.createServer().listen(0, '::'));
-  await once(server, 'listening');
-  const outcomes = [];
-  for (const it of [net, core]) {
-    const socket = track(it.connect({ port: portOf(server), host: linkLocal!.address }));
-    outcomes.push(
-      await new Promise((resolve) => {
-        socket.on('connect', () => resolve(['connected', socket.remoteAddress]));
-        socket.on('error', (error) => resolve(describe(error)));
-      }),
-    );
-    socket.destroy();
-  }
-  t.deepEqual(outcomes[0], outcomes[1]);
-});
+(linkLocal ? test.serial : test.serial.skip)(
+  'connect to a link-local address without its interface (needs one of ours)',
+  async (t) => {
+    const server = track(core.createServer().listen(0, '::'));
+    await once(server, 'listening');
+    const outcomes = [];
+    for (const it of [net, core]) {
+      const socket = track(it.connect({ port: portOf(server), host: linkLocal!.address }));
+      outcomes.push(
+        await new Promise((resolve) => {
+          socket.on('connect', () => resolve(['connected', socket.remoteAddress]));
+          socket.on('error', (error) => resolve(describe(error)));
+        }),
+      );
+      socket.destroy();
+    }
+    t.deepEqual(outcomes[0], outcomes[1]);
+  },
+);
 
 test.serial('connect that is refused, by address and by name', async (t) => {
   const server = await listening();

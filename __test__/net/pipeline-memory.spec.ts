@@ -102,6 +102,9 @@ test('a long pipeline keeps the memory of both processes level', async (t) => {
     const inMib = [sorted[0], median, sorted[sorted.length - 1]].map((bytes) => (bytes / MIB).toFixed(1));
     t.log(`${name}: resident ${inMib.join(' / ')} MiB (least / median / most of ${samples.length})`);
     t.true(samples.length > 50);
-    t.true(sorted[0] >= median - TOLERANCE && sorted[sorted.length - 1] <= median + TOLERANCE, `${name}: ${inMib.join(' / ')} MiB`);
+    t.true(
+      sorted[0] >= median - TOLERANCE && sorted[sorted.length - 1] <= median + TOLERANCE,
+      `${name}: ${inMib.join(' / ')} MiB`,
+    );
   }
 });
