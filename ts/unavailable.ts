@@ -26,7 +26,12 @@ type TrialReason =
   | 'ERR_IOURING_SET_UP';
 
 /** Code of what stands in the way. */
-export type UnavailableReason = MissingBindingReason | TrialReason | 'ERR_IOURING_FORCED_CORE';
+export type UnavailableReason =
+  | MissingBindingReason
+  | TrialReason
+  | 'ERR_IOURING_FORCED_CORE'
+  /** Node's permission model is on, which guards core's functions alone. Seen in errors of functions that only the ring has. */
+  | 'ERR_IOURING_PERMISSION_MODEL';
 
 /** io_uring was demanded and cannot be had. */
 export class IouringUnavailableError extends Error {

@@ -4,6 +4,7 @@
 import type core from 'node:fs/promises';
 import { ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE } from '../errors.ts';
 import { type Positions, transferMany } from './batch.ts';
+import { copyOf, getAttribute, setAttribute, type SetXattrOptions } from './attributes.ts';
 import { Chain } from './chain.ts';
 import type { FileState } from './file-state.ts';
 import { request } from './request.ts';
@@ -36,6 +37,18 @@ export interface FileHandleAdditions {
   advise(advice: Advice, offset?: number, length?: number): Promise<void>;
   /** Sets the io priority of the reads and writes of this handle: level 0 (first) to 7. `realtime` takes `CAP_SYS_ADMIN`. */
   prioritize(priorityClass: PriorityClass, level?: number): void;
+  /**
+   * The value of an extended attribute (`fgetxattr(2)`), such as `user.comment`.
+   *
+   * @throws `ENODATA` where there is none of that name, `ENOTSUP` where the file system has no attributes of that kind.
+   */
+  getxattr(name: string): Promise<Buffer>;
+  /**
+   * Sets an extended attribute (`fsetxattr(2)`) to a value of up to 64 KiB; strings are written as UTF-8. The value is copied before this returns.
+   *
+   * @throws `EEXIST`, `ENODATA` where the options say so; `ENOTSUP`; `E2BIG`, `ENOSPC` for a value that is too long, for Linux or the file system.
+   */
+  setxattr(name: string, value: string | ArrayBufferView, options?: SetXattrOptions): Promise<void>;
 }
 
 /** A handle of the ring's. */
@@ -70,6 +83,12 @@ export function addTo(prototype: object, stateOf: (handle: object) => FileState)
       stateOf(this)
         .file('ioprio')
         .prioritize((number << 13) | level);
+    },
+    async getxattr(name) {
+      return stateOf(this).use('fgetxattr', (file) => getAttribute(file, name));
+    },
+    async setxattr(name, value, options) {
+      await stateOf(this).use('fsetxattr', (file) => setAttribute(file, name, copyOf(value), options));
     },
   };
   for (const [name, method] of Object.entries(methods)) {

@@ -7,8 +7,10 @@
 import type { PathLike } from 'node:fs';
 import core from 'node:fs/promises';
 import process from 'node:process';
-import { selectBackend } from '../support.ts';
+import { selectBackend, support } from '../support.ts';
+import { IouringUnavailableError } from '../unavailable.ts';
 import type { FileHandle } from './additions.ts';
+import type { SetXattrOptions } from './attributes.ts';
 import { type BlockFile, type BlockFileOptions, openBlockFile } from './blocks.ts';
 import * as ring from './module.ts';
 import { replaceWithCore } from './replace.ts';
@@ -67,6 +69,7 @@ export const {
 export const { glob, mkdtempDisposable } = core as unknown as { glob: any; mkdtempDisposable: any };
 
 export type { FileHandle, FileHandleAdditions } from './additions.ts';
+export type { SetXattrOptions } from './attributes.ts';
 export { BlockFile, type BlockFileOptions } from './blocks.ts';
 export { ChainError, type Chain } from './chain.ts';
 export { sendFile, type SendFileOptions } from './send-file.ts';
@@ -80,6 +83,37 @@ export const writeFileAtomic: (
   data: Parameters<typeof core.writeFile>[1],
   options?: Parameters<typeof core.writeFile>[2],
 ) => Promise<void> = onRing ? ring.writeFileAtomic : replaceWithCore;
+
+/**
+ * The value of an extended attribute (`getxattr(2)`), such as `user.comment`; symbolic links are followed.
+ *
+ * @throws `ENODATA` where there is none of that name, `ENOTSUP` where the file system has no attributes of that kind.
+ * @throws {IouringUnavailableError} with the `core` backend: core has no function for it.
+ */
+export const getxattr: (path: PathLike, name: string) => Promise<Buffer> = onRing ? ring.getxattr : unavailable;
+
+/**
+ * Sets an extended attribute (`setxattr(2)`) to a value of up to 64 KiB; strings are written as UTF-8. Symbolic links are followed. The value is copied
+ * before this returns.
+ *
+ * @throws `EEXIST`, `ENODATA` where the options say so; `ENOTSUP`; `E2BIG`, `ENOSPC` for a value that is too long, for Linux or the file system.
+ * @throws {IouringUnavailableError} with the `core` backend: core has no function for it.
+ */
+export const setxattr: (
+  path: PathLike,
+  name: string,
+  value: string | ArrayBufferView,
+  options?: SetXattrOptions,
+) => Promise<void> = onRing ? ring.setxattr : unavailable;
+
+function unavailable(): Promise<never> {
+  const {
+    reason = 'ERR_IOURING_PERMISSION_MODEL',
+    message = "Node's permission model guards core's functions alone",
+    errno,
+  } = support();
+  return Promise.reject(new IouringUnavailableError(reason, message, errno));
+}
 
 /** Opens a file as blocks. */
 export function openBlocks(path: string, options?: BlockFileOptions): Promise<BlockFile> {

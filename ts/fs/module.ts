@@ -11,6 +11,7 @@ import { readAll, writeAll } from './content.ts';
 import { findCore } from './core-file-handle.ts';
 import { checkAborted, fileError } from './failure.ts';
 import { fileHandleClass, ownState, type RingFileHandle, sourceOf } from './file-handle.ts';
+import { copyOf, getAttribute, setAttribute, type SetXattrOptions, subjectOf } from './attributes.ts';
 import { closingAfter, isRegular, openFile } from './opening.ts';
 import { request } from './request.ts';
 
@@ -129,6 +130,18 @@ export async function writeFileAtomic(path: unknown, data: unknown, options?: un
   checkAborted(chosen.signal);
   const file = typeof plain === 'string' ? plain : Buffer.from(plain).toString();
   await replaceFile(file, source, encoding, mode, chosen.signal);
+}
+
+/** The value of an extended attribute; see the export of that name. */
+export async function getxattr(path: unknown, name: unknown): Promise<Buffer> {
+  return getAttribute(await subjectOf(path), name);
+}
+
+/** Sets an extended attribute; see the export of that name. */
+export async function setxattr(path: unknown, name: unknown, value: unknown, options?: SetXattrOptions): Promise<void> {
+  // Before anything is waited for: the caller may change its buffer afterwards.
+  const bytes = copyOf(value);
+  await setAttribute(await subjectOf(path), name, bytes, options);
 }
 
 /** Limits the kernel's worker threads; see the export of that name. */

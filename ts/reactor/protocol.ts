@@ -145,6 +145,14 @@ export const enum FileJob {
   Advise = 11,
   /** Move bytes from the handle's file to another handle: position, the other handle, length. */
   Splice = 12,
+  /** Extended attribute `other` of `path`: 0, region for the value, its length. The result is the number of bytes. */
+  GetXattr = 13,
+  /** The same of the handle's file. */
+  FGetXattr = 14,
+  /** Set extended attribute `other` of `path`: `XATTR_*`, region of the value, its length. */
+  SetXattr = 15,
+  /** The same of the handle's file. */
+  FSetXattr = 16,
 }
 
 /** Positions of the header's words. */

@@ -171,6 +171,21 @@ export class RingFile {
   }
 }
 
+/** Starts a job that fills a view or takes its bytes: the numbers are `flags`, the view's region and its length. It is lent until the job is done. */
+export function lendingJob(
+  kind: FileJob,
+  handle: number,
+  path: string | Uint8Array | null,
+  other: string | Uint8Array | null,
+  flags: number,
+  view: Uint8Array,
+  request: FileRequest,
+): void {
+  const reactor = getReactor();
+  const region = reactor.lend(view);
+  fileJob(kind, handle, path, other, flags, region, view.length, new Lending(reactor, region, request));
+}
+
 /** Starts a job; see {@link FileJob} for what the arguments mean. Paths have no zero bytes in them. */
 export function fileJob(
   kind: FileJob,

@@ -41,6 +41,14 @@ pub enum FileJob {
     Advise,
     /// Move bytes from the handle's file to another handle: position, the other handle, length.
     Splice,
+    /// Extended attribute `other` of `path`: 0, region for the value, its length. The result is the number of bytes.
+    GetXattr,
+    /// The same of the handle's file.
+    FGetXattr,
+    /// Set extended attribute `other` of `path`: `XATTR_*`, region of the value, its length.
+    SetXattr,
+    /// The same of the handle's file.
+    FSetXattr,
 }
 
 type Text = Either<String, Uint8Array>;
@@ -56,6 +64,7 @@ fn bytes(text: &Option<Text>) -> &[u8] {
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates; the kernel checks what it gets")]
 fn task(kind: i32, a: f64, b: f64, c: f64) -> Option<Task> {
     let int = |value: f64| value as i64 as i32;
+    let value = Source { region: b as u32, offset: 0, length: c as u32 };
     let task = match kind {
         _ if kind == FileJob::Open as i32 => Task::Open(int(a), b as u32),
         _ if kind == FileJob::Status as i32 => Task::Status(
@@ -73,6 +82,10 @@ fn task(kind: i32, a: f64, b: f64, c: f64) -> Option<Task> {
         _ if kind == FileJob::Allocate as i32 => Task::Allocate(int(a), b as u64, c as u64),
         _ if kind == FileJob::Advise as i32 => Task::Advise(int(a), b as u64, c as u32),
         _ if kind == FileJob::Splice as i32 => Task::Splice(a as i64, HandleId::from_raw(int(b)), -1, c as u32),
+        _ if kind == FileJob::GetXattr as i32 => Task::GetXattr(value),
+        _ if kind == FileJob::FGetXattr as i32 => Task::FGetXattr(value),
+        _ if kind == FileJob::SetXattr as i32 => Task::SetXattr(int(a), value),
+        _ if kind == FileJob::FSetXattr as i32 => Task::FSetXattr(int(a), value),
         _ => return None,
     };
     Some(task)

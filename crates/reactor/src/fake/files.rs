@@ -1,4 +1,5 @@
-//! The one file of the fake: its content is a function of the position, and writes are counted as done and forgotten.
+//! The one file of the fake: its content is a function of the position, and writes are counted as done and forgotten. Its attributes have that content
+//! as well, as far as there is room.
 //!
 //! Requests with `RWF_NOWAIT` are done or refused while they are taken; all others in any order, links of a chain one after the other.
 
@@ -50,6 +51,7 @@ impl World {
         let (data, length, position) = match *request {
             FileRequest::Read { data, length, position, .. } => (Some(data), length, position),
             FileRequest::Write { length, position, .. } => (None, length, position),
+            FileRequest::FGetXattr { value, length, .. } => (Some(value), length, 0),
             _ => return 0,
         };
         let position = usize::try_from(position).expect("a regular file is asked at positions, but for appends");

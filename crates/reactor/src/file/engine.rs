@@ -178,7 +178,7 @@ impl<K: Kernel> Reactor<K> {
         }
         match step {
             Step::Transfer(id, transfer) => self.start_transfer(id, transfer, chained, linked, memory),
-            Step::Job(job) => self.start_job(job, linked),
+            Step::Job(job) => self.start_job(job, linked, memory),
         }
     }
 
@@ -244,7 +244,7 @@ impl<K: Kernel> Reactor<K> {
         }
     }
 
-    fn start_job(&mut self, mut job: Box<Job>, linked: bool) -> Start {
+    fn start_job(&mut self, mut job: Box<Job>, linked: bool, memory: &mut impl Memory) -> Start {
         let mut fds = [-1, -1];
         if job.task.needs_handle() {
             let other = if let Task::Splice(_, other, ..) = job.task { other } else { job.handle };
@@ -257,6 +257,10 @@ impl<K: Kernel> Reactor<K> {
             }
         } else {
             job.handle = HandleId::from_raw(-1);
+        }
+        if let Err(errno) = job.gather(memory) {
+            self.context.settle(job.token, errno.negated());
+            return Start::Failed;
         }
         let request = job.request(fds[0], fds[1]);
         let handle = job.handle;
@@ -342,6 +346,10 @@ impl<K: Kernel> Reactor<K> {
                     };
                 });
                 self.context.settle(job.token, delivered.map_or(-libc::EFAULT, |()| 0));
+            }
+            Task::GetXattr(place) | Task::FGetXattr(place) if result >= 0 => {
+                let delivered = job.deliver(place, result.cast_unsigned(), memory);
+                self.context.settle(job.token, delivered.map_or_else(Errno::negated, |()| result));
             }
             _ => self.context.settle(job.token, result),
         }

@@ -1,11 +1,12 @@
 //! Jobs: everything about files but the transfer of bytes. A job owns what the kernel reads and writes on its behalf.
 
 use std::ffi::CString;
+use std::ptr;
 
 use crate::error::Errno;
 use crate::file::request::FileRequest;
 use crate::handle::HandleId;
-use crate::memory::Source;
+use crate::memory::{Memory, Source};
 
 /// What a job does. Numbers that are meant for the kernel are passed on to it as they are: it checks them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,14 @@ pub enum Task {
     Advise(i32, u64, u32),
     /// Move bytes from the handle's file at a position (-1: its own) to another handle at a position (-1: its own). One of the two is a pipe.
     Splice(i64, HandleId, i64, u32),
+    /// Extended attribute `other` of `path`, copied to a place of at most [`LONGEST_VALUE`] bytes. The result is its length.
+    GetXattr(Source),
+    /// The same of the handle's file.
+    FGetXattr(Source),
+    /// Set extended attribute `other` of `path`: `XATTR_*`, the value.
+    SetXattr(i32, Source),
+    /// The same of the handle's file.
+    FSetXattr(i32, Source),
 }
 
 impl Task {
@@ -44,8 +53,25 @@ impl Task {
     pub fn needs_handle(self) -> bool {
         matches!(
             self,
-            Self::Sync | Self::DataSync | Self::Truncate(_) | Self::Allocate(..) | Self::Advise(..) | Self::Splice(..)
+            Self::Sync
+                | Self::DataSync
+                | Self::Truncate(_)
+                | Self::Allocate(..)
+                | Self::Advise(..)
+                | Self::Splice(..)
+                | Self::FGetXattr(_)
+                | Self::FSetXattr(..)
         )
+    }
+
+    /// Where the value of an extended attribute goes to or comes from.
+    fn value_place(self) -> Option<Source> {
+        match self {
+            Self::GetXattr(place) | Self::FGetXattr(place) | Self::SetXattr(_, place) | Self::FSetXattr(_, place) => {
+                Some(place)
+            }
+            _ => None,
+        }
     }
 }
 
@@ -53,6 +79,9 @@ impl Task {
 pub const STATUS_WORDS: usize = 18;
 /// The same in bytes.
 pub const STATUS_BYTES: u32 = (STATUS_WORDS * 8) as u32;
+
+/// Bytes of the longest value that an extended attribute may have: `XATTR_SIZE_MAX`.
+pub const LONGEST_VALUE: u32 = 65_536;
 
 /// A job that waits or is in flight.
 pub struct Job {
@@ -66,20 +95,53 @@ pub struct Job {
     other: CString,
     /// Present for [`Task::Status`] alone.
     status: Option<Box<libc::statx>>,
+    /// The value of an extended attribute: what the kernel reads or writes instead of JavaScript's memory. Empty for all other jobs.
+    value: Vec<u8>,
 }
 
 impl Job {
     /// A job about paths, or about a handle with empty ones.
     ///
     /// # Errors
-    /// `EINVAL` for a path with a zero byte in it.
+    /// `EINVAL` for a path with a zero byte in it, `E2BIG` for a value longer than [`LONGEST_VALUE`].
     pub fn new(token: u32, handle: HandleId, task: Task, path: &[u8], other: &[u8]) -> Result<Self, Errno> {
         let terminated = |bytes: &[u8]| CString::new(bytes).map_err(|_| Errno(libc::EINVAL));
         let status = matches!(task, Task::Status(..)).then(|| {
             // SAFETY: all fields are integers.
             Box::new(unsafe { std::mem::zeroed::<libc::statx>() })
         });
-        Ok(Self { token, handle, task, path: terminated(path)?, other: terminated(other)?, status })
+        let length = task.value_place().map_or(0, |place| place.length);
+        if length > LONGEST_VALUE {
+            return Err(Errno(libc::E2BIG));
+        }
+        let value = vec![0; length as usize];
+        Ok(Self { token, handle, task, path: terminated(path)?, other: terminated(other)?, status, value })
+    }
+
+    /// Takes a copy of the value that is to be set.
+    ///
+    /// # Errors
+    /// `EFAULT` where it is no longer there.
+    pub(crate) fn gather(&mut self, memory: &mut impl Memory) -> Result<(), Errno> {
+        let (Task::SetXattr(_, place) | Task::FSetXattr(_, place)) = self.task else {
+            return Ok(());
+        };
+        let source = memory.resolve(&place).ok_or(Errno(libc::EFAULT))?;
+        // SAFETY: the place has as many bytes as the vector, which was made for it and is nobody else's.
+        unsafe { ptr::copy_nonoverlapping(source.as_ptr(), self.value.as_mut_ptr(), self.value.len()) };
+        Ok(())
+    }
+
+    /// Copies the value that the kernel has written, `length` bytes, to where it belongs.
+    ///
+    /// # Errors
+    /// `EFAULT` where that is no longer there, `EIO` for more bytes than there was room for.
+    pub(crate) fn deliver(&self, place: Source, length: u32, memory: &mut impl Memory) -> Result<(), Errno> {
+        let value = self.value.get(..length as usize).ok_or(Errno(libc::EIO))?;
+        let target = memory.resolve(&Source { length, ..place }).ok_or(Errno(libc::EFAULT))?;
+        // SAFETY: the target has room for exactly these bytes, and is JavaScript's memory, never this vector.
+        unsafe { ptr::copy_nonoverlapping(value.as_ptr(), target.as_ptr(), value.len()) };
+        Ok(())
     }
 
     /// The request, about descriptors that the caller has looked up. Points into the job, whose heap memory stays where it is.
@@ -88,7 +150,7 @@ impl Job {
         match self.task {
             Task::Open(flags, mode) => FileRequest::Open { path, flags, mode },
             Task::Status(flags, _) => {
-                let into = self.status.as_deref_mut().map_or(std::ptr::null_mut(), std::ptr::from_mut);
+                let into = self.status.as_deref_mut().map_or(ptr::null_mut(), ptr::from_mut);
                 FileRequest::Status { path, flags, into }
             }
             Task::Unlink(flags) => FileRequest::Unlink { path, flags },
@@ -103,6 +165,18 @@ impl Job {
             Task::Advise(advice, offset, length) => FileRequest::Advise { fd, offset, length, advice },
             Task::Splice(from_position, _, to_position, length) => {
                 FileRequest::Splice { from: fd, from_position, to: other_fd, to_position, length }
+            }
+            Task::GetXattr(Source { length, .. }) => {
+                FileRequest::GetXattr { path, name: other, value: self.value.as_mut_ptr(), length }
+            }
+            Task::FGetXattr(Source { length, .. }) => {
+                FileRequest::FGetXattr { fd, name: other, value: self.value.as_mut_ptr(), length }
+            }
+            Task::SetXattr(flags, Source { length, .. }) => {
+                FileRequest::SetXattr { path, name: other, value: self.value.as_ptr(), length, flags }
+            }
+            Task::FSetXattr(flags, Source { length, .. }) => {
+                FileRequest::FSetXattr { fd, name: other, value: self.value.as_ptr(), length, flags }
             }
         }
     }

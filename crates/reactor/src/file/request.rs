@@ -142,4 +142,52 @@ pub enum FileRequest {
         /// Number of bytes at most.
         length: u32,
     },
+    /// `IORING_OP_GETXATTR`.
+    GetXattr {
+        /// Terminated path.
+        path: *const libc::c_char,
+        /// Terminated name.
+        name: *const libc::c_char,
+        /// Where the value goes.
+        value: *mut u8,
+        /// Bytes of room; 0 to be told the length.
+        length: u32,
+    },
+    /// `IORING_OP_FGETXATTR`; fields as in [`FileRequest::GetXattr`].
+    FGetXattr {
+        /// The file.
+        fd: RawFd,
+        /// Terminated name.
+        name: *const libc::c_char,
+        /// Where the value goes.
+        value: *mut u8,
+        /// Bytes of room; 0 to be told the length.
+        length: u32,
+    },
+    /// `IORING_OP_SETXATTR`.
+    SetXattr {
+        /// Terminated path.
+        path: *const libc::c_char,
+        /// Terminated name.
+        name: *const libc::c_char,
+        /// The value.
+        value: *const u8,
+        /// Its bytes.
+        length: u32,
+        /// `XATTR_CREATE`, `XATTR_REPLACE`.
+        flags: i32,
+    },
+    /// `IORING_OP_FSETXATTR`; fields as in [`FileRequest::SetXattr`].
+    FSetXattr {
+        /// The file.
+        fd: RawFd,
+        /// Terminated name.
+        name: *const libc::c_char,
+        /// The value.
+        value: *const u8,
+        /// Its bytes.
+        length: u32,
+        /// `XATTR_CREATE`, `XATTR_REPLACE`.
+        flags: i32,
+    },
 }

@@ -42,5 +42,17 @@ pub(super) fn entry(request: &FileRequest) -> squeue::Entry {
         FileRequest::Splice { from, from_position, to, to_position, length } => {
             opcode::Splice::new(Fd(from), from_position, Fd(to), to_position, length).build()
         }
+        FileRequest::GetXattr { path, name, value, length } => {
+            opcode::GetXattr::new(name, value.cast(), path, length).build()
+        }
+        FileRequest::FGetXattr { fd, name, value, length } => {
+            opcode::FGetXattr::new(Fd(fd), name, value.cast(), length).build()
+        }
+        FileRequest::SetXattr { path, name, value, length, flags } => {
+            opcode::SetXattr::new(name, value.cast(), path, length).flags(flags).build()
+        }
+        FileRequest::FSetXattr { fd, name, value, length, flags } => {
+            opcode::FSetXattr::new(Fd(fd), name, value.cast(), length).flags(flags).build()
+        }
     }
 }

@@ -99,6 +99,14 @@ impl Table {
         token
     }
 
+    fn attribute(&mut self, room: usize) -> u32 {
+        let place = self.bench.memory.add(vec![0xaa; room]);
+        let token = self.token(Some((place.region, 0, room)));
+        let job = Job::new(token, self.file, Task::FGetXattr(place), b"", b"user.a").expect("a plain name");
+        self.bench.reactor.job(job, false);
+        token
+    }
+
     fn close(&mut self) {
         let token = self.token(None);
         self.bench.reactor.close_file(self.file, token);
@@ -164,13 +172,13 @@ fn temper(seed: u64, malice: u8, entries: usize) -> Temper {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
-    /// Any mixture of reads, writes, syncs, chains and a close, on a kernel that shortens, refuses, is short of memory and reorders.
+    /// Any mixture of reads, writes, syncs, attributes, chains and a close, on a kernel that shortens, refuses, is short of memory and reorders.
     #[test]
     fn every_operation_settles_once(
         seed in any::<u64>(),
         malice in 0_u8..120,
         direct in any::<bool>(),
-        actions in proptest::collection::vec((0_u8..8, -1_i64..7000, 1_usize..3000, any::<bool>()), 1..60),
+        actions in proptest::collection::vec((0_u8..9, -1_i64..7000, 1_usize..3000, any::<bool>()), 1..60),
         closes in any::<bool>(),
     ) {
         let mut table = Table::new(temper(seed, malice, 64), direct);
@@ -188,6 +196,7 @@ proptest! {
                 }
                 5 => drop(table.read(-1, length, false)),
                 6 => table.read_now(position, length),
+                7 => drop(table.attribute(length)),
                 _ => table.turn(),
             }
         }

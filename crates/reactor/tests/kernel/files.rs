@@ -295,6 +295,51 @@ fn jobs_do_what_their_system_calls_do() {
 }
 
 #[test]
+fn extended_attributes_go_through_memory_of_the_job() {
+    if !available() {
+        return;
+    }
+    let mut desk = Desk::new("xattr", &small());
+    let none = HandleId::from_raw(-1);
+    let id = desk.file("file", b"content", 0);
+    let value = desk.memory.add(b"value".to_vec());
+    let token = desk.job(id, Task::FSetXattr(libc::XATTR_CREATE, value), "", "user.a", false);
+    match desk.result(token) {
+        0 => {}
+        errno => {
+            assert_eq!(errno, -libc::EOPNOTSUPP, "file systems without attributes of users say this");
+            desk.close(id);
+            return desk.end();
+        }
+    }
+    let room = desk.memory.add(vec![0xaa; 8]);
+    let token = desk.job(none, Task::GetXattr(room), "file", "user.a", false);
+    assert_eq!(desk.result(token), 5);
+    assert_eq!(desk.memory.get(room), b"value\xaa\xaa\xaa");
+
+    let longer = desk.memory.add(b"longer than that".to_vec());
+    let token = desk.job(none, Task::SetXattr(libc::XATTR_REPLACE, longer), "file", "user.a", false);
+    assert_eq!(desk.result(token), 0);
+    let token = desk.job(id, Task::FGetXattr(room), "", "user.a", false);
+    assert_eq!(desk.result(token), -libc::ERANGE);
+    let token = desk.job(none, Task::FGetXattr(room), "", "user.a", false);
+    assert_eq!(desk.result(token), -libc::EBADF);
+
+    // What was lent is taken away: before the kernel is asked to set, and while it gets.
+    let gone = desk.memory.add(vec![0; 4]);
+    desk.memory.bytes[gone.region as usize] = None;
+    let token = desk.job(id, Task::FSetXattr(0, gone), "", "user.b", false);
+    assert_eq!(desk.result(token), -libc::EFAULT);
+    let token = desk.job(id, Task::FGetXattr(Source { length: 64, ..gone }), "", "user.a", false);
+    assert_eq!(desk.result(token), -libc::EFAULT);
+
+    let much = Source { length: 65_537, ..longer };
+    assert!(Job::new(0, id, Task::FSetXattr(0, much), b"", b"user.a").is_err());
+    desk.close(id);
+    desk.end();
+}
+
+#[test]
 fn pipes_give_what_they_have() {
     if !available() {
         return;

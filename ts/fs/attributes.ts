@@ -1,0 +1,93 @@
+/**
+ * Extended attributes, which core has no functions for.
+ */
+import core from 'node:fs/promises';
+import { ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE } from '../errors.ts';
+import { FileJob } from '../reactor/index.ts';
+import { bytesOf, lendingJob } from '../reactor/ring-file.ts';
+import { plainPath } from './arguments.ts';
+import type { PathBytes } from './failure.ts';
+import { request } from './request.ts';
+
+/** `XATTR_SIZE_MAX`. */
+const LONGEST = 64 * 1024;
+/** What is tried first: most values are short, and room for the longest would have to be cleared for each. */
+const FIRST_TRY = 1024;
+
+const XATTR_CREATE = 1;
+const XATTR_REPLACE = 2;
+
+export interface SetXattrOptions {
+  /** Fail with `EEXIST` where the attribute is there already; false. */
+  create?: boolean;
+  /** Fail with `ENODATA` where it is not there yet; false. */
+  replace?: boolean;
+}
+
+/** What has the attribute: the file at a path, or else an open one by its number. */
+export interface Subject {
+  readonly path?: PathBytes;
+  readonly id: number;
+}
+
+const JOBS = {
+  getxattr: FileJob.GetXattr,
+  fgetxattr: FileJob.FGetXattr,
+  setxattr: FileJob.SetXattr,
+  fsetxattr: FileJob.FSetXattr,
+} as const;
+
+/** The file that a path names; symbolic links are followed. */
+export async function subjectOf(path: unknown): Promise<Subject> {
+  const plain = plainPath(path);
+  if (plain !== undefined) return { path: plain, id: -1 };
+  // Throws, with core's error.
+  await core.access(path as string);
+  throw new ERR_INVALID_ARG_VALUE('path', path);
+}
+
+/** The value of an attribute: `getxattr(2)`, `fgetxattr(2)`. */
+export async function getAttribute(subject: Subject, name: unknown): Promise<Buffer> {
+  const plain = plainName(name);
+  try {
+    return await readValue(subject, plain, FIRST_TRY);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERANGE') throw error;
+    return readValue(subject, plain, LONGEST);
+  }
+}
+
+async function readValue(subject: Subject, name: string, room: number): Promise<Buffer> {
+  const value = Buffer.allocUnsafeSlow(room);
+  const length = await ask(subject.path === undefined ? 'fgetxattr' : 'getxattr', subject, name, 0, value);
+  // Of its own size, not with all the room that was made for it.
+  return Buffer.from(value.subarray(0, length));
+}
+
+/** Sets an attribute: `setxattr(2)`, `fsetxattr(2)`. The value is lent until that is done. */
+export async function setAttribute(
+  subject: Subject,
+  name: unknown,
+  value: Uint8Array,
+  { create = false, replace = false }: SetXattrOptions = {},
+): Promise<void> {
+  const flags = (create ? XATTR_CREATE : 0) | (replace ? XATTR_REPLACE : 0);
+  await ask(subject.path === undefined ? 'fsetxattr' : 'setxattr', subject, plainName(name), flags, value);
+}
+
+function ask(call: keyof typeof JOBS, { path, id }: Subject, name: string, flags: number, value: Uint8Array): Promise<number> {
+  return request((waiting) => lendingJob(JOBS[call], id, path ?? null, name, flags, value, waiting), call, path);
+}
+
+function plainName(name: unknown): string {
+  if (typeof name !== 'string') throw new ERR_INVALID_ARG_TYPE('name', 'string', name);
+  if (name.includes('\0')) throw new ERR_INVALID_ARG_VALUE('name', name, 'must be a string without null bytes');
+  return name;
+}
+
+/** The bytes of a value as they are now, whatever becomes of its buffer. Of one that is too long, enough to be told so. */
+export function copyOf(value: unknown): Uint8Array {
+  if (typeof value === 'string') return copyOf(Buffer.from(value));
+  if (!ArrayBuffer.isView(value)) throw new ERR_INVALID_ARG_TYPE('value', ['string', 'Buffer', 'TypedArray', 'DataView'], value);
+  return Uint8Array.prototype.slice.call(bytesOf(value), 0, LONGEST + 1);
+}
