@@ -4,6 +4,7 @@
 import core from 'node:net';
 import process from 'node:process';
 import { Duplex, type DuplexOptions } from 'node:stream';
+import { callsBackWhenDone } from '../chunk-memory.ts';
 import {
   ERR_INVALID_ARG_TYPE,
   ERR_INVALID_ARG_VALUE,
@@ -348,5 +349,6 @@ const SocketClass = function Socket(this: NetSocket | undefined, given?: SocketO
   if (handle !== null) start(socket, handle, options);
   return undefined;
 } as unknown as SocketConstructor;
+callsBackWhenDone(SocketMembers.prototype);
 standInFor(core.Socket, SocketClass, SocketMembers);
 export { SocketClass as Socket };
