@@ -10,6 +10,7 @@ mod limits;
 mod load;
 mod pattern;
 mod ring;
+mod send_file;
 mod server;
 mod watch;
 
@@ -32,6 +33,8 @@ enum Command {
     Server(server::Server),
     /// Transfer at random positions of a file, with io_uring used directly.
     Files(files::Files),
+    /// Send a file over TCP by copying or by splicing.
+    SendFile(send_file::SendFile),
     /// Tell what a process has cost so far, a line of JSON for every line of standard input.
     Watch(watch::Options),
 }
@@ -42,6 +45,7 @@ fn main() -> anyhow::Result<()> {
         Command::Load(load) => load.run(),
         Command::Server(server) => server.run(),
         Command::Files(files) => files.run(),
+        Command::SendFile(send_file) => send_file.run(),
         Command::Watch(options) => watch::run(&options),
     }
 }
