@@ -338,3 +338,12 @@ function describeNumber(value: unknown): string {
 function groupDigits(digits: string): string {
   return digits.replace(/\B(?=(\d{3})+$)/g, '_');
 }
+
+/** What was asked for was given up through a signal; `cause` is its reason. */
+export class AbortError extends Error {
+  readonly code = 'ABORT_ERR';
+  constructor(cause: unknown) {
+    super('The operation was aborted', { cause });
+    this.name = 'AbortError';
+  }
+}

@@ -7,6 +7,7 @@ import dns from 'node:dns';
 import { isIP } from 'node:net';
 import process from 'node:process';
 import { isatty } from 'node:tty';
+import { EBADF, EINVAL } from '../errno.ts';
 import {
   ERR_INVALID_FD_TYPE,
   ERR_SOCKET_ALREADY_BOUND,
@@ -19,9 +20,6 @@ import { DatagramHandle, SocketOption } from '../reactor/index.ts';
 import { applyExtras } from './extras.ts';
 import { attach } from './receive.ts';
 import { Bound, kState, type DgramSocket, type State } from './state.ts';
-
-const EBADF = -9;
-const EINVAL = -22;
 
 /** Largest size of a socket's buffer that can be asked for. */
 const MAX_SIZE = 2 ** 31 - 1;
@@ -106,7 +104,7 @@ export function openHandle(socket: DgramSocket, state: State): DatagramHandle | 
 
 function bindToAddress(socket: DgramSocket, state: State, ip: string, port: number): void {
   const family = state.kind === 'udp4' ? 4 : 6;
-  const handle = isIP(ip) === family ? openHandle(socket, state) : EINVAL;
+  const handle = isIP(ip) === family ? openHandle(socket, state) : -EINVAL;
   let status = typeof handle === 'number' ? handle : 0;
   if (typeof handle === 'object') {
     if (state.reuseAddr) status = handle.setOption(SocketOption.ReuseAddress, 1);
@@ -176,14 +174,14 @@ function startReceiving(socket: DgramSocket, state: State): void {
 
 /** @throws {Error} `ERR_SOCKET_BUFFER_SIZE` where the kernel will not have it, or the size is none that an `int` can tell. */
 export function setBufferSize(state: State, option: SocketOption, size: number): void {
-  const status = size > MAX_SIZE ? EINVAL : (state.handle?.setOption(option, size) ?? EBADF);
+  const status = size > MAX_SIZE ? -EINVAL : (state.handle?.setOption(option, size) ?? -EBADF);
   if (status < 0) throw new ERR_SOCKET_BUFFER_SIZE(status, callName(option));
 }
 
 /** @throws {Error} `ERR_SOCKET_BUFFER_SIZE` on a socket that is not bound. */
 export function getBufferSize(state: State, option: SocketOption): number {
   const size = state.handle?.getOption(option);
-  if (size === undefined) throw new ERR_SOCKET_BUFFER_SIZE(EBADF, callName(option));
+  if (size === undefined) throw new ERR_SOCKET_BUFFER_SIZE(-EBADF, callName(option));
   return size;
 }
 

@@ -1,6 +1,7 @@
 /**
  * Many datagrams at once: one record for all of them, one submission, one promise.
  */
+import { EBADF, ECANCELED, EINVAL } from '../errno.ts';
 import { ERR_INVALID_ARG_TYPE, ERR_IP_BLOCKED, endpointException } from '../errors.ts';
 import type { DatagramHandle } from '../reactor/index.ts';
 import { validateBoolean } from '../validate.ts';
@@ -27,10 +28,6 @@ export interface SendManyOptions {
 
 /** Bytes sent, or why not. */
 export type SendResult = number | Error;
-
-const EBADF = -9;
-const EINVAL = -22;
-const ECANCELED = -125;
 
 /** See `Socket.sendMany`. */
 export function sendMany(
@@ -85,7 +82,7 @@ class Batch {
         this.#send(place + 1);
         return;
       }
-      for (let rest = place + 1; rest < this.#messages.length; rest++) this.#results[rest] = this.#failure(rest, ECANCELED);
+      for (let rest = place + 1; rest < this.#messages.length; rest++) this.#results[rest] = this.#failure(rest, -ECANCELED);
       this.#left = 0;
     }
     if (this.#left === 0) this.#resolve(this.#results);
@@ -95,8 +92,8 @@ class Batch {
     const state = this.#state;
     const { data, address, port, flags = 0, segmentSize = 0 } = this.#messages[place];
     const { handle } = state;
-    if (handle === null || state.closed || state.bound !== Bound.Yes) return this.#report(EBADF, place);
-    if (segmentSize !== 0 && !isSize(segmentSize)) return this.#report(EINVAL, place);
+    if (handle === null || state.closed || state.bound !== Bound.Yes) return this.#report(-EBADF, place);
+    if (segmentSize !== 0 && !isSize(segmentSize)) return this.#report(-EINVAL, place);
     const bytes = toBytes(data);
     if (segmentSize > 0 && segmentSize < bytes.byteLength && !state.gso) return this.#sendParts(handle, bytes, place);
     this.#transmit(handle, bytes, address, port, flags, segmentSize, this.#report, place);
@@ -118,7 +115,7 @@ class Batch {
     if (sendBlockList?.check(target, kind === 'udp6' ? 'ipv6' : 'ipv4')) {
       return this.#settle(place, new ERR_IP_BLOCKED(target));
     }
-    const status = isPort(port ?? 0) ? handle.sendTo(bytes, target, port ?? 0, report, flags, segment, place) : EINVAL;
+    const status = isPort(port ?? 0) ? handle.sendTo(bytes, target, port ?? 0, report, flags, segment, place) : -EINVAL;
     if (status < 0) report(status, place);
   }
 

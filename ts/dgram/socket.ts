@@ -9,6 +9,7 @@ import { EventEmitter } from 'node:events';
 import { BlockList, isIPv6 } from 'node:net';
 import process from 'node:process';
 import { promisify } from 'node:util';
+import { EBADF, EINVAL, ENOPROTOOPT } from '../errno.ts';
 import {
   ERR_INVALID_ARG_TYPE,
   ERR_MISSING_ARGS,
@@ -32,9 +33,6 @@ import { Bound, Connected, kState, type DgramSocket, type State } from './state.
 const channel = diagnostics.channel('udp.socket');
 
 /** What an operation on a socket that is not bound answers: there is no descriptor. */
-const EBADF = -9;
-const EINVAL = -22;
-const ENOPROTOOPT = -92;
 
 const Base = EventEmitter as unknown as new () => DgramSocket;
 
@@ -117,7 +115,7 @@ class SocketMembers extends Base {
 
   override address(): any {
     const state = checkRunning(this);
-    return describe(state, state.handle?.localEndpoint() ?? EBADF, 'getsockname');
+    return describe(state, state.handle?.localEndpoint() ?? -EBADF, 'getsockname');
   }
 
   override remoteAddress(): any {
@@ -159,7 +157,7 @@ class SocketMembers extends Base {
   override setMulticastInterface(name: string): void {
     const { handle, kind } = checkRunning(this);
     validateString(name, 'interfaceAddress');
-    const status = handle === null ? EBADF : chooseInterface(handle, kind, name);
+    const status = handle === null ? -EBADF : chooseInterface(handle, kind, name);
     if (status < 0) throw errnoException(status, 'setMulticastInterface');
   }
 
@@ -219,14 +217,14 @@ function describe({ kind }: State, endpoint: Endpoint | number, call: string): o
 
 function setOption(socket: DgramSocket, option: SocketOption, value: number, call: string): number {
   const { handle } = checkRunning(socket);
-  const status = handle?.setOption(option, value) ?? EBADF;
+  const status = handle?.setOption(option, value) ?? -EBADF;
   if (status < 0) throw errnoException(status, call);
   return value;
 }
 
 /** The kernel would take -1 for its default; core takes it for the error that it is. */
 function setHops(socket: DgramSocket, option: SocketOption, hops: number, call: string): number {
-  if ((hops | 0) < 0) throw errnoException(EINVAL, call);
+  if ((hops | 0) < 0) throw errnoException(-EINVAL, call);
   return setOption(socket, option, hops, call);
 }
 
@@ -240,8 +238,8 @@ function chooseInterface(handle: DatagramHandle, kind: DatagramKind, name: strin
   const looksLikeV4 = /^\d+\.\d+\.\d+\.\d+$/.test(name);
   if (looksLikeV4) return handle.multicastInterface(name);
   const scope = scopeOf(handle, name);
-  if (scope === undefined || name === '') return EINVAL;
-  if (name.includes(':') && kind === 'udp4') return ENOPROTOOPT;
+  if (scope === undefined || name === '') return -EINVAL;
+  if (name.includes(':') && kind === 'udp4') return -ENOPROTOOPT;
   const index = scope === '' ? 0 : handle.interfaceIndex(scope);
   return index < 0 ? index : handle.setOption(SocketOption.MulticastInterface, index);
 }
@@ -296,7 +294,7 @@ function membership(
     if (state.reuseAddr) handle.setOption(SocketOption.ReuseAddress, 1);
   }
   const scope = name == null ? '' : scopeOf(handle, String(name));
-  return scope === undefined ? EINVAL : handle.membership(join, String(group), source, scope);
+  return scope === undefined ? -EINVAL : handle.membership(join, String(group), source, scope);
 }
 
 function construct(this: unknown, type: any, listener?: (...args: any[]) => void): unknown {

@@ -1,6 +1,7 @@
 /**
  * Linked operations: one submission, in which each starts only when the one before it has succeeded completely.
  */
+import { ECANCELED } from '../errno.ts';
 import { ERR_OUT_OF_RANGE } from '../errors.ts';
 import { bytesOf } from '../reactor/ring-file.ts';
 import type { FileRequest, RingFile } from '../reactor/index.ts';
@@ -10,7 +11,6 @@ import { failureOf } from './request.ts';
 
 /** Most steps of a chain. */
 const LONGEST = 32;
-const ECANCELED = -125;
 
 interface Step {
   readonly name: string;
@@ -141,15 +141,15 @@ export async function runChain(steps: readonly LinkedStep[]): Promise<number[]> 
       step.start(request, index < steps.length - 1);
     });
   });
-  const failed = steps.findIndex((step, index) => results[index] < step.length && results[index] !== ECANCELED);
+  const failed = steps.findIndex((step, index) => results[index] < step.length && results[index] !== -ECANCELED);
   if (failed >= 0) {
     const { name } = steps[failed];
     const result = results[failed];
     const cause = result < 0 ? failureOf(result, name) : new Error(`Only ${result} of ${steps[failed].length} bytes`);
     throw new ChainError(failed, name, results, cause);
   }
-  const cancelled = results.indexOf(ECANCELED);
+  const cancelled = results.indexOf(-ECANCELED);
   if (cancelled >= 0)
-    throw new ChainError(cancelled, steps[cancelled].name, results, failureOf(ECANCELED, steps[cancelled].name));
+    throw new ChainError(cancelled, steps[cancelled].name, results, failureOf(-ECANCELED, steps[cancelled].name));
   return results;
 }

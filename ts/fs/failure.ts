@@ -2,6 +2,7 @@
  * Errors of file operations, in core's shape.
  */
 import { getSystemErrorMap } from 'node:util';
+import { AbortError } from '../errors.ts';
 
 /** A failed system call on files: `ENOENT: no such file or directory, open 'x'`. */
 export interface FileError extends Error {
@@ -41,15 +42,6 @@ export class BufferGoneError extends Error {
   readonly code = 'ERR_IOURING_BUFFER_GONE';
   constructor(syscall: string) {
     super(`The buffer was detached or resized while ${syscall} was under way`);
-  }
-}
-
-/** What was asked for was given up through a signal; `cause` is its reason. */
-export class AbortError extends Error {
-  readonly code = 'ABORT_ERR';
-  constructor(cause: unknown) {
-    super('The operation was aborted', { cause });
-    this.name = 'AbortError';
   }
 }
 

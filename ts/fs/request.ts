@@ -1,14 +1,13 @@
 /**
  * One-off requests as promises.
  */
+import { EFAULT } from '../errno.ts';
 import type { FileRequest } from '../reactor/index.ts';
 import { BufferGoneError, fileError, type PathBytes } from './failure.ts';
 
-const EFAULT = -14;
-
 /** The error of a request that failed. */
 export function failureOf(result: number, syscall: string, path?: PathBytes, dest?: PathBytes): Error {
-  return result === EFAULT && path === undefined ? new BufferGoneError(syscall) : fileError(result, syscall, path, dest);
+  return result === -EFAULT && path === undefined ? new BufferGoneError(syscall) : fileError(result, syscall, path, dest);
 }
 
 class Settling implements FileRequest {

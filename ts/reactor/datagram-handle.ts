@@ -5,8 +5,7 @@
  * it is; one command goes out; a report comes when the kernel has it. Reports come in the order of sending. Of one that is received: its bytes
  * are copied out of the pool, and its sender's name is looked up among those met before.
  */
-import { constants } from 'node:os';
-import { EBADF } from './errno.ts';
+import { EBADF, EINVAL } from '../errno.ts';
 import { Peers, type Peer } from './peers.ts';
 import {
   Command,
@@ -21,8 +20,6 @@ import {
 } from './protocol.ts';
 import { getReactor, type Reactor } from './reactor.ts';
 import { nothing, Activity, SocketHandle, toEndpoint, type Endpoint } from './socket-handle.ts';
-
-const { EINVAL } = constants.errno;
 
 /** Kinds of datagram sockets. */
 export type DatagramKind = 'udp4' | 'udp6' | 'unix_dgram';
@@ -297,9 +294,9 @@ export class DatagramHandle extends SocketHandle {
 
   override received(): void {}
 
-  override datagrams(words: Int32Array, at: number, count: number): void {
+  override datagrams(words: Int32Array, at: number, count: number, gathers: boolean): void {
     if (this.closed) return;
-    if (!this.gathers) {
+    if (!gathers) {
       this.onmessage(this.#take(words, at));
       return;
     }

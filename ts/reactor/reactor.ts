@@ -269,9 +269,10 @@ export class Reactor {
       if (kind === Completion.Datagram) {
         if (handle.batch === batch) return;
         handle.batch = batch;
-        const end = handle.gathers ? this.#run(cursor, count, id) : cursor + 1;
+        const gathers = handle.gathers;
+        const end = gathers ? this.#run(cursor, count, id) : cursor + 1;
         words[Header.Cursor] = end;
-        handle.datagrams(words, at, end - cursor);
+        handle.datagrams(words, at, end - cursor, gathers);
         continue;
       }
       if (kind === Completion.Message) {

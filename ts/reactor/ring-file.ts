@@ -3,11 +3,10 @@
  *
  * It must not be closed while something is under way on it: that is for its owner to see to.
  */
+import { EAGAIN } from '../errno.ts';
 import type { FileRequest } from './file-requests.ts';
 import { Command, FileJob } from './protocol.ts';
 import { getReactor, type Reactor } from './reactor.ts';
-
-const EAGAIN = -11;
 
 /** Longest read that is tried at once: beyond it the copying takes longer than what could be saved. */
 const AT_ONCE = 64 * 1024;
@@ -95,7 +94,7 @@ export class RingFile {
   readNow(view: Uint8Array, offset: number, length: number, position: number | bigint): number {
     const reactor = this.#reactor;
     const tried = length <= AT_ONCE && typeof position === 'number' && reactor.alone && reactor.atOnce(length, 1) > 0;
-    return tried ? reactor.native.readNow(this.id, view, offset, length, position) : EAGAIN;
+    return tried ? reactor.native.readNow(this.id, view, offset, length, position) : -EAGAIN;
   }
 
   /**

@@ -3,7 +3,7 @@
  *
  * Statuses are negative errnos, as libuv's; zero or more is success. Nothing here throws on an I/O error.
  */
-import { EBADF } from './errno.ts';
+import { EBADF } from '../errno.ts';
 import { Command, type Completion, Domain, SocketOption } from './protocol.ts';
 import type { NativeEndpoint } from '../native.ts';
 import type { Reactor } from './reactor.ts';
@@ -62,7 +62,7 @@ export abstract class SocketHandle {
   }
 
   /** Datagrams have arrived: `count` records from `at` on. */
-  datagrams(_words: Int32Array, _at: number, _count: number): void {}
+  datagrams(_words: Int32Array, _at: number, _count: number, _gathers: boolean): void {}
 
   /** Datagrams are with the kernel: the record at `at`. True where it is to be called again for the rest of it. */
   sent(_words: Int32Array, _at: number): boolean {

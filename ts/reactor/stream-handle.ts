@@ -12,7 +12,7 @@
  */
 import type { NativeCredentials } from '../native.ts';
 import { BLOCK_SIZE } from './arena.ts';
-import { EBADF } from './errno.ts';
+import { EBADF } from '../errno.ts';
 import { Command, Completion, SocketOption } from './protocol.ts';
 import { getReactor, type Reactor } from './reactor.ts';
 import {
