@@ -90,20 +90,7 @@ impl Address {
         }
         // The port is chosen in connect(2), when the destination is known: a port may then serve many destinations.
         const NO_PORT: libc::c_int = libc::IP_BIND_ADDRESS_NO_PORT;
-        let on: libc::c_int = 1;
-        // SAFETY: the option takes an int, whose address and size are given.
-        let status = unsafe {
-            libc::setsockopt(
-                socket.as_raw_fd(),
-                libc::IPPROTO_IP,
-                NO_PORT,
-                (&raw const on).cast(),
-                size_of::<libc::c_int>() as libc::socklen_t,
-            )
-        };
-        if status != 0 {
-            return Err(io::Error::last_os_error());
-        }
+        set_option(socket, libc::IPPROTO_IP, NO_PORT, 1)?;
         let source = Ipv4Addr::new(127, 0, 0, 2 + u8::try_from(index % SOURCES).unwrap_or(0));
         socket.bind(&SocketAddr::new(IpAddr::V4(source), 0).into())
     }
@@ -136,6 +123,21 @@ impl Address {
 pub(crate) fn set_no_delay(fd: &impl std::os::fd::AsFd) {
     // Refused on UNIX sockets, which have no delay to begin with.
     let _ = SockRef::from(fd).set_tcp_nodelay(true);
+}
+
+/// Sets a socket option that takes an int: `setsockopt(2)`.
+pub(crate) fn set_option(socket: &Socket, level: i32, option: i32, value: libc::c_int) -> io::Result<()> {
+    // SAFETY: the option takes an int, whose address and size are given.
+    let status = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            option,
+            (&raw const value).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    };
+    if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ use std::os::fd::AsRawFd;
 
 use socket2::Socket;
 
+use crate::address::set_option;
+
 /// Largest payload of a UDP datagram over IPv4.
 pub(crate) const LARGEST: usize = 65_507;
 
@@ -143,18 +145,8 @@ pub(crate) fn sharpen_timers() {
 /// Gives a socket of the load generator a receive buffer that holds `bytes`, beyond the system's limit where that is allowed: what is lost should
 /// be lost at the server.
 pub(crate) fn enlarge_receive_buffer(socket: &Socket, bytes: usize) -> io::Result<()> {
-    let size = bytes as libc::c_int;
-    // SAFETY: the option takes an int, whose address and size are given.
-    let status = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_RCVBUFFORCE,
-            (&raw const size).cast(),
-            size_of::<libc::c_int>() as libc::socklen_t,
-        )
-    };
-    if status == 0 { Ok(()) } else { socket.set_recv_buffer_size(bytes) }
+    let forced = set_option(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, bytes as libc::c_int);
+    forced.or_else(|_| socket.set_recv_buffer_size(bytes))
 }
 
 /// Datagrams that a socket of ours has lost because its receive buffer was full (`SO_MEMINFO`).

@@ -4,8 +4,8 @@ use std::io;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use io_uring::types::BufRingEntry;
-use io_uring::{IoUring, squeue};
+use io_uring::types::{BufRingEntry, Fd};
+use io_uring::{IoUring, opcode, squeue};
 
 /// A ring that runs its work in our own calls alone, with its descriptor registered.
 pub(crate) fn open() -> io::Result<IoUring> {
@@ -30,6 +30,13 @@ pub(crate) unsafe fn push(ring: &mut IoUring, entry: &squeue::Entry) -> io::Resu
         ring.submit()?;
     }
     Ok(())
+}
+
+/// Queues a look at standard input: it completes when the process is to end.
+pub(crate) fn watch_input(ring: &mut IoUring, user_data: u64) -> io::Result<()> {
+    let input = opcode::PollAdd::new(Fd(libc::STDIN_FILENO), libc::POLLIN as u32).build().user_data(user_data);
+    // SAFETY: a poll points to nothing.
+    unsafe { push(ring, &input) }
 }
 
 /// Submits what is queued and waits for one completion.

@@ -1,16 +1,14 @@
 //! Datagrams to the server, which counts them: `server … --mode sink`.
 
 use std::net::SocketAddr;
-use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde_json::{Map, Value};
-use socket2::Socket;
 
 use super::meter::{Meter, WindowOptions};
 use super::pace::Pace;
-use crate::address::Address;
+use crate::address::{Address, set_option};
 use crate::datagrams::{self, Batch};
 use crate::watch::UdpQueue;
 
@@ -45,7 +43,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Value> {
     datagrams::sharpen_timers();
     let socket = options.address.connect()?;
     if segments > 1 {
-        set_segment(&socket, size)?;
+        // The kernel cuts what is sent into datagrams of that size.
+        set_option(&socket, libc::SOL_UDP, libc::UDP_SEGMENT, size as libc::c_int)?;
     }
     let mut meter = Meter::new(&options.window)?;
     let mut batch = Batch::new(BATCH, size * segments);
@@ -91,22 +90,6 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Value> {
     result.insert("serverDrops".into(), UdpQueue::of(server)?.drops.into());
     result.append(&mut meter.to_json()?);
     Ok(result.into())
-}
-
-/// Lets the kernel cut what is sent into datagrams of `size` bytes.
-fn set_segment(socket: &Socket, size: usize) -> std::io::Result<()> {
-    let size = size as libc::c_int;
-    // SAFETY: the option takes an int, whose address and size are given.
-    let status = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_UDP,
-            libc::UDP_SEGMENT,
-            (&raw const size).cast(),
-            size_of::<libc::c_int>() as libc::socklen_t,
-        )
-    };
-    if status == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
 }
 
 /// The server's count, once it has read everything.

@@ -41,9 +41,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         answer: Vec::new(),
     };
     server.arm(&mut ring)?;
-    let input = opcode::PollAdd::new(Fd(0), libc::POLLIN as u32).build().user_data(INPUT);
-    // SAFETY: a poll points to nothing.
-    unsafe { ring::push(&mut ring, &input)? };
+    ring::watch_input(&mut ring, INPUT)?;
     announce(&got);
     let mut completions = Vec::with_capacity(1024);
     loop {

@@ -38,9 +38,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         endless: vec![b'x'; 65_536],
     };
     server.arm_accept(&mut ring, &listener)?;
-    let input = opcode::PollAdd::new(types::Fd(0), libc::POLLIN as u32).build().user_data(INPUT);
-    // SAFETY: a poll points to nothing.
-    unsafe { ring::push(&mut ring, &input)? };
+    ring::watch_input(&mut ring, INPUT)?;
     announce(&got);
     let mut completions = Vec::with_capacity(1024);
     loop {
