@@ -19,6 +19,7 @@ const SAYS: Readonly<Record<string, RegExp>> = {
   'unix-descriptors.mjs': /no such file: shadow.*Everything is a file/su,
   'workers.mjs': /64 connections served by \d of \d threads\nthreads ended with 0 and 0/u,
 };
+// On core some of them only say that they cannot show what they are about.
 const ringOnly = support().backend === 'uring' ? test : test.skip;
 
 test('each has a line here', (t) => {

@@ -87,6 +87,16 @@ fn buffers() -> impl Strategy<Value = u16> {
     prop_oneof![Just(1_u16), Just(2), Just(4)]
 }
 
+/// Does it all, and then what was under way comes to an end.
+fn play(temper: Temper, buffers: u16, per_turn: usize, actions: &[Action]) {
+    let mut bench = Bench::new(temper, 4, buffers, per_turn);
+    for action in actions {
+        act(&mut bench, action);
+    }
+    bench.finish();
+    bench.close_all();
+}
+
 proptest! {
     #[test]
     fn each_arrives_once_and_each_send_is_settled_once(
@@ -95,12 +105,7 @@ proptest! {
         per_turn in 1..20_usize,
         actions in actions(4, false),
     ) {
-        let mut bench = Bench::new(temper, 4, buffers, per_turn);
-        for action in &actions {
-            act(&mut bench, action);
-        }
-        bench.finish();
-        bench.close_all();
+        play(temper, buffers, per_turn, &actions);
     }
 
     #[test]
@@ -110,12 +115,7 @@ proptest! {
         per_turn in 1..20_usize,
         actions in actions(4, true),
     ) {
-        let mut bench = Bench::new(temper, 4, buffers, per_turn);
-        for action in &actions {
-            act(&mut bench, action);
-        }
-        bench.finish();
-        bench.close_all();
+        play(temper, buffers, per_turn, &actions);
     }
 
     #[test]
