@@ -1,7 +1,7 @@
 /**
  * Options that core has not.
  */
-import { SocketOption, type DatagramHandle } from '../reactor/index.ts';
+import { SocketOption, Together, type DatagramHandle } from '../reactor/index.ts';
 import { validateBoolean } from '../validate.ts';
 import type { Extras, State } from './state.ts';
 
@@ -15,7 +15,9 @@ export function readExtras(options: Record<string, unknown>): Extras {
     if (value !== undefined) validateBoolean(value, `options.${name}`);
     extras[name] = value === true;
   }
-  return extras as unknown as Extras;
+  const gso = options['gso'];
+  if (gso !== undefined) validateBoolean(gso, 'options.gso');
+  return { ...(extras as unknown as Extras), gso };
 }
 
 /** Sets them. What this kernel or kind of socket lacks is left out, and so absent from what is told. */
@@ -31,6 +33,8 @@ export function applyExtras(state: State, handle: DatagramHandle): void {
   let any = false;
   for (const [on, option] of wanted) if (on && handle.setOption(option, 1) === 0) any = true;
   state.gro = extras.gro && handle.setOption(SocketOption.UdpGro, 1) === 0;
-  state.gso = state.kind !== 'unix_dgram' && handle.getOption(SocketOption.UdpSegment) !== undefined;
+  state.gso =
+    extras.gso !== false && state.kind !== 'unix_dgram' && handle.getOption(SocketOption.UdpSegment) !== undefined;
+  if (state.gso) handle.together = extras.gso === true ? Together.Always : Together.InBatches;
   if (any || state.gro) handle.setControl(true);
 }

@@ -69,6 +69,8 @@ export interface Extras {
   readonly timestamp: boolean;
   readonly dropCounter: boolean;
   readonly credentials: boolean;
+  /** Absent: in batches alone. */
+  readonly gso: boolean | undefined;
 }
 
 /** A socket seen from inside. */

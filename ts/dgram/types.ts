@@ -21,6 +21,11 @@ export interface DgramOptions extends Omit<core.SocketOptions, 'type'> {
   reply?: boolean;
   /** Let the kernel put datagrams of one flow together (`UDP_GRO`); they are taken apart again here. */
   gro?: boolean;
+  /**
+   * Let datagrams of one size that follow each other to one destination go through the kernel as one (`UDP_SEGMENT`): those of one `sendMany` where it
+   * is absent, all of one tick where it is true, none where it is false. Where the kernel cannot they go one by one.
+   */
+  gso?: boolean;
   /** `rinfo.ancillary.destination` and `.interfaceIndex`. */
   packetInfo?: boolean;
   /** `rinfo.ancillary.tos` and `.ecn`. */

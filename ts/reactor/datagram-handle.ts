@@ -16,6 +16,7 @@ import {
   Domain,
   INTERNET_NAME,
   RECORD_WORDS,
+  SEND_TOGETHER,
   UNIX_NAME,
 } from './protocol.ts';
 import { getReactor, type Reactor } from './reactor.ts';
@@ -77,6 +78,13 @@ interface Pending {
   readonly place: number;
 }
 
+/** Which datagrams may go through the kernel as one (GSO). */
+export const enum Together {
+  Never = 0,
+  InBatches = 1,
+  Always = 2,
+}
+
 let peers: Peers | undefined;
 
 export class DatagramHandle extends SocketHandle {
@@ -88,6 +96,7 @@ export class DatagramHandle extends SocketHandle {
   onerror: (status: number) => void = nothing;
   /** Says whether they are wanted in batches: asked each time that some have arrived. */
   wantsBatches: () => boolean = never;
+  together: Together = Together.Never;
   readonly kind: DatagramKind;
   readonly #peers: Peers;
   readonly #pending: Pending[] = [];
@@ -238,7 +247,8 @@ export class DatagramHandle extends SocketHandle {
     const { arena } = this.reactor;
     const length = payload.byteLength;
     const nameLength = name === undefined ? 0 : name.byteLength;
-    const packed = nameLength | (flags << 8);
+    const goesTogether = this.together === Together.Always || (place !== ALONE && this.together === Together.InBatches);
+    const packed = nameLength | (flags << 8) | (goesTogether ? SEND_TOGETHER : 0);
     const copied = length <= COPY_SIZE;
     const needed = copied ? nameLength + length : nameLength;
     const offset = needed === 0 ? -1 : arena.allocate(needed);

@@ -36,7 +36,7 @@ export const enum Command {
   FileClose = 10,
   /**
    * Send a datagram: region, offset, length; where in the arena its destination is; the destination's length, 0 for the socket's peer, and,
-   * from bit 8 on, `MSG_*` flags (`DESTINATION_BESIDE`: the destination is in the payload's region instead); size of the datagrams that the kernel is to cut it into, 0 for none.
+   * from bit 8 on, `MSG_*` flags (`DESTINATION_BESIDE`: the destination is in the payload's region instead; `SEND_TOGETHER`); size of the datagrams that the kernel is to cut it into, 0 for none.
    */
   SendDatagram = 11,
   /** Receive datagrams with control data, or without: 1 or 0. */
@@ -173,6 +173,9 @@ export const INTERNET_NAME = 32;
 
 /** Words of a command or completion. */
 export const RECORD_WORDS = 8;
+
+/** Beside the flags of a datagram to be sent: it may go out in one request with its neighbours (GSO). */
+export const SEND_TOGETHER = 536870912;
 
 /** A socket option whose value is one integer. A *switch* is off at 0 and on at any other value, and reads as 0 or 1. */
 export const enum SocketOption {

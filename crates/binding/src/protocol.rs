@@ -73,7 +73,7 @@ pub enum Command {
     /// Close a file: token.
     FileClose,
     /// Send a datagram: region, offset, length; where in the arena its destination is; the destination's length, 0 for the socket's peer, and,
-    /// from bit 8 on, `MSG_*` flags (`DESTINATION_BESIDE`: the destination is in the payload's region instead); size of the datagrams that the kernel is to cut it into, 0 for none.
+    /// from bit 8 on, `MSG_*` flags (`DESTINATION_BESIDE`: the destination is in the payload's region instead; `SEND_TOGETHER`); size of the datagrams that the kernel is to cut it into, 0 for none.
     SendDatagram,
     /// Receive datagrams with control data, or without: 1 or 0.
     Control,
@@ -127,6 +127,10 @@ pub const BORROWED_WORD: u32 = 5;
 /// Beside the flags of a datagram to be sent: its destination lies in the region of its payload.
 #[napi]
 pub const DESTINATION_BESIDE: u32 = 1 << 30;
+
+/// Beside the flags of a datagram to be sent: it may go out in one request with its neighbours (GSO).
+#[napi]
+pub const SEND_TOGETHER: u32 = 1 << 29;
 
 /// `MSG_*` flags that a datagram can be sent with. Not `MSG_ZEROCOPY`, with which the kernel would hold on to the memory.
 const SEND_FLAGS: i32 = libc::MSG_CONFIRM | libc::MSG_DONTROUTE | libc::MSG_MORE | libc::MSG_DONTWAIT;
@@ -293,6 +297,7 @@ impl Queues {
             destination: (destination > 0).then_some(Source { region, offset: word(5), length: destination }),
             flags: packed >> 8 & SEND_FLAGS,
             segment: u16::try_from(self.get(at + 7)).unwrap_or(0),
+            together: packed.cast_unsigned() & SEND_TOGETHER != 0,
         })
     }
 

@@ -10,9 +10,11 @@
 //! that many can be in flight in order and none of JavaScript's memory is held. Where a socket's buffer is full the queue waits for
 //! `POLLOUT`; of datagrams that were handed over together, later ones may then overtake those refused. UNIX sockets promise order, and send
 //! one at a time. To a UNIX peer that is only named per datagram nothing waits (`POLLOUT` knows nothing of its queue): a full queue is
-//! reported with `EAGAIN`.
+//! reported with `EAGAIN`. UDP datagrams may go together: see `datagram/sending.rs`.
 //!
 //! **Closing.** What was sent before is offered to the kernel once; what does not fit is given up and reported with `ECANCELED`.
+
+mod sending;
 
 use std::collections::VecDeque;
 
@@ -25,7 +27,7 @@ use crate::error::Errno;
 use crate::event::Event;
 use crate::handle::{Common, HandleId};
 use crate::kernel::{BufferGroup, Completion, Kernel, Request};
-use crate::memory::{Memory, Source};
+use crate::memory::Source;
 use crate::operation::{DatagramMessage, OperationId, OperationKind, Owned};
 
 /// Receive buffers that the datagram sockets of a reactor share: a power of two. They are mapped with the first such socket.
@@ -48,9 +50,6 @@ pub const CONTROL: usize = 256;
 
 /// Size of a buffer, a multiple of the cache line's.
 const BUFFER_SIZE: usize = (HEADER + UNIX_NAME + CONTROL + PAYLOAD).next_multiple_of(64);
-
-/// Datagrams of one socket that are handed over before another gets its turn.
-const WINDOW: usize = 256;
 
 /// Where the parts of a received datagram lie in its buffer. All of it is inside `slice`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,12 +98,15 @@ pub struct Outgoing {
     pub flags: i32,
     /// Let the kernel (or the network device) cut the payload into datagrams of this size; 0: it is one.
     pub segment: u16,
+    /// It may go out in one request with others that follow it or that it follows. See `datagram/sending.rs`.
+    pub together: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Queued,
-    InFlight,
+    /// With so many, itself among them; zero where it is not the first of them.
+    InFlight(usize),
     Done(i32),
 }
 
@@ -294,165 +296,6 @@ impl Datagram {
         })
     }
 
-    /// Queues a datagram for sending. [`Event::Sent`] follows.
-    pub(crate) fn queue<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, outgoing: Outgoing) {
-        self.queue.push_back((outgoing, State::Queued));
-        self.list(common, context);
-    }
-
-    fn list<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>) {
-        if !self.listed && !self.waiting {
-            self.listed = true;
-            context.unsent.push(common.id);
-        }
-    }
-
-    /// Datagrams that are not sent yet, and the bytes of their payloads.
-    pub(crate) fn queued(&self) -> (usize, usize) {
-        let waiting = self.queue.iter().filter(|(_, state)| !matches!(state, State::Done(_)));
-        waiting.fold((0, 0), |(count, bytes), (outgoing, _)| (count + 1, bytes + outgoing.source.length as usize))
-    }
-
-    /// Whether something is with the kernel or about to be handed to it.
-    pub(crate) fn is_sending(&self) -> bool {
-        self.listed || self.in_flight > 0
-    }
-
-    fn window(&self) -> usize {
-        if self.unix { 1 } else { WINDOW }
-    }
-
-    /// Hands what is queued to the kernel. False when the submission queue has no room: the socket stays listed.
-    pub(crate) fn send<K: Kernel>(
-        &mut self,
-        common: &mut Common,
-        context: &mut Context<K>,
-        memory: &mut impl Memory,
-    ) -> bool {
-        self.listed = false;
-        if self.waiting {
-            return true;
-        }
-        while self.in_flight < self.window() {
-            let Some(&(outgoing, state)) = self.queue.get(self.next - self.first) else {
-                break;
-            };
-            if state == State::Queued {
-                match self.hand_over(common, context, memory, &outgoing) {
-                    Ok(true) => {
-                        self.queue[self.next - self.first].1 = State::InFlight;
-                        self.in_flight += 1;
-                    }
-                    Ok(false) => {
-                        self.listed = true;
-                        return false;
-                    }
-                    Err(errno) => self.queue[self.next - self.first].1 = State::Done(errno.negated()),
-                }
-            }
-            self.next += 1;
-        }
-        self.report(common, context);
-        true
-    }
-
-    fn hand_over<K: Kernel>(
-        &self,
-        common: &mut Common,
-        context: &mut Context<K>,
-        memory: &mut impl Memory,
-        outgoing: &Outgoing,
-    ) -> Result<bool, Errno> {
-        let payload = memory.resolve(&outgoing.source).ok_or(Errno::EFAULT)?;
-        let mut message = context.datagram_message();
-        if let Some(destination) = outgoing.destination {
-            let address = memory.resolve(&destination).ok_or(Errno::EFAULT)?;
-            let length = destination.length as usize;
-            // SAFETY: `resolve` vouches for so many bytes, and nobody writes to them while this runs.
-            message.set_name(unsafe { std::slice::from_raw_parts(address.as_ptr(), length) })?;
-        }
-        message.set_payload(payload.as_ptr(), outgoing.source.length as usize);
-        if outgoing.segment > 0 {
-            message.set_segment(outgoing.segment);
-        }
-        let request =
-            Request::SendDatagram { fd: common.fd(), message: &raw const message.header, flags: outgoing.flags };
-        Ok(context.start_send(common, self.next, Owned::Datagram(message), &request))
-    }
-
-    /// The send of the datagram with this number has come back.
-    pub(crate) fn sent<K: Kernel>(
-        &mut self,
-        common: &mut Common,
-        context: &mut Context<K>,
-        result: i32,
-        number: usize,
-    ) {
-        self.in_flight = self.in_flight.saturating_sub(1);
-        let Some((outgoing, state)) = number.checked_sub(self.first).and_then(|at| self.queue.get_mut(at)) else {
-            return; // Given up when the ring failed.
-        };
-        let waits = !self.unix || outgoing.destination.is_none();
-        match -result {
-            libc::EAGAIN if waits && outgoing.flags & libc::MSG_DONTWAIT == 0 => {
-                *state = State::Queued;
-                self.next = self.next.min(number);
-                if !self.waiting && !common.closing {
-                    self.waiting = true;
-                    let request = Request::PollWritable { fd: common.fd() };
-                    context.start(common, OperationKind::PollWritable, Owned::Nothing, &request);
-                }
-            }
-            libc::EINTR => {
-                *state = State::Queued;
-                self.next = self.next.min(number);
-                self.list(common, context);
-            }
-            _ => {
-                *state = State::Done(result.min(0));
-                self.report(common, context);
-                if self.next - self.first < self.queue.len() {
-                    self.list(common, context);
-                }
-            }
-        }
-    }
-
-    /// There is room, or the wait failed: the next send finds out which.
-    pub(crate) fn writable<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>) {
-        self.waiting = false;
-        if !common.closing && !self.queue.is_empty() {
-            self.list(common, context);
-        }
-    }
-
-    /// Reports in the order of sending.
-    fn report<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>) {
-        while let Some(&(_, State::Done(status))) = self.queue.front() {
-            self.queue.pop_front();
-            self.first += 1;
-            Self::tell(common, context, status);
-        }
-        self.next = self.next.max(self.first);
-    }
-
-    /// Successes in a row become one event.
-    fn tell<K: Kernel>(common: &Common, context: &mut Context<K>, status: i32) {
-        if let Some(Event::Sent { handle, status: 0, count }) = context.events.back_mut()
-            && *handle == common.id
-            && status == 0
-        {
-            *count += 1;
-        } else {
-            context.events.push_back(Event::Sent { handle: common.id, status, count: 1 });
-        }
-    }
-
-    /// The handle is being closed and nothing is with the kernel any more: gives up what is left.
-    pub(crate) fn give_up<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>) {
-        self.abort(common, context, -libc::ECANCELED);
-    }
-
     /// The ring has failed: what is in flight will never complete, and what is wanted will not be done.
     pub(crate) fn break_off<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, errno: Errno) {
         self.abort(common, context, errno.negated());
@@ -461,15 +304,6 @@ impl Datagram {
             self.receiving = Receiving::Ended;
             context.events.push_back(Event::ReceiveFailed { handle: common.id, status: errno.negated() });
         }
-    }
-
-    fn abort<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, failure: i32) {
-        for (_, state) in std::mem::take(&mut self.queue) {
-            self.first += 1;
-            let status = if let State::Done(status) = state { status } else { failure };
-            Self::tell(common, context, status);
-        }
-        self.next = self.first;
     }
 
     /// The handle is being closed.

@@ -99,7 +99,8 @@ impl Message {
 pub struct DatagramMessage {
     /// The header that the request points at.
     pub header: libc::msghdr,
-    slice: libc::iovec,
+    /// Payloads: one, but for datagrams that go together.
+    slices: Vec<libc::iovec>,
     name: libc::sockaddr_storage,
     control: [u64; SEGMENT_CONTROL / size_of::<u64>()],
 }
@@ -120,7 +121,7 @@ impl DatagramMessage {
     pub fn new() -> Box<Self> {
         Box::new(Self {
             header: Self::empty_header(),
-            slice: libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 },
+            slices: Vec::with_capacity(1),
             // SAFETY: a C struct of integers, for which all-zero bytes are a valid value.
             name: unsafe { std::mem::zeroed() },
             control: [0; SEGMENT_CONTROL / size_of::<u64>()],
@@ -130,6 +131,7 @@ impl DatagramMessage {
     /// Points at nothing again.
     pub fn clear(&mut self) {
         self.header = Self::empty_header();
+        self.slices.clear();
     }
 
     /// Copies the destination in: the bytes of a `sockaddr`.
@@ -148,11 +150,20 @@ impl DatagramMessage {
         Ok(())
     }
 
-    /// Points at the payload.
-    pub fn set_payload(self: &mut Box<Self>, start: *const u8, length: usize) {
-        self.slice = libc::iovec { iov_base: start.cast_mut().cast(), iov_len: length };
-        self.header.msg_iov = &raw mut self.slice;
-        self.header.msg_iovlen = 1;
+    /// The destination that was copied in; empty where none was.
+    #[must_use]
+    pub fn name(&self) -> &[u8] {
+        #[allow(clippy::unnecessary_cast, reason = "the types are not the same in all C libraries")]
+        let length = self.header.msg_namelen as usize;
+        // SAFETY: so many bytes of it were written by `set_name`, which is where the length comes from.
+        unsafe { std::slice::from_raw_parts((&raw const self.name).cast(), length) }
+    }
+
+    /// Points at a payload, behind those that were added before.
+    pub fn add_payload(self: &mut Box<Self>, start: *const u8, length: usize) {
+        self.slices.push(libc::iovec { iov_base: start.cast_mut().cast(), iov_len: length });
+        self.header.msg_iov = self.slices.as_mut_ptr();
+        self.header.msg_iovlen = self.slices.len() as _;
     }
 
     /// Asks for the payload to be cut into datagrams of so many bytes (`UDP_SEGMENT`).

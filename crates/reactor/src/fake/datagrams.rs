@@ -61,6 +61,8 @@ pub(crate) struct Mailbox {
     pub(crate) largest: usize,
     /// Errors that the next sends end in.
     pub(crate) refusals: VecDeque<i32>,
+    /// What the device says to datagrams that come together; 0 where it takes them.
+    pub(crate) apart: i32,
 }
 
 impl Mailbox {
@@ -149,24 +151,30 @@ impl World {
         let mischief = self.mischief().then(|| [libc::EINTR, libc::EAGAIN, libc::ENOBUFS][self.random.below(3)]);
         let descriptor = self.descriptors.get(fd);
         let mailbox = &mut descriptor.mailbox;
-        let result = if let Some(errno) = mischief.or_else(|| mailbox.refusals.pop_front()) {
-            -errno
-        } else if mailbox.largest > 0 && outbound.payload.len() > mailbox.largest {
-            -libc::EMSGSIZE
+        let refusal = if let Some(errno) = mischief.or_else(|| mailbox.refusals.pop_front()) {
+            Some(errno)
+        } else if outbound.len() > 1 && mailbox.apart != 0 {
+            Some(mailbox.apart)
+        } else if mailbox.largest > 0 && outbound[0].payload.len() > mailbox.largest {
+            Some(libc::EMSGSIZE)
         } else if descriptor.window == 0 {
-            -libc::EAGAIN
+            Some(libc::EAGAIN)
         } else {
             descriptor.window -= 1;
-            i32::try_from(outbound.payload.len()).expect("small")
+            None
         };
-        mailbox.offered.push(Sent { outbound, result });
+        let sum: usize = outbound.iter().map(|it| it.payload.len()).sum();
+        let result = refusal.map_or_else(|| i32::try_from(sum).expect("small"), |errno| -errno);
+        mailbox.offered.extend(outbound.into_iter().map(|outbound| Sent { outbound, result }));
         result
     }
 }
 
+/// The datagrams of a request: several where it is a list of them with the size that the kernel is to cut them apart by.
+///
 /// # Safety
 /// The header and what it points at must be there.
-unsafe fn read_message(header: &libc::msghdr, flags: i32) -> Outbound {
+unsafe fn read_message(header: &libc::msghdr, flags: i32) -> Vec<Outbound> {
     let bytes = |start: *const libc::c_void, length: usize| {
         if length == 0 {
             return Vec::new();
@@ -174,19 +182,28 @@ unsafe fn read_message(header: &libc::msghdr, flags: i32) -> Outbound {
         // SAFETY: the caller's promise.
         unsafe { std::slice::from_raw_parts(start.cast::<u8>(), length) }.to_vec()
     };
-    assert_eq!(header.msg_iovlen, 1);
     // SAFETY: the caller's promise.
-    let slice = unsafe { &*header.msg_iov };
+    #[allow(clippy::unnecessary_cast, reason = "the types are not the same in all C libraries")]
+    let slices = unsafe { std::slice::from_raw_parts(header.msg_iov, header.msg_iovlen as usize) };
     #[allow(clippy::unnecessary_cast, reason = "the types are not the same in all C libraries")]
     let control = bytes(header.msg_control, header.msg_controllen as usize);
     let segment = crate::control::messages(&control).next().map_or(0, |(level, kind, content)| {
         assert_eq!((level, kind), (libc::SOL_UDP, libc::UDP_SEGMENT));
         u16::from_ne_bytes(content.try_into().expect("two bytes"))
     });
-    Outbound {
+    if let [front @ .., last] = slices
+        && !front.is_empty()
+    {
+        // What the kernel finds where it cuts are the datagrams that were put in.
+        assert!(slices.len() <= 64);
+        assert!(front.iter().all(|it| it.iov_len == usize::from(segment)), "cut in the wrong place");
+        assert!(last.iov_len > 0 && last.iov_len <= usize::from(segment), "cut in the wrong place");
+    }
+    let outbound = |slice: &libc::iovec| Outbound {
         payload: bytes(slice.iov_base, slice.iov_len),
         destination: bytes(header.msg_name, header.msg_namelen as usize),
-        segment,
+        segment: if slices.len() > 1 { 0 } else { segment },
         flags,
-    }
+    };
+    slices.iter().map(outbound).collect()
 }

@@ -145,13 +145,17 @@ impl Bench {
             return;
         }
         let payload = self.bytes(socket, length);
-        let destination = if named { self.bytes(socket, 16) } else { Vec::new() };
+        // Now and then the same one.
+        let to = u8::try_from(self.random.below(2)).expect("few");
+        let destination = if named { vec![to; 16] } else { Vec::new() };
+        let together = self.random.below(4) > 0;
         let source = self.memory.add(payload.clone());
         let to = named.then(|| self.memory.add(destination.clone()));
         self.sockets[socket]
             .sends
             .push(Send { outbound: Outbound { payload, destination, segment, flags }, status: None });
-        self.reactor.send_datagram(self.sockets[socket].id, Outgoing { source, destination: to, flags, segment });
+        let outgoing = Outgoing { source, destination: to, flags, segment, together };
+        self.reactor.send_datagram(self.sockets[socket].id, outgoing);
     }
 
     pub(super) fn close(&mut self, socket: usize) {

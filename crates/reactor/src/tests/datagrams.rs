@@ -20,6 +20,8 @@ enum Action {
     Send { socket: usize, length: usize, named: bool, flags: i32, segment: u16 },
     Refuse(usize, i32),
     Limit(usize),
+    /// The device does not take datagrams that go together.
+    Apart(usize, i32),
     Room(usize, usize),
     MemoryGoes,
     GiveBack(usize),
@@ -32,7 +34,9 @@ fn actions(sockets: usize, close: bool) -> impl Strategy<Value = Vec<Action>> {
     let length = prop_oneof![2 => Just(0_usize), 20 => 1..80_usize, 1 => 65_000..70_000_usize];
     let control = prop_oneof![Just(0_usize), 1..60_usize, Just(300_usize)];
     let network = prop_oneof![Just(libc::ECONNREFUSED), Just(libc::EHOSTUNREACH)];
-    let flags = prop_oneof![3 => Just(0), 1 => Just(libc::MSG_DONTWAIT), 1 => Just(libc::MSG_CONFIRM)];
+    let apart = prop_oneof![Just(0), Just(libc::EIO), Just(libc::EINVAL), Just(libc::EMSGSIZE)];
+    let size = prop_oneof![1 => 0..80_usize, 1 => Just(8_usize), 1 => Just(5_usize)];
+    let flags = prop_oneof![6 => Just(0), 1 => Just(libc::MSG_DONTWAIT), 1 => Just(libc::MSG_CONFIRM)];
     vec(
         prop_oneof![
             8 => (socket.clone(), length, control, 0..8).prop_map(|(socket, length, control, right)| {
@@ -42,11 +46,12 @@ fn actions(sockets: usize, close: bool) -> impl Strategy<Value = Vec<Action>> {
             4 => socket.clone().prop_map(Action::ReadStart),
             2 => socket.clone().prop_map(Action::ReadStop),
             2 => (socket.clone(), any::<bool>()).prop_map(|(socket, wanted)| Action::Control(socket, wanted)),
-            8 => (socket.clone(), 0..80_usize, any::<bool>(), flags, prop_oneof![Just(0_u16), 1..50_u16]).prop_map(
+            8 => (socket.clone(), size, any::<bool>(), flags, prop_oneof![3 => Just(0_u16), 1 => 1..50_u16]).prop_map(
                 |(socket, length, named, flags, segment)| Action::Send { socket, length, named, flags, segment }
             ),
             1 => (socket.clone(), network).prop_map(|(socket, errno)| Action::Refuse(socket, errno)),
             1 => socket.clone().prop_map(Action::Limit),
+            1 => (socket.clone(), apart).prop_map(|(socket, errno)| Action::Apart(socket, errno)),
             3 => (socket.clone(), 1..6_usize).prop_map(|(socket, count)| Action::Room(socket, count)),
             1 => (0..20).prop_map(move |it| if close && it == 0 { Action::MemoryGoes } else { Action::Turn }),
             5 => any::<usize>().prop_map(Action::GiveBack),
@@ -70,6 +75,7 @@ fn act(bench: &mut Bench, action: &Action) {
             bench.mailbox(socket, |mailbox, _| mailbox.refusals.push_back(errno));
         }
         Action::Limit(socket) => bench.mailbox(socket, |mailbox, _| mailbox.largest = LARGEST),
+        Action::Apart(socket, errno) => bench.mailbox(socket, |mailbox, _| mailbox.apart = errno),
         Action::Room(socket, count) => bench.mailbox(socket, |_, window| *window = window.saturating_add(count)),
         Action::MemoryGoes => (bench.memory.gone, bench.memory_goes) = (true, true),
         Action::GiveBack(pick) => bench.give_back(pick),

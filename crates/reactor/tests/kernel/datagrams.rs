@@ -68,7 +68,7 @@ impl Node {
         let source = Source { region, offset: 0, length: u32::try_from(payload.len()).expect("short") };
         let length = u32::try_from(self.memory.0[0].len()).expect("short");
         let destination = to.then_some(Source { region: 0, offset: 0, length });
-        self.reactor.send_datagram(id, Outgoing { source, destination, flags: 0, segment: 0 });
+        self.reactor.send_datagram(id, Outgoing { source, destination, flags: 0, segment: 0, together: false });
     }
 
     fn run(&mut self, mut done: impl FnMut(&Self) -> bool) {

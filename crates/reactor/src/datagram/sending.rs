@@ -1,0 +1,263 @@
+//! The sending half of a datagram socket.
+//!
+//! Datagrams that follow each other to one destination, all of one length (the last may be shorter), go out as one request where their senders allow
+//! it ([`Outgoing::together`]): the kernel takes them through its layers as one and cuts them up where they leave or are received
+//! (`UDP_SEGMENT`). Their payloads stay where they are; the request lists them. Nobody else notices:
+//!
+//! - Success is success for each.
+//! - What may have failed only because they went together (a path's MTU that is smaller than a segment, a device without checksums, memory) is
+//!   tried again one by one.
+//! - Any other error is the answer to the first, as it would have been had it gone alone; the rest are sent again.
+
+use super::{Datagram, Outgoing, State};
+use crate::context::Context;
+use crate::error::Errno;
+use crate::event::Event;
+use crate::handle::Common;
+use crate::kernel::{Kernel, Request};
+use crate::memory::Memory;
+use crate::operation::{DatagramMessage, OperationKind, Owned};
+
+/// Datagrams of one socket that are handed over before another gets its turn.
+const WINDOW: usize = 256;
+
+/// Most datagrams that go together: what all kernels take.
+const MOST_TOGETHER: usize = 64;
+
+/// Most bytes of datagrams that go together: the largest payload over IPv4.
+const LARGEST_TOGETHER: usize = 65507;
+
+impl Datagram {
+    /// Queues a datagram for sending. [`Event::Sent`] follows.
+    pub(crate) fn queue<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, outgoing: Outgoing) {
+        self.queue.push_back((outgoing, State::Queued));
+        self.list(common, context);
+    }
+
+    fn list<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>) {
+        if !self.listed && !self.waiting {
+            self.listed = true;
+            context.unsent.push(common.id);
+        }
+    }
+
+    /// Datagrams that are not sent yet, and the bytes of their payloads.
+    pub(crate) fn queued(&self) -> (usize, usize) {
+        let waiting = self.queue.iter().filter(|(_, state)| !matches!(state, State::Done(_)));
+        waiting.fold((0, 0), |(count, bytes), (outgoing, _)| (count + 1, bytes + outgoing.source.length as usize))
+    }
+
+    /// Whether something is with the kernel or about to be handed to it.
+    pub(crate) fn is_sending(&self) -> bool {
+        self.listed || self.in_flight > 0
+    }
+
+    fn window(&self) -> usize {
+        if self.unix { 1 } else { WINDOW }
+    }
+
+    /// Hands what is queued to the kernel. False when the submission queue has no room: the socket stays listed.
+    pub(crate) fn send<K: Kernel>(
+        &mut self,
+        common: &mut Common,
+        context: &mut Context<K>,
+        memory: &mut impl Memory,
+    ) -> bool {
+        self.listed = false;
+        if self.waiting {
+            return true;
+        }
+        while self.in_flight < self.window() {
+            let at = self.next - self.first;
+            let Some(&(_, state)) = self.queue.get(at) else {
+                break;
+            };
+            let mut count = 1;
+            if state == State::Queued {
+                match self.hand_over(common, context, memory, at) {
+                    Ok(0) => {
+                        self.listed = true;
+                        return false;
+                    }
+                    Ok(handed) => {
+                        for (_, state) in self.queue.range_mut(at..at + handed) {
+                            *state = State::InFlight(0);
+                        }
+                        self.queue[at].1 = State::InFlight(handed);
+                        self.in_flight += handed;
+                        count = handed;
+                    }
+                    Err(errno) => self.queue[at].1 = State::Done(errno.negated()),
+                }
+            }
+            self.next += count;
+        }
+        self.report(common, context);
+        true
+    }
+
+    /// Hands over the datagram at this place of the queue, and those behind it that can go with it: how many went, zero where the submission queue
+    /// has no room.
+    fn hand_over<K: Kernel>(
+        &self,
+        common: &mut Common,
+        context: &mut Context<K>,
+        memory: &mut impl Memory,
+        at: usize,
+    ) -> Result<usize, Errno> {
+        let (outgoing, _) = self.queue[at];
+        let payload = memory.resolve(&outgoing.source).ok_or(Errno::EFAULT)?;
+        let mut message = context.datagram_message();
+        if let Some(destination) = outgoing.destination {
+            let address = memory.resolve(&destination).ok_or(Errno::EFAULT)?;
+            // SAFETY: `resolve` vouches for so many bytes, and nobody writes to them while this runs.
+            message.set_name(unsafe { std::slice::from_raw_parts(address.as_ptr(), destination.length as usize) })?;
+        }
+        message.add_payload(payload.as_ptr(), outgoing.source.length as usize);
+        let mut segment = outgoing.segment;
+        let count = self.gather(&mut message, memory, at);
+        if count > 1 {
+            segment = u16::try_from(outgoing.source.length).expect("several fit into 64 KiB");
+        }
+        if segment > 0 {
+            message.set_segment(segment);
+        }
+        let request =
+            Request::SendDatagram { fd: common.fd(), message: &raw const message.header, flags: outgoing.flags };
+        let taken = context.start_send(common, self.first + at, Owned::Datagram(message), &request);
+        Ok(if taken { count } else { 0 })
+    }
+
+    /// Adds the payloads of those that can go with the datagram at this place, which the message holds already: how many it then holds.
+    fn gather(&self, message: &mut Box<DatagramMessage>, memory: &mut impl Memory, at: usize) -> usize {
+        let (leader, _) = self.queue[at];
+        let (mut count, mut last, mut total) = (1, leader.source.length, leader.source.length as usize);
+        // One that must not wait is refused by itself, the kernel itself puts together what is sent with `MSG_MORE`, and UNIX sockets send one
+        // at a time.
+        if self.unix
+            || !leader.together
+            || leader.segment > 0
+            || leader.flags & (libc::MSG_DONTWAIT | libc::MSG_MORE) != 0
+        {
+            return count;
+        }
+        while count < MOST_TOGETHER && last == leader.source.length {
+            let Some(&(next, State::Queued)) = self.queue.get(at + count) else { break };
+            let length = next.source.length;
+            total += length as usize;
+            let alike = next.together && next.segment == 0 && next.flags == leader.flags;
+            if !alike || length == 0 || length > last || total > LARGEST_TOGETHER {
+                break;
+            }
+            let name = match next.destination {
+                // SAFETY: as above.
+                Some(it) => memory
+                    .resolve(&it)
+                    .map(|start| unsafe { std::slice::from_raw_parts(start.as_ptr(), it.length as usize) }),
+                None => Some(&[][..]),
+            };
+            if name != Some(message.name()) {
+                break;
+            }
+            let Some(payload) = memory.resolve(&next.source) else { break };
+            message.add_payload(payload.as_ptr(), length as usize);
+            (count, last) = (count + 1, length);
+        }
+        count
+    }
+
+    /// The send that began with the datagram of this number has come back.
+    pub(crate) fn sent<K: Kernel>(
+        &mut self,
+        common: &mut Common,
+        context: &mut Context<K>,
+        result: i32,
+        number: usize,
+    ) {
+        let Some(at) = number.checked_sub(self.first) else {
+            return; // Given up when the ring failed.
+        };
+        let Some(&(outgoing, State::InFlight(count))) = self.queue.get(at) else {
+            return; // The same.
+        };
+        self.in_flight -= count;
+        let waits = (!self.unix || outgoing.destination.is_none()) && outgoing.flags & libc::MSG_DONTWAIT == 0;
+        let full = waits && -result == libc::EAGAIN;
+        let answered = match -result {
+            _ if full => 0,
+            libc::EINTR => 0,
+            ..=0 => count,
+            libc::EINVAL | libc::EMSGSIZE | libc::EIO | libc::ENOBUFS | libc::ENOMEM if count > 1 => {
+                for (outgoing, _) in self.queue.range_mut(at..at + count) {
+                    outgoing.together = false;
+                }
+                0
+            }
+            _ => 1,
+        };
+        for (_, state) in self.queue.range_mut(at..at + answered) {
+            *state = State::Done(result.min(0));
+        }
+        for (_, state) in self.queue.range_mut(at + answered..at + count) {
+            *state = State::Queued;
+        }
+        if answered < count {
+            self.next = self.next.min(number + answered);
+        }
+        self.report(common, context);
+        if !full && self.next - self.first < self.queue.len() {
+            self.list(common, context);
+        }
+        // One that is being closed offers what it has once, and does not wait.
+        if full && !self.waiting && !common.closing {
+            self.waiting = true;
+            let request = Request::PollWritable { fd: common.fd() };
+            context.start(common, OperationKind::PollWritable, Owned::Nothing, &request);
+        }
+    }
+
+    /// There is room, or the wait failed: the next send finds out which.
+    pub(crate) fn writable<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>) {
+        self.waiting = false;
+        if !common.closing && !self.queue.is_empty() {
+            self.list(common, context);
+        }
+    }
+
+    /// Reports in the order of sending.
+    fn report<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>) {
+        while let Some(&(_, State::Done(status))) = self.queue.front() {
+            self.queue.pop_front();
+            self.first += 1;
+            Self::tell(common, context, status);
+        }
+        self.next = self.next.max(self.first);
+    }
+
+    /// Successes in a row become one event.
+    fn tell<K: Kernel>(common: &Common, context: &mut Context<K>, status: i32) {
+        if let Some(Event::Sent { handle, status: 0, count }) = context.events.back_mut()
+            && *handle == common.id
+            && status == 0
+        {
+            *count += 1;
+        } else {
+            context.events.push_back(Event::Sent { handle: common.id, status, count: 1 });
+        }
+    }
+
+    /// The handle is being closed and nothing is with the kernel any more: gives up what is left.
+    pub(crate) fn give_up<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>) {
+        self.abort(common, context, -libc::ECANCELED);
+    }
+
+    /// Tells of all that is queued: what is known, and `failure` for the rest.
+    pub(super) fn abort<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, failure: i32) {
+        for (_, state) in std::mem::take(&mut self.queue) {
+            self.first += 1;
+            let status = if let State::Done(status) = state { status } else { failure };
+            Self::tell(common, context, status);
+        }
+        self.next = self.first;
+    }
+}
