@@ -15,7 +15,7 @@ use iouring_reactor::{Config, Event, HandleId, Memory, Reactor, Ring, Source};
 use crate::node::available;
 
 /// Regions are payloads by number; region 0 holds the destination.
-struct Payloads(Vec<Vec<u8>>);
+pub(super) struct Payloads(pub(super) Vec<Vec<u8>>);
 
 impl Memory for Payloads {
     fn resolve(&mut self, source: &Source) -> Option<NonNull<u8>> {
@@ -25,18 +25,18 @@ impl Memory for Payloads {
     }
 }
 
-struct Node {
-    reactor: Reactor<Ring>,
-    memory: Payloads,
-    received: Vec<(Vec<u8>, Received)>,
-    sent: Vec<(i32, u32)>,
-    failed: Vec<i32>,
-    closed: usize,
-    hold: bool,
+pub(super) struct Node {
+    pub(super) reactor: Reactor<Ring>,
+    pub(super) memory: Payloads,
+    pub(super) received: Vec<(Vec<u8>, Received)>,
+    pub(super) sent: Vec<(i32, u32)>,
+    pub(super) failed: Vec<i32>,
+    pub(super) closed: usize,
+    pub(super) hold: bool,
 }
 
 impl Node {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let config = Config::default();
         let ring = Ring::new(&config, false).expect("io_uring");
         let pool = BufferPool::new(config.recv_buffers, config.recv_buffer_size).expect("memory");
@@ -51,7 +51,7 @@ impl Node {
         }
     }
 
-    fn open(&mut self, domain: Domain, address: Option<&str>) -> HandleId {
+    pub(super) fn open(&mut self, domain: Domain, address: Option<&str>) -> HandleId {
         let descriptor = socket::open(domain, Type::Datagram).expect("a socket");
         if let Some(address) = address {
             let address = iouring_reactor::address::SocketAddress::ip(address, 0).expect("an address");
@@ -62,7 +62,7 @@ impl Node {
         id
     }
 
-    fn send(&mut self, id: HandleId, payload: &[u8], to: bool) {
+    pub(super) fn send(&mut self, id: HandleId, payload: &[u8], to: bool) {
         let region = u32::try_from(self.memory.0.len()).expect("few");
         self.memory.0.push(payload.to_vec());
         let source = Source { region, offset: 0, length: u32::try_from(payload.len()).expect("short") };
@@ -71,7 +71,7 @@ impl Node {
         self.reactor.send_datagram(id, Outgoing { source, destination, flags: 0, segment: 0, together: false });
     }
 
-    fn run(&mut self, mut done: impl FnMut(&Self) -> bool) {
+    pub(super) fn run(&mut self, mut done: impl FnMut(&Self) -> bool) {
         let deadline = Instant::now() + Duration::from_secs(10);
         while !done(self) {
             assert!(Instant::now() < deadline, "nothing happens: {:?}", self.reactor.stats());
@@ -105,15 +105,15 @@ impl Node {
         }
     }
 
-    fn sent_count(&self) -> u32 {
+    pub(super) fn sent_count(&self) -> u32 {
         self.sent.iter().map(|sent| sent.1).sum()
     }
 
-    fn address_of(&self, id: HandleId) -> iouring_reactor::address::SocketAddress {
+    pub(super) fn address_of(&self, id: HandleId) -> iouring_reactor::address::SocketAddress {
         socket::local_address(self.reactor.descriptor(id).expect("open")).expect("bound")
     }
 
-    fn end(mut self, id: HandleId) {
+    pub(super) fn end(mut self, id: HandleId) {
         self.reactor.close(id);
         self.run(|node| node.closed == 1);
         let stats = self.reactor.stats();

@@ -13,3 +13,4 @@ mod limits;
 mod node;
 mod passing;
 mod pressure;
+mod unix_datagrams;
