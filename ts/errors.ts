@@ -177,9 +177,12 @@ export const ERR_IP_BLOCKED = coded(Error, 'ERR_IP_BLOCKED', (ip: string) => `IP
 
 /* ---- system calls ---- */
 
+/** Comes of passing descriptors alone, which core does not do: its table of names lacks it. The same on all architectures that there are builds for. */
+const ETOOMANYREFS = 109;
+
 /** The call and the errno's name: `read ECONNRESET`. */
 export function errnoException(errno: number, syscall: string): SystemCallError {
-  const code = getSystemErrorName(errno);
+  const code = errno === -ETOOMANYREFS ? 'ETOOMANYREFS' : getSystemErrorName(errno);
   return Object.assign(new Error(`${syscall} ${code}`), { errno, code, syscall });
 }
 
