@@ -4,6 +4,7 @@ mod accepting;
 mod buffers;
 mod closing;
 mod datagram_bench;
+mod datagram_cases;
 mod datagrams;
 mod files;
 mod harness;

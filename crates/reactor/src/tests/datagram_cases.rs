@@ -1,0 +1,269 @@
+//! Datagrams, case by case: what the mixtures of [`datagrams`](super::datagrams) come by too seldom, or what they cannot tell from a success.
+
+use super::datagram_bench::Bench;
+use crate::Event;
+use crate::fake::Temper;
+use crate::kernel::Request;
+
+/// What one socket hands over before another gets its turn.
+const WINDOW: usize = 256;
+
+fn bench(sockets: usize, per_turn: usize) -> Bench {
+    Bench::new(Temper::kind(), sockets, 4, per_turn)
+}
+
+/// One that receives.
+fn receiving(buffers: u16, per_turn: usize) -> Bench {
+    let mut bench = Bench::new(Temper::kind(), 1, buffers, per_turn);
+    bench.reactor.read_start(bench.sockets[0].id);
+    bench.settle();
+    bench
+}
+
+/// Has the next sends of a socket end in these errors.
+fn refuse(bench: &mut Bench, socket: usize, errors: &[i32]) {
+    bench.mailbox(socket, |mailbox, window| {
+        mailbox.refusals.extend(errors);
+        *window = usize::MAX;
+    });
+}
+
+fn statuses(bench: &Bench, socket: usize) -> Vec<Option<i32>> {
+    bench.sockets[socket].sends.iter().map(|send| send.status).collect()
+}
+
+fn offered(bench: &mut Bench, socket: usize) -> usize {
+    let mut offered = 0;
+    bench.mailbox(socket, |mailbox, _| offered = mailbox.offered.len());
+    offered
+}
+
+fn requests(bench: &Bench, which: impl Fn(&Request) -> bool) -> usize {
+    bench.world.borrow().executed.iter().filter(|request| which(request)).count()
+}
+
+fn events(bench: &mut Bench) -> Vec<Event> {
+    std::iter::from_fn(|| bench.reactor.next_event()).collect()
+}
+
+/// The second went, and is told so, although the first did not go and the socket is closed meanwhile.
+#[test]
+fn what_was_sent_is_not_told_as_given_up() {
+    let mut bench = bench(1, 16);
+    refuse(&mut bench, 0, &[libc::EAGAIN]);
+    bench.mailbox(0, |_, window| *window = 1);
+    (0..3).for_each(|_| bench.send(0, 4, true, 0, 0));
+    bench.turn();
+    assert_eq!(statuses(&bench, 0), [None; 3], "in the order of sending");
+    bench.close(0);
+    bench.settle();
+    assert_eq!(statuses(&bench, 0), [Some(-libc::ECANCELED), Some(0), Some(-libc::ECANCELED)]);
+    bench.check_nothing_left();
+}
+
+/// The kernel has no room for the request itself. Closing must not take that for a datagram which the socket has no room for.
+#[test]
+fn what_found_no_room_in_the_ring_goes_before_a_close() {
+    let temper = Temper { submission_entries: 2, completion_entries: 1, ..Temper::kind() };
+    let mut bench = Bench::new(temper, 2, 4, 16);
+    bench.world.borrow_mut().busy_when_overflowed = true;
+    for socket in 0..2 {
+        refuse(&mut bench, socket, &[]);
+    }
+    // Two fill the queue, two more fill it again, and their completions do not fit: there is no room until somebody reaps.
+    (0..4).for_each(|_| bench.send(0, 4, true, 0, 0));
+    bench.send(1, 4, true, 0, 0);
+    bench.turn();
+    assert_eq!(statuses(&bench, 1), [None]);
+    assert_eq!(offered(&mut bench, 1), 0);
+    bench.close(1);
+    bench.settle();
+    assert_eq!(statuses(&bench, 1), [Some(0)]);
+    bench.close_all();
+}
+
+/// Closed in the tick that it was sent in.
+#[test]
+fn what_was_sent_right_before_a_close_goes() {
+    let mut bench = bench(2, 16);
+    for socket in 0..2 {
+        refuse(&mut bench, socket, &[]);
+        (0..3).for_each(|_| bench.send(socket, 4, true, 0, 0));
+        bench.close(socket);
+    }
+    bench.settle();
+    for socket in 0..2 {
+        assert_eq!(statuses(&bench, socket), [Some(0); 3]);
+    }
+    bench.check_nothing_left();
+}
+
+#[test]
+fn what_the_kernel_has_is_counted_until_it_answers_and_no_longer() {
+    let mut bench = bench(1, 1);
+    refuse(&mut bench, 0, &[libc::EAGAIN]);
+    for length in [5, 6, 7] {
+        bench.send(0, length, true, 0, 0);
+    }
+    let id = bench.sockets[0].id;
+    assert_eq!(bench.reactor.datagram_queue(id), (3, 18));
+    bench.turn();
+    // The first was refused and the others are in flight.
+    assert_eq!(bench.reactor.datagram_queue(id), (3, 18));
+    bench.turn();
+    // The second is done, and waits to be told after the first.
+    assert_eq!((bench.reactor.datagram_queue(id), bench.sockets[0].unreported), ((2, 12), 0));
+    bench.settle();
+    assert_eq!(bench.reactor.datagram_queue(id), (0, 0));
+    bench.close_all();
+}
+
+#[test]
+fn a_turn_takes_a_window_of_each_socket() {
+    let mut bench = bench(3, 1000);
+    for socket in 0..3 {
+        refuse(&mut bench, socket, &[]);
+        (0..WINDOW + 50).for_each(|_| bench.send(socket, 4, true, 0, 0));
+    }
+    bench.turn();
+    let taken: Vec<usize> = (0..3).map(|socket| offered(&mut bench, socket)).collect();
+    assert_eq!(taken, [WINDOW, 1, WINDOW], "UNIX sockets send one at a time");
+    bench.settle();
+    bench.finish();
+    bench.close_all();
+}
+
+#[test]
+fn successes_in_a_row_are_one_event_and_failures_one_each() {
+    let mut bench = bench(1, 16);
+    let (gone, unreachable) = (libc::ECONNREFUSED, libc::EHOSTUNREACH);
+    refuse(&mut bench, 0, &[gone, gone, unreachable]);
+    (0..6).for_each(|_| bench.send(0, 4, true, 0, 0));
+    bench.reactor.turn(&mut bench.memory).expect("a turn");
+    let told: Vec<(i32, u32)> = events(&mut bench)
+        .into_iter()
+        .map(|event| match event {
+            Event::Sent { status, count, .. } => (status, count),
+            other => unreachable!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(told, [(-gone, 1), (-gone, 1), (-unreachable, 1), (0, 3)]);
+}
+
+#[test]
+fn room_for_control_data_comes_and_goes() {
+    let mut bench = receiving(4, 16);
+    let id = bench.sockets[0].id;
+    for wanted in [false, true, true, false, false, true] {
+        bench.reactor.set_datagram_control(id, wanted);
+        bench.settle();
+        bench.arrive(0, 10, 40, false);
+        bench.turn();
+        let (received, _) = bench.lent.last().expect("it has arrived");
+        assert_eq!((received.control_length > 0, received.control_truncated), (wanted, !wanted));
+        bench.give_back(0);
+        bench.settle();
+    }
+    // One in the beginning, and one for each change.
+    assert_eq!(requests(&bench, |it| matches!(it, Request::ReceiveDatagrams { .. })), 4);
+    bench.close_all();
+}
+
+#[test]
+fn whoever_changes_their_mind_asks_the_kernel_once() {
+    let mut bench = receiving(4, 16);
+    let id = bench.sockets[0].id;
+    for _ in 0..3 {
+        bench.reactor.read_stop(id);
+        bench.reactor.read_start(id);
+    }
+    bench.settle();
+    assert_eq!(requests(&bench, |it| matches!(it, Request::Cancel { .. })), 1);
+    bench.arrive(0, 10, 0, false);
+    bench.settle();
+    assert_eq!(bench.sockets[0].received, 1);
+    bench.close_all();
+}
+
+/// The kernel has found the ring empty before it was told to stop.
+#[test]
+fn who_has_stopped_does_not_starve() {
+    let mut bench = receiving(1, 1);
+    (0..2).for_each(|_| bench.arrive(0, 10, 0, false));
+    bench.turn();
+    bench.reactor.read_stop(bench.sockets[0].id);
+    while bench.reactor.has_work() {
+        bench.turn();
+    }
+    assert_eq!(bench.reactor.stats().starved, 0);
+    bench.finish();
+    assert_eq!(bench.sockets[0].received, 2);
+    bench.close_all();
+}
+
+/// Nothing would come of asking such a socket again but the same error, without end.
+#[test]
+fn errors_of_the_socket_end_its_receiving_and_errors_of_the_network_do_not() {
+    for errno in [libc::EBADF, libc::ENOTSOCK, libc::EINVAL, libc::EFAULT, libc::EOPNOTSUPP, libc::ECONNREFUSED] {
+        let mut bench = receiving(4, 16);
+        bench.fail(0, errno);
+        bench.settle();
+        bench.reactor.read_start(bench.sockets[0].id);
+        bench.settle();
+        let armed = requests(&bench, |it| matches!(it, Request::ReceiveDatagrams { .. }));
+        assert_eq!(armed, if errno == libc::ECONNREFUSED { 2 } else { 1 }, "{errno}");
+        // What has ended is not told a second time when the ring fails.
+        bench.world.borrow_mut().refusal = Some(libc::EBADFD);
+        bench.reactor.read_stop(bench.sockets[0].id);
+        bench.reactor.read_start(bench.sockets[0].id);
+        bench.send(0, 4, true, 0, 0);
+        assert!(bench.reactor.turn(&mut bench.memory).is_err());
+        let failures = events(&mut bench).iter().filter(|event| matches!(event, Event::ReceiveFailed { .. })).count();
+        assert_eq!(failures, usize::from(errno == libc::ECONNREFUSED), "{errno}");
+    }
+}
+
+/// Who receives is told once that the ring has failed, who does not is not; what is sent afterwards is told as well, however the socket stood.
+#[test]
+fn after_a_failure_of_the_ring_all_is_told_once() {
+    // One that is full and is waited for, one that has more to send, one that receives, one that has done nothing, one that is being closed.
+    let mut bench = bench(5, 1);
+    bench.reactor.read_start(bench.sockets[2].id);
+    bench.reactor.read_start(bench.sockets[4].id);
+    bench.send(0, 4, true, 0, 0);
+    bench.settle();
+    for socket in 1..5 {
+        refuse(&mut bench, socket, &[]);
+    }
+    bench.send(2, 4, true, 0, 0);
+    (0..2).for_each(|_| bench.send(1, 4, true, 0, 0));
+    bench.turn();
+    // The answer to the first of the second socket arrives with the failure: its next one has just been listed.
+    bench.close(4);
+    bench.world.borrow_mut().refusal = Some(libc::EBADFD);
+    let mut told = Vec::new();
+    for round in 0..3 {
+        assert!(bench.reactor.has_work(), "nobody would look, round {round}");
+        assert!(bench.reactor.turn(&mut bench.memory).is_err());
+        told.extend(events(&mut bench));
+        (0..4).for_each(|socket| bench.send(socket, 4, true, 0, 0));
+    }
+    let of = |socket: usize| {
+        let id = bench.sockets[socket].id;
+        let (mut sent, mut failed, mut closed) = (0, 0, 0);
+        for event in &told {
+            match *event {
+                Event::Sent { handle, count, .. } if handle == id => sent += count,
+                Event::ReceiveFailed { handle, status } if handle == id => {
+                    assert_eq!(status, -libc::EBADFD);
+                    failed += 1;
+                }
+                Event::Closed { handle } if handle == id => closed += 1,
+                _ => {}
+            }
+        }
+        (sent, failed, closed)
+    };
+    // Three rounds of turns, of which two had something new to tell.
+    assert_eq!([of(0), of(1), of(2), of(3), of(4)], [(3, 0, 0), (4, 0, 0), (2, 1, 0), (2, 0, 0), (0, 0, 1)]);
+}
