@@ -2,6 +2,7 @@
 
 use super::datagram_bench::Bench;
 use crate::Event;
+use crate::datagram::Outgoing;
 use crate::fake::Temper;
 use crate::kernel::Request;
 
@@ -28,6 +29,14 @@ fn refuse(bench: &mut Bench, socket: usize, errors: &[i32]) {
     });
 }
 
+/// Sends some datagrams that do not go together: each is longer than the one before.
+fn send(bench: &mut Bench, socket: usize, count: usize) {
+    for _ in 0..count {
+        let length = 4 + bench.sockets[socket].sends.len();
+        bench.send(socket, length, true, 0, 0);
+    }
+}
+
 fn statuses(bench: &Bench, socket: usize) -> Vec<Option<i32>> {
     bench.sockets[socket].sends.iter().map(|send| send.status).collect()
 }
@@ -46,13 +55,26 @@ fn events(bench: &mut Bench) -> Vec<Event> {
     std::iter::from_fn(|| bench.reactor.next_event()).collect()
 }
 
+/// What is told of sends once nothing is left to do.
+fn told(bench: &mut Bench) -> Vec<(i32, u32)> {
+    let mut told = Vec::new();
+    while bench.reactor.has_work() {
+        bench.reactor.turn(&mut bench.memory).expect("a turn");
+        told.extend(events(bench).iter().filter_map(|event| match *event {
+            Event::Sent { status, count, .. } => Some((status, count)),
+            _ => None,
+        }));
+    }
+    told
+}
+
 /// The second went, and is told so, although the first did not go and the socket is closed meanwhile.
 #[test]
 fn what_was_sent_is_not_told_as_given_up() {
     let mut bench = bench(1, 16);
     refuse(&mut bench, 0, &[libc::EAGAIN]);
     bench.mailbox(0, |_, window| *window = 1);
-    (0..3).for_each(|_| bench.send(0, 4, true, 0, 0));
+    send(&mut bench, 0, 3);
     bench.turn();
     assert_eq!(statuses(&bench, 0), [None; 3], "in the order of sending");
     bench.close(0);
@@ -71,8 +93,8 @@ fn what_found_no_room_in_the_ring_goes_before_a_close() {
         refuse(&mut bench, socket, &[]);
     }
     // Two fill the queue, two more fill it again, and their completions do not fit: there is no room until somebody reaps.
-    (0..4).for_each(|_| bench.send(0, 4, true, 0, 0));
-    bench.send(1, 4, true, 0, 0);
+    send(&mut bench, 0, 4);
+    send(&mut bench, 1, 1);
     bench.turn();
     assert_eq!(statuses(&bench, 1), [None]);
     assert_eq!(offered(&mut bench, 1), 0);
@@ -88,7 +110,7 @@ fn what_was_sent_right_before_a_close_goes() {
     let mut bench = bench(2, 16);
     for socket in 0..2 {
         refuse(&mut bench, socket, &[]);
-        (0..3).for_each(|_| bench.send(socket, 4, true, 0, 0));
+        send(&mut bench, socket, 3);
         bench.close(socket);
     }
     bench.settle();
@@ -102,17 +124,15 @@ fn what_was_sent_right_before_a_close_goes() {
 fn what_the_kernel_has_is_counted_until_it_answers_and_no_longer() {
     let mut bench = bench(1, 1);
     refuse(&mut bench, 0, &[libc::EAGAIN]);
-    for length in [5, 6, 7] {
-        bench.send(0, length, true, 0, 0);
-    }
+    send(&mut bench, 0, 3);
     let id = bench.sockets[0].id;
-    assert_eq!(bench.reactor.datagram_queue(id), (3, 18));
+    assert_eq!(bench.reactor.datagram_queue(id), (3, 15));
     bench.turn();
     // The first was refused and the others are in flight.
-    assert_eq!(bench.reactor.datagram_queue(id), (3, 18));
+    assert_eq!(bench.reactor.datagram_queue(id), (3, 15));
     bench.turn();
     // The second is done, and waits to be told after the first.
-    assert_eq!((bench.reactor.datagram_queue(id), bench.sockets[0].unreported), ((2, 12), 0));
+    assert_eq!((bench.reactor.datagram_queue(id), bench.sockets[0].unreported), ((2, 10), 0));
     bench.settle();
     assert_eq!(bench.reactor.datagram_queue(id), (0, 0));
     bench.close_all();
@@ -123,7 +143,7 @@ fn a_turn_takes_a_window_of_each_socket() {
     let mut bench = bench(3, 1000);
     for socket in 0..3 {
         refuse(&mut bench, socket, &[]);
-        (0..WINDOW + 50).for_each(|_| bench.send(socket, 4, true, 0, 0));
+        send(&mut bench, socket, WINDOW + 50);
     }
     bench.turn();
     let taken: Vec<usize> = (0..3).map(|socket| offered(&mut bench, socket)).collect();
@@ -136,18 +156,67 @@ fn a_turn_takes_a_window_of_each_socket() {
 #[test]
 fn successes_in_a_row_are_one_event_and_failures_one_each() {
     let mut bench = bench(1, 16);
-    let (gone, unreachable) = (libc::ECONNREFUSED, libc::EHOSTUNREACH);
-    refuse(&mut bench, 0, &[gone, gone, unreachable]);
-    (0..6).for_each(|_| bench.send(0, 4, true, 0, 0));
-    bench.reactor.turn(&mut bench.memory).expect("a turn");
-    let told: Vec<(i32, u32)> = events(&mut bench)
-        .into_iter()
-        .map(|event| match event {
-            Event::Sent { status, count, .. } => (status, count),
-            other => unreachable!("{other:?}"),
-        })
-        .collect();
-    assert_eq!(told, [(-gone, 1), (-gone, 1), (-unreachable, 1), (0, 3)]);
+    let (gone, no_memory) = (libc::ECONNREFUSED, libc::ENOBUFS);
+    refuse(&mut bench, 0, &[gone, gone, no_memory]);
+    send(&mut bench, 0, 6);
+    assert_eq!(told(&mut bench), [(-gone, 1), (-gone, 1), (-no_memory, 1), (0, 3)]);
+}
+
+/// A destination longer than any address is refused before the kernel sees it. What follows goes.
+#[test]
+fn what_cannot_be_handed_over_is_told_in_its_place() {
+    let mut bench = bench(1, 16);
+    refuse(&mut bench, 0, &[]);
+    bench.send(0, 5, true, 0, 0);
+    let (source, destination) = (bench.memory.add(vec![1; 6]), bench.memory.add(vec![0; 129]));
+    let outgoing = Outgoing { source, destination: Some(destination), flags: 0, segment: 0, together: true };
+    bench.reactor.send_datagram(bench.sockets[0].id, outgoing);
+    bench.send(0, 7, true, 0, 0);
+    assert_eq!(told(&mut bench), [(0, 1), (-libc::EINVAL, 1), (0, 1)]);
+}
+
+/// So many alike, which go together but for the last: that is for another destination.
+fn alike(bench: &mut Bench, count: usize) {
+    let [to, other] = [[1; 16], [2; 16]].map(|name| bench.memory.add(name.to_vec()));
+    for number in 0..count {
+        let source = bench.memory.add(vec![9; 20]);
+        let destination = Some(if number + 1 == count { other } else { to });
+        let outgoing = Outgoing { source, destination, flags: 0, segment: 0, together: true };
+        bench.reactor.send_datagram(bench.sockets[0].id, outgoing);
+    }
+}
+
+#[test]
+fn of_those_that_go_together_an_error_is_the_answer_to_the_first_alone() {
+    let mut bench = bench(1, 16);
+    refuse(&mut bench, 0, &[libc::ECONNREFUSED]);
+    alike(&mut bench, 5);
+    assert_eq!(told(&mut bench), [(-libc::ECONNREFUSED, 1), (0, 4)]);
+    assert_eq!(requests(&bench, |it| matches!(it, Request::SendDatagram { .. })), 3);
+}
+
+#[test]
+fn what_fails_because_it_goes_together_goes_alone() {
+    for errno in [libc::EINVAL, libc::EMSGSIZE, libc::EIO, libc::ENOBUFS, libc::ENOMEM] {
+        let mut bench = bench(1, 16);
+        refuse(&mut bench, 0, &[errno]);
+        alike(&mut bench, 5);
+        assert_eq!(told(&mut bench), [(0, 5)], "{errno}");
+        assert_eq!(requests(&bench, |it| matches!(it, Request::SendDatagram { .. })), 6);
+    }
+}
+
+#[test]
+fn what_goes_together_is_counted_and_given_up_one_by_one() {
+    let mut bench = bench(1, 16);
+    bench.send(0, 4, true, libc::MSG_CONFIRM, 0);
+    alike(&mut bench, 5);
+    let id = bench.sockets[0].id;
+    // The socket is full for the first, and for the four behind it.
+    bench.turn();
+    assert_eq!(bench.reactor.datagram_queue(id), (6, 104));
+    bench.reactor.close(id);
+    assert_eq!(told(&mut bench), [(-libc::ECANCELED, 1); 6]);
 }
 
 #[test]
@@ -216,7 +285,7 @@ fn errors_of_the_socket_end_its_receiving_and_errors_of_the_network_do_not() {
         bench.world.borrow_mut().refusal = Some(libc::EBADFD);
         bench.reactor.read_stop(bench.sockets[0].id);
         bench.reactor.read_start(bench.sockets[0].id);
-        bench.send(0, 4, true, 0, 0);
+        send(&mut bench, 0, 1);
         assert!(bench.reactor.turn(&mut bench.memory).is_err());
         let failures = events(&mut bench).iter().filter(|event| matches!(event, Event::ReceiveFailed { .. })).count();
         assert_eq!(failures, usize::from(errno == libc::ECONNREFUSED), "{errno}");
@@ -230,13 +299,13 @@ fn after_a_failure_of_the_ring_all_is_told_once() {
     let mut bench = bench(5, 1);
     bench.reactor.read_start(bench.sockets[2].id);
     bench.reactor.read_start(bench.sockets[4].id);
-    bench.send(0, 4, true, 0, 0);
+    send(&mut bench, 0, 1);
     bench.settle();
     for socket in 1..5 {
         refuse(&mut bench, socket, &[]);
     }
-    bench.send(2, 4, true, 0, 0);
-    (0..2).for_each(|_| bench.send(1, 4, true, 0, 0));
+    send(&mut bench, 2, 1);
+    send(&mut bench, 1, 2);
     bench.turn();
     // The answer to the first of the second socket arrives with the failure: its next one has just been listed.
     bench.close(4);
@@ -245,7 +314,7 @@ fn after_a_failure_of_the_ring_all_is_told_once() {
     let mut told = events(&mut bench);
     // What is sent from then on is told, to each without the help of another.
     for socket in (0..4).chain(0..4) {
-        bench.send(socket, 4, true, 0, 0);
+        send(&mut bench, socket, 1);
         assert!(bench.reactor.has_work(), "nobody would look at {socket}");
         assert!(bench.reactor.turn(&mut bench.memory).is_err());
         told.extend(events(&mut bench));
