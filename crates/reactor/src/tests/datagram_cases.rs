@@ -177,12 +177,89 @@ fn what_cannot_be_handed_over_is_told_in_its_place() {
 
 /// So many alike, which go together but for the last: that is for another destination.
 fn alike(bench: &mut Bench, count: usize) {
-    let [to, other] = [[1; 16], [2; 16]].map(|name| bench.memory.add(name.to_vec()));
-    for number in 0..count {
-        let source = bench.memory.add(vec![9; 20]);
-        let destination = Some(if number + 1 == count { other } else { to });
-        let outgoing = Outgoing { source, destination, flags: 0, segment: 0, together: true };
-        bench.reactor.send_datagram(bench.sockets[0].id, outgoing);
+    let like = Like::default();
+    let sends: Vec<Like> = (1..=count).map(|number| Like { to: u8::from(number == count), ..like }).collect();
+    queue(bench, 0, &sends);
+}
+
+/// A datagram to be sent.
+#[derive(Clone, Copy)]
+struct Like {
+    length: usize,
+    together: bool,
+    flags: i32,
+    segment: u16,
+    to: u8,
+}
+
+impl Default for Like {
+    fn default() -> Self {
+        Self { length: 20, together: true, flags: 0, segment: 0, to: 0 }
+    }
+}
+
+fn queue(bench: &mut Bench, socket: usize, sends: &[Like]) {
+    for &Like { length, together, flags, segment, to } in sends {
+        let source = bench.memory.add(vec![9; length]);
+        let destination = Some(bench.memory.add(vec![to; 16]));
+        let outgoing = Outgoing { source, destination, flags, segment, together };
+        bench.reactor.send_datagram(bench.sockets[socket].id, outgoing);
+    }
+}
+
+#[test]
+fn who_goes_together() {
+    let like = Like::default();
+    let lengths = |lengths: &[usize]| lengths.iter().map(|&length| Like { length, ..like }).collect::<Vec<_>>();
+    let odd = |one: Like| vec![like, like, one, one, like, like];
+    let alone = |one: Like| (odd(one), vec![2, 1, 1, 2]);
+    let cases: [(Vec<Like>, Vec<usize>); 13] = [
+        (lengths(&[20, 20, 20]), vec![3]),
+        // The last may be shorter, and is the last then. None is empty.
+        (lengths(&[20, 20, 10, 10, 10, 20]), vec![3, 2, 1]),
+        (lengths(&[20, 10, 5]), vec![2, 1]),
+        (lengths(&[20, 20, 30, 30]), vec![2, 2]),
+        (lengths(&[20, 20, 0, 0, 20, 20]), vec![2, 1, 1, 2]),
+        // As many, and as many bytes, as every kernel takes.
+        (lengths(&[20; 150]), vec![64, 64, 22]),
+        (lengths(&[30_000; 5]), vec![2, 2, 1]),
+        // Not what nobody has asked for, what is cut up already, what must not wait and what the kernel puts together.
+        alone(Like { together: false, ..like }),
+        alone(Like { segment: 5, ..like }),
+        alone(Like { flags: libc::MSG_DONTWAIT, ..like }),
+        alone(Like { flags: libc::MSG_MORE, ..like }),
+        // Not with others of another kind.
+        (odd(Like { flags: libc::MSG_CONFIRM, ..like }), vec![2, 2, 2]),
+        (odd(Like { to: 1, ..like }), vec![2, 2, 2]),
+    ];
+    for (number, (sends, groups)) in cases.into_iter().enumerate() {
+        // The second socket is a UNIX socket: its datagrams go one by one, whatever is asked.
+        for (socket, groups) in [groups, vec![1; sends.len()]].into_iter().enumerate() {
+            let mut bench = bench(2, 1000);
+            refuse(&mut bench, socket, &[]);
+            queue(&mut bench, socket, &sends);
+            let told = told(&mut bench);
+            assert!(told.iter().all(|sent| sent.0 == 0), "case {number}: {told:?}");
+            assert_eq!(told.iter().map(|sent| sent.1 as usize).sum::<usize>(), sends.len(), "case {number}");
+            assert_eq!(
+                requests(&bench, |it| matches!(it, Request::SendDatagram { .. })),
+                groups.len(),
+                "case {number}"
+            );
+            // The kernel's answer is the sum of those that went together.
+            let mut results = Vec::new();
+            bench.mailbox(socket, |mailbox, _| results.extend(mailbox.offered.iter().map(|it| it.result)));
+            let mut rest = sends.as_slice();
+            let expected: Vec<i32> = groups
+                .iter()
+                .flat_map(|&count| {
+                    let group = rest.split_off(..count).expect("as many as were sent");
+                    let sum: usize = group.iter().map(|it| it.length).sum();
+                    vec![i32::try_from(sum).expect("small"); count]
+                })
+                .collect();
+            assert_eq!(results, expected, "case {number}");
+        }
     }
 }
 
