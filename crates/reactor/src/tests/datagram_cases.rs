@@ -120,6 +120,18 @@ fn what_was_sent_right_before_a_close_goes() {
     bench.check_nothing_left();
 }
 
+/// That there was no room for the first says nothing of those that a turn has not come to yet.
+#[test]
+fn everything_that_was_sent_before_a_close_is_offered() {
+    let mut bench = bench(1, 1000);
+    refuse(&mut bench, 0, &[libc::EAGAIN]);
+    send(&mut bench, 0, WINDOW + 1);
+    bench.close(0);
+    bench.settle();
+    assert_eq!(statuses(&bench, 0)[1..], [Some(0); WINDOW]);
+    bench.check_nothing_left();
+}
+
 #[test]
 fn what_the_kernel_has_is_counted_until_it_answers_and_no_longer() {
     let mut bench = bench(1, 1);
