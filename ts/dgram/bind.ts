@@ -91,7 +91,11 @@ export function lookUp(state: State, host: string | undefined, callback: (error:
 export function literalAddress(state: State, host: string | undefined): string | undefined {
   if (state.lookup !== undefined) return undefined;
   if (!host) return state.kind === 'udp4' ? '127.0.0.1' : '::1';
-  return isIP(host) === 0 ? undefined : host;
+  // Most sockets send to few: looking at a text costs more than comparing it.
+  if (host === state.literal) return host;
+  if (isIP(host) === 0) return undefined;
+  state.literal = host;
+  return host;
 }
 
 /** Opens the handle where there is none yet: a negative errno where that fails. */

@@ -33,8 +33,7 @@ export function applyExtras(state: State, handle: DatagramHandle): void {
   let any = false;
   for (const [on, option] of wanted) if (on && handle.setOption(option, 1) === 0) any = true;
   state.gro = extras.gro && handle.setOption(SocketOption.UdpGro, 1) === 0;
-  state.gso =
-    extras.gso !== false && state.kind !== 'unix_dgram' && handle.getOption(SocketOption.UdpSegment) !== undefined;
+  state.gso = extras.gso !== false && state.kind !== 'unix_dgram' && handle.getOption(SocketOption.UdpSegment) !== undefined;
   if (state.gso) handle.together = extras.gso === true ? Together.Always : Together.InBatches;
   if (any || state.gro) handle.setControl(true);
 }

@@ -18,46 +18,53 @@ import { PAYLOADS, type SendCallback, toBytes, type Payload } from './sender.ts'
 import { Bound, Connected, kState, type DgramSocket, type State } from './state.ts';
 
 /** `(msg[, offset, length][, port[, address]][, cb])`; on UNIX sockets a path in the place of port and address. */
-export function send(socket: DgramSocket, args: readonly any[]): void {
-  const state = socket.type === 'unix_dgram' ? checkRunning(socket) : undefined;
-  if (state !== undefined) sendByPath(socket, state, args);
-  else sendByPort(socket, args);
+export function send(socket: DgramSocket, message: any, a: any, b: any, c: any, d: any, e: any): void {
+  if (socket.type === 'unix_dgram') sendByPath(socket, message, a, b, c, d);
+  else sendByPort(socket, message, a, b, c, d, e);
 }
 
-function sendByPort(socket: DgramSocket, args: readonly any[]): void {
-  const [, offset, length] = args;
-  let [message, , , port, address, callback] = args;
+function sendByPort(socket: DgramSocket, message: any, offset: any, length: any, port: any, address: any, callback: any): void {
   const connected = socketIsConnected(socket);
+  let bytes = message;
   if (!connected) {
-    if (address || (port && typeof port !== 'function')) message = slice(message, offset, length);
-    else [callback, port, address] = [port, offset, length];
+    if (address || (port && typeof port !== 'function')) bytes = slice(message, offset, length);
+    else {
+      callback = port;
+      port = offset;
+      address = length;
+    }
   } else {
     if (typeof length === 'number') {
-      message = slice(message, offset, length);
-      if (typeof port === 'function') [callback, port] = [port, null];
+      bytes = slice(message, offset, length);
+      if (typeof port === 'function') {
+        callback = port;
+        port = null;
+      }
     } else callback = offset;
     if (port || address) throw new ERR_SOCKET_DGRAM_IS_CONNECTED();
   }
-  const payload = join(message);
+  const payload = join(bytes);
   if (!connected) port = validatePort(port, 'Port', false);
   if (typeof callback !== 'function') callback = undefined;
-  if (typeof address === 'function') [callback, address] = [address, undefined];
-  else if (address != null) validateString(address, 'address');
+  if (typeof address === 'function') {
+    callback = address;
+    address = undefined;
+  } else if (address != null) validateString(address, 'address');
   const state = checkRunning(socket);
   submit(socket, state, payload, connected ? undefined : port, address, callback);
 }
 
-function sendByPath(socket: DgramSocket, state: State, args: readonly any[]): void {
-  const [, offset, length] = args;
-  let [message, , , path, callback] = args;
-  if (typeof offset === 'number') message = slice(message, offset, length);
+function sendByPath(socket: DgramSocket, message: any, offset: any, length: any, path: any, callback: any): void {
+  const state = checkRunning(socket);
+  let bytes = message;
+  if (typeof offset === 'number') bytes = slice(message, offset, length);
   else [path, callback] = [offset, length];
   if (typeof path === 'function') [callback, path] = [path, undefined];
   if (typeof callback !== 'function') callback = undefined;
   const connected = socketIsConnected(socket);
   if (connected && path != null) throw new ERR_SOCKET_DGRAM_IS_CONNECTED();
   if (!connected) validateString(path, 'path');
-  submit(socket, state, join(message), connected ? undefined : 0, path, callback);
+  submit(socket, state, join(bytes), connected ? undefined : 0, path, callback);
 }
 
 function socketIsConnected(socket: DgramSocket): boolean {

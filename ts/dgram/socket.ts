@@ -51,8 +51,8 @@ class SocketMembers extends Base {
     disconnect(this);
   }
 
-  override send(...args: any[]): void {
-    send(this, args);
+  override send(message: any, a?: any, b?: any, c?: any, d?: any, e?: any): void {
+    send(this, message, a, b, c, d, e);
   }
 
   sendto(buffer: any, offset: any, length: any, port: any, address: any, callback?: any): void {
@@ -330,6 +330,7 @@ function construct(this: unknown, type: any, listener?: (...args: any[]) => void
     extras: readExtras(options),
     pauses: 0,
     sendsBefore: -1,
+    literal: undefined,
     path: undefined,
     gso: false,
     gro: false,

@@ -53,6 +53,8 @@ export interface State {
   pauses: number;
   /** `handle.sendCount` before the sends of this tick; -1 where there was none. */
   sendsBefore: number;
+  /** The IP address that was sent to last. */
+  literal: string | undefined;
   /** Path that binding has made, to be removed with the socket. */
   path: string | undefined;
   /** Whether the kernel cuts what is sent into datagrams (GSO), and puts what is received together (GRO). Known once bound. */

@@ -7,6 +7,7 @@
  */
 import { EBADF, EINVAL } from '../errno.ts';
 import { Peers, type Peer } from './peers.ts';
+import { ALONE, PendingSends, type SentReport } from './pending-sends.ts';
 import {
   Command,
   Completion,
@@ -45,37 +46,19 @@ const ARENA = 0;
 
 const NO_PORT = -1;
 
-/** Told of what has become of a datagram: the payload's length, or a negative errno; and its place in its batch, where it is of one. */
-export type SentReport = (result: number, place: number) => void;
-
-/** The place of a datagram that is of no batch. */
-const ALONE = -1;
-
 /** What has been received, as the handle hands it over. */
 export interface ReceivedDatagram {
   readonly data: Buffer;
   readonly peer: Peer;
   /** It was longer than the room for it: the rest is gone. */
   readonly truncated: boolean;
-  /** Control data as the kernel wrote it; absent where none was asked for. */
+  /** Control data as the kernel wrote it, or as much of it as had room; absent where none was asked for. */
   readonly control: Buffer | undefined;
   readonly controlTruncated: boolean;
 }
 
 function never(): boolean {
   return false;
-}
-
-/** A datagram on its way to the kernel. */
-interface Pending {
-  /** What it occupies: an offset in the arena, -1 for nothing. */
-  readonly arena: number;
-  /** A region of a lent view, 0 for none. */
-  readonly region: number;
-  readonly length: number;
-  report: SentReport | undefined;
-  /** Of a batch, whose report runs no code of the user's: nothing need happen between two of them. */
-  readonly place: number;
 }
 
 /** Which datagrams may go through the kernel as one (GSO). */
@@ -99,9 +82,7 @@ export class DatagramHandle extends SocketHandle {
   together: Together = Together.Never;
   readonly kind: DatagramKind;
   readonly #peers: Peers;
-  readonly #pending: Pending[] = [];
-  /** Of {@link #pending}: the first that waits. */
-  #first = 0;
+  readonly #pending = new PendingSends();
   readonly #nameRoom: number;
 
   /** `socket(2)`: a handle, or a negative errno. */
@@ -140,14 +121,13 @@ export class DatagramHandle extends SocketHandle {
 
   /** What the kernel has not taken, for lack of room: whatever was given to `send` before is offered to it first. */
   sendQueue(): { bytes: number; count: number } {
-    if (this.#pending.length === this.#first) return { bytes: 0, count: 0 };
+    if (this.#pending.count === 0) return { bytes: 0, count: 0 };
     return this.reactor.native.datagramQueue(this.id);
   }
 
   /** Whether somebody is still to be told of what has become of a datagram. */
   get expectsReports(): boolean {
-    for (let at = this.#first; at < this.#pending.length; at++) if (this.#pending[at].report !== undefined) return true;
-    return false;
+    return this.#pending.expectsReports;
   }
 
   /** Datagrams ever given to `send`. */
@@ -155,11 +135,7 @@ export class DatagramHandle extends SocketHandle {
 
   /** Reports no more on those sent since `sendCount` had that value, but for batches. */
   forgetReports(since: number): void {
-    const reported = this.sendCount - this.#pending.length;
-    for (let at = Math.max(since - reported, this.#first); at < this.#pending.length; at++) {
-      const pending = this.#pending[at];
-      if (pending.place === ALONE) pending.report = undefined;
-    }
+    this.#pending.forgetReports(since - (this.sendCount - this.#pending.count));
   }
 
   /** `connect(2)`, at once; `null` ends a connection. */
@@ -260,14 +236,14 @@ export class DatagramHandle extends SocketHandle {
     if (name !== undefined) writeName(memory, offset, name, port);
     if (!copied) {
       const region = this.reactor.lend(payload);
-      this.#expect({ arena: offset, region, length, report, place });
+      this.#expect(offset, region, length, place, report);
       this.reactor.sendDatagram(this.id, region, 0, length, Math.max(offset, 0), packed, segment);
       return;
     }
     const at = Math.max(offset, 0) + nameLength;
     if (length <= COPY_BY_HAND) for (let i = 0; i < length; i++) memory[at + i] = payload[i]!;
     else memory.set(payload, at);
-    this.#expect({ arena: offset, region: 0, length, report, place });
+    this.#expect(offset, 0, length, place, report);
     this.reactor.sendDatagram(this.id, ARENA, at, length, Math.max(offset, 0), packed, segment);
   }
 
@@ -286,13 +262,13 @@ export class DatagramHandle extends SocketHandle {
     if (name !== undefined) writeName(view, 0, name, port);
     view.set(payload, nameLength);
     const region = this.reactor.lend(view);
-    this.#expect({ arena: -1, region, length: payload.byteLength, report, place });
+    this.#expect(-1, region, payload.byteLength, place, report);
     this.reactor.sendDatagram(this.id, region, nameLength, payload.byteLength, 0, packed | DESTINATION_BESIDE, segment);
   }
 
-  #expect(pending: Pending): void {
-    if (this.#pending.length === this.#first) this.begin(Activity.Writing);
-    this.#pending.push(pending);
+  #expect(arena: number, region: number, length: number, place: number, report: SentReport | undefined): void {
+    if (this.#pending.count === 0) this.begin(Activity.Writing);
+    this.#pending.push(arena, region, length, place, report);
     this.sendCount++;
   }
 
@@ -326,8 +302,9 @@ export class DatagramHandle extends SocketHandle {
     else data.set(pool.subarray(offset, offset + length));
     const peer = this.#peers.find(pool, name, lengths & 0xff);
     const controlLength = (lengths >> 8) & 0xffff;
+    const controlTruncated = (lengths & DATAGRAM_CONTROL_TRUNCATED) !== 0;
     let control: Buffer | undefined;
-    if (controlLength > 0) {
+    if (controlLength > 0 || controlTruncated) {
       const start = name + this.#nameRoom;
       control = Buffer.from(pool.subarray(start, start + controlLength));
     }
@@ -336,37 +313,23 @@ export class DatagramHandle extends SocketHandle {
       peer,
       truncated: (lengths & DATAGRAM_TRUNCATED) !== 0,
       control,
-      controlTruncated: (lengths & DATAGRAM_CONTROL_TRUNCATED) !== 0,
+      controlTruncated,
     };
   }
 
-  override sent(words: Int32Array, at: number): boolean {
+  /** Callbacks of one record follow each other without microtasks in between, as core's do: they are ticks of one queue there. */
+  override sent(words: Int32Array, at: number): void {
     const status = words[at + 2];
-    let reported = false;
+    const pending = this.#pending;
     while (words[at + 3] > 0) {
-      const pending = this.#pending[this.#first];
-      if (pending.report !== undefined && pending.place === ALONE) {
-        if (reported) return true;
-        reported = true;
-      }
       words[at + 3]--;
-      this.#settleFirst(pending);
-      pending.report?.(status < 0 ? status : pending.length, pending.place);
+      const { arena, region, length, place, report } = pending;
+      pending.shift();
+      if (arena >= 0) this.reactor.arena.release(arena);
+      if (region > 0) this.reactor.reclaim(region);
+      if (pending.count === 0) this.finish(Activity.Writing);
+      report?.(status < 0 ? status : length, place);
     }
-    return false;
-  }
-
-  #settleFirst(pending: Pending): void {
-    if (++this.#first === this.#pending.length) {
-      this.#pending.length = 0;
-      this.#first = 0;
-      this.finish(Activity.Writing);
-    } else if (this.#first === 1024) {
-      this.#pending.splice(0, this.#first);
-      this.#first = 0;
-    }
-    if (pending.arena >= 0) this.reactor.arena.release(pending.arena);
-    if (pending.region > 0) this.reactor.reclaim(pending.region);
   }
 
   override complete(kind: Completion, result: number): void {

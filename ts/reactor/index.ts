@@ -1,5 +1,6 @@
 /** The TypeScript end of the reactor; all that the facades use. */
-export { DatagramHandle, Together, type DatagramKind, type ReceivedDatagram, type SentReport } from './datagram-handle.ts';
+export { DatagramHandle, Together, type DatagramKind, type ReceivedDatagram } from './datagram-handle.ts';
+export { type SentReport } from './pending-sends.ts';
 export { type Peer } from './peers.ts';
 export { ListenHandle } from './listen-handle.ts';
 export { SocketOption } from './protocol.ts';

@@ -64,10 +64,8 @@ export abstract class SocketHandle {
   /** Datagrams have arrived: `count` records from `at` on. */
   datagrams(_words: Int32Array, _at: number, _count: number, _gathers: boolean): void {}
 
-  /** Datagrams are with the kernel: the record at `at`. True where it is to be called again for the rest of it. */
-  sent(_words: Int32Array, _at: number): boolean {
-    return false;
-  }
+  /** Datagrams are with the kernel: the record at `at`, which is taken apart as they are told of. */
+  sent(_words: Int32Array, _at: number): void {}
 
   /** Bytes have arrived, with so many descriptors; whether some were lost on the way. */
   message(_bytes: Buffer, _descriptors: number, _lost: boolean): void {}

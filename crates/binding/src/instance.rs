@@ -264,12 +264,18 @@ impl Instance {
         let mut pending = false;
         let mut exception = ptr::null_mut();
         // SAFETY: the environment is alive and a handle scope is open.
-        unsafe {
+        let taken = unsafe {
             sys::napi_is_exception_pending(self.env, &raw mut pending) == sys::Status::napi_ok
                 && pending
                 && sys::napi_get_and_clear_last_exception(self.env, &raw mut exception) == sys::Status::napi_ok
-                && sys::napi_fatal_exception(self.env, exception) == sys::Status::napi_ok
-        }
+        };
+        taken && self.report(exception)
+    }
+
+    /// Makes a value an uncaught exception. False where that is not possible.
+    pub fn report(&self, exception: sys::napi_value) -> bool {
+        // SAFETY: the environment is alive, and the value is of the scope that is open.
+        unsafe { sys::napi_fatal_exception(self.env, exception) == sys::Status::napi_ok }
     }
 
     /// Ends the reactor: sends what is queued and fits, closes all descriptors.

@@ -214,6 +214,12 @@ impl NativeReactor {
         self.instance.flush();
     }
 
+    /// Makes an error an uncaught exception, in the middle of a dispatch.
+    #[napi]
+    pub fn report_exception(&self, error: Unknown) {
+        self.instance.report(error.raw());
+    }
+
     /// Keeps the process alive.
     #[napi]
     pub fn reference(&self) {

@@ -12,12 +12,23 @@ use crate::fake::Temper;
 
 #[derive(Clone, Debug)]
 enum Action {
-    Arrives { socket: usize, length: usize, control: usize, right: bool },
+    Arrives {
+        socket: usize,
+        length: usize,
+        control: usize,
+        right: bool,
+    },
     NetworkFails(usize, i32),
     ReadStart(usize),
     ReadStop(usize),
     Control(usize, bool),
-    Send { socket: usize, length: usize, named: bool, flags: i32, segment: u16 },
+    Send {
+        socket: usize,
+        length: usize,
+        named: bool,
+        flags: i32,
+        segment: u16,
+    },
     Refuse(usize, i32),
     Limit(usize),
     /// The device does not take datagrams that go together.
