@@ -58,6 +58,7 @@ export default datagramScenario({
     p99: (run) => run.latencyMicros?.p99,
     'arrived share': (run) => 1 - run.lossShare,
   },
+  places: { 'arrived share': 4 },
   /** Figures to reach in a case. */
   reach({ size, offered, inFlight, sockets }) {
     const figure = (metric, over, bound, under = 'core') => ({ metric, over, under, ...bound });

@@ -17,6 +17,7 @@ export default datagramScenario({
     CPU: (run) => run.serverCpuMicrosPerMessage,
     'arrived share': (run) => 1 - run.lossShare,
   },
+  places: { 'arrived share': 4 },
   cases: ({ size = [64, 1200] }) =>
     size.flatMap((s) => FLOODS.map(({ words, more }) => ({ name: `${s} B, ${words}`, size: s, args: ['--size', s, ...more] }))),
 });
