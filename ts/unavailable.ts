@@ -18,7 +18,9 @@ type TrialReason =
   | 'ERR_IOURING_KERNEL_TOO_OLD'
   /** A trial run did not give what it should. */
   | 'ERR_IOURING_TRIAL_FAILED'
-  /** Not enough memory, or not enough of it may be locked. Can pass. */
+  /** `RLIMIT_MEMLOCK` leaves this user no room for a ring. */
+  | 'ERR_IOURING_LOCK_LIMIT'
+  /** Not enough memory. Can pass. */
   | 'ERR_IOURING_OUT_OF_MEMORY'
   /** No file descriptor left. Can pass. */
   | 'ERR_IOURING_OUT_OF_DESCRIPTORS'

@@ -20,7 +20,7 @@ import {
   SEND_TOGETHER,
   UNIX_NAME,
 } from './protocol.ts';
-import { getReactor, type Reactor } from './reactor.ts';
+import { findReactor, type Reactor } from './reactor.ts';
 import { nothing, Activity, SocketHandle, toEndpoint, type Endpoint } from './socket-handle.ts';
 
 /** Kinds of datagram sockets. */
@@ -87,14 +87,16 @@ export class DatagramHandle extends SocketHandle {
 
   /** `socket(2)`: a handle, or a negative errno. */
   static open(kind: DatagramKind): DatagramHandle | number {
-    const reactor = getReactor();
+    const reactor = findReactor();
+    if (typeof reactor === 'number') return reactor;
     const id = reactor.native.openDatagram(DOMAINS[kind]);
     return id < 0 ? id : new DatagramHandle(reactor, id, kind);
   }
 
   /** Takes over an open datagram socket. */
   static adopt(fd: number, kind: DatagramKind): DatagramHandle | number {
-    const reactor = getReactor();
+    const reactor = findReactor();
+    if (typeof reactor === 'number') return reactor;
     const id = reactor.native.adoptDatagram(fd);
     return id < 0 ? id : new DatagramHandle(reactor, id, kind);
   }

@@ -7,6 +7,7 @@
 import process from 'node:process';
 import { loadNative, type NativeReactor, type NativeReactorConstructor } from '../native.ts';
 import { requireUring } from '../support.ts';
+import { IouringUnavailableError, type UnavailableReason } from '../unavailable.ts';
 import { Arena } from './arena.ts';
 import { COMMAND_CAPACITY, Command, Completion, HEADER_WORDS, Header, RECORD_WORDS } from './protocol.ts';
 import { FileRequests } from './file-requests.ts';
@@ -390,12 +391,30 @@ let reactor: Reactor | undefined;
  * @throws {IouringUnavailableError} where io_uring cannot be used, or not now.
  */
 export function getReactor(): Reactor {
-  if (reactor === undefined) {
-    requireUring();
-    const { binding } = loadNative();
-    reactor = new Reactor(binding!.NativeReactor);
+  return (reactor ??= makeReactor());
+}
+
+/** The same, or a negative errno where there is no memory or descriptor left for it. */
+export function findReactor(): Reactor | number {
+  try {
+    return getReactor();
+  } catch (error) {
+    if (error instanceof IouringUnavailableError && error.errno !== undefined) return error.errno;
+    throw error;
   }
-  return reactor;
+}
+
+function makeReactor(): Reactor {
+  requireUring();
+  const { binding } = loadNative();
+  try {
+    return new Reactor(binding!.NativeReactor);
+  } catch (cause) {
+    // As `to_js` in crates/binding/src/native_reactor.rs writes it.
+    const [, code, message, errno] = /^(ERR_IOURING_\w+): (.*?)(?: \((E\w+)\))?$/.exec((cause as Error).message) ?? [];
+    if (code === undefined) throw cause;
+    throw new IouringUnavailableError(code as UnavailableReason, message, errno, cause);
+  }
 }
 
 /** What the reactor of this thread holds; all zero where it has not been used. */

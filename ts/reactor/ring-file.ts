@@ -6,7 +6,7 @@
 import { EAGAIN } from '../errno.ts';
 import type { FileRequest } from './file-requests.ts';
 import { Command, FileJob } from './protocol.ts';
-import { getReactor, type Reactor } from './reactor.ts';
+import { findReactor, getReactor, type Reactor } from './reactor.ts';
 
 /** Longest read that is tried at once: beyond it the copying takes longer than what could be saved. */
 const AT_ONCE = 64 * 1024;
@@ -46,7 +46,8 @@ export class RingFile {
 
   /** Takes over an open descriptor; a negative errno where it is none. */
   static adopt(fd: number): RingFile | number {
-    const reactor = getReactor();
+    const reactor = findReactor();
+    if (typeof reactor === 'number') return reactor;
     const id = reactor.native.adoptFile(fd);
     return id < 0 ? id : new RingFile(reactor, id);
   }

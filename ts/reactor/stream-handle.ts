@@ -14,7 +14,7 @@ import type { NativeCredentials } from '../native.ts';
 import { BLOCK_SIZE } from './arena.ts';
 import { EBADF } from '../errno.ts';
 import { Command, Completion, SocketOption } from './protocol.ts';
-import { getReactor, type Reactor } from './reactor.ts';
+import { findReactor, type Reactor } from './reactor.ts';
 import {
   nothing,
   Activity,
@@ -82,14 +82,16 @@ export class StreamHandle extends SocketHandle {
 
   /** `socket(2)`: a handle, or a negative errno. */
   static open(kind: SocketKind): StreamHandle | number {
-    const reactor = getReactor();
+    const reactor = findReactor();
+    if (typeof reactor === 'number') return reactor;
     const id = openSocket(reactor, kind, false);
     return id < 0 ? id : new StreamHandle(reactor, id);
   }
 
   /** Takes over an open stream socket. */
   static adopt(fd: number): StreamHandle | number {
-    const reactor = getReactor();
+    const reactor = findReactor();
+    if (typeof reactor === 'number') return reactor;
     const id = reactor.native.adopt(fd, false);
     return id < 0 ? id : new StreamHandle(reactor, id);
   }

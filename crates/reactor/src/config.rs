@@ -281,7 +281,7 @@ mod tests {
         let (result, asked, _) = fits(9_000);
         assert_eq!((result, last(&asked)), (Ok(()), Some((64, 256))));
         let (result, asked, waits) = fits(1_000);
-        assert_eq!(result, Err(Reason::OutOfMemory.because(Errno::ENOMEM)));
+        assert_eq!(result, Err(Reason::of_set_up(Errno::ENOMEM)));
         assert_eq!((last(&asked), waits), (Some((64, 128)), RETRIES));
         assert!(asked.iter().all(|rung| rung.submission_entries >= 64 && rung.completion_entries >= 128));
     }

@@ -34,7 +34,9 @@ pub enum Reason {
         /// What was tried.
         trial: &'static str,
     },
-    /// Not enough memory, or not enough of it may be locked (`RLIMIT_MEMLOCK`). Can pass.
+    /// The limit of memory that this user may lock (`RLIMIT_MEMLOCK`) leaves no room for a ring.
+    LockLimit,
+    /// Not enough memory. Can pass.
     OutOfMemory,
     /// No file descriptor left. Can pass.
     OutOfDescriptors,
@@ -51,6 +53,7 @@ impl Reason {
             Self::EnterRefused => "ERR_IOURING_ENTER_REFUSED",
             Self::KernelTooOld { .. } => "ERR_IOURING_KERNEL_TOO_OLD",
             Self::TrialFailed { .. } => "ERR_IOURING_TRIAL_FAILED",
+            Self::LockLimit => "ERR_IOURING_LOCK_LIMIT",
             Self::OutOfMemory => "ERR_IOURING_OUT_OF_MEMORY",
             Self::OutOfDescriptors => "ERR_IOURING_OUT_OF_DESCRIPTORS",
         }
@@ -73,6 +76,7 @@ impl Reason {
             Errno::EPERM | Errno::EACCES if sysctl_forbids() => Self::RefusedBySysctl,
             Errno::EPERM | Errno::EACCES => Self::RefusedBySeccomp,
             Errno::EINVAL => Self::KernelTooOld { missing: "IORING_SETUP_DEFER_TASKRUN" },
+            Errno::ENOMEM if lock_is_limited() => Self::LockLimit,
             Errno::ENOMEM | Errno::EAGAIN => Self::OutOfMemory,
             Errno::EMFILE | Errno::ENFILE => Self::OutOfDescriptors,
             _ => {
@@ -87,6 +91,7 @@ impl Reason {
         let reason = match errno {
             Errno::EINVAL | Errno::EOPNOTSUPP => Self::KernelTooOld { missing },
             Errno::EPERM | Errno::EACCES | Errno::ENOSYS => Self::EnterRefused,
+            Errno::ENOMEM if lock_is_limited() => Self::LockLimit,
             Errno::ENOMEM | Errno::EAGAIN => Self::OutOfMemory,
             _ => {
                 return Error::Os { syscall: "io_uring_register", errno };
@@ -113,8 +118,10 @@ impl fmt::Display for Reason {
                 write!(formatter, "this kernel lacks {missing}; Linux 6.1 or newer is needed")
             }
             Self::TrialFailed { trial } => write!(formatter, "io_uring did not work as it should when tried: {trial}"),
-            Self::OutOfMemory => formatter
-                .write_str("no memory for a ring: too little is free, or RLIMIT_MEMLOCK is too small for this user"),
+            Self::LockLimit => formatter.write_str(
+                "RLIMIT_MEMLOCK leaves this user no room for a ring, also because of the rings that others of its processes and libuv have",
+            ),
+            Self::OutOfMemory => formatter.write_str("no memory for a ring"),
             Self::OutOfDescriptors => formatter.write_str("no file descriptor left for a ring"),
         }
     }
@@ -125,6 +132,16 @@ impl fmt::Display for Reason {
 /// At 1 a process may still be allowed by privilege or group, but then the set-up would not have failed for this.
 fn sysctl_forbids() -> bool {
     fs::read_to_string("/proc/sys/kernel/io_uring_disabled").is_ok_and(|value| matches!(value.trim(), "1" | "2"))
+}
+
+/// Whether there is a limit to what this user may lock. What the kernel says is the same for no room below the limit and no memory at all; the
+/// limit is by far the likelier, and falling back right for both.
+fn lock_is_limited() -> bool {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the calls have no preconditions; `limit` is of the type that is written.
+    let known = unsafe { libc::getrlimit(libc::RLIMIT_MEMLOCK, &raw mut limit) } == 0;
+    // SAFETY: the same. Root may lock what it likes.
+    known && limit.rlim_cur != libc::RLIM_INFINITY && unsafe { libc::geteuid() } != 0
 }
 
 /// Defines the optional features, with their names for people.

@@ -105,7 +105,7 @@ fn little_locked_memory_gives_a_smaller_ring_or_says_so() {
 
     // Kernels before 6.14 or so charge rings to the memory cgroup instead, and then nothing is refused.
     let report = run(None, "4 KiB");
-    let refused = "ERR_IOURING_OUT_OF_MEMORY ENOMEM passing";
+    let refused = "ERR_IOURING_LOCK_LIMIT ENOMEM permanent";
     assert!(report.detection == refused || report.set_up == "256 4096", "{}; {}", report.detection, report.set_up);
 }
 
