@@ -88,8 +88,17 @@ export interface NativeReactor {
     c: number,
     linked: boolean,
   ): number;
-  readNow(handle: number, view: Uint8Array, offset: number, length: number, position: number): number;
-  readManyNow(handle: number, view: Uint8Array, positions: Float64Array, size: number, counts: Int32Array, most: number): number;
+  /** A function, to be asked for once. */
+  readonly readNow: (handle: number, view: Uint8Array, offset: number, length: number, position: number) => number;
+  /** A function, to be asked for once. */
+  readonly readManyNow: (
+    handle: number,
+    view: Uint8Array,
+    positions: Float64Array,
+    size: number,
+    counts: Int32Array,
+    most: number,
+  ) => number;
   adoptFile(fd: number): number;
   releaseFile(handle: number): number;
   prioritizeFile(handle: number, priority: number): void;

@@ -48,3 +48,30 @@ test.serial('what is no buffer, and offsets of another type', async (t) => {
   await ours['close']();
   await cores['close']();
 });
+
+test.serial('what reads and writes give has no prototype', async (t) => {
+  const file = path.join(directory(t), 'file');
+  for (const { open } of [fs, core]) {
+    writeFileSync(file, 'hello');
+    await using handle = await open(file, 'r+');
+    const [bytes, none] = [Buffer.alloc(2), Buffer.alloc(0)];
+    const results: Array<[object, object]> = [
+      [await handle.read(bytes, 0, 2, 0), { bytesRead: 2, buffer: bytes }],
+      [await handle.read({ buffer: bytes }), { bytesRead: 2, buffer: bytes }],
+      [await handle.read(bytes, 0, 0, 0), { bytesRead: 0, buffer: bytes }],
+      [await handle.write(bytes, 0, 2, 0), { bytesWritten: 2, buffer: bytes }],
+      [await handle.write('xy', 0), { bytesWritten: 2, buffer: 'xy' }],
+      [await handle.write(none), { bytesWritten: 0, buffer: none }],
+      [await handle.readv([bytes], 0), { bytesRead: 2, buffers: [bytes] }],
+      [await handle.readv([bytes, bytes], 0), { bytesRead: 4, buffers: [bytes, bytes] }],
+      [await handle.readv([none]), { bytesRead: 0, buffers: [none] }],
+      [await handle.writev([bytes], 0), { bytesWritten: 2, buffers: [bytes] }],
+      [await handle.writev([none], 0), { bytesWritten: 0, buffers: [none] }],
+    ];
+    for (const [result, expected] of results) {
+      t.is(Object.getPrototypeOf(result), null);
+      t.deepEqual({ ...result }, expected);
+      t.deepEqual(Object.keys(result), Object.keys(expected));
+    }
+  }
+});

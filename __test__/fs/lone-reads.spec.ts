@@ -1,4 +1,4 @@
-/** A read that is alone is done at once where the bytes are in memory: nobody must be able to tell, but by the clock. */
+/** A read is done at once where the bytes are in memory: nobody must be able to tell, but by the clock. */
 import type fs from 'node:fs';
 import core from 'node:fs/promises';
 import os from 'node:os';
@@ -6,7 +6,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { stats } from 'iouring-transport';
-import { open } from 'iouring-transport/fs';
+import { type FileHandle, open } from 'iouring-transport/fs';
 
 const LENGTH = 100_000;
 const content = Buffer.from(Array.from({ length: LENGTH }, (_, index) => index % 251));
@@ -51,6 +51,46 @@ test.serial("reads at the file's own position follow one another, alone and toge
     }
     t.true(Buffer.concat(parts).equals(content));
     t.is((await take(10)).length, 0);
+  });
+});
+
+test.serial("a read does not overtake what was asked for before it at the file's own position", async (t) => {
+  const target = path.join(place, 'order');
+  for (const opener of [open, core.open]) {
+    await core.writeFile(target, 'abcdefgh');
+    const handle = await opener(target, 'r+');
+    const buffer = Buffer.alloc(3);
+    const [, { bytesRead }] = await Promise.all([handle.write('XYZ'), handle.read(buffer, 0, 3, null)]);
+    t.is(bytesRead, 3);
+    // Core leaves the order to its threads.
+    if (opener === open) t.is(buffer.toString(), 'def');
+    await handle.close();
+  }
+});
+
+test.serial('reads beside others that wait for a disk are done, and closing waits for all', async (t) => {
+  const handle = await open(file, 'r');
+  const lanes = Array.from({ length: 600 }, async (_, lane) => {
+    const buffer = Buffer.alloc(2048);
+    const { bytesRead } = await handle.read(buffer, 0, 2048, lane * 100);
+    t.true(bytesRead === 2048 && buffer.equals(content.subarray(lane * 100, lane * 100 + 2048)));
+  });
+  const many = handle.readMany(Buffer.alloc(500 * 64), Array(500).fill(7), 64);
+  await handle.close();
+  await Promise.all(lanes);
+  t.true((await many).every((count) => count === 64));
+  t.like(stats(), { handles: 0, operations: 0, waiting: 0, views: 0, bounces: 0 });
+});
+
+test.serial('positions that no piece of a batch can have are refused', async (t) => {
+  await using(file, 'r', async (handle) => {
+    for (const position of [-1, 0.5, Number.NaN, 2 ** 53, '0', 1n]) {
+      const positions = [0, position] as number[];
+      await t.throwsAsync(() => (handle as FileHandle).readMany(Buffer.alloc(8), positions, 4), { code: 'ERR_OUT_OF_RANGE' });
+      await t.throwsAsync(() => (handle as FileHandle).writeMany(Buffer.alloc(8), positions, 4), { code: 'ERR_OUT_OF_RANGE' });
+    }
+    t.is((await (handle as FileHandle).readMany(Buffer.alloc(8), [], 4)).length, 0);
+    t.is((await (handle as FileHandle).writeMany(Buffer.alloc(8), [], 4)).length, 0);
   });
 });
 

@@ -3,8 +3,7 @@
  */
 import { ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE } from '../errors.ts';
 import { bytesOf } from '../reactor/ring-file.ts';
-import type { FileRequest } from '../reactor/index.ts';
-import { plainPosition } from './arguments.ts';
+import type { FileRequest, RingFile } from '../reactor/index.ts';
 import type { FileState } from './file-state.ts';
 
 /** Where each piece of a batch lies in the file: bytes from its start. */
@@ -42,37 +41,74 @@ class Piece implements FileRequest {
 const spare: Piece[] = [];
 
 /**
- * Moves `size` bytes for each position, to or from consecutive places of `buffer`.
+ * Reads `size` bytes at each position into consecutive places of `buffer`.
  *
  * @returns for each position the bytes moved, or a negative errno
  */
-export function transferMany(
-  write: boolean,
+export async function readMany(
   holder: object,
   state: FileState,
   buffer: unknown,
   positions: Positions,
   size: number,
 ): Promise<Int32Array> {
-  const file = state.file(write ? 'write' : 'read');
+  const file = state.file('read');
+  const bytes = checked(buffer, positions, size);
+  const results = new Int32Array(positions.length);
+  const first = state.quiet ? file.readManyNow(bytes, doubles(positions), size, results) : 0;
+  return first === results.length ? results : transferMany(false, holder, state, file, bytes, positions, size, results, first);
+}
+
+/** Writes consecutive pieces of `buffer` of `size` bytes at the positions; the result as for {@link readMany}. */
+export async function writeMany(
+  holder: object,
+  state: FileState,
+  buffer: unknown,
+  positions: Positions,
+  size: number,
+): Promise<Int32Array> {
+  const file = state.file('write');
+  const bytes = checked(buffer, positions, size);
+  const results = new Int32Array(positions.length);
+  return results.length === 0 ? results : transferMany(true, holder, state, file, bytes, positions, size, results, 0);
+}
+
+/** The bytes of the buffer, where all arguments will do. */
+function checked(buffer: unknown, positions: Positions, size: number): Uint8Array {
   if (!ArrayBuffer.isView(buffer)) throw new ERR_INVALID_ARG_TYPE('buffer', ['Buffer', 'TypedArray', 'DataView'], buffer);
   const count = positions.length;
   if (!Number.isInteger(size) || size < 1 || size * count > buffer.byteLength || size > 2 ** 31 - 1) {
     throw new ERR_OUT_OF_RANGE('size', `>= 1 && <= ${Math.floor(buffer.byteLength / Math.max(1, count))}`, size);
   }
   for (let i = 0; i < count; i++) {
-    if (plainPosition(positions[i]) === undefined || positions[i] < 0)
-      throw new ERR_OUT_OF_RANGE('positions', '>= 0', positions[i]);
+    const position = positions[i];
+    if (!(position >= 0 && Number.isSafeInteger(position))) {
+      throw new ERR_OUT_OF_RANGE('positions', '>= 0 && <= 2 ** 53 - 1', position);
+    }
   }
-  const results = new Int32Array(count);
-  const bytes = bytesOf(buffer);
-  const first = write ? 0 : file.readManyNow(bytes, doubles(positions), size, results);
-  if (first === count) return Promise.resolve(results);
+  return bytesOf(buffer);
+}
+
+/** Moves the pieces from `first` on by way of the ring. */
+function transferMany(
+  write: boolean,
+  holder: object,
+  state: FileState,
+  file: RingFile,
+  bytes: Uint8Array,
+  positions: Positions,
+  size: number,
+  results: Int32Array,
+  first: number,
+): Promise<Int32Array> {
+  const count = results.length;
   state.enter();
+  if (!write) state.reading++;
   const region = file.lend(bytes);
   return new Promise((resolve) => {
     const finish = (all: Int32Array) => {
       file.reclaim(region);
+      if (!write) state.reading--;
       state.leave();
       resolve(all);
     };

@@ -15,6 +15,8 @@ export class FileState {
   locked = false;
   /** Whether a status can be had without waiting for a disk or network; found out on first use. */
   local: boolean | undefined;
+  /** Reads under way that say where: they and others may be done in any order. */
+  reading = 0;
   /** Whom to tell when this is closed for good. */
   #ring: RingFile | undefined;
   /** One for being open, one for each operation. */
@@ -35,6 +37,11 @@ export class FileState {
   /** Operations under way. */
   get busy(): boolean {
     return this.#users > 1;
+  }
+
+  /** Whether a read may be done before all that is under way. */
+  get quiet(): boolean {
+    return this.#users === 1 + this.reading;
   }
 
   enter(): void {

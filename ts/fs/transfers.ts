@@ -11,6 +11,7 @@ import { ERR_INVALID_ARG_TYPE } from '../errors.ts';
 import { plainPosition } from './arguments.ts';
 import type { FileState } from './file-state.ts';
 import { failureOf } from './request.ts';
+import { buffersRead, buffersWritten, type BytesRead, bytesRead, type BytesWritten, bytesWritten } from './results.ts';
 
 /** Most bytes of one system call. */
 const LONGEST = 2 ** 31 - 1;
@@ -37,14 +38,16 @@ class Reading implements FileRequest {
     private readonly file: RingFile,
     private readonly region: number,
     private readonly buffer: ArrayBufferView,
-    private readonly resolve: (value: { bytesRead: number; buffer: ArrayBufferView }) => void,
+    private readonly placed: boolean,
+    private readonly resolve: (value: BytesRead) => void,
     private readonly reject: Reject,
   ) {}
 
   done(result: number): void {
     this.file.reclaim(this.region);
+    if (this.placed) this.state.reading--;
     this.state.leave();
-    if (result >= 0) this.resolve({ bytesRead: result, buffer: this.buffer });
+    if (result >= 0) this.resolve(bytesRead(result, this.buffer));
     else this.reject(failureOf(result, 'read'));
   }
 }
@@ -57,19 +60,19 @@ class Writing implements FileRequest {
     private readonly file: RingFile,
     private readonly region: number,
     private readonly buffer: unknown,
-    private readonly resolve: (value: { bytesWritten: number; buffer: unknown }) => void,
+    private readonly resolve: (value: BytesWritten) => void,
     private readonly reject: Reject,
   ) {}
 
   done(result: number): void {
     this.file.reclaim(this.region);
     this.state.leave();
-    if (result >= 0) this.resolve({ bytesWritten: result, buffer: this.buffer });
+    if (result >= 0) this.resolve(bytesWritten(result, this.buffer));
     else this.reject(failureOf(result, 'write'));
   }
 }
 
-/** A lone read of what is in memory is over at once; see {@link RingFile.readNow}. */
+/** A read of what is in memory is over at once, unless others come first; see {@link RingFile.readNow}. */
 function startRead(
   holder: object,
   state: FileState,
@@ -80,10 +83,14 @@ function startRead(
 ) {
   const file = state.file('read');
   const bytes = bytesOf(buffer);
-  const bytesRead = file.readNow(bytes, offset, length, position);
-  if (bytesRead >= 0) return Promise.resolve({ bytesRead, buffer });
+  if (typeof position === 'number' && state.quiet) {
+    const count = file.readNow(bytes, offset, length, position);
+    if (count >= 0) return Promise.resolve(bytesRead(count, buffer));
+  }
   const promise = new Promise<any>(takeOver);
+  const placed = position >= 0;
   state.enter();
+  if (placed) state.reading++;
   const region = file.lend(bytes);
   file.transferLent(
     false,
@@ -91,7 +98,7 @@ function startRead(
     offset,
     length,
     position,
-    new Reading(holder, state, file, region, buffer, resolveLast as never, rejectLast),
+    new Reading(holder, state, file, region, buffer, placed, resolveLast as never, rejectLast),
   );
   return promise;
 }
@@ -171,7 +178,7 @@ export function read(
   if (ArrayBuffer.isView(buffer)) {
     // An offset of another type is for core to refuse.
     if (typeof offset === 'number') length ??= buffer.byteLength - offset;
-    if (length === 0) return Promise.resolve({ bytesRead: 0, buffer });
+    if (length === 0) return Promise.resolve(bytesRead(0, buffer));
     const at = positionOf(position);
     if (at !== undefined && buffer.byteLength > 0 && fits(offset, length, buffer.byteLength)) {
       return startRead(holder, state, buffer, offset as number, length as number, at);
@@ -180,10 +187,7 @@ export function read(
   return judge(
     state,
     (done) => fs.read(state.fd, buffer as Buffer, offset as number, length as number, position as number, done),
-    (bytesRead) => ({
-      bytesRead,
-      buffer,
-    }),
+    (count) => bytesRead(count, buffer as Buffer),
   );
 }
 
@@ -197,7 +201,7 @@ export function write(
   position?: unknown,
 ): Promise<any> {
   state.file('write');
-  const result = (bytesWritten: number) => ({ bytesWritten, buffer });
+  const result = (count: number) => bytesWritten(count, buffer);
   if (ArrayBuffer.isView(buffer)) {
     if (buffer.byteLength === 0) return Promise.resolve(result(0));
     let offset = second;
@@ -259,24 +263,24 @@ export async function readv(holder: object, state: FileState, buffers: unknown, 
     return judge(
       state,
       (done) => fs.readv(state.fd, buffers as never, position as number, done as never),
-      (bytesRead) => ({ bytesRead, buffers }),
+      (count) => buffersRead(count, buffers),
     );
   }
-  if (total === 0) return { bytesRead: 0, buffers };
+  if (total === 0) return buffersRead(0, buffers);
   if (buffers.length === 1) {
-    const { bytesRead } = await startRead(holder, state, buffers[0], 0, total, at);
-    return { bytesRead, buffers };
+    const whole = await startRead(holder, state, buffers[0], 0, total, at);
+    return buffersRead(whole.bytesRead, buffers);
   }
   const bytes = Buffer.allocUnsafe(total);
-  const { bytesRead } = await startRead(holder, state, bytes, 0, total, at);
+  const { bytesRead: count } = await startRead(holder, state, bytes, 0, total, at);
   let dealt = 0;
   for (const view of buffers) {
-    if (dealt >= bytesRead) break;
-    const share = bytes.subarray(dealt, Math.min(dealt + view.byteLength, bytesRead));
+    if (dealt >= count) break;
+    const share = bytes.subarray(dealt, Math.min(dealt + view.byteLength, count));
     bytesOf(view).set(share);
     dealt += share.length;
   }
-  return { bytesRead, buffers };
+  return buffersRead(count, buffers);
 }
 
 /** `writev(buffers[, position])`: one write of all the bytes. */
@@ -288,10 +292,10 @@ export async function writev(holder: object, state: FileState, buffers: unknown,
     return judge(
       state,
       (done) => fs.writev(state.fd, buffers as never, position as number, done as never),
-      (bytesWritten) => ({ bytesWritten, buffers }),
+      (count) => buffersWritten(count, buffers),
     );
   }
-  if (total === 0) return { bytesWritten: 0, buffers };
+  if (total === 0) return buffersWritten(0, buffers);
   const bytes =
     buffers.length === 1
       ? bytesOf(buffers[0])
@@ -299,6 +303,6 @@ export async function writev(holder: object, state: FileState, buffers: unknown,
           buffers.map((view) => bytesOf(view)),
           total,
         );
-  const { bytesWritten } = await startWrite(holder, state, bytes, 0, total, at, buffers);
-  return { bytesWritten, buffers };
+  const whole = await startWrite(holder, state, bytes, 0, total, at, buffers);
+  return buffersWritten(whole.bytesWritten, buffers);
 }

@@ -74,6 +74,8 @@ export interface Stats {
 
 export class Reactor {
   readonly native: NativeReactor;
+  readonly readNow: NativeReactor['readNow'];
+  readonly readManyNow: NativeReactor['readManyNow'];
   readonly arena: Arena;
   readonly #words: Int32Array;
   readonly #pool: Buffer;
@@ -92,11 +94,11 @@ export class Reactor {
   #holds = 0;
   #batch = 0;
   #readAtOnce = READ_AT_ONCE;
-  /** When there was news last, several file operations were under way: they share entries into the kernel. */
-  #parallel = false;
 
   constructor(Native: NativeReactorConstructor) {
     this.native = new Native(() => this.#dispatch(), wantsWaiter());
+    this.readNow = this.native.readNow;
+    this.readManyNow = this.native.readManyNow;
     this.arena = new Arena(this.native.arena);
     this.#words = new Int32Array(this.native.queues);
     this.#pool = Buffer.from(this.native.pool);
@@ -146,9 +148,9 @@ export class Reactor {
     if (!this.#flushes) this.scheduleFlush();
   }
 
-  /** Whether file operations come one at a time, so that there is nobody to share an entry into the kernel with. */
-  get alone(): boolean {
-    return this.files.count === 0 && !this.#parallel;
+  /** Nothing more is tried at once before the next turn: what is read is not in memory, and asking twice costs. */
+  refuseAtOnce(): void {
+    this.#readAtOnce = 0;
   }
 
   /** How many of `count` reads of `size` bytes may be tried at once. They count as done. */
@@ -251,7 +253,6 @@ export class Reactor {
     const count = words[Header.Completions];
     let batch = ++this.#batch;
     this.#readAtOnce = READ_AT_ONCE;
-    if (this.files.count > 0) this.#parallel = this.files.count > 1;
     for (let cursor = words[Header.Cursor]; cursor < count; cursor = words[Header.Cursor]!) {
       const at = COMPLETIONS_START + cursor * RECORD_WORDS;
       const kind: Completion = words[at];

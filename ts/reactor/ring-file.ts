@@ -88,28 +88,31 @@ export class RingFile {
   }
 
   /**
-   * Reads at once where that is possible and nothing is lost by it: a lone read of a little that lies in the page cache.
+   * Reads at once a little that lies in the page cache. It overtakes what is under way on the file.
    *
    * @returns the number of bytes, or a negative errno: then {@link read} is to be asked.
    */
-  readNow(view: Uint8Array, offset: number, length: number, position: number | bigint): number {
+  readNow(view: Uint8Array, offset: number, length: number, position: number): number {
     const reactor = this.#reactor;
-    const tried = length <= AT_ONCE && typeof position === 'number' && reactor.alone && reactor.atOnce(length, 1) > 0;
-    return tried ? reactor.native.readNow(this.id, view, offset, length, position) : -EAGAIN;
+    if (length > AT_ONCE || reactor.atOnce(length, 1) === 0) return -EAGAIN;
+    const count = reactor.readNow(this.id, view, offset, length, position);
+    if (count < 0) reactor.refuseAtOnce();
+    return count;
   }
 
   /**
-   * Reads pieces of `size` bytes at once, from the first position on, as far as they lie in the page cache: a batch has entered native code
-   * anyway, and asks for each piece there. Not where other operations are under way, which would have to wait.
+   * Reads pieces of `size` bytes at once, from the first position on, as far as they lie in the page cache; otherwise as {@link readNow}.
    *
    * @param counts for what was read, the bytes of each piece
    * @returns the number of pieces that were read; the rest is to be asked for
    */
   readManyNow(view: Uint8Array, positions: Float64Array, size: number, counts: Int32Array): number {
     const reactor = this.#reactor;
-    if (size > AT_ONCE || reactor.files.count > 0) return 0;
-    const most = reactor.atOnce(size, positions.length);
-    return most === 0 ? 0 : reactor.native.readManyNow(this.id, view, positions, size, counts, most);
+    const most = size > AT_ONCE ? 0 : reactor.atOnce(size, positions.length);
+    if (most === 0) return 0;
+    const read = reactor.readManyNow(this.id, view, positions, size, counts, most);
+    if (read < most) reactor.refuseAtOnce();
+    return read;
   }
 
   /** A transfer of which the caller has lent the view itself, under `region`. */

@@ -1,14 +1,10 @@
 //! What TypeScript asks about files outside of the queues: jobs with paths, and descriptors that change hands.
 
-use std::sync::atomic::{AtomicI32, AtomicU64, Ordering::Relaxed};
-
 use iouring_reactor::file::job::{Job, Task};
-use iouring_reactor::{Errno, HandleId, Reactor, Ring, Source};
-use napi::bindgen_prelude::{Either, Uint8Array, Unknown};
-use napi::{JsValue, sys};
+use iouring_reactor::{Errno, HandleId, Source};
+use napi::bindgen_prelude::{Either, Uint8Array};
 use napi_derive::napi;
 
-use crate::memory::{bytes_of, elements_of};
 use crate::native_reactor::NativeReactor;
 
 /// Kinds of jobs. The numbers `a`, `b` and `c` of `fileJob` are as said.
@@ -121,72 +117,6 @@ impl NativeReactor {
                 reactor.job(job, linked);
             })
             .map_or(-libc::EBADF, |()| 0)
-    }
-
-    /// Reads into a piece of a `Uint8Array` at once, or not at all; see `Reactor::read_now`. The count, or a negative errno: then it takes the
-    /// usual way.
-    #[napi(ts_args_type = "handle: number, view: Uint8Array, offset: number, length: number, position: number")]
-    #[allow(clippy::cast_possible_truncation, reason = "saturates; the kernel checks what it gets")]
-    pub fn read_now(&self, handle: i32, view: Unknown<'_>, offset: u32, length: u32, position: f64) -> i32 {
-        let Some((start, size)) = bytes_of(self.instance.env(), view.raw()) else { return -libc::EINVAL };
-        let (from, count) = (offset as usize, length as usize);
-        if from.checked_add(count).is_none_or(|end| end > size) {
-            return -libc::EFAULT;
-        }
-        let read = self.instance.with(|reactor| {
-            // SAFETY: the piece lies within the view, whose memory stays where it is as long as JavaScript does not run: for this call.
-            unsafe { reactor.read_now(HandleId::from_raw(handle), start.as_ptr().add(from), length, position as i64) }
-        });
-        read.unwrap_or(Err(Errno(libc::EBADF))).map_or_else(Errno::negated, u32::cast_signed)
-    }
-
-    /// Reads `size` bytes for each of the positions, into consecutive pieces of a `Uint8Array`, as [`read_now`](Self::read_now) does, up to the first
-    /// that cannot be read at once. How many were read; for each of them its count is in `counts`.
-    #[napi(
-        ts_args_type = "handle: number, view: Uint8Array, positions: Float64Array, size: number, counts: Int32Array, most: number"
-    )]
-    #[allow(clippy::cast_possible_truncation, reason = "saturates; the kernel checks what it gets")]
-    pub fn read_many_now(
-        &self,
-        handle: i32,
-        view: Unknown<'_>,
-        positions: Unknown<'_>,
-        size: u32,
-        counts: Unknown<'_>,
-        most: u32,
-    ) -> u32 {
-        let env = self.instance.env();
-        let (Some((start, length)), Some((positions, asked)), Some((counts, room))) = (
-            bytes_of(env, view.raw()),
-            elements_of::<u64>(env, positions.raw(), sys::TypedarrayType::float64_array),
-            elements_of::<i32>(env, counts.raw(), sys::TypedarrayType::int32_array),
-        ) else {
-            return 0;
-        };
-        let most = asked.min(room).min(most as usize);
-        let read_all = |reactor: &mut Reactor<Ring>| {
-            let pieces = (0..most).take_while(|&piece| {
-                let from = piece * size as usize;
-                if from + size as usize > length {
-                    return false;
-                }
-                // SAFETY: both arrays have that many elements, aligned, and stay where they are as long as JavaScript does not run; atomic, since they may
-                // be shared with another thread. The piece lies within the view.
-                unsafe {
-                    let position = f64::from_bits(AtomicU64::from_ptr(positions.as_ptr().add(piece)).load(Relaxed));
-                    let start = start.as_ptr().add(from);
-                    match reactor.read_now(HandleId::from_raw(handle), start, size, position.max(0.0) as i64) {
-                        Ok(count) => {
-                            AtomicI32::from_ptr(counts.as_ptr().add(piece)).store(count.cast_signed(), Relaxed);
-                            true
-                        }
-                        Err(_) => false,
-                    }
-                }
-            });
-            pieces.count() as u32
-        };
-        self.instance.with(read_all).unwrap_or(0)
     }
 
     /// Takes over the descriptor of an open file: a handle.

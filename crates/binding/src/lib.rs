@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, reason = "nothing links against a cdylib: `pub` says what a module offers to the others")]
 #![allow(clippy::needless_pass_by_value, reason = "napi-rs hands arguments over as owned values")]
 
+mod at_once;
 mod cleanup;
 mod driver;
 mod file;

@@ -1,8 +1,8 @@
-//! Reads past the rings, for a read that is alone.
+//! Reads past the rings, for what is in memory.
 //!
-//! A ring pays where operations share an entry into the kernel. A lone read of what is in the page cache has nobody to share with, and would
-//! pay for a request, a completion and two trips through the queues to have bytes copied that are there already. So it may be tried first, in the
-//! call that asks for it: done, or refused at once by a kernel that would have to wait, and then it takes the usual way.
+//! Where the page cache has the bytes, a ring would only copy them as well, for the price of a request, a completion and two trips through the
+//! queues. So a read may be tried first in the call that asks for it: done, or refused at once by a kernel that would have to wait, and then it takes the
+//! usual way.
 
 use std::os::fd::RawFd;
 

@@ -1,0 +1,149 @@
+//! Reads at once: functions that TypeScript calls for single reads of what is in memory, each about as long as this call itself.
+//!
+//! They are plain Node-API functions, not methods of the class: what napi-rs does around a method (it looks at the object's type tag, takes down
+//! which values are borrowed, allocates) took a quarter of a microsecond, as long as the kernel takes to copy 4 KiB.
+
+use std::ffi::c_void;
+use std::ptr;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering::Relaxed};
+
+use iouring_reactor::{Errno, HandleId, Reactor, Ring};
+use napi::bindgen_prelude::Unknown;
+use napi::sys;
+use napi_derive::napi;
+
+use crate::instance::Instance;
+use crate::memory::{bytes_of, elements_of};
+use crate::native_reactor::NativeReactor;
+
+#[napi]
+impl NativeReactor {
+    /// A function that reads into a piece of a `Uint8Array` at once, or not at all; see `Reactor::read_now`. It returns the count, or a negative errno:
+    /// then the read takes the usual way.
+    #[napi(
+        getter,
+        ts_return_type = "(handle: number, view: Uint8Array, offset: number, length: number, position: number) => number"
+    )]
+    pub fn read_now(&self) -> napi::Result<Unknown<'static>> {
+        self.function(read_now)
+    }
+
+    /// A function that reads `size` bytes for each of the positions, into consecutive pieces of a `Uint8Array`, as [`read_now`](Self::read_now) does, up
+    /// to the first that cannot be read at once, and at most `most`. It returns how many were read; for each of them its count is in `counts`.
+    #[napi(
+        getter,
+        ts_return_type = "(handle: number, view: Uint8Array, positions: Float64Array, size: number, counts: Int32Array, most: number) => number"
+    )]
+    pub fn read_many_now(&self) -> napi::Result<Unknown<'static>> {
+        self.function(read_many_now)
+    }
+
+    fn function(
+        &self,
+        callback: unsafe extern "C" fn(sys::napi_env, sys::napi_callback_info) -> sys::napi_value,
+    ) -> napi::Result<Unknown<'static>> {
+        let env = self.instance.env();
+        // The environment's instance data holds the instance for as long as JavaScript runs, and so for as long as the function can be called.
+        let data = Rc::as_ptr(&self.instance).cast_mut().cast();
+        let mut function = ptr::null_mut();
+        // SAFETY: called from JavaScript on the environment's thread; the out-pointer is a local.
+        let status = unsafe { sys::napi_create_function(env, ptr::null(), 0, Some(callback), data, &raw mut function) };
+        if status != sys::Status::napi_ok {
+            return Err(napi::Error::new(napi::Status::from(status), "no function"));
+        }
+        // SAFETY: made in this environment just now; it is returned to JavaScript at once.
+        Ok(unsafe { Unknown::from_raw_unchecked(env, function) })
+    }
+}
+
+/// The arguments of a call, and the instance that its function was made for.
+///
+/// # Safety
+/// Inside a call of a function made by [`NativeReactor::function`].
+unsafe fn called<'a, const N: usize>(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+) -> Option<([sys::napi_value; N], &'a Instance)> {
+    let (mut arguments, mut count, mut data) = ([ptr::null_mut(); N], N, ptr::null_mut::<c_void>());
+    // SAFETY: the out-pointers are locals, and the array has room for as many as are said.
+    let status = unsafe {
+        let start = arguments.as_mut_ptr();
+        sys::napi_get_cb_info(env, info, &raw mut count, start, ptr::null_mut(), &raw mut data)
+    };
+    // SAFETY: what `function` gave, which lives as long as JavaScript runs.
+    (status == sys::Status::napi_ok).then(|| (arguments, unsafe { &*data.cast::<Instance>() }))
+}
+
+/// A number; zero for anything else.
+fn number(env: sys::napi_env, value: sys::napi_value) -> f64 {
+    let mut number = 0.0;
+    // SAFETY: the value is an argument of the call that is running; the out-pointer is a local, and left as it is on failure.
+    unsafe { sys::napi_get_value_double(env, value, &raw mut number) };
+    number
+}
+
+fn returned(env: sys::napi_env, result: i32) -> sys::napi_value {
+    let mut value = ptr::null_mut();
+    // SAFETY: inside a call from JavaScript; null, where this fails, stands for `undefined`.
+    unsafe { sys::napi_create_int32(env, result, &raw mut value) };
+    value
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates; the kernel checks what it gets")]
+unsafe extern "C" fn read_now(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: `function` has made the function that is called.
+    let Some(([handle, view, offset, length, position], instance)) = (unsafe { called(env, info) }) else {
+        return returned(env, -libc::EINVAL);
+    };
+    let Some((start, size)) = bytes_of(env, view) else { return returned(env, -libc::EINVAL) };
+    let (offset, length) = (number(env, offset) as usize, number(env, length) as u32);
+    if offset.checked_add(length as usize).is_none_or(|end| end > size) {
+        return returned(env, -libc::EFAULT);
+    }
+    let (handle, position) = (HandleId::from_raw(number(env, handle) as i32), number(env, position) as i64);
+    // SAFETY: the piece lies within the view, whose memory stays where it is as long as JavaScript does not run: for this call.
+    let read =
+        instance.with(|reactor| unsafe { reactor.read_now(handle, start.as_ptr().add(offset), length, position) });
+    returned(env, read.unwrap_or(Err(Errno(libc::EBADF))).map_or_else(Errno::negated, u32::cast_signed))
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates; the kernel checks what it gets")]
+unsafe extern "C" fn read_many_now(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: `function` has made the function that is called.
+    let Some(([handle, view, positions, size, counts, most], instance)) = (unsafe { called(env, info) }) else {
+        return returned(env, 0);
+    };
+    let (Some((start, length)), Some((positions, asked)), Some((counts, room))) = (
+        bytes_of(env, view),
+        elements_of::<u64>(env, positions, sys::TypedarrayType::float64_array),
+        elements_of::<i32>(env, counts, sys::TypedarrayType::int32_array),
+    ) else {
+        return returned(env, 0);
+    };
+    let (handle, size) = (HandleId::from_raw(number(env, handle) as i32), number(env, size) as u32);
+    let most = asked.min(room).min(number(env, most) as usize);
+    let read_all = |reactor: &mut Reactor<Ring>| {
+        let pieces = (0..most).take_while(|&piece| {
+            let from = piece * size as usize;
+            if from + size as usize > length {
+                return false;
+            }
+            // SAFETY: both arrays have that many elements, aligned, and stay where they are as long as JavaScript does not run; atomic, since they may
+            // be shared with another thread. The piece lies within the view.
+            unsafe {
+                let position = f64::from_bits(AtomicU64::from_ptr(positions.as_ptr().add(piece)).load(Relaxed));
+                let start = start.as_ptr().add(from);
+                match reactor.read_now(handle, start, size, position.max(0.0) as i64) {
+                    Ok(count) => {
+                        AtomicI32::from_ptr(counts.as_ptr().add(piece)).store(count.cast_signed(), Relaxed);
+                        true
+                    }
+                    Err(_) => false,
+                }
+            }
+        });
+        i32::try_from(pieces.count()).unwrap_or(i32::MAX)
+    };
+    returned(env, instance.with(read_all).unwrap_or(0))
+}
