@@ -9,6 +9,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 
 /** Every block of this size in the large file begins with its number, by which reads and writes are checked. */
 const BLOCK = 4096;
+/** So many small files are written over and over. */
+const WRITTEN_FILES = 2000;
 /** Every so many transfers one is checked. */
 const CHECK_EVERY = 64;
 
@@ -254,8 +256,12 @@ export async function writeSequential(api, { arm, file, size }, control) {
   }
 }
 
-/** Small files, one after the other: open, stat, read and close, or `readFile`. */
-export async function smallFiles(api, { arm, directory, depth, whole }, control) {
+/** Small files, one after the other: open, stat, read and close, or `readFile`; or `writeFile`. */
+export async function smallFiles(api, options, control) {
+  return options.way === 'write' ? writeSmallFiles(api, options, control) : readSmallFiles(api, options, control);
+}
+
+async function readSmallFiles(api, { arm, directory, depth, way }, control) {
   const files = fs.readdirSync(directory).map((name) => path.join(directory, name));
   let next = 0;
   const good = (bytes) => {
@@ -266,7 +272,7 @@ export async function smallFiles(api, { arm, directory, depth, whole }, control)
       for (let i = 0; i < 64; i++) {
         const since = control.begin();
         const name = files[next++ % files.length];
-        if (whole) good(fs.readFileSync(name));
+        if (way === 'read') good(fs.readFileSync(name));
         else {
           const fd = fs.openSync(name);
           const memory = Buffer.allocUnsafe(fs.fstatSync(fd).size);
@@ -281,7 +287,7 @@ export async function smallFiles(api, { arm, directory, depth, whole }, control)
   }
   await keep(control, depth, async () => {
     const name = files[next++ % files.length];
-    if (whole) return good(await api.readFile(name));
+    if (way === 'read') return good(await api.readFile(name));
     const handle = await api.open(name);
     const { size } = await handle.stat();
     const memory = Buffer.allocUnsafe(size);
@@ -290,6 +296,28 @@ export async function smallFiles(api, { arm, directory, depth, whole }, control)
     good(memory);
     return handle.close();
   });
+}
+
+/** Files of 2 KiB, made first and then written anew again and again, in a folder of their own. */
+async function writeSmallFiles(api, { arm, directory, depth }, control) {
+  const folder = `${directory}-${process.pid}`;
+  fs.mkdirSync(folder);
+  let next = 0;
+  const name = () => path.join(folder, String(next++ % WRITTEN_FILES));
+  const bytes = Buffer.alloc(2048, 65);
+  if (arm === 'core-sync') {
+    for (; !control.stopped; await nextTurn()) {
+      for (let i = 0; i < 16; i++) {
+        const since = control.begin();
+        fs.writeFileSync(name(), bytes);
+        control.did(1, since);
+      }
+    }
+  } else await keep(control, depth, () => api.writeFile(name(), bytes));
+  for (const file of fs.readdirSync(folder)) {
+    if (!fs.readFileSync(path.join(folder, file)).equals(bytes)) throw new Error(`wrong contents of ${file}`);
+  }
+  fs.rmSync(folder, { recursive: true });
 }
 
 /** Records of 128 B that are on the disk when they are acknowledged. */

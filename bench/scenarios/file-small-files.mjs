@@ -1,5 +1,11 @@
-/** Small files: open, stat, read and close; or readFile. */
+/** Small files: open, stat, read and close; or readFile; or writeFile. */
 import { fileScenario } from '../lib/files.mjs';
+
+const WAYS = [
+  ['steps', 'open, stat, read and close'],
+  ['read', 'readFile'],
+  ['write', 'writeFile'],
+];
 
 export default fileScenario({
   name: 'file-small-files',
@@ -8,11 +14,5 @@ export default fileScenario({
   needs: 'small',
   arms: ['core', 'core-sync', 'ours', 'core-again', 'bun'],
   cases: (quick) =>
-    [false, true].flatMap((whole) =>
-      (quick ? [32] : [1, 32]).map((depth) => ({
-        name: `${whole ? 'readFile' : 'open, stat, read and close'}, ${depth} under way`,
-        depth,
-        whole,
-      })),
-    ),
+    WAYS.flatMap(([way, name]) => (quick ? [32] : [1, 32]).map((depth) => ({ name: `${name}, ${depth} under way`, depth, way }))),
 });

@@ -33,11 +33,20 @@ pub(crate) struct Files {
     /// Past the page cache.
     #[arg(long)]
     direct: bool,
+    /// The file in the ring's table of files, so that a request need not look its descriptor up.
+    #[arg(long)]
+    fixed_file: bool,
+    /// The memory registered with the ring, so that a request past the page cache need not pin it.
+    #[arg(long)]
+    fixed_buffers: bool,
     #[arg(long, default_value_t = 2.0)]
     seconds: f64,
     #[arg(long, default_value_t = 0.5)]
     warmup: f64,
 }
+
+/// The file's place in the ring's table.
+const FIXED: types::Fixed = types::Fixed(0);
 
 /// User and system time of this process.
 fn cpu_micros() -> f64 {
@@ -64,6 +73,14 @@ impl Files {
         // SAFETY: the size is not zero. It is never freed: the ring may use it until the process ends.
         let memory = unsafe { std::alloc::alloc_zeroed(layout) };
         let mut ring = ring::open()?;
+        if self.fixed_file {
+            ring.submitter().register_files(&[file.as_raw_fd()])?;
+        }
+        if self.fixed_buffers {
+            let whole = libc::iovec { iov_base: memory.cast(), iov_len: layout.size() };
+            // SAFETY: the memory is there until the process ends.
+            unsafe { ring.submitter().register_buffers(&[whole])? };
+        }
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;
         let mut entry = |slot: usize| {
             state ^= state << 13;
@@ -73,9 +90,21 @@ impl Files {
             // SAFETY: the slot is below the depth that the memory was made for.
             let data = unsafe { memory.add(slot * self.size) };
             let length = self.size as u32;
-            let built = match self.operation {
-                Operation::Read => opcode::Read::new(fd, data, length).offset(position).build(),
-                Operation::Write => opcode::Write::new(fd, data, length).offset(position).build(),
+            let built = match (self.operation, self.fixed_file, self.fixed_buffers) {
+                (Operation::Read, false, false) => opcode::Read::new(fd, data, length).offset(position).build(),
+                (Operation::Read, true, false) => opcode::Read::new(FIXED, data, length).offset(position).build(),
+                (Operation::Read, false, true) => opcode::ReadFixed::new(fd, data, length, 0).offset(position).build(),
+                (Operation::Read, true, true) => {
+                    opcode::ReadFixed::new(FIXED, data, length, 0).offset(position).build()
+                }
+                (Operation::Write, false, false) => opcode::Write::new(fd, data, length).offset(position).build(),
+                (Operation::Write, true, false) => opcode::Write::new(FIXED, data, length).offset(position).build(),
+                (Operation::Write, false, true) => {
+                    opcode::WriteFixed::new(fd, data, length, 0).offset(position).build()
+                }
+                (Operation::Write, true, true) => {
+                    opcode::WriteFixed::new(FIXED, data, length, 0).offset(position).build()
+                }
             };
             built.user_data(slot as u64)
         };
