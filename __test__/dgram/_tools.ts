@@ -1,6 +1,6 @@
 /** What the specs of this folder share. */
 import { once } from 'node:events';
-import type { ExecutionContext } from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import dgram, { type DgramOptions, type Socket } from 'iouring-transport/dgram';
 import { stats, support } from 'iouring-transport';
 
@@ -34,6 +34,9 @@ export function send(socket: Socket, data: string | Uint8Array, port: number): P
 
 /** Whether the additions are there: not over core. */
 export const onRing = support().backend === 'uring';
+
+/** A test of what core has not: skipped over core, where there is nothing to test. */
+export const ring = onRing ? test : test.skip;
 
 /** Waits until something holds, for two seconds. */
 export async function until(holds: () => boolean): Promise<boolean> {

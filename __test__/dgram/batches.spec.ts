@@ -1,10 +1,7 @@
 import { once } from 'node:events';
 import { BlockList } from 'node:net';
-import test from 'ava';
-import { bound, onRing, open, until } from './_tools.ts';
+import { bound, open, ring, until } from './_tools.ts';
 import type { Message } from 'iouring-transport/dgram';
-
-const ring = onRing ? test : test.skip;
 
 ring('sendMany tells of each in order; messages come in batches', async (t) => {
   const receiver = await bound(t);

@@ -3,11 +3,9 @@
  */
 import { spawnSync } from 'node:child_process';
 import process from 'node:process';
-import test, { type ExecutionContext } from 'ava';
+import type { ExecutionContext } from 'ava';
 import dgram, { type DgramOptions, type Socket } from 'iouring-transport/dgram';
-import { bound, onRing, open, until } from './_tools.ts';
-
-const ring = onRing ? test : test.skip;
+import { bound, open, ring, until } from './_tools.ts';
 
 /** What a receiver that has the kernel put datagrams together hears: each payload, and the size that it was cut by if it did not come alone. */
 async function listener(t: ExecutionContext): Promise<{ port: number; heard: [string, number | undefined][] }> {

@@ -2,11 +2,9 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import test, { type ExecutionContext } from 'ava';
+import type { ExecutionContext } from 'ava';
 import type { Message, Socket } from 'iouring-transport/dgram';
-import { onRing, open } from './_tools.ts';
-
-const ring = onRing ? test : test.skip;
+import { open, ring } from './_tools.ts';
 
 /** A UNIX socket, whose methods take a path. */
 type Unix = Omit<Socket, 'bind' | 'send' | 'connect'> & {

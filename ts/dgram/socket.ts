@@ -32,8 +32,6 @@ import { Bound, Connected, kState, type DgramSocket, type State } from './state.
 
 const channel = diagnostics.channel('udp.socket');
 
-/** What an operation on a socket that is not bound answers: there is no descriptor. */
-
 const Base = EventEmitter as unknown as new () => DgramSocket;
 
 /** The members. There is no `super` in here: see ts/net/socket.ts. */

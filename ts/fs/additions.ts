@@ -3,7 +3,7 @@
  */
 import type core from 'node:fs/promises';
 import { ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE } from '../errors.ts';
-import { type Positions, readMany, writeMany } from './batch.ts';
+import { type Positions, transferMany } from './batch.ts';
 import { copyOf, getAttribute, setAttribute, type SetXattrOptions } from './attributes.ts';
 import { Chain } from './chain.ts';
 import type { FileState } from './file-state.ts';
@@ -58,10 +58,10 @@ export type FileHandle = core.FileHandle & FileHandleAdditions;
 export function addTo(prototype: object, stateOf: (handle: object) => FileState): void {
   const methods: FileHandleAdditions & ThisType<object> = {
     readMany(buffer, positions, size) {
-      return readMany(this, stateOf(this), buffer, positions, size);
+      return transferMany(false, this, stateOf(this), buffer, positions, size);
     },
     writeMany(buffer, positions, size) {
-      return writeMany(this, stateOf(this), buffer, positions, size);
+      return transferMany(true, this, stateOf(this), buffer, positions, size);
     },
     chain() {
       return new Chain(this, stateOf(this));

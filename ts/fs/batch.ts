@@ -41,36 +41,24 @@ class Piece implements FileRequest {
 const spare: Piece[] = [];
 
 /**
- * Reads `size` bytes at each position into consecutive places of `buffer`.
+ * Moves `size` bytes for each position, to or from consecutive places of `buffer`. What is read and in memory is there at once; the rest goes by way of
+ * the ring.
  *
  * @returns for each position the bytes moved, or a negative errno
  */
-export async function readMany(
+export async function transferMany(
+  write: boolean,
   holder: object,
   state: FileState,
   buffer: unknown,
   positions: Positions,
   size: number,
 ): Promise<Int32Array> {
-  const file = state.file('read');
+  const file = state.file(write ? 'write' : 'read');
   const bytes = checked(buffer, positions, size);
   const results = new Int32Array(positions.length);
-  const first = state.quiet ? file.readManyNow(bytes, doubles(positions), size, results) : 0;
-  return first === results.length ? results : transferMany(false, holder, state, file, bytes, positions, size, results, first);
-}
-
-/** Writes consecutive pieces of `buffer` of `size` bytes at the positions; the result as for {@link readMany}. */
-export async function writeMany(
-  holder: object,
-  state: FileState,
-  buffer: unknown,
-  positions: Positions,
-  size: number,
-): Promise<Int32Array> {
-  const file = state.file('write');
-  const bytes = checked(buffer, positions, size);
-  const results = new Int32Array(positions.length);
-  return results.length === 0 ? results : transferMany(true, holder, state, file, bytes, positions, size, results, 0);
+  const first = !write && state.quiet ? file.readManyNow(bytes, doubles(positions), size, results) : 0;
+  return first === results.length ? results : transferRest(write, holder, state, file, bytes, positions, size, results, first);
 }
 
 /** The bytes of the buffer, where all arguments will do. */
@@ -90,7 +78,7 @@ function checked(buffer: unknown, positions: Positions, size: number): Uint8Arra
 }
 
 /** Moves the pieces from `first` on by way of the ring. */
-function transferMany(
+function transferRest(
   write: boolean,
   holder: object,
   state: FileState,

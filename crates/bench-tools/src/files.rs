@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
-use io_uring::{opcode, types};
+use io_uring::{opcode, squeue, types};
 
 use crate::ring;
 
@@ -45,9 +45,6 @@ pub(crate) struct Files {
     warmup: f64,
 }
 
-/// The file's place in the ring's table.
-const FIXED: types::Fixed = types::Fixed(0);
-
 /// User and system time of this process.
 fn cpu_micros() -> f64 {
     // SAFETY: the structure is written by the call; all-zero is a valid one.
@@ -67,15 +64,18 @@ impl Files {
             .write(self.operation == Operation::Write)
             .custom_flags(if self.direct { libc::O_DIRECT } else { 0 })
             .open(&self.file)?;
-        let fd = types::Fd(file.as_raw_fd());
         let places = file.metadata()?.len() / self.size as u64;
         let layout = std::alloc::Layout::from_size_align(self.depth * self.size, 4096)?;
         // SAFETY: the size is not zero. It is never freed: the ring may use it until the process ends.
         let memory = unsafe { std::alloc::alloc_zeroed(layout) };
         let mut ring = ring::open()?;
-        if self.fixed_file {
+        // With the flag, the place in the ring's table stands for the descriptor.
+        let (target, flags) = if self.fixed_file {
             ring.submitter().register_files(&[file.as_raw_fd()])?;
-        }
+            (types::Fd(0), squeue::Flags::FIXED_FILE)
+        } else {
+            (types::Fd(file.as_raw_fd()), squeue::Flags::empty())
+        };
         if self.fixed_buffers {
             let whole = libc::iovec { iov_base: memory.cast(), iov_len: layout.size() };
             // SAFETY: the memory is there until the process ends.
@@ -90,23 +90,13 @@ impl Files {
             // SAFETY: the slot is below the depth that the memory was made for.
             let data = unsafe { memory.add(slot * self.size) };
             let length = self.size as u32;
-            let built = match (self.operation, self.fixed_file, self.fixed_buffers) {
-                (Operation::Read, false, false) => opcode::Read::new(fd, data, length).offset(position).build(),
-                (Operation::Read, true, false) => opcode::Read::new(FIXED, data, length).offset(position).build(),
-                (Operation::Read, false, true) => opcode::ReadFixed::new(fd, data, length, 0).offset(position).build(),
-                (Operation::Read, true, true) => {
-                    opcode::ReadFixed::new(FIXED, data, length, 0).offset(position).build()
-                }
-                (Operation::Write, false, false) => opcode::Write::new(fd, data, length).offset(position).build(),
-                (Operation::Write, true, false) => opcode::Write::new(FIXED, data, length).offset(position).build(),
-                (Operation::Write, false, true) => {
-                    opcode::WriteFixed::new(fd, data, length, 0).offset(position).build()
-                }
-                (Operation::Write, true, true) => {
-                    opcode::WriteFixed::new(FIXED, data, length, 0).offset(position).build()
-                }
+            let built = match (self.operation, self.fixed_buffers) {
+                (Operation::Read, false) => opcode::Read::new(target, data, length).offset(position).build(),
+                (Operation::Read, true) => opcode::ReadFixed::new(target, data, length, 0).offset(position).build(),
+                (Operation::Write, false) => opcode::Write::new(target, data, length).offset(position).build(),
+                (Operation::Write, true) => opcode::WriteFixed::new(target, data, length, 0).offset(position).build(),
             };
-            built.user_data(slot as u64)
+            built.flags(flags).user_data(slot as u64)
         };
         for slot in 0..self.depth {
             // SAFETY: the memory lives as long as the process, and no two slots overlap.

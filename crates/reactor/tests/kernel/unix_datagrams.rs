@@ -32,6 +32,15 @@ fn connected(node: &mut Node, address: &SocketAddress) -> HandleId {
     id
 }
 
+/// The same, with far more to send than `address` takes.
+fn sending_many(node: &mut Node, address: &SocketAddress) -> HandleId {
+    let id = connected(node, address);
+    for number in 0..MANY {
+        node.send(id, &number.to_le_bytes(), false);
+    }
+    id
+}
+
 /// Turns until nothing is left to do but to wait for the kernel.
 fn settle(node: &mut Node) {
     node.run(|node| !node.reactor.has_work());
@@ -56,10 +65,7 @@ fn a_connected_peer_that_does_not_read_is_waited_for_in_order() {
     }
     let (peer, address) = peer("waits");
     let mut node = Node::new();
-    let id = connected(&mut node, &address);
-    for number in 0..MANY {
-        node.send(id, &number.to_le_bytes(), false);
-    }
+    let id = sending_many(&mut node, &address);
     settle(&mut node);
     let taken = node.sent_count();
     assert!(taken > 0 && taken < MANY, "{taken}");
@@ -87,10 +93,7 @@ fn closing_gives_up_what_a_full_peer_has_not_taken() {
     let (peer, address) = peer("closes");
     for settled in [false, true] {
         let mut node = Node::new();
-        let id = connected(&mut node, &address);
-        for number in 0..MANY {
-            node.send(id, &number.to_le_bytes(), false);
-        }
+        let id = sending_many(&mut node, &address);
         // Before any of it was offered, or while it waits for room.
         if settled {
             settle(&mut node);
@@ -119,10 +122,7 @@ fn a_full_peer_that_goes_away_fails_what_waits() {
     }
     let (peer, address) = peer("goes");
     let mut node = Node::new();
-    let id = connected(&mut node, &address);
-    for number in 0..MANY {
-        node.send(id, &number.to_le_bytes(), false);
-    }
+    let id = sending_many(&mut node, &address);
     settle(&mut node);
     let taken = successes(&node);
     drop(peer);
