@@ -145,3 +145,13 @@ ring('datagrams that are too large for the path go one by one, in fragments', (t
 ring('the option is a boolean', (t) => {
   t.throws(() => dgram.createSocket({ type: 'udp4', gso: 1 as unknown as boolean }), { code: 'ERR_INVALID_ARG_TYPE' });
 });
+
+ring("flags that a datagram cannot have are ignored, also the one that is our own protocol's for going together", async (t) => {
+  const { port, heard } = await listener(t);
+  const sender = await bound(t, { type: 'udp4', gso: false });
+  const flags = [1 << 21, 1 << 21, 1 << 21];
+  const results = await sender.sendMany(flags.map((flag) => ({ data: 'flagged', port, address: '127.0.0.1', flags: flag })));
+  t.deepEqual(results, [7, 7, 7]);
+  t.true(await until(() => heard.length === 3), JSON.stringify(heard));
+  t.deepEqual(heard, new Array(3).fill(['flagged', undefined]));
+});

@@ -41,6 +41,9 @@ const COPY_SIZE = 8 * 1024;
 /** Up to here bytes are copied one by one: cheaper than the call into native code that copies many. */
 const COPY_BY_HAND = 96;
 
+/** Where the flags are that a datagram can be sent with; what lies above is the protocol's own. */
+const FLAGS = 0xffff;
+
 /** The region of the arena. */
 const ARENA = 0;
 
@@ -226,7 +229,7 @@ export class DatagramHandle extends SocketHandle {
     const length = payload.byteLength;
     const nameLength = name === undefined ? 0 : name.byteLength;
     const goesTogether = this.together === Together.Always || (place !== ALONE && this.together === Together.InBatches);
-    const packed = nameLength | (flags << 8) | (goesTogether ? SEND_TOGETHER : 0);
+    const packed = nameLength | ((flags & FLAGS) << 8) | (goesTogether ? SEND_TOGETHER : 0);
     const copied = length <= COPY_SIZE;
     const needed = copied ? nameLength + length : nameLength;
     const offset = needed === 0 ? -1 : arena.allocate(needed);
