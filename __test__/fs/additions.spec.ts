@@ -34,6 +34,50 @@ ring('a chain stops at what fails, and says where', async (t) => {
   nothingLeft(t);
 });
 
+ring('durable appends of many at once are all there, in the order of the calls', async (t) => {
+  const file = path.join(directory(t), 'file');
+  const handle = await fs.open(file, 'a');
+  const expected: string[] = [];
+  // Alone, together, and while others are under way; short records, and such as are written from the caller's memory.
+  for (const count of [1, 1, 50, 1, 300]) {
+    const results = Array.from({ length: count }, (_, i) => {
+      const record = `${expected.length}:${'x'.repeat(i % 25 === 24 ? 70_000 : i)}\n`;
+      expected.push(record);
+      return handle.chain().write(record).datasync().submit();
+    });
+    t.deepEqual(
+      await Promise.all(results),
+      expected.slice(-count).map((record) => [record.length, 0]),
+    );
+  }
+  t.is(readFileSync(file, 'utf8'), expected.join(''));
+  await handle.close();
+  nothingLeft(t);
+});
+
+ring('a durable append that fails does so alone', async (t) => {
+  const file = path.join(directory(t), 'file');
+  writeFileSync(file, '');
+  const handle = await fs.open(file, 'a');
+  const gone = Buffer.from(new ArrayBuffer(10));
+  const [first, failed, last] = [Buffer.from('first'), gone, Buffer.from('last')].map((record) =>
+    handle.chain().write(record).sync().submit(),
+  );
+  structuredClone(gone.buffer, { transfer: [gone.buffer] });
+  const error = await t.throwsAsync(failed, { instanceOf: ChainError });
+  t.like(error, { step: 0, syscall: 'write', cause: { code: 'ERR_IOURING_BUFFER_GONE' } });
+  t.deepEqual(await Promise.all([first, last]), [
+    [5, 0],
+    [4, 0],
+  ]);
+  t.is(readFileSync(file, 'utf8'), 'firstlast');
+  const reader = await fs.open(file);
+  t.like(await t.throwsAsync(reader.chain().write('x', 0).datasync().submit()), { step: 0, cause: { code: 'EBADF' } });
+  await reader.close();
+  await handle.close();
+  nothingLeft(t);
+});
+
 ring('batches', async (t) => {
   const file = path.join(directory(t), 'file');
   const content = pattern(1 << 18);

@@ -47,6 +47,35 @@ test.serial('workers terminated with O_DIRECT reads in flight', (t) => {
   t.is(status, 0, `${signal} ${stderr}`);
 });
 
+test.serial('workers terminated while long writes are made from their memory', (t) => {
+  const file = path.join(directory(t), 'file');
+  const { status, signal, stderr } = child(`
+    import { Worker } from 'node:worker_threads';
+    import { once } from 'node:events';
+    import { readFileSync } from 'node:fs';
+    const file = ${JSON.stringify(file)};
+    const body = \`
+      import('iouring-transport/fs').then(async (fs) => {
+        const handle = await fs.open(\${JSON.stringify(file)}, 'w');
+        const { parentPort } = await import('node:worker_threads');
+        const buffers = Array.from({ length: 8 }, () => Buffer.alloc(8 << 20, 7));
+        for (const [i, buffer] of buffers.entries()) {
+          const write = () => handle.write(buffer, 0, buffer.length, i * buffer.length).then(write);
+          write();
+        }
+        setTimeout(() => parentPort.postMessage('busy'), 5);
+      });\`;
+    for (let round = 0; round < 8; round++) {
+      const worker = new Worker(body, { eval: true });
+      await once(worker, 'message');
+      await worker.terminate();
+      // What another use of that memory would have put there.
+      const wrong = readFileSync(file).findIndex((byte) => byte !== 7 && byte !== 0);
+      if (wrong >= 0) throw new Error('other bytes at ' + wrong);
+    }`);
+  t.is(status, 0, `${signal} ${stderr}`);
+});
+
 test.serial('a handle that is forgotten', (t) => {
   const { stderr, status } = child(
     `

@@ -129,6 +129,40 @@ test.serial('a buffer that is detached meanwhile', async (t) => {
   nothingLeft(t);
 });
 
+test.serial('a thread sleeps when its writes are done', async (t) => {
+  const file = path.join(directory(t), 'file');
+  const handle = await fs.open(file, 'w');
+  for (let i = 0; i < 100; i++) await handle.write('x');
+  const before = process.cpuUsage();
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  const { user, system } = process.cpuUsage(before);
+  t.true(user + system < 250_000, `${user + system} µs of 500,000`);
+  await handle.close();
+  nothingLeft(t);
+});
+
+test.serial('a buffer that is detached while it is written', async (t) => {
+  const file = path.join(directory(t), 'file');
+  const handle = await fs.open(file, 'w');
+  // The first write finds out whether the file system writes at once.
+  await handle.write(Buffer.alloc(1), 0, 1, 0);
+  const bytes = new Uint8Array(1 << 22);
+  const writing = handle.write(bytes, 0, bytes.length, 0);
+  // It is with the kernel from the end of this tick on.
+  await new Promise((resolve) => setImmediate(resolve));
+  structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+  if (onRing) {
+    await writing.then(
+      ({ bytesWritten }) => t.is(bytesWritten, 1 << 22, 'done before'),
+      (error: unknown) => t.like(error, { code: 'ERR_IOURING_BUFFER_GONE' }),
+    );
+  } else {
+    await writing;
+  }
+  await handle.close();
+  nothingLeft(t);
+});
+
 test.serial('a file that is written and read whole', async (t) => {
   const file = path.join(directory(t), 'file');
   for (const size of [0, 1, 4096, 65_537, 3 << 20]) {

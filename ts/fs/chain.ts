@@ -1,5 +1,7 @@
 /**
  * Linked operations: one submission, in which each starts only when the one before it has succeeded completely.
+ *
+ * A write that is followed by a sync and nothing else is not linked: the reactor lets those of one file share their syncs.
  */
 import { ECANCELED } from '../errno.ts';
 import { ERR_OUT_OF_RANGE } from '../errors.ts';
@@ -82,7 +84,7 @@ export class Chain {
     return this.#add({ name: 'fsync', length: 0, start: (file, request, linked) => file.sync(false, request, linked) });
   }
 
-  /** `fdatasync(2)`. */
+  /** `fdatasync(2)`. Right behind the one write of a chain it may be shared with other chains, or be about the bytes of that write alone. */
   datasync(): this {
     return this.#add({ name: 'fdatasync', length: 0, start: (file, request, linked) => file.sync(true, request, linked) });
   }

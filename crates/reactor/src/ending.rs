@@ -12,6 +12,9 @@ use crate::memory::Memory;
 use crate::reactor::Reactor;
 use crate::socket;
 
+/// How long to wait at a time for what is waited for without a limit.
+const PAUSE: Duration = Duration::from_millis(10);
+
 impl<K: Kernel> Reactor<K> {
     /// The ring has failed: everything that is wanted of it ends with that error, and what is being closed is closed without it.
     pub(crate) fn break_off(&mut self, errno: Errno) {
@@ -48,8 +51,9 @@ impl<K: Kernel> Reactor<K> {
         }
     }
 
-    /// Sends what is queued and fits, closes everything and waits for the kernel to let go, for at most `patience`. True when
-    /// nothing is in flight any more and the memory may be freed.
+    /// Sends what is queued and fits, closes everything and waits for the kernel to let go, for at most `patience`, but in any case for writes of files that
+    /// are under way from JavaScript's memory, which is about to go: core waits for its own as well. True when nothing is in flight any more and the memory
+    /// may be freed.
     pub fn shut_down(&mut self, memory: &mut impl Memory, patience: Duration) -> bool {
         let deadline = Instant::now() + patience;
         let _ = self.turn(memory);
@@ -59,7 +63,10 @@ impl<K: Kernel> Reactor<K> {
             self.close(id);
         }
         while self.handles.open() > 0 || self.context.operations.live() > 0 {
-            let left = deadline.saturating_duration_since(Instant::now());
+            let mut left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() && self.context.files.lent > 0 {
+                left = PAUSE;
+            }
             // What waits for room in the submission queue must not wait for a completion as well.
             let wait = if self.has_work() { Wait::No } else { Wait::Until(left) };
             if left.is_zero() || self.turn_with(memory, wait).is_err() {

@@ -3,11 +3,14 @@
 //! **Memory.** Reads and writes point into JavaScript's memory, which may move or go whenever JavaScript runs. So the first attempt says
 //! `RWF_NOWAIT`: the kernel copies or refuses while it takes the request (the page cache has the bytes, or not). What it refuses goes again
 //! through a [bounce buffer](crate::bounce), and JavaScript's memory is looked up anew when the bytes are there. `O_DIRECT` and whatever is no
-//! regular file go through bounce buffers from the start.
+//! regular file go through bounce buffers from the start. Long writes to the page cache are the exception; see [`carrier`].
 //!
 //! **Order.** Transfers at the file's own position are made one after the other, since the kernel does not lock the position for requests of a
-//! ring. All others run at once, up to [`MOST_IN_FLIGHT`]; the rest waits here, where it costs the kernel nothing.
+//! ring. All others run at once, up to [`MOST_IN_FLIGHT`]; the rest waits here, where it costs the kernel nothing. Writes that are followed by a sync
+//! [share it](commit).
 
+pub mod carrier;
+pub mod commit;
 pub(crate) mod engine;
 mod failing;
 pub mod job;
@@ -19,14 +22,19 @@ use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 use std::os::fd::RawFd;
 
-use crate::bounce::{Bounce, BouncePool};
+use crate::bounce::BouncePool;
 use crate::error::Errno;
 use crate::handle::HandleId;
+use carrier::Carrier;
+use commit::Commits;
 use job::Job;
 use transfer::{Direction, Transfer};
 
 /// Most file operations that the kernel has at once.
 pub const MOST_IN_FLIGHT: usize = 1024;
+
+/// Bytes of the longest write that is [brief](Brief).
+pub(crate) const LONGEST_BRIEF: u32 = 128 * 1024;
 
 /// Most steps of one chain: the smallest submission queue takes it whole.
 pub const LONGEST_CHAIN: usize = 32;
@@ -44,6 +52,7 @@ pub struct File {
     cursor_busy: bool,
     /// Those behind it.
     cursor_queue: VecDeque<Transfer>,
+    pub(crate) commits: Commits,
     /// `ioprio` of its transfers.
     pub(crate) priority: u16,
     /// Who asked for the close.
@@ -85,6 +94,7 @@ impl File {
             writes_now: now,
             cursor_busy: false,
             cursor_queue: VecDeque::new(),
+            commits: Commits::default(),
             priority: 0,
             closer: None,
         };
@@ -127,16 +137,59 @@ impl File {
 pub(crate) enum Step {
     Transfer(HandleId, Transfer),
     Job(Box<Job>),
+    /// The sync of a group of writes; see [`commit`].
+    Flush(HandleId),
 }
 
 /// What the kernel may touch on behalf of a file operation.
 pub enum OwnedByFile {
-    /// A transfer with `RWF_NOWAIT`: nothing.
-    Now(Transfer),
-    /// A transfer through a bounce buffer; part of a chain or not.
-    Bounced(Transfer, Bounce, bool),
+    /// A transfer, or one step of it.
+    Transfer {
+        /// What is left to be moved, this step included.
+        transfer: Transfer,
+        /// The memory.
+        carrier: Carrier,
+        /// It is part of a chain.
+        chained: bool,
+        /// See [`Brief`].
+        brief: bool,
+    },
     /// A job.
     Job(Box<Job>),
+    /// The sync of a group of writes: nothing.
+    Flush,
+}
+
+impl OwnedByFile {
+    fn is_lent(&self) -> bool {
+        matches!(self, Self::Transfer { carrier: Carrier::Lent(_), .. })
+    }
+
+    pub(crate) fn is_brief(&self) -> bool {
+        match self {
+            Self::Transfer { brief, .. } => *brief,
+            Self::Job(job) => job.task.is_brief(),
+            Self::Flush => false,
+        }
+    }
+}
+
+/// Operations that a worker of the kernel does, mostly in some microseconds: less than it takes to fall asleep and be woken. Whoever waits for nothing
+/// else had better keep looking for a while.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Brief {
+    /// Started so far.
+    pub started: u64,
+    /// In flight.
+    pub under_way: u64,
+}
+
+impl Brief {
+    /// Completed so far.
+    #[must_use]
+    pub fn done(self) -> u64 {
+        self.started - self.under_way
+    }
 }
 
 /// What waits and what is used.
@@ -148,6 +201,9 @@ pub(crate) struct Files {
     pub(crate) chain: Vec<Step>,
     pub(crate) bounces: BouncePool,
     pub(crate) in_flight: usize,
+    pub(crate) brief: Brief,
+    /// Writes in flight from memory of JavaScript's.
+    pub(crate) lent: usize,
     /// The first that waits can only be started once something has come back.
     pub(crate) blocked: bool,
     /// The ring has failed, and what was in flight then has been settled.
@@ -158,9 +214,27 @@ pub(crate) struct Files {
 pub(crate) enum Batch {
     One(Step),
     Chain(Vec<Step>),
+    /// The commits that wait on a file; see [`commit`].
+    Group(HandleId),
 }
 
 impl Files {
+    /// Counts an operation that has started.
+    fn started(&mut self, brief: bool, lent: bool) {
+        self.in_flight += 1;
+        self.brief.started += u64::from(brief);
+        self.brief.under_way += u64::from(brief);
+        self.lent += usize::from(lent);
+    }
+
+    /// Takes it back.
+    fn done(&mut self, owned: &OwnedByFile) {
+        self.in_flight -= 1;
+        self.blocked = false;
+        self.brief.under_way -= u64::from(owned.is_brief());
+        self.lent -= usize::from(owned.is_lent());
+    }
+
     pub(crate) fn has_work(&self) -> bool {
         !self.blocked && !self.waiting.is_empty()
     }

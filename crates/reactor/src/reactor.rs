@@ -215,8 +215,9 @@ impl<K: Kernel> Reactor<K> {
             Resource::Stream(stream) => stream.close(),
             Resource::Listener(listener) => listener.close(&mut self.context),
             Resource::File(file) => {
-                for waiting in file.waiting_at_cursor() {
-                    self.context.settle(waiting.token, -libc::ECANCELED);
+                let commits = file.commits.give_up();
+                for token in file.waiting_at_cursor().map(|transfer| transfer.token).chain(commits) {
+                    self.context.settle(token, -libc::ECANCELED);
                 }
             }
             Resource::Datagram(datagram) => datagram.close(),

@@ -3,6 +3,7 @@
 mod accepting;
 mod buffers;
 mod closing;
+mod commits;
 mod datagram_bench;
 mod datagram_cases;
 mod datagrams;

@@ -3,22 +3,23 @@
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
-use crate::bounce::{Bounce, LARGEST_KEPT};
 use crate::context::Context;
 use crate::error::Errno;
 use crate::event::Event;
+use crate::file::carrier::{Carrier, Load};
+use crate::file::commit::{commit_of, until, written};
 use crate::file::job::{Job, STATUS_BYTES, Task};
-use crate::file::request::FileRequest;
+use crate::file::request::{FileRequest, Pace};
 use crate::file::transfer::{Direction, Progress, Transfer};
-use crate::file::{Batch, File, LONGEST_CHAIN, MOST_IN_FLIGHT, Opened, OwnedByFile, Step};
+use crate::file::{Batch, Brief, File, LONGEST_BRIEF, LONGEST_CHAIN, MOST_IN_FLIGHT, Opened, OwnedByFile, Step};
 use crate::handle::{Common, Handle, HandleId, Resource};
 use crate::kernel::{Completion, Kernel, Request};
-use crate::memory::{Memory, Source};
+use crate::memory::Memory;
 use crate::operation::{Operation, OperationKind, Owned};
 use crate::reactor::Reactor;
 
 /// What became of an attempt to start a step.
-enum Start {
+pub(super) enum Start {
     Done,
     /// No room now: the step comes back.
     Full(Step),
@@ -96,10 +97,17 @@ impl<K: Kernel> Reactor<K> {
             return;
         }
         files.chain.extend(step);
-        if !linked || files.chain.len() == LONGEST_CHAIN {
-            let chain = std::mem::take(&mut files.chain);
-            files.waiting.push_back(Batch::Chain(chain));
+        if linked && files.chain.len() < LONGEST_CHAIN {
+            return;
         }
+        let chain = std::mem::take(&mut files.chain);
+        if let Some(&Step::Transfer(id, _)) = chain.first()
+            && let Some((file, ..)) = self.file(id)
+            && let Some(commit) = commit_of(&chain, file)
+        {
+            return self.commit(id, commit);
+        }
+        self.context.files.waiting.push_back(Batch::Chain(chain));
     }
 
     /// Closes a file; [`Event::FileDone`] with the result of the close follows, then [`Event::Closed`].
@@ -110,6 +118,12 @@ impl<K: Kernel> Reactor<K> {
         } else {
             self.context.settle(token, -libc::EBADF);
         }
+    }
+
+    /// Operations that are done in no time; see [`Brief`].
+    #[must_use]
+    pub fn brief(&self) -> Brief {
+        self.context.files.brief
     }
 
     /// Starts what waits, as far as there is room.
@@ -123,6 +137,10 @@ impl<K: Kernel> Reactor<K> {
                     Start::Done | Start::Failed => None,
                 },
                 Batch::Chain(steps) => self.start_chain(steps, memory).map(Batch::Chain),
+                Batch::Group(id) => {
+                    self.start_group(id);
+                    None
+                }
             };
             if let Some(back) = back {
                 self.context.files.waiting.push_front(back);
@@ -165,11 +183,11 @@ impl<K: Kernel> Reactor<K> {
     }
 
     fn give_up(&mut self, step: Step, status: i32) {
-        let token = match step {
-            Step::Transfer(_, transfer) => transfer.token,
-            Step::Job(job) => job.token,
-        };
-        self.context.settle(token, status);
+        match step {
+            Step::Transfer(_, transfer) => self.context.settle(transfer.token, status),
+            Step::Job(job) => self.context.settle(job.token, status),
+            Step::Flush(_) => {}
+        }
     }
 
     fn start_step(&mut self, step: Step, chained: bool, linked: bool, memory: &mut impl Memory) -> Start {
@@ -179,6 +197,7 @@ impl<K: Kernel> Reactor<K> {
         match step {
             Step::Transfer(id, transfer) => self.start_transfer(id, transfer, chained, linked, memory),
             Step::Job(job) => self.start_job(job, linked, memory),
+            Step::Flush(id) => self.start_flush(id),
         }
     }
 
@@ -191,26 +210,16 @@ impl<K: Kernel> Reactor<K> {
         memory: &mut impl Memory,
     ) -> Start {
         let Some((file, common, context)) = self.file(id) else {
-            self.context.settle(transfer.token, -libc::ECANCELED);
+            self.context.settle_all(&transfer, -libc::ECANCELED);
             return Start::Failed;
         };
         let mut transfer = transfer;
+        let chained = chained || transfer.flush.is_some();
         if transfer.at_cursor && transfer.position < 0 && !(file.append && transfer.direction == Direction::Write) {
             transfer.position = cursor(common.fd());
         }
-        let now = !chained && !transfer.refused && file.tries_now(transfer.direction);
-        let outcome = if now {
-            let rest = transfer.rest();
-            memory
-                .resolve(&rest)
-                .ok_or(Errno(libc::EFAULT))
-                .map(|data| Some((data, rest.length, OwnedByFile::Now(transfer))))
-        } else {
-            let whole = chained || file.direct || (file.append && transfer.direction == Direction::Write);
-            bounce(transfer, whole, chained, context, memory)
-        };
-        let (data, length, owned) = match outcome {
-            Ok(Some(started)) => started,
+        let load = match Load::of(transfer, chained, file, &mut context.files.bounces, memory) {
+            Ok(Some(load)) => load,
             Ok(None) => return Start::Full(Step::Transfer(id, transfer)),
             Err(errno) => {
                 let done = i32::try_from(transfer.done).unwrap_or(i32::MAX);
@@ -219,24 +228,32 @@ impl<K: Kernel> Reactor<K> {
                 return Start::Failed;
             }
         };
+        let Load { data, length, carrier, pace } = load;
         let (fd, position, priority) = (common.fd(), transfer.rest_position(), file.priority);
         let request = match transfer.direction {
-            Direction::Read => FileRequest::Read { fd, data: data.as_ptr(), length, position, now, priority },
-            Direction::Write => FileRequest::Write { fd, data: data.as_ptr(), length, position, now, priority },
+            Direction::Read => FileRequest::Read { fd, data: data.as_ptr(), length, position, pace, priority },
+            Direction::Write => {
+                let until = until(transfer.flush);
+                FileRequest::Write { fd, data: data.as_ptr(), length, position, pace, until, priority }
+            }
         };
+        let waits_for_disk = linked || transfer.flush.is_some_and(|flush| flush.with_write);
+        let brief = pace == Pace::ByWorker && !waits_for_disk && length <= LONGEST_BRIEF;
+        let leaves_dirt = transfer.direction == Direction::Write && !waits_for_disk;
         let operation = Operation {
             handle: id,
             kind: OperationKind::Transfer,
             offered: length as usize,
-            owned: Owned::File(owned),
+            owned: Owned::File(OwnedByFile::Transfer { transfer, carrier, chained, brief }),
         };
         match context.start_file(operation, &Request::File { request, linked }) {
             Ok(()) => {
                 common.in_flight += 1;
+                file.commits.dirty |= leaves_dirt;
                 Start::Done
             }
             Err(owned) => {
-                if let OwnedByFile::Bounced(_, bounce, _) = owned {
+                if let OwnedByFile::Transfer { carrier: Carrier::Bounce(bounce), .. } = owned {
                     context.files.bounces.give_back(bounce);
                 }
                 Start::Full(Step::Transfer(id, transfer))
@@ -268,8 +285,11 @@ impl<K: Kernel> Reactor<K> {
             Operation { handle, kind: OperationKind::Job, offered: 0, owned: Owned::File(OwnedByFile::Job(job)) };
         match self.context.start_file(operation, &Request::File { request, linked }) {
             Ok(()) => {
-                if let Some(handle) = self.handles.get_mut(handle) {
-                    handle.common.in_flight += 1;
+                if let Some(Handle { common, resource }) = self.handles.get_mut(handle) {
+                    common.in_flight += 1;
+                    if let Resource::File(file) = resource {
+                        file.commits.dirty = true;
+                    }
                 }
                 Start::Done
             }
@@ -281,19 +301,22 @@ impl<K: Kernel> Reactor<K> {
     /// A completion of a transfer or job, already taken out of the slab.
     pub(crate) fn complete_file(&mut self, operation: Operation, completion: &Completion, memory: &mut impl Memory) {
         let (id, result) = (operation.handle, completion.result);
-        self.context.files.in_flight -= 1;
-        self.context.files.blocked = false;
         if let Some(handle) = self.handles.get_mut(id) {
             handle.common.in_flight -= 1;
         }
+        if let Owned::File(owned) = &operation.owned {
+            self.context.files.done(owned);
+        }
         match operation.owned {
-            Owned::File(OwnedByFile::Now(transfer)) => self.advance(id, transfer, result, false),
-            Owned::File(OwnedByFile::Bounced(transfer, bounce, chained)) => {
-                let result = collect(&transfer, &bounce, result, memory);
-                self.context.files.bounces.give_back(bounce);
+            Owned::File(OwnedByFile::Transfer { transfer, carrier, chained, .. }) => {
+                let result = carrier.collect(&transfer, result, memory);
+                if let Carrier::Bounce(bounce) = carrier {
+                    self.context.files.bounces.give_back(bounce);
+                }
                 self.advance(id, transfer, result, chained);
             }
             Owned::File(OwnedByFile::Job(job)) => self.finish_job(&job, result, memory),
+            Owned::File(OwnedByFile::Flush) => self.finish_flush(id, result),
             _ => debug_assert!(false, "a file operation owns what file operations own"),
         }
         self.end_if_closed(id);
@@ -305,12 +328,14 @@ impl<K: Kernel> Reactor<K> {
                 Progress::Settled(result) => result,
                 Progress::Again | Progress::Refused => -libc::ECANCELED,
             };
-            self.context.settle(transfer.token, result);
+            self.context.settle_all(&transfer, result);
             return;
         };
         if chained {
-            context.settle(transfer.token, result);
-            return;
+            if let Ok(count) = u32::try_from(result) {
+                transfer.done = count;
+            }
+            return settle_transfer(common, &transfer, result, file, context);
         }
         match transfer.advance(result, file.goes_on(transfer.direction)) {
             Progress::Settled(result) => settle_transfer(common, &transfer, result, file, context),
@@ -361,11 +386,23 @@ impl<K: Kernel> Context<K> {
         self.events.push_back(Event::FileDone { token, result });
     }
 
+    /// Reports a transfer whose file is closed, and that the sync behind it will not be done.
+    fn settle_all(&mut self, transfer: &Transfer, result: i32) {
+        self.settle(transfer.token, result);
+        if let Some(flush) = transfer.flush {
+            self.settle(flush.token, -libc::ECANCELED);
+        }
+    }
+
     /// Starts a file operation, unless the submission queue has no room: what it owned comes back.
-    fn start_file(&mut self, operation: Operation, request: &Request) -> Result<(), OwnedByFile> {
+    pub(super) fn start_file(&mut self, operation: Operation, request: &Request) -> Result<(), OwnedByFile> {
+        let (brief, lent) = match &operation.owned {
+            Owned::File(owned) => (owned.is_brief(), owned.is_lent()),
+            _ => (false, false),
+        };
         let id = self.operations.insert(operation);
         if self.try_push(request, id.user_data()) {
-            self.files.in_flight += 1;
+            self.files.started(brief, lent);
             return Ok(());
         }
         match self.operations.remove(id).map(|operation| operation.owned) {
@@ -375,55 +412,7 @@ impl<K: Kernel> Context<K> {
     }
 }
 
-type Started = (ptr::NonNull<u8>, u32, OwnedByFile);
-
-/// A bounce buffer for the next step of a transfer, filled for a write. `None` while there is none to be had.
-fn bounce<K: Kernel>(
-    transfer: Transfer,
-    whole: bool,
-    chained: bool,
-    context: &mut Context<K>,
-    memory: &mut impl Memory,
-) -> Result<Option<Started>, Errno> {
-    let rest = transfer.rest();
-    let length = if whole { rest.length } else { rest.length.min(LARGEST_KEPT as u32) };
-    let place = Source { length, ..rest };
-    let source = match transfer.direction {
-        Direction::Write => Some(memory.resolve(&place).ok_or(Errno(libc::EFAULT))?),
-        Direction::Read => None,
-    };
-    let Some(buffer) = context.files.bounces.take(length as usize)? else {
-        return Ok(None);
-    };
-    let data = buffer.start();
-    if let Some(source) = source {
-        // SAFETY: both have room for `length` bytes, and the buffer is ours alone.
-        unsafe { ptr::copy_nonoverlapping(source.as_ptr(), data.as_ptr(), length as usize) };
-    }
-    Ok(Some((data, length, OwnedByFile::Bounced(transfer, buffer, chained))))
-}
-
-/// Copies what was read to where it belongs. What is no longer there gets nothing, and the transfer fails.
-fn collect(transfer: &Transfer, bounce: &Bounce, result: i32, memory: &mut impl Memory) -> i32 {
-    let Ok(length) = u32::try_from(result) else {
-        return result;
-    };
-    if transfer.direction == Direction::Write || length == 0 {
-        return result;
-    }
-    let place = Source { length, ..transfer.rest() };
-    if length > transfer.rest().length || length as usize > bounce.capacity() {
-        return -libc::EIO;
-    }
-    let Some(target) = memory.resolve(&place) else {
-        return -libc::EFAULT;
-    };
-    // SAFETY: the kernel has filled `length` bytes of the buffer, which is at least as large, and the target has room for as many.
-    unsafe { ptr::copy_nonoverlapping(bounce.start().as_ptr(), target.as_ptr(), length as usize) };
-    result
-}
-
-/// Reports a transfer and lets the next one at the file's position start.
+/// Reports a transfer, and lets what waits for it go on: the sync behind it, or the next one at the file's position start.
 fn settle_transfer<K: Kernel>(
     common: &Common,
     transfer: &Transfer,
@@ -432,6 +421,10 @@ fn settle_transfer<K: Kernel>(
     context: &mut Context<K>,
 ) {
     context.settle(transfer.token, result);
+    if let Some(flush) = transfer.flush {
+        let complete = transfer.done == transfer.place.length && result >= 0;
+        written(common.id, flush, complete, file, context);
+    }
     if transfer.at_cursor {
         if transfer.position >= 0 && transfer.done > 0 {
             set_cursor(common.fd(), transfer.rest_position());

@@ -15,6 +15,9 @@ impl File {
     /// Settles what waits for the file's own position, and a close: the descriptor is closed without the ring where it still is ours.
     pub(crate) fn break_off<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, errno: Errno) {
         self.cursor_busy = false;
+        for token in self.commits.give_up() {
+            context.settle(token, errno.negated());
+        }
         for transfer in self.waiting_at_cursor() {
             context.settle(transfer.token, errno.negated());
         }
@@ -31,22 +34,24 @@ impl<K: Kernel> Context<K> {
         let waiting = batches.flat_map(|batch| match batch {
             Batch::One(step) => vec![step],
             Batch::Chain(steps) => steps,
+            Batch::Group(_) => vec![],
         });
-        let mut settled: Vec<(u32, i32)> = waiting
-            .chain(std::mem::take(&mut self.files.chain))
-            .map(|step| match step {
-                Step::Transfer(_, transfer) => (transfer.token, outcome(&transfer, errno)),
-                Step::Job(job) => (job.token, errno.negated()),
-            })
-            .collect();
+        let mut settled = Vec::new();
+        for step in waiting.chain(std::mem::take(&mut self.files.chain)) {
+            match step {
+                Step::Transfer(_, transfer) => settled.extend(outcomes(&transfer, errno)),
+                Step::Job(job) => settled.push((job.token, errno.negated())),
+                Step::Flush(_) => {}
+            }
+        }
         if !std::mem::replace(&mut self.files.broken_off, true) {
-            settled.extend(self.operations.iter().filter_map(|operation| match &operation.owned {
-                Owned::File(OwnedByFile::Now(transfer) | OwnedByFile::Bounced(transfer, ..)) => {
-                    Some((transfer.token, outcome(transfer, errno)))
+            for operation in self.operations.iter() {
+                match &operation.owned {
+                    Owned::File(OwnedByFile::Transfer { transfer, .. }) => settled.extend(outcomes(transfer, errno)),
+                    Owned::File(OwnedByFile::Job(job)) => settled.push((job.token, errno.negated())),
+                    _ => {}
                 }
-                Owned::File(OwnedByFile::Job(job)) => Some((job.token, errno.negated())),
-                _ => None,
-            }));
+            }
         }
         for (token, result) in settled {
             self.settle(token, result);
@@ -54,10 +59,12 @@ impl<K: Kernel> Context<K> {
     }
 }
 
-/// What is known to be done is told as done.
-fn outcome(transfer: &Transfer, errno: Errno) -> i32 {
-    match i32::try_from(transfer.done) {
+/// What is known to be done is told as done. The sync behind a write is not.
+fn outcomes(transfer: &Transfer, errno: Errno) -> impl Iterator<Item = (u32, i32)> + use<> {
+    let result = match i32::try_from(transfer.done) {
         Ok(done) if done > 0 => done,
         _ => errno.negated(),
-    }
+    };
+    let flush = transfer.flush.map(|flush| (flush.token, errno.negated()));
+    [Some((transfer.token, result)), flush].into_iter().flatten()
 }

@@ -64,6 +64,25 @@ impl Task {
         )
     }
 
+    /// Whether it seldom has to wait for a disk; see [`Brief`](crate::file::Brief).
+    pub(crate) fn is_brief(self) -> bool {
+        match self {
+            Self::Open(..)
+            | Self::Status(..)
+            | Self::Unlink(_)
+            | Self::Rename(_)
+            | Self::MakeDirectory(_)
+            | Self::Symlink
+            | Self::Link
+            | Self::Truncate(_)
+            | Self::GetXattr(_)
+            | Self::FGetXattr(_)
+            | Self::SetXattr(..)
+            | Self::FSetXattr(..) => true,
+            Self::Sync | Self::DataSync | Self::Allocate(..) | Self::Advise(..) | Self::Splice(..) => false,
+        }
+    }
+
     /// Where the value of an extended attribute goes to or comes from.
     fn value_place(self) -> Option<Source> {
         match self {

@@ -2,10 +2,32 @@
 
 use std::os::fd::RawFd;
 
-/// A file request. Pointers live until the terminal completion, except those of reads and writes with `now`, which the kernel needs only
-/// until the [`enter`](crate::kernel::Kernel::enter) that consumes the request: `RWF_NOWAIT` makes it complete or refuse at once.
-///
-/// NOTE: that holds for buffered files only. `O_DIRECT` starts the transfer and goes on holding the memory, `RWF_NOWAIT` or not.
+/// When a read or write is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// While the kernel takes the request, or not at all: `RWF_NOWAIT`.
+    ///
+    /// NOTE: that holds for buffered files only. `O_DIRECT` starts the transfer and goes on holding the memory.
+    AtOnce,
+    /// As the kernel sees fit.
+    Whenever,
+    /// By a worker of the kernel, without trying to do it sooner: `IOSQE_ASYNC`. For what would be tried in vain.
+    ByWorker,
+}
+
+/// When a write counts as done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// When the page cache or the device has the bytes.
+    Written,
+    /// When a crash cannot undo it: `RWF_DSYNC`, as if by `fdatasync(2)` of these bytes.
+    DataSynced,
+    /// The same with all metadata: `RWF_SYNC`, as if by `fsync(2)`.
+    Synced,
+}
+
+/// A file request. Pointers live until the terminal completion, except those of reads and writes [at once](Pace::AtOnce), which the kernel needs
+/// only until the [`enter`](crate::kernel::Kernel::enter) that consumes the request.
 #[derive(Clone, Copy, Debug)]
 pub enum FileRequest {
     /// `IORING_OP_READ`.
@@ -18,8 +40,8 @@ pub enum FileRequest {
         length: u32,
         /// Where in the file; -1 for the file's own position.
         position: i64,
-        /// Whether to say `RWF_NOWAIT`.
-        now: bool,
+        /// When.
+        pace: Pace,
         /// `ioprio`: 0 for the thread's own. See `ioprio_set(2)`.
         priority: u16,
     },
@@ -33,8 +55,10 @@ pub enum FileRequest {
         length: u32,
         /// Where in the file; -1 for the file's own position.
         position: i64,
-        /// Whether to say `RWF_NOWAIT`.
-        now: bool,
+        /// When.
+        pace: Pace,
+        /// When it counts as done.
+        until: Until,
         /// `ioprio`.
         priority: u16,
     },

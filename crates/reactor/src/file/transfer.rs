@@ -28,13 +28,26 @@ pub struct Transfer {
     pub at_cursor: bool,
     /// The kernel has refused to do it at once: through a bounce buffer.
     pub refused: bool,
+    /// The sync that follows a write; see [`commit`](crate::file::commit).
+    pub flush: Option<Flush>,
+}
+
+/// Who waits for a sync, and for which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flush {
+    /// Whose it is.
+    pub token: u32,
+    /// `fdatasync(2)` will do.
+    pub data_only: bool,
+    /// The write itself is to see to it (`RWF_DSYNC`, `RWF_SYNC`); nothing follows.
+    pub with_write: bool,
 }
 
 impl Transfer {
     /// A transfer of which nothing has been done.
     #[must_use]
     pub fn new(token: u32, direction: Direction, place: Source, position: i64) -> Self {
-        Self { token, direction, place, position, done: 0, at_cursor: false, refused: false }
+        Self { token, direction, place, position, done: 0, at_cursor: false, refused: false, flush: None }
     }
 
     /// The memory of what is left.

@@ -19,17 +19,17 @@ use crate::{HandleId, Stats};
 const LENGTH: usize = 6000;
 
 /// A reactor with one file, and who waits.
-struct Table {
-    bench: Bench,
-    file: HandleId,
+pub(super) struct Table {
+    pub(super) bench: Bench,
+    pub(super) file: HandleId,
     /// What each token asked for: reads with the region, the position and the length.
     asked: HashMap<u32, Option<(u32, i64, usize)>>,
-    settled: HashMap<u32, i32>,
+    pub(super) settled: HashMap<u32, i32>,
     closed: bool,
 }
 
 impl Table {
-    fn new(temper: Temper, direct: bool) -> Self {
+    pub(super) fn new(temper: Temper, direct: bool) -> Self {
         let mut bench = Bench::new(temper, 4, 64, 64);
         // SAFETY: the name is terminated, and the descriptor known to nobody else.
         let descriptor = unsafe { OwnedFd::from_raw_fd(libc::memfd_create(c"file".as_ptr(), libc::MFD_CLOEXEC)) };
@@ -49,14 +49,14 @@ impl Table {
         token
     }
 
-    fn read(&mut self, position: i64, length: usize, linked: bool) -> u32 {
+    pub(super) fn read(&mut self, position: i64, length: usize, linked: bool) -> u32 {
         let place = self.bench.memory.add(vec![0xaa; length]);
         let token = self.token((position >= 0).then_some((place.region, position, length)));
         self.bench.reactor.transfer(self.file, Transfer::new(token, Direction::Read, place, position), linked);
         token
     }
 
-    fn write(&mut self, position: i64, length: usize, linked: bool) -> u32 {
+    pub(super) fn write(&mut self, position: i64, length: usize, linked: bool) -> u32 {
         let place = self.bench.memory.add(vec![0x55; length]);
         let token = self.token(None);
         self.bench.reactor.transfer(self.file, Transfer::new(token, Direction::Write, place, position), linked);
@@ -93,10 +93,19 @@ impl Table {
         unsafe { libc::lseek(fd, 0, libc::SEEK_CUR) }
     }
 
-    fn sync(&mut self, linked: bool) -> u32 {
+    pub(super) fn sync(&mut self, linked: bool) -> u32 {
+        self.job(self.file, Task::Sync, linked)
+    }
+
+    pub(super) fn job(&mut self, file: HandleId, task: Task, linked: bool) -> u32 {
         let token = self.token(None);
-        self.bench.reactor.job(Job::new(token, self.file, Task::Sync, b"", b"").expect("no paths"), linked);
+        self.bench.reactor.job(Job::new(token, file, task, b"", b"").expect("no paths"), linked);
         token
+    }
+
+    /// A write and the sync that follows it.
+    pub(super) fn commit(&mut self, position: i64, length: usize) -> [u32; 2] {
+        [self.write(position, length, true), self.job(self.file, Task::DataSync, false)]
     }
 
     fn attribute(&mut self, room: usize) -> u32 {
@@ -107,9 +116,13 @@ impl Table {
         token
     }
 
-    fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         let token = self.token(None);
         self.bench.reactor.close_file(self.file, token);
+    }
+
+    pub(super) fn closed(&self) -> bool {
+        self.closed
     }
 
     fn take_events(&mut self) {
@@ -143,13 +156,13 @@ impl Table {
         assert!(self.settled.values().all(|&result| result == -libc::EPERM), "{:?}", self.settled);
     }
 
-    fn turn(&mut self) {
+    pub(super) fn turn(&mut self) {
         self.bench.reactor.turn(&mut self.bench.memory).expect("the ring holds");
         self.bench.memory.settle_copies();
         self.take_events();
     }
 
-    fn finish(&mut self) {
+    pub(super) fn finish(&mut self) {
         for _ in 0..20_000 {
             if !self.bench.reactor.has_work() {
                 break;
@@ -178,7 +191,7 @@ proptest! {
         seed in any::<u64>(),
         malice in 0_u8..120,
         direct in any::<bool>(),
-        actions in proptest::collection::vec((0_u8..9, -1_i64..7000, 1_usize..3000, any::<bool>()), 1..60),
+        actions in proptest::collection::vec((0_u8..10, -1_i64..7000, 1_usize..3000, any::<bool>()), 1..60),
         closes in any::<bool>(),
     ) {
         let mut table = Table::new(temper(seed, malice, 64), direct);
@@ -197,6 +210,7 @@ proptest! {
                 5 => drop(table.read(-1, length, false)),
                 6 => table.read_now(position, length),
                 7 => drop(table.attribute(length)),
+                8 => drop(table.commit(position.max(0), length)),
                 _ => table.turn(),
             }
         }

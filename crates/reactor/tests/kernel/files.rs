@@ -19,12 +19,12 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Memory that stays where it is, unless it is taken away.
 #[derive(Default)]
-struct Regions {
-    bytes: Vec<Option<Vec<u8>>>,
+pub struct Regions {
+    pub bytes: Vec<Option<Vec<u8>>>,
 }
 
 impl Regions {
-    fn add(&mut self, bytes: Vec<u8>) -> Source {
+    pub fn add(&mut self, bytes: Vec<u8>) -> Source {
         let length = u32::try_from(bytes.len()).expect("small");
         self.bytes.push(Some(bytes));
         Source { region: u32::try_from(self.bytes.len() - 1).expect("few"), offset: 0, length }
@@ -43,17 +43,17 @@ impl Memory for Regions {
     }
 }
 
-struct Desk {
-    reactor: Reactor<Ring>,
-    memory: Regions,
-    results: HashMap<u32, i32>,
+pub struct Desk {
+    pub reactor: Reactor<Ring>,
+    pub memory: Regions,
+    pub results: HashMap<u32, i32>,
     opened: HashMap<u32, HandleId>,
     token: u32,
-    directory: PathBuf,
+    pub directory: PathBuf,
 }
 
 impl Desk {
-    fn new(name: &str, config: &Config) -> Self {
+    pub fn new(name: &str, config: &Config) -> Self {
         let ring = Ring::new(config, false).expect("a ring");
         let pool = BufferPool::new(config.recv_buffers, config.recv_buffer_size).expect("memory");
         let directory = std::env::temp_dir().join(format!("iouring-files-{}-{name}", std::process::id()));
@@ -68,11 +68,11 @@ impl Desk {
         }
     }
 
-    fn add(&mut self, file: fs::File) -> HandleId {
+    pub fn add(&mut self, file: fs::File) -> HandleId {
         self.reactor.add_file(OwnedFd::from(file)).expect("room").0
     }
 
-    fn file(&mut self, name: &str, content: &[u8], flags: i32) -> HandleId {
+    pub fn file(&mut self, name: &str, content: &[u8], flags: i32) -> HandleId {
         let path = self.directory.join(name);
         fs::write(&path, content).expect("written");
         let file = fs::OpenOptions::new().read(true).write(true).custom_flags(flags).open(path).expect("opened");
@@ -84,13 +84,13 @@ impl Desk {
         self.token
     }
 
-    fn start(&mut self, id: HandleId, direction: Direction, place: Source, position: i64, linked: bool) -> u32 {
+    pub fn start(&mut self, id: HandleId, direction: Direction, place: Source, position: i64, linked: bool) -> u32 {
         let token = self.next();
         self.reactor.transfer(id, Transfer::new(token, direction, place, position), linked);
         token
     }
 
-    fn job(&mut self, id: HandleId, task: Task, path: &str, other: &str, linked: bool) -> u32 {
+    pub fn job(&mut self, id: HandleId, task: Task, path: &str, other: &str, linked: bool) -> u32 {
         let token = self.next();
         let bytes = |name: &str| match name {
             "" => Vec::new(),
@@ -101,7 +101,7 @@ impl Desk {
         token
     }
 
-    fn turn(&mut self) {
+    pub fn turn(&mut self) {
         self.reactor.turn(&mut self.memory).expect("a ring");
         while let Some(event) = self.reactor.next_event() {
             match event {
@@ -116,7 +116,7 @@ impl Desk {
         }
     }
 
-    fn wait_until(&mut self, mut done: impl FnMut(&Self) -> bool) {
+    pub fn wait_until(&mut self, mut done: impl FnMut(&Self) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !done(self) {
             assert!(Instant::now() < deadline, "nothing comes any more: {:?}", self.reactor.stats());
@@ -127,18 +127,18 @@ impl Desk {
         }
     }
 
-    fn result(&mut self, token: u32) -> i32 {
+    pub fn result(&mut self, token: u32) -> i32 {
         self.wait_until(|desk| desk.results.contains_key(&token));
         self.results[&token]
     }
 
-    fn close(&mut self, id: HandleId) {
+    pub fn close(&mut self, id: HandleId) {
         let token = self.next();
         self.reactor.close_file(id, token);
         assert_eq!(self.result(token), 0);
     }
 
-    fn end(mut self) {
+    pub fn end(mut self) {
         self.wait_until(|desk| desk.reactor.stats().operations == 0);
         let stats = self.reactor.stats();
         assert_eq!((stats.handles, stats.waiting, stats.bounces, stats.backlog), (0, 0, 0, 0), "{stats:?}");

@@ -9,6 +9,7 @@ mod counterparts;
 mod datagrams;
 mod echo;
 mod files;
+mod lent_writes;
 mod limits;
 mod node;
 mod passing;

@@ -1,0 +1,105 @@
+//! Whose memory carries the bytes of a transfer, or of one step of it.
+//!
+//! - **At once**, JavaScript's: the kernel copies while it takes the request, or refuses.
+//! - A **bounce buffer**, ours: for whatever the kernel may hold on to.
+//! - **Lent**, JavaScript's: for long writes to the page cache of a file system that cannot do them at once. A worker of the kernel copies from it while
+//!   JavaScript runs on; copying first would take half as long again. JavaScript keeps the view until then. The kernel only reads, and finds out
+//!   by itself where memory has gone (`EFAULT`), so that nothing of ours can come to harm; but what it finds in memory that was given away meanwhile is
+//!   not what was to be written. That is looked at in the end: a write whose memory is not where it was has failed.
+
+use std::ptr::{self, NonNull};
+
+use crate::bounce::{Bounce, BouncePool, LARGEST_KEPT};
+use crate::error::Errno;
+use crate::file::File;
+use crate::file::request::Pace;
+use crate::file::transfer::{Direction, Transfer};
+use crate::memory::{Memory, Source};
+
+/// Bytes from which on a write is lent: below, copying is cheaper than looking twice.
+const LENT_FROM: u32 = 64 * 1024;
+
+/// See the module.
+pub enum Carrier {
+    /// JavaScript's memory, for as long as the request is taken.
+    AtOnce,
+    /// Memory of ours.
+    Bounce(Bounce),
+    /// JavaScript's memory until the completion: where it was.
+    Lent(NonNull<u8>),
+}
+
+/// What the next step of a transfer gives to the kernel.
+pub(super) struct Load {
+    pub(super) data: NonNull<u8>,
+    pub(super) length: u32,
+    pub(super) carrier: Carrier,
+    pub(super) pace: Pace,
+}
+
+impl Load {
+    /// Decides what carries the next step, and fills it for a write. `None` while there is no bounce buffer to be had.
+    ///
+    /// # Errors
+    /// `EFAULT` where JavaScript's memory is gone, `ENOMEM` where there is none for a bounce buffer.
+    pub(super) fn of(
+        transfer: Transfer,
+        chained: bool,
+        file: &File,
+        bounces: &mut BouncePool,
+        memory: &mut impl Memory,
+    ) -> Result<Option<Self>, Errno> {
+        let rest = transfer.rest();
+        let mut find = |place: &Source| memory.resolve(place).ok_or(Errno(libc::EFAULT));
+        if !chained && !transfer.refused && file.tries_now(transfer.direction) {
+            let data = find(&rest)?;
+            return Ok(Some(Self { data, length: rest.length, carrier: Carrier::AtOnce, pace: Pace::AtOnce }));
+        }
+        let writes = transfer.direction == Direction::Write;
+        let by_worker = writes && file.seekable && !file.direct;
+        let pace = if by_worker { Pace::ByWorker } else { Pace::Whenever };
+        if by_worker && rest.length >= LENT_FROM {
+            let data = find(&rest)?;
+            return Ok(Some(Self { data, length: rest.length, carrier: Carrier::Lent(data), pace }));
+        }
+        let whole = chained || file.direct || (file.append && writes);
+        let length = if whole { rest.length } else { rest.length.min(LARGEST_KEPT as u32) };
+        let source = if writes { Some(find(&Source { length, ..rest })?) } else { None };
+        let Some(buffer) = bounces.take(length as usize)? else {
+            return Ok(None);
+        };
+        let data = buffer.start();
+        if let Some(source) = source {
+            // SAFETY: both have room for `length` bytes, and the buffer is ours alone.
+            unsafe { ptr::copy_nonoverlapping(source.as_ptr(), data.as_ptr(), length as usize) };
+        }
+        Ok(Some(Self { data, length, carrier: Carrier::Bounce(buffer), pace }))
+    }
+}
+
+impl Carrier {
+    /// Takes account of the kernel's result: what was read is copied to where it belongs, and what was lent must still be there. Otherwise the transfer
+    /// has failed.
+    pub(super) fn collect(&self, transfer: &Transfer, result: i32, memory: &mut impl Memory) -> i32 {
+        match (self, u32::try_from(result)) {
+            (Self::AtOnce, _) => result,
+            (Self::Lent(start), _) if memory.resolve(&transfer.rest()) == Some(*start) => result,
+            (Self::Lent(_), _) => -libc::EFAULT,
+            (Self::Bounce(bounce), Ok(length)) if transfer.direction == Direction::Read && length > 0 => {
+                deliver(bounce, transfer.rest(), length, memory).map_or_else(Errno::negated, |()| result)
+            }
+            (Self::Bounce(_), _) => result,
+        }
+    }
+}
+
+/// Copies what was read to where it belongs. What is no longer there gets nothing.
+fn deliver(bounce: &Bounce, rest: Source, length: u32, memory: &mut impl Memory) -> Result<(), Errno> {
+    if length > rest.length || length as usize > bounce.capacity() {
+        return Err(Errno(libc::EIO));
+    }
+    let target = memory.resolve(&Source { length, ..rest }).ok_or(Errno(libc::EFAULT))?;
+    // SAFETY: the kernel has filled `length` bytes of the buffer, which is at least as large, and the target has room for as many.
+    unsafe { ptr::copy_nonoverlapping(bounce.start().as_ptr(), target.as_ptr(), length as usize) };
+    Ok(())
+}

@@ -1,0 +1,182 @@
+//! Group commit: writes that are each followed by a sync of their file, asked for at the same time, share one sync.
+//!
+//! A sync writes out everything that the file's writes have left in memory, and waits for the disk: for eight records as long as for one. So a chain of a
+//! write and a sync of the same file is not linked in the kernel (where, besides, this thread would have to be woken in between: work that is deferred to
+//! it is what continues a chain). It waits with others of its kind:
+//!
+//! 1. It joins those that [wait](Commits::waiting).
+//! 2. When no group is under way on the file, all that wait become one: their writes start at once, in the order in which they were asked for.
+//! 3. When the last of the writes is done, one sync starts for those that were written completely. A write that failed or was short has cancelled
+//!    its own sync, and nobody else's.
+//! 4. The result of the sync is everyone's, and what has come to wait meanwhile is the next group.
+//!
+//! A group of one needs no second request: the write itself says that it is done only when the disk has it (`RWF_DSYNC`). That writes out nothing but
+//! its own bytes. So it is done only where all that was written through this handle before has been synced since; what others have written to the file is
+//! their business.
+//!
+//! When the file is closed, what waits is cancelled, and whoever waits for a sync is told so as well.
+
+use std::collections::VecDeque;
+
+use crate::context::Context;
+use crate::file::engine::Start;
+use crate::file::job::Task;
+use crate::file::request::{FileRequest, Until};
+use crate::file::transfer::{Direction, Flush, Transfer};
+use crate::file::{Batch, File, OwnedByFile, Step};
+use crate::handle::{Handle, HandleId, Resource};
+use crate::kernel::{Kernel, Request};
+use crate::operation::{Operation, OperationKind, Owned};
+use crate::reactor::Reactor;
+
+/// Most writes of one group.
+const LARGEST_GROUP: usize = 256;
+
+/// The commits of one file.
+pub(crate) struct Commits {
+    /// There may be changes through this handle that no sync has been about; at first, those of whoever opened it before.
+    pub(super) dirty: bool,
+    /// For the next group.
+    waiting: VecDeque<Transfer>,
+    /// Writes of the present group that are not done.
+    writing: usize,
+    /// Those of the present group that are, and wait for the sync.
+    written: Vec<Flush>,
+}
+
+impl Default for Commits {
+    fn default() -> Self {
+        Self { dirty: true, waiting: VecDeque::new(), writing: 0, written: Vec::new() }
+    }
+}
+
+impl Commits {
+    fn is_busy(&self) -> bool {
+        self.writing > 0 || !self.written.is_empty()
+    }
+
+    /// Ends them, as far as that is up to us: the tokens of those that wait, for their turn or for a sync. A write that the kernel has is told of when it
+    /// is done, and cancels its sync then.
+    pub(crate) fn give_up(&mut self) -> Vec<u32> {
+        let mut tokens = self.take_written();
+        for transfer in self.waiting.drain(..) {
+            tokens.push(transfer.token);
+            tokens.extend(transfer.flush.map(|flush| flush.token));
+        }
+        tokens
+    }
+
+    fn take_written(&mut self) -> Vec<u32> {
+        self.written.drain(..).map(|flush| flush.token).collect()
+    }
+}
+
+/// Takes the two steps of a chain for what they are, if they are that.
+pub(super) fn commit_of(chain: &[Step], file: &File) -> Option<Transfer> {
+    let [Step::Transfer(id, write), Step::Job(job)] = chain else { return None };
+    let data_only = match job.task {
+        Task::DataSync => true,
+        Task::Sync => false,
+        _ => return None,
+    };
+    // Writes at the file's own position have to be done one after the other.
+    let placed = file.seekable && (file.append || write.position >= 0);
+    let commit = placed && write.direction == Direction::Write && job.handle == *id;
+    commit.then_some(Transfer { flush: Some(Flush { token: job.token, data_only, with_write: false }), ..*write })
+}
+
+impl<K: Kernel> Reactor<K> {
+    /// Lets a write wait for the next group.
+    pub(super) fn commit(&mut self, id: HandleId, transfer: Transfer) {
+        let Some((file, _, context)) = self.file(id) else { return };
+        if file.commits.waiting.is_empty() && !file.commits.is_busy() {
+            context.files.waiting.push_back(Batch::Group(id));
+        }
+        file.commits.waiting.push_back(transfer);
+    }
+
+    /// Makes a group of those that wait.
+    pub(super) fn start_group(&mut self, id: HandleId) {
+        let Some((file, _, context)) = self.file(id) else { return };
+        let commits = &mut file.commits;
+        let size = commits.waiting.len().min(LARGEST_GROUP);
+        commits.writing = size;
+        let with_write = size == 1 && !commits.dirty;
+        let writes = commits.waiting.drain(..size).map(|transfer| {
+            let flush = transfer.flush.map(|flush| Flush { with_write, ..flush });
+            Batch::One(Step::Transfer(id, Transfer { flush, ..transfer }))
+        });
+        // In front, since what waits behind was asked for later.
+        for (index, write) in writes.enumerate() {
+            context.files.waiting.insert(index, write);
+        }
+    }
+
+    /// Starts the sync of a group.
+    pub(super) fn start_flush(&mut self, id: HandleId) -> Start {
+        let Some((file, common, context)) = self.file(id) else { return Start::Failed };
+        let data_only = file.commits.written.iter().all(|flush| flush.data_only);
+        let request = FileRequest::Sync { fd: common.fd(), data_only };
+        let owned = Owned::File(OwnedByFile::Flush);
+        let operation = Operation { handle: id, kind: OperationKind::Job, offered: 0, owned };
+        if context.start_file(operation, &Request::File { request, linked: false }).is_err() {
+            return Start::Full(Step::Flush(id));
+        }
+        // It is about what is done, not about what is still under way.
+        file.commits.dirty &= common.in_flight > 0;
+        common.in_flight += 1;
+        Start::Done
+    }
+
+    /// The sync is done.
+    pub(super) fn finish_flush(&mut self, id: HandleId, result: i32) {
+        let Some(Handle { resource: Resource::File(file), .. }) = self.handles.get_mut(id) else { return };
+        file.commits.dirty |= result < 0;
+        for token in file.commits.take_written() {
+            self.context.settle(token, result);
+        }
+        next_group(id, file, &mut self.context);
+    }
+}
+
+/// What a write has to see to itself.
+pub(super) fn until(flush: Option<Flush>) -> Until {
+    match flush {
+        Some(Flush { with_write: true, data_only: true, .. }) => Until::DataSynced,
+        Some(Flush { with_write: true, data_only: false, .. }) => Until::Synced,
+        _ => Until::Written,
+    }
+}
+
+/// A write is done, or will never be.
+pub(super) fn written<K: Kernel>(
+    id: HandleId,
+    flush: Flush,
+    complete: bool,
+    file: &mut File,
+    context: &mut Context<K>,
+) {
+    file.commits.writing = file.commits.writing.saturating_sub(1);
+    if flush.with_write {
+        file.commits.dirty |= !complete;
+        context.settle(flush.token, if complete { 0 } else { -libc::ECANCELED });
+    } else if complete {
+        file.commits.written.push(flush);
+    } else {
+        context.settle(flush.token, -libc::ECANCELED);
+    }
+    if file.commits.writing > 0 {
+        return;
+    }
+    if file.commits.written.is_empty() {
+        next_group(id, file, context);
+    } else {
+        context.files.waiting.push_back(Batch::One(Step::Flush(id)));
+    }
+}
+
+fn next_group<K: Kernel>(id: HandleId, file: &File, context: &mut Context<K>) {
+    if !file.commits.waiting.is_empty() {
+        context.files.waiting.push_back(Batch::Group(id));
+    }
+}
