@@ -15,6 +15,7 @@ mod native_reactor;
 mod protocol;
 mod socket_option;
 mod uv;
+mod vigil;
 mod waiter;
 
 use iouring_reactor::{Error, support as reactor_support};

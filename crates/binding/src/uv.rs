@@ -1,5 +1,5 @@
 //! The libuv driver: a poll handle on the ring's eventfd, and a prepare handle that takes up, right before libuv goes to sleep, what
-//! timers, immediates and promises have asked for.
+//! timers, immediates and promises have asked for. An idle handle keeps it from going to sleep for what will be there in a moment.
 //!
 //! libuv cannot poll the ring itself: with `DEFER_TASKRUN` its descriptor becomes readable only after the deferred work has run.
 //!
@@ -14,11 +14,13 @@ use napi::sys;
 
 use crate::driver::Driver;
 use crate::instance::Instance;
+use crate::vigil::Vigil;
 
 type Handle = *mut c_void;
 type Loop = *mut sys::uv_loop_s;
 
 /// `uv_handle_type`.
+const UV_IDLE: c_uint = 6;
 const UV_POLL: c_uint = 8;
 const UV_PREPARE: c_uint = 9;
 /// `uv_poll_event`.
@@ -31,6 +33,9 @@ struct Functions {
     poll_start: unsafe extern "C" fn(Handle, c_int, unsafe extern "C" fn(Handle, c_int, c_int)) -> c_int,
     prepare_init: unsafe extern "C" fn(Loop, Handle) -> c_int,
     prepare_start: unsafe extern "C" fn(Handle, unsafe extern "C" fn(Handle)) -> c_int,
+    idle_init: unsafe extern "C" fn(Loop, Handle) -> c_int,
+    idle_start: unsafe extern "C" fn(Handle, unsafe extern "C" fn(Handle)) -> c_int,
+    idle_stop: unsafe extern "C" fn(Handle) -> c_int,
     reference: unsafe extern "C" fn(Handle),
     unreference: unsafe extern "C" fn(Handle),
     close: unsafe extern "C" fn(Handle, Option<unsafe extern "C" fn(Handle)>),
@@ -63,6 +68,16 @@ impl Functions {
                     *mut c_void,
                     unsafe extern "C" fn(Handle, unsafe extern "C" fn(Handle)) -> c_int,
                 >(symbol(c"uv_prepare_start")?),
+                idle_init: std::mem::transmute::<*mut c_void, unsafe extern "C" fn(Loop, Handle) -> c_int>(symbol(
+                    c"uv_idle_init",
+                )?),
+                idle_start: std::mem::transmute::<
+                    *mut c_void,
+                    unsafe extern "C" fn(Handle, unsafe extern "C" fn(Handle)) -> c_int,
+                >(symbol(c"uv_idle_start")?),
+                idle_stop: std::mem::transmute::<*mut c_void, unsafe extern "C" fn(Handle) -> c_int>(symbol(
+                    c"uv_idle_stop",
+                )?),
                 reference: std::mem::transmute::<*mut c_void, unsafe extern "C" fn(Handle)>(symbol(c"uv_ref")?),
                 unreference: std::mem::transmute::<*mut c_void, unsafe extern "C" fn(Handle)>(symbol(c"uv_unref")?),
                 close: std::mem::transmute::<
@@ -92,9 +107,12 @@ fn functions() -> Option<Functions> {
     FUNCTIONS.with(|functions| *functions)
 }
 
-/// What both handles point at.
+/// What all handles point at.
 struct Shared {
     instance: Weak<Instance>,
+    /// Active while libuv is to look for events without going to sleep; see [`Vigil`].
+    idle: Handle,
+    vigil: RefCell<Vigil>,
     /// Handles not yet closed.
     open: Cell<u32>,
     done: RefCell<Option<Box<dyn FnOnce()>>>,
@@ -105,6 +123,7 @@ pub struct UvDriver {
     functions: Functions,
     poll: Handle,
     prepare: Handle,
+    idle: Handle,
 }
 
 impl UvDriver {
@@ -117,25 +136,30 @@ impl UvDriver {
         if status != sys::Status::napi_ok || uv_loop.is_null() {
             return None;
         }
-        let shared =
-            Rc::new(Shared { instance: Rc::downgrade(instance), open: Cell::new(0), done: RefCell::new(None) });
         // SAFETY: libuv is initialized by its own functions, on the loop's thread, in memory of the size it asks for, which is freed only in
         // the close callback; a handle whose initialization failed was never made known to the loop.
         unsafe {
             let poll = allocate(functions, UV_POLL);
-            let prepare = allocate(functions, UV_PREPARE);
             if (functions.poll_init)(uv_loop, poll, eventfd) != 0 {
                 release(functions, poll, UV_POLL);
-                release(functions, prepare, UV_PREPARE);
                 return None;
             }
+            let (prepare, idle) = (allocate(functions, UV_PREPARE), allocate(functions, UV_IDLE));
             (functions.prepare_init)(uv_loop, prepare);
-            for handle in [poll, prepare] {
+            (functions.idle_init)(uv_loop, idle);
+            let shared = Rc::new(Shared {
+                instance: Rc::downgrade(instance),
+                idle,
+                vigil: RefCell::new(Vigil::new()),
+                open: Cell::new(0),
+                done: RefCell::new(None),
+            });
+            for handle in [poll, prepare, idle] {
                 shared.open.set(shared.open.get() + 1);
                 (functions.set_data)(handle, Rc::into_raw(Rc::clone(&shared)).cast_mut().cast());
                 (functions.unreference)(handle);
             }
-            let driver = Self { functions, poll, prepare };
+            let driver = Self { functions, poll, prepare, idle };
             let started = (functions.poll_start)(poll, UV_READABLE, on_readable) == 0
                 && (functions.prepare_start)(prepare, on_prepare) == 0;
             if !started {
@@ -169,6 +193,7 @@ impl Driver for UvDriver {
             *shared.done.borrow_mut() = Some(done);
             (self.functions.close)(self.poll, Some(on_closed_poll));
             (self.functions.close)(self.prepare, Some(on_closed_prepare));
+            (self.functions.close)(self.idle, Some(on_closed_idle));
         }
     }
 }
@@ -204,22 +229,51 @@ unsafe fn shared(functions: Functions, handle: Handle) -> Rc<Shared> {
     }
 }
 
+impl Shared {
+    /// A turn, and then the decision whether libuv may go to sleep.
+    ///
+    /// # Safety
+    /// The handles must be open.
+    unsafe fn run(&self, functions: Functions, instance: &Instance) {
+        instance.run();
+        let Some(brief) = instance.with(|reactor| reactor.brief()) else { return };
+        if self.vigil.borrow_mut().turned(brief) {
+            // SAFETY: open, as the caller promises; starting what is started does nothing. It does not keep the process alive.
+            unsafe { (functions.idle_start)(self.idle, on_idle) };
+        }
+    }
+}
+
 unsafe extern "C" fn on_readable(poll: Handle, _status: c_int, _events: c_int) {
     let Some(functions) = functions() else { return };
     // SAFETY: libuv calls with the handle that was started, before its close callback.
-    if let Some(instance) = unsafe { shared(functions, poll) }.instance.upgrade() {
-        instance.with(|reactor| reactor.kernel().acknowledge());
-        instance.run();
+    unsafe {
+        let shared = shared(functions, poll);
+        if let Some(instance) = shared.instance.upgrade() {
+            instance.with(|reactor| reactor.kernel().acknowledge());
+            shared.run(functions, &instance);
+        }
     }
 }
 
 unsafe extern "C" fn on_prepare(prepare: Handle) {
     let Some(functions) = functions() else { return };
     // SAFETY: as in `on_readable`.
-    if let Some(instance) = unsafe { shared(functions, prepare) }.instance.upgrade()
-        && instance.has_work()
-    {
-        instance.run();
+    unsafe {
+        let shared = shared(functions, prepare);
+        if let Some(instance) = shared.instance.upgrade().filter(|instance| instance.has_work()) {
+            shared.run(functions, &instance);
+        }
+    }
+}
+
+unsafe extern "C" fn on_idle(idle: Handle) {
+    let Some(functions) = functions() else { return };
+    // SAFETY: as in `on_readable`.
+    unsafe {
+        if shared(functions, idle).vigil.borrow_mut().is_over() {
+            (functions.idle_stop)(idle);
+        }
     }
 }
 
@@ -231,6 +285,11 @@ unsafe extern "C" fn on_closed_poll(handle: Handle) {
 unsafe extern "C" fn on_closed_prepare(handle: Handle) {
     // SAFETY: called once, by libuv, with the closed prepare handle.
     unsafe { on_closed(handle, UV_PREPARE) };
+}
+
+unsafe extern "C" fn on_closed_idle(handle: Handle) {
+    // SAFETY: called once, by libuv, with the closed idle handle.
+    unsafe { on_closed(handle, UV_IDLE) };
 }
 
 /// # Safety
