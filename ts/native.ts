@@ -122,6 +122,8 @@ export type NativeReactorConstructor = new (dispatch: () => void, waiter: boolea
 export interface NativeBinding {
   support(): NativeSupport;
   readonly NativeReactor: NativeReactorConstructor;
+  /** Memory of so many bytes, more than zero; null where there is none. */
+  alignedMemory(size: number): ArrayBuffer | null;
 }
 
 /** The binding, or the coded reason why there is none. */

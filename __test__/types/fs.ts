@@ -1,7 +1,7 @@
 // The types of `iouring-transport/fs` are core's, with handles that can do more.
 import core from 'node:fs/promises';
 import { expectTypeOf } from 'expect-type';
-import fs, { type FileHandle, open, readFile, sendFile, writeFileAtomic } from 'iouring-transport/fs';
+import fs, { type FileHandle, alignedBuffer, open, readFile, sendFile, writeFileAtomic } from 'iouring-transport/fs';
 
 expectTypeOf(fs).toExtend<Omit<typeof core, 'default'>>();
 expectTypeOf(readFile).toEqualTypeOf(core.readFile);
@@ -17,3 +17,4 @@ expectTypeOf<FileHandle['setxattr']>().toBeCallableWith('user.a', 'value', { rep
 expectTypeOf<FileHandle['readMany']>().returns.toEqualTypeOf<Promise<Int32Array>>();
 declare const handle: FileHandle;
 expectTypeOf(sendFile(handle, process.stdout)).toEqualTypeOf<Promise<number>>();
+expectTypeOf(alignedBuffer).toEqualTypeOf<(size: number) => Buffer>();

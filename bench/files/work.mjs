@@ -35,10 +35,20 @@ const keep = (control, depth, step) =>
     }),
   );
 
+/** One piece of memory for all lanes. */
+function wholeBuffer({ depth, size, direct }, api) {
+  return direct ? api.alignedBuffer(depth * size) : Buffer.alloc(depth * size);
+}
+
 /** Memory for every lane. For O_DIRECT core needs it aligned, and JavaScript cannot see addresses: it is found by trying. */
-function laneBuffers({ arm, file, depth, size, direct }) {
+function laneBuffers(options, api) {
+  const { arm, file, depth, size, direct } = options;
+  if (direct && arm.startsWith('ours')) {
+    const whole = wholeBuffer(options, api);
+    return Array.from({ length: depth }, (_, lane) => whole.subarray(lane * size, (lane + 1) * size));
+  }
   return Array.from({ length: depth }, () => {
-    if (!direct || arm.startsWith('ours')) return Buffer.alloc(size);
+    if (!direct) return Buffer.alloc(size);
     const memory = Buffer.alloc(size + BLOCK);
     const fd = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_DIRECT);
     try {
@@ -121,7 +131,7 @@ export async function random(api, options, control) {
     fs.closeSync(fd);
   } else if (arm === 'ours-batch') {
     const handle = await api.open(file, flags);
-    const all = Buffer.alloc(depth * size);
+    const all = wholeBuffer(options, api);
     const positions = new Float64Array(depth);
     while (!control.stopped) {
       const since = control.begin();
@@ -137,7 +147,7 @@ export async function random(api, options, control) {
     await handle.close();
   } else {
     const handle = await api.open(file, flags);
-    const memory = laneBuffers(options);
+    const memory = laneBuffers(options, api);
     // Not with `keep`: a second promise for each operation would cost as much as some of them.
     const one = async (buffer) => {
       while (!control.stopped) {

@@ -10,6 +10,7 @@ import process from 'node:process';
 import { selectBackend, support } from '../support.ts';
 import { IouringUnavailableError } from '../unavailable.ts';
 import type { FileHandle } from './additions.ts';
+import { alignedBuffer as makeAligned } from './aligned.ts';
 import type { SetXattrOptions } from './attributes.ts';
 import { type BlockFile, type BlockFileOptions, openBlockFile } from './blocks.ts';
 import * as ring from './module.ts';
@@ -113,6 +114,20 @@ function unavailable(): Promise<never> {
     errno,
   } = support();
   return Promise.reject(new IouringUnavailableError(reason, message, errno));
+}
+
+/**
+ * A zero-filled Buffer of `size` bytes, page-aligned, of memory that the kernel can be given as it is: reads and writes with it copy nothing where others go
+ * through memory of the library's, that is with `O_DIRECT` (from offsets in it that are multiples of 4096) and where a file is not in the page cache.
+ * Each takes whole pages and a mapping of its own: make one for many reads, and use its parts.
+ *
+ * With the `core` backend it is as well aligned, unless there is no native part for this machine.
+ *
+ * @param size 0 to `buffer.constants.MAX_LENGTH`
+ * @throws `ERR_OUT_OF_RANGE`; `ENOMEM`.
+ */
+export function alignedBuffer(size: number): Buffer {
+  return makeAligned(size, onRing);
 }
 
 /** Opens a file as blocks. */

@@ -123,27 +123,16 @@ unsafe extern "C" fn read_many_now(env: sys::napi_env, info: sys::napi_callback_
     };
     let (handle, size) = (HandleId::from_raw(number(env, handle) as i32), number(env, size) as u32);
     let most = asked.min(room).min(number(env, most) as usize);
-    let read_all = |reactor: &mut Reactor<Ring>| {
-        let pieces = (0..most).take_while(|&piece| {
-            let from = piece * size as usize;
-            if from + size as usize > length {
-                return false;
-            }
-            // SAFETY: both arrays have that many elements, aligned, and stay where they are as long as JavaScript does not run; atomic, since they may
-            // be shared with another thread. The piece lies within the view.
-            unsafe {
-                let position = f64::from_bits(AtomicU64::from_ptr(positions.as_ptr().add(piece)).load(Relaxed));
-                let start = start.as_ptr().add(from);
-                match reactor.read_now(handle, start, size, position.max(0.0) as i64) {
-                    Ok(count) => {
-                        AtomicI32::from_ptr(counts.as_ptr().add(piece)).store(count.cast_signed(), Relaxed);
-                        true
-                    }
-                    Err(_) => false,
-                }
-            }
-        });
-        i32::try_from(pieces.count()).unwrap_or(i32::MAX)
+    let room = if size == 0 { most } else { most.min(length / size as usize) };
+    // SAFETY: both arrays have that many elements, aligned, and stay where they are as long as JavaScript does not run; atomic, since they may be shared
+    // with another thread. The pieces lie within the view.
+    let read_all = |reactor: &mut Reactor<Ring>| unsafe {
+        let position = |piece| f64::from_bits(AtomicU64::from_ptr(positions.as_ptr().add(piece)).load(Relaxed)) as i64;
+        let done = |piece, bytes: u32| {
+            AtomicI32::from_ptr(counts.as_ptr().add(piece)).store(bytes.cast_signed(), Relaxed);
+        };
+        reactor.read_many_now(handle, start.as_ptr(), size, room, position, done)
     };
-    returned(env, instance.with(read_all).unwrap_or(0))
+    let read = instance.aside(read_all).unwrap_or(0);
+    returned(env, i32::try_from(read).unwrap_or(i32::MAX))
 }

@@ -22,6 +22,7 @@ use iouring_reactor::{Config, Errno, Error, Event, Reactor, Ring, support};
 use napi::sys;
 
 use crate::driver::Driver;
+use crate::kept::KeptMemory;
 use crate::memory::{self, Lent};
 use crate::protocol::{COMPLETION_CAPACITY, Queues, Request};
 
@@ -38,6 +39,7 @@ pub struct Instance {
     reactor: RefCell<Option<Reactor<Ring>>>,
     queues: Queues,
     arena: Arc<Mapping>,
+    kept: KeptMemory,
     /// The function that dispatches completions.
     dispatch: sys::napi_ref,
     /// The places in which views are lent to writes; null before there are any.
@@ -64,6 +66,7 @@ impl Instance {
             reactor: RefCell::new(Some(Reactor::new(ring, pool, config.max_completions_per_turn as usize))),
             queues: Queues::new().map_err(out_of_memory)?,
             arena: Arc::new(Mapping::new(config.arena_size as usize).map_err(out_of_memory)?),
+            kept: KeptMemory::default(),
             dispatch,
             views: Cell::new(ptr::null_mut()),
             delivered: RefCell::new(Vec::new()),
@@ -95,9 +98,32 @@ impl Instance {
         &self.arena
     }
 
+    pub fn kept(&self) -> &KeptMemory {
+        &self.kept
+    }
+
     /// Uses the reactor, unless the environment has ended.
     pub fn with<T>(&self, use_it: impl FnOnce(&mut Reactor<Ring>) -> T) -> Option<T> {
         self.reactor.borrow_mut().as_mut().map(use_it)
+    }
+
+    /// Uses the reactor, and its ring, in the middle of JavaScript.
+    pub fn aside<T>(&self, use_it: impl FnOnce(&mut Reactor<Ring>) -> T) -> Option<T> {
+        let outside = !self.running.get();
+        self.with(|reactor| {
+            if outside {
+                reactor.kernel().mute();
+            }
+            let result = use_it(reactor);
+            if outside {
+                // In this order: what arrives after `unmute` is announced, what arrived before is seen here.
+                reactor.kernel().unmute();
+                if reactor.has_work() {
+                    reactor.kernel().signal();
+                }
+            }
+            result
+        })
     }
 
     /// Makes room for lending `count` views at once, keeping those that are lent.
@@ -113,7 +139,14 @@ impl Instance {
     }
 
     fn memory(&self) -> Lent<'_> {
-        Lent { env: self.env, arena: &self.arena, views: self.views.get(), array: ptr::null_mut(), last: None }
+        Lent {
+            env: self.env,
+            arena: &self.arena,
+            views: self.views.get(),
+            array: ptr::null_mut(),
+            kept: &self.kept,
+            last: None,
+        }
     }
 
     /// Takes the commands that JavaScript has written, so that what is called next happens after them.

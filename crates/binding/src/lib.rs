@@ -8,6 +8,7 @@ mod cleanup;
 mod driver;
 mod file;
 mod instance;
+mod kept;
 mod memory;
 mod native_datagram;
 mod native_passing;
@@ -18,8 +19,16 @@ mod uv;
 mod vigil;
 mod waiter;
 
+use std::rc::Rc;
+use std::sync::Arc;
+
+use iouring_reactor::memory::Mapping;
 use iouring_reactor::{Error, support as reactor_support};
+use napi::bindgen_prelude::{Env, Unknown};
 use napi_derive::napi;
+
+use crate::instance::Instance;
+use crate::memory::expose;
 
 /// What was found out by trying.
 #[napi(object)]
@@ -72,4 +81,28 @@ pub fn support() -> NativeSupport {
             }
         }
     }
+}
+
+/// Page-aligned memory of so many bytes, zeroed. The kernel can be given it as it is where this thread has a reactor by now. `null` where no memory
+/// is to be had.
+///
+/// # Errors
+/// Where the runtime does not allow external memory.
+#[napi(ts_return_type = "ArrayBuffer | null")]
+pub fn aligned_memory(env: Env, size: f64) -> napi::Result<Option<Unknown<'static>>> {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, and then there is none")]
+    let Ok(memory) = Mapping::new(size as usize) else { return Ok(None) };
+    let memory = Arc::new(memory);
+    let instance = env.get_instance_data::<Rc<Instance>>()?.map(|instance| Rc::clone(instance));
+    let owner = instance.as_ref().map(Rc::downgrade);
+    let value = expose(env.raw(), &memory, move |memory| {
+        if let Some(instance) = owner.and_then(|owner| owner.upgrade()) {
+            instance.kept().remove(memory);
+        }
+    })?;
+    if let Some(instance) = instance {
+        instance.kept().add(&memory);
+    }
+    // SAFETY: the value was made in this environment just now; it is returned to JavaScript at once.
+    Ok(Some(unsafe { Unknown::from_raw_unchecked(env.raw(), value) }))
 }

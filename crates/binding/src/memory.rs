@@ -8,6 +8,8 @@ use iouring_reactor::memory::Mapping;
 use iouring_reactor::{Memory, Source};
 use napi::{Status, sys};
 
+use crate::kept::KeptMemory;
+
 /// The region of the arena; every other region is one more than an index into the array of lent views.
 const ARENA: u32 = 0;
 
@@ -19,6 +21,7 @@ pub struct Lent<'a> {
     pub views: sys::napi_ref,
     /// The array itself, looked up on first use: a turn asks for many of its elements.
     pub array: sys::napi_value,
+    pub kept: &'a KeptMemory,
     /// The view found last: the transfers of a batch often share one.
     pub last: Option<(u32, NonNull<u8>, usize)>,
 }
@@ -33,6 +36,10 @@ impl Memory for Lent<'_> {
         let end = (source.offset as usize).checked_add(source.length as usize)?;
         // SAFETY: the offset is at most the length of the memory found.
         (end <= length).then(|| unsafe { start.add(source.offset as usize) })
+    }
+
+    fn keeper(&mut self, start: NonNull<u8>, length: u32) -> Option<Arc<Mapping>> {
+        self.kept.find(start, length as usize)
     }
 }
 
@@ -143,13 +150,23 @@ pub fn places(env: sys::napi_env, before: sys::napi_ref, count: u32) -> napi::Re
     Ok((places, reference))
 }
 
-/// Shows a mapping to JavaScript as an `ArrayBuffer`. The mapping lives until both sides have let go of it.
-pub fn expose(env: sys::napi_env, memory: &Arc<Mapping>) -> napi::Result<sys::napi_value> {
-    unsafe extern "C" fn release(_env: sys::napi_env, _data: *mut c_void, hint: *mut c_void) {
-        // SAFETY: the hint is what `Arc::into_raw` gave below, and the finalizer runs once.
-        drop(unsafe { Arc::from_raw(hint.cast::<Mapping>().cast_const()) });
+/// Shows a mapping to JavaScript as an `ArrayBuffer`. The mapping lives until both sides have let go of it; `released` is called on the environment's thread
+/// when JavaScript has.
+pub fn expose(
+    env: sys::napi_env,
+    memory: &Arc<Mapping>,
+    released: impl FnOnce(&Mapping) + 'static,
+) -> napi::Result<sys::napi_value> {
+    struct Shown {
+        memory: Arc<Mapping>,
+        released: Box<dyn FnOnce(&Mapping)>,
     }
-    let hint = Arc::into_raw(Arc::clone(memory)).cast_mut();
+    unsafe extern "C" fn release(_env: sys::napi_env, _data: *mut c_void, hint: *mut c_void) {
+        // SAFETY: the hint is what `Box::into_raw` gave below, and the finalizer runs once.
+        let Shown { memory, released } = *unsafe { Box::from_raw(hint.cast::<Shown>()) };
+        released(&memory);
+    }
+    let hint = Box::into_raw(Box::new(Shown { memory: Arc::clone(memory), released: Box::new(released) }));
     let mut buffer = ptr::null_mut();
     // SAFETY: the mapping stays where it is until `release` has run.
     let status = unsafe {
@@ -164,7 +181,7 @@ pub fn expose(env: sys::napi_env, memory: &Arc<Mapping>) -> napi::Result<sys::na
     };
     if status != sys::Status::napi_ok {
         // SAFETY: nothing was created that would call the finalizer.
-        drop(unsafe { Arc::from_raw(hint.cast_const()) });
+        drop(unsafe { Box::from_raw(hint) });
         return Err(napi::Error::new(Status::from(status), "this runtime does not allow external ArrayBuffers"));
     }
     Ok(buffer)

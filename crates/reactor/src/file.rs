@@ -208,6 +208,8 @@ pub(crate) struct Files {
     pub(crate) blocked: bool,
     /// The ring has failed, and what was in flight then has been settled.
     pub(crate) broken_off: bool,
+    /// Batches that were done at once so far.
+    batches: u32,
 }
 
 /// One step or several, without an allocation for the one.
@@ -219,6 +221,11 @@ pub(crate) enum Batch {
 }
 
 impl Files {
+    fn next_batch(&mut self) -> u32 {
+        self.batches = self.batches.wrapping_add(1);
+        self.batches
+    }
+
     /// Counts an operation that has started.
     fn started(&mut self, brief: bool, lent: bool) {
         self.in_flight += 1;

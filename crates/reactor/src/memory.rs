@@ -2,6 +2,7 @@
 
 use std::io;
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 
 use crate::error::Errno;
 
@@ -77,4 +78,9 @@ pub struct Source {
 pub trait Memory {
     /// The address of the first byte, with all of `length` bytes readable until JavaScript runs again; `None` if they are gone.
     fn resolve(&mut self, source: &Source) -> Option<NonNull<u8>>;
+
+    /// What keeps `length` bytes from `start` on where they are for as long as it is held, whatever JavaScript does; `None` where nothing does.
+    fn keeper(&mut self, _start: NonNull<u8>, _length: u32) -> Option<Arc<Mapping>> {
+        None
+    }
 }

@@ -15,6 +15,19 @@ use crate::handle::HandleId;
 /// `user_data` of requests whose completion nobody waits for.
 pub const IGNORED: u64 = 0;
 
+/// Kind of requests that are over when the call that makes them returns, and have no place in the slab.
+const AT_ONCE: u64 = 0xff;
+
+/// `user_data` of the request with that number in a batch that is done at once.
+pub(crate) fn at_once(batch: u32, number: u32) -> u64 {
+    AT_ONCE << (INDEX_BITS + GENERATION_BITS) | u64::from(batch & GENERATION_MASK) << INDEX_BITS | u64::from(number)
+}
+
+/// Whether a completion belongs to a batch that was done at once.
+pub(crate) fn is_at_once(user_data: u64) -> bool {
+    user_data >> (INDEX_BITS + GENERATION_BITS) == AT_ONCE
+}
+
 const INDEX_BITS: u32 = 32;
 const GENERATION_BITS: u32 = 24;
 const GENERATION_MASK: u32 = (1 << GENERATION_BITS) - 1;

@@ -18,7 +18,7 @@ use crate::handle::{Common, Handle, HandleId, Handles, Resource};
 use crate::kernel::{BufferGroup, Completion, Kernel, Request, Wait};
 use crate::listener::Listener;
 use crate::memory::{Memory, Source};
-use crate::operation::{IGNORED, OperationKind, Owned};
+use crate::operation::{IGNORED, OperationKind, Owned, is_at_once};
 use crate::socket;
 use crate::stream::Stream;
 
@@ -371,7 +371,7 @@ impl<K: Kernel> Reactor<K> {
     }
 
     fn complete(&mut self, completion: &Completion, memory: &mut impl Memory) {
-        if completion.user_data == IGNORED {
+        if completion.user_data == IGNORED || is_at_once(completion.user_data) {
             return;
         }
         let context = &mut self.context;

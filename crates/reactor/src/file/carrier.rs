@@ -1,28 +1,35 @@
 //! Whose memory carries the bytes of a transfer, or of one step of it.
 //!
 //! - **At once**, JavaScript's: the kernel copies while it takes the request, or refuses.
-//! - A **bounce buffer**, ours: for whatever the kernel may hold on to.
+//! - **Kept** memory: ours, though JavaScript has it in its hands. The kernel may hold on to it, since the operation does as well.
+//! - A **bounce buffer**, ours: for whatever else the kernel may hold on to.
 //! - **Lent**, JavaScript's: for long writes to the page cache of a file system that cannot do them at once. A worker of the kernel copies from it while
 //!   JavaScript runs on; copying first would take half as long again. JavaScript keeps the view until then. The kernel only reads, and finds out
 //!   by itself where memory has gone (`EFAULT`), so that nothing of ours can come to harm; but what it finds in memory that was given away meanwhile is
 //!   not what was to be written. That is looked at in the end: a write whose memory is not where it was has failed.
 
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 
 use crate::bounce::{Bounce, BouncePool, LARGEST_KEPT};
 use crate::error::Errno;
 use crate::file::File;
 use crate::file::request::Pace;
 use crate::file::transfer::{Direction, Transfer};
-use crate::memory::{Memory, Source};
+use crate::memory::{Mapping, Memory, Source};
 
 /// Bytes from which on a write is lent: below, copying is cheaper than looking twice.
 const LENT_FROM: u32 = 64 * 1024;
+
+/// Where memory for `O_DIRECT` has to begin, whatever the device.
+const DIRECT_ALIGNMENT: usize = 4096;
 
 /// See the module.
 pub enum Carrier {
     /// JavaScript's memory, for as long as the request is taken.
     AtOnce,
+    /// Memory of ours that JavaScript sees.
+    Kept(#[allow(dead_code, reason = "held, not looked at")] Arc<Mapping>),
     /// Memory of ours.
     Bounce(Bounce),
     /// JavaScript's memory until the completion: where it was.
@@ -50,21 +57,23 @@ impl Load {
         memory: &mut impl Memory,
     ) -> Result<Option<Self>, Errno> {
         let rest = transfer.rest();
-        let mut find = |place: &Source| memory.resolve(place).ok_or(Errno(libc::EFAULT));
+        let data = memory.resolve(&rest).ok_or(Errno(libc::EFAULT))?;
         if !chained && !transfer.refused && file.tries_now(transfer.direction) {
-            let data = find(&rest)?;
             return Ok(Some(Self { data, length: rest.length, carrier: Carrier::AtOnce, pace: Pace::AtOnce }));
         }
         let writes = transfer.direction == Direction::Write;
         let by_worker = writes && file.seekable && !file.direct;
         let pace = if by_worker { Pace::ByWorker } else { Pace::Whenever };
+        let aligned = !file.direct || (data.as_ptr() as usize).is_multiple_of(DIRECT_ALIGNMENT);
+        if aligned && let Some(keeper) = memory.keeper(data, rest.length) {
+            return Ok(Some(Self { data, length: rest.length, carrier: Carrier::Kept(keeper), pace }));
+        }
         if by_worker && rest.length >= LENT_FROM {
-            let data = find(&rest)?;
             return Ok(Some(Self { data, length: rest.length, carrier: Carrier::Lent(data), pace }));
         }
         let whole = chained || file.direct || (file.append && writes);
         let length = if whole { rest.length } else { rest.length.min(LARGEST_KEPT as u32) };
-        let source = if writes { Some(find(&Source { length, ..rest })?) } else { None };
+        let source = writes.then_some(data);
         let Some(buffer) = bounces.take(length as usize)? else {
             return Ok(None);
         };
@@ -82,7 +91,7 @@ impl Carrier {
     /// has failed.
     pub(super) fn collect(&self, transfer: &Transfer, result: i32, memory: &mut impl Memory) -> i32 {
         match (self, u32::try_from(result)) {
-            (Self::AtOnce, _) => result,
+            (Self::AtOnce | Self::Kept(_), _) => result,
             (Self::Lent(start), _) if memory.resolve(&transfer.rest()) == Some(*start) => result,
             (Self::Lent(_), _) => -libc::EFAULT,
             (Self::Bounce(bounce), Ok(length)) if transfer.direction == Direction::Read && length > 0 => {

@@ -1,17 +1,27 @@
-//! Reads past the rings, for what is in memory.
+//! Reads at once, for what is in memory.
 //!
-//! Where the page cache has the bytes, a ring would only copy them as well, for the price of a request, a completion and two trips through the
-//! queues. So a read may be tried first in the call that asks for it: done, or refused at once by a kernel that would have to wait, and then it takes the
-//! usual way.
+//! Where the page cache has the bytes, a read may be tried first in the call that asks for it: done, or refused by a kernel that would have to wait, and then
+//! it takes the usual way. One alone is a system call, which saves a request, a completion and two trips through the queues. Many share a system call: they
+//! are requests that the kernel does while it takes them (`RWF_NOWAIT`), and have their completions when that returns.
 
 use std::os::fd::RawFd;
 
+use crate::context::Context;
 use crate::error::Errno;
+use crate::file::File;
 use crate::file::engine::{cursor, set_cursor};
+use crate::file::request::{FileRequest, Pace};
 use crate::file::transfer::Direction;
 use crate::handle::HandleId;
-use crate::kernel::Kernel;
+use crate::kernel::{Kernel, Request, Wait};
+use crate::operation::at_once;
 use crate::reactor::Reactor;
+
+/// Fewer reads than that are done one by one.
+const LEAST_TOGETHER: usize = 4;
+
+/// Most reads of one system call.
+const MOST_TOGETHER: usize = 64;
 
 impl<K: Kernel> Reactor<K> {
     /// Reads `length` bytes, or up to the end of the file, at `position`, or at the file's own where that is negative. Nothing is under way
@@ -24,12 +34,13 @@ impl<K: Kernel> Reactor<K> {
     /// # Safety
     /// `data` points at `length` bytes that may be written for the length of the call.
     pub unsafe fn read_now(&mut self, id: HandleId, data: *mut u8, length: u32, position: i64) -> Result<u32, Errno> {
-        let failed = self.context.files.broken_off;
+        if length == 0 {
+            return Ok(0);
+        }
         let Some((file, common, context)) = self.file(id) else {
             return Err(Errno(libc::EBADF));
         };
-        let waited_for = file.cursor_busy && position < 0;
-        if failed || waited_for || file.priority != 0 || !file.tries_now(Direction::Read) {
+        if !may_read(file, context, position < 0) {
             return Err(Errno(libc::EAGAIN));
         }
         let fd: RawFd = common.fd();
@@ -54,4 +65,105 @@ impl<K: Kernel> Reactor<K> {
         }
         Ok(done)
     }
+
+    /// Reads `count` pieces of `size` bytes each, to consecutive places from `data` on, as [`read_now`](Self::read_now) does: up to the first that cannot be
+    /// read at once. `position` tells where in the file each is, and `done` hears of those that were read, in order: number, bytes. Nothing is under way
+    /// afterwards. Returns how many were read; beyond them bytes may have been changed as well.
+    ///
+    /// # Safety
+    /// `data` points at `count * size` bytes that may be written for the length of the call.
+    pub unsafe fn read_many_now(
+        &mut self,
+        id: HandleId,
+        data: *mut u8,
+        size: u32,
+        count: usize,
+        position: impl Fn(usize) -> i64,
+        mut done: impl FnMut(usize, u32),
+    ) -> usize {
+        let mut read = 0;
+        while read < count {
+            // SAFETY: the place of that piece, within the caller's bytes.
+            let place = |piece: usize| unsafe { data.add(piece * size as usize) };
+            let asked = (count - read).min(MOST_TOGETHER);
+            let group = if asked < LEAST_TOGETHER {
+                vec![0]
+            } else {
+                // SAFETY: as many pieces lie behind that place.
+                unsafe { self.read_together(id, place(read), size, asked, |piece| position(read + piece)) }
+            };
+            let refused = asked >= LEAST_TOGETHER && group.len() < asked;
+            for had in group {
+                let rest = size.saturating_sub(had);
+                let at = position(read).max(0).saturating_add(had.into());
+                // A short one: nothing was asked yet, the file ends there, or its other pages are not in memory.
+                // SAFETY: what is left of the piece.
+                let more = unsafe { self.read_now(id, place(read).add((size - rest) as usize), rest, at) };
+                let Ok(more) = more else { return read };
+                done(read, size - rest + more);
+                read += 1;
+            }
+            if refused {
+                break;
+            }
+        }
+        read
+    }
+
+    /// Does many reads with one system call: the bytes of each, up to the first that was refused.
+    ///
+    /// # Safety
+    /// As for [`read_many_now`](Self::read_many_now).
+    unsafe fn read_together(
+        &mut self,
+        id: HandleId,
+        data: *mut u8,
+        size: u32,
+        count: usize,
+        position: impl Fn(usize) -> i64,
+    ) -> Vec<u32> {
+        let Some((file, common, context)) = self.file(id) else { return Vec::new() };
+        if !may_read(file, context, false) || !context.backlog.is_empty() || context.failure.is_some() {
+            return Vec::new();
+        }
+        let (fd, batch) = (common.fd(), context.files.next_batch());
+        let mut results = Vec::with_capacity(count);
+        while results.len() < count {
+            let piece = results.len();
+            // SAFETY: the place of that piece, within the caller's bytes.
+            let data = unsafe { data.add(piece * size as usize) };
+            let position = position(piece).max(0);
+            let request = FileRequest::Read { fd, data, length: size, position, pace: Pace::AtOnce, priority: 0 };
+            let number = u32::try_from(piece).unwrap_or(u32::MAX);
+            if !context.kernel.push(&Request::File { request, linked: false }, at_once(batch, number)) {
+                break;
+            }
+            results.push(-libc::EAGAIN);
+        }
+        // The kernel has done them all when this returns, or it is not entered again: it needs the memory no longer either way.
+        if let Err(errno) = context.enter(Wait::No) {
+            context.failure = Some(errno);
+            return Vec::new();
+        }
+        context.kernel.reap(&mut context.arrived, usize::MAX);
+        let first = at_once(batch, 0);
+        context.arrived.retain(|completion| {
+            let Some(result) = completion
+                .user_data
+                .checked_sub(first)
+                .and_then(|number| usize::try_from(number).ok().and_then(|number| results.get_mut(number)))
+            else {
+                return true;
+            };
+            *result = completion.result;
+            false
+        });
+        results.into_iter().map_while(|result| u32::try_from(result).ok()).collect()
+    }
+}
+
+/// Whether it is worth trying.
+fn may_read<K: Kernel>(file: &File, context: &Context<K>, at_cursor: bool) -> bool {
+    let waited_for = at_cursor && file.cursor_busy;
+    !context.files.broken_off && !waited_for && file.priority == 0 && file.tries_now(Direction::Read)
 }

@@ -86,6 +86,26 @@ impl Table {
         assert_eq!(self.cursor(), before + moved);
     }
 
+    /// Many reads past the queues: each is done with all that there is, up to the first that is not done at all.
+    fn read_many_now(&mut self, position: i64, length: usize, count: usize) -> usize {
+        let mut bytes = vec![0xaa; length * count];
+        let size = u32::try_from(length).expect("short");
+        let start = |piece: usize| position + i64::try_from(piece * 30).expect("small");
+        let mut told = Vec::new();
+        let done = |piece: usize, bytes: u32| told.push((piece, bytes as usize));
+        // SAFETY: the vector has that many bytes and outlives the call.
+        let read = unsafe { self.bench.reactor.read_many_now(self.file, bytes.as_mut_ptr(), size, count, start, done) };
+        assert_eq!(read, told.len());
+        for (number, (piece, bytes_read)) in told.into_iter().enumerate() {
+            assert_eq!(piece, number);
+            let there = LENGTH.saturating_sub(usize::try_from(start(piece)).expect("not negative"));
+            assert_eq!(bytes_read, length.min(there), "short where the file goes on");
+            let at = piece * length;
+            assert!((0..bytes_read).all(|index| bytes[at + index] == content(start(piece), index)), "other bytes");
+        }
+        read
+    }
+
     /// The file's own position.
     fn cursor(&self) -> i64 {
         let fd = self.bench.reactor.descriptor(self.file).expect("open");
@@ -191,7 +211,7 @@ proptest! {
         seed in any::<u64>(),
         malice in 0_u8..120,
         direct in any::<bool>(),
-        actions in proptest::collection::vec((0_u8..10, -1_i64..7000, 1_usize..3000, any::<bool>()), 1..60),
+        actions in proptest::collection::vec((0_u8..11, -1_i64..7000, 1_usize..3000, any::<bool>()), 1..60),
         closes in any::<bool>(),
     ) {
         let mut table = Table::new(temper(seed, malice, 64), direct);
@@ -210,6 +230,7 @@ proptest! {
                 5 => drop(table.read(-1, length, false)),
                 6 => table.read_now(position, length),
                 7 => drop(table.attribute(length)),
+                9 => drop(table.read_many_now(position.max(0), length, 1 + length % 90)),
                 8 => drop(table.commit(position.max(0), length)),
                 _ => table.turn(),
             }
@@ -270,6 +291,38 @@ proptest! {
         prop_assert_eq!(table.settled.len(), table.asked.len(), "somebody waits for ever");
         std::mem::forget(table);
     }
+}
+
+#[test]
+fn many_reads_at_once_share_their_way_to_the_kernel() {
+    let mut table = Table::new(Temper::kind(), false);
+    table.write(0, 10, false);
+    assert_eq!(table.read_many_now(0, 8, 150), 150);
+    assert_eq!(table.bench.world.borrow().enters, 3);
+    let left = table.bench.reactor.stats().operations;
+    assert_eq!(left, 0, "nothing is under way afterwards");
+    table.finish();
+    assert_eq!(table.read_many_now(5900, 200, 3), 3);
+    assert_eq!(table.bench.world.borrow().executed.len(), 151, "a few go one by one");
+    table.close();
+    table.finish();
+}
+
+#[test]
+fn a_ring_that_fails_under_reads_at_once_is_told_of_by_the_next_turn() {
+    let mut table = Table::new(Temper::kind(), false);
+    table.read(0, 10, false);
+    table.bench.world.borrow_mut().refusal = Some(libc::EPERM);
+    let mut bytes = vec![0; 500];
+    // SAFETY: the vector has that many bytes and outlives the call.
+    let read = unsafe {
+        table.bench.reactor.read_many_now(table.file, bytes.as_mut_ptr(), 10, 50, |_| 0, |_, _| panic!("read"))
+    };
+    assert_eq!(read, 0);
+    let enters = table.bench.world.borrow().enters;
+    table.failing_turn();
+    assert_eq!(table.bench.world.borrow().enters, enters, "a ring that has failed is entered again");
+    std::mem::forget(table);
 }
 
 #[test]

@@ -6,14 +6,19 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::ptr::NonNull;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use iouring_reactor::buffer_pool::BufferPool;
 use iouring_reactor::file::job::{Job, STATUS_BYTES, Task};
 use iouring_reactor::file::transfer::{Direction, Transfer};
+use iouring_reactor::memory::Mapping;
 use iouring_reactor::{Config, Event, HandleId, Memory, Reactor, Ring, Source};
 
 use crate::node::{available, pattern, small};
+
+/// The region of kept memory.
+pub const KEPT: u32 = 1000;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -21,6 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[derive(Default)]
 pub struct Regions {
     pub bytes: Vec<Option<Vec<u8>>>,
+    /// Region 1000 is this.
+    pub kept: Option<Arc<Mapping>>,
 }
 
 impl Regions {
@@ -38,8 +45,19 @@ impl Regions {
 impl Memory for Regions {
     fn resolve(&mut self, source: &Source) -> Option<NonNull<u8>> {
         let start = source.offset as usize;
+        if source.region == KEPT {
+            // SAFETY: tests stay within it.
+            return self.kept.as_ref().map(|memory| unsafe { memory.start().add(start) });
+        }
         let region = self.bytes.get_mut(source.region as usize)?.as_mut()?;
         NonNull::new(region.get_mut(start..start + source.length as usize)?.as_mut_ptr())
+    }
+
+    fn keeper(&mut self, start: NonNull<u8>, _length: u32) -> Option<Arc<Mapping>> {
+        let within = |memory: &&Arc<Mapping>| {
+            (start.as_ptr() as usize).wrapping_sub(memory.start().as_ptr() as usize) < memory.length()
+        };
+        self.kept.as_ref().filter(within).cloned()
     }
 }
 

@@ -9,9 +9,10 @@ mod counterparts;
 mod datagrams;
 mod echo;
 mod files;
-mod lent_writes;
+
 mod limits;
 mod node;
 mod passing;
 mod pressure;
 mod unix_datagrams;
+mod without_copies;

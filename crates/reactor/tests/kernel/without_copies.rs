@@ -1,13 +1,16 @@
-//! Long writes, which the kernel makes from the caller's memory, and writes that are followed by a sync.
+//! Transfers without a copy: long writes, which the kernel makes from the caller's memory, and whatever goes to and from memory that is kept for it. And writes
+//! that are followed by a sync.
 
 use std::fs;
+use std::sync::Arc;
 use std::time::Duration;
 
-use iouring_reactor::Config;
 use iouring_reactor::file::job::Task;
 use iouring_reactor::file::transfer::Direction;
+use iouring_reactor::memory::Mapping;
+use iouring_reactor::{Config, Source};
 
-use crate::files::Desk;
+use crate::files::{Desk, KEPT};
 use crate::node::{available, pattern, small};
 
 const LONG: usize = 3 * 1024 * 1024 + 5;
@@ -142,6 +145,69 @@ fn a_record_that_cannot_be_written_cancels_its_own_sync_alone() {
     let results: Vec<_> = tokens.into_iter().map(|token| desk.result(token)).collect();
     assert_eq!(results, [4, 0, -libc::EFAULT, -libc::ECANCELED, 4, 0]);
     assert_eq!(fs::read(desk.directory.join("file")).expect("there"), b"goodgood");
+    desk.close(id);
+    desk.end();
+}
+
+/// Kept memory of so many bytes, and the place of it all.
+fn keep(desk: &mut Desk, length: usize) -> Source {
+    desk.memory.kept = Some(Arc::new(Mapping::new(length).expect("memory")));
+    Source { region: KEPT, offset: 0, length: length.try_into().expect("small") }
+}
+
+fn kept_bytes(desk: &Desk) -> &[u8] {
+    let memory = desk.memory.kept.as_ref().expect("there");
+    // SAFETY: the mapping has that many bytes, and nothing is in flight any more.
+    unsafe { std::slice::from_raw_parts(memory.start().as_ptr(), memory.length()) }
+}
+
+#[test]
+fn kept_memory_goes_to_the_kernel_as_it_is() {
+    if !available() {
+        return;
+    }
+    let mut desk = Desk::new("kept", &small());
+    let content = pattern(9, 2 << 20);
+    let id = desk.file("direct", &content, libc::O_DIRECT);
+    let all = keep(&mut desk, 2 << 20);
+    let read = desk.start(id, Direction::Read, all, 0, false);
+    desk.turn();
+    assert_eq!(desk.reactor.stats().bounces, 0);
+    assert_eq!(desk.result(read), 2 << 20);
+    assert!(kept_bytes(&desk) == content);
+    let write = desk.start(id, Direction::Write, Source { length: 8192, ..all }, 4096, false);
+    desk.turn();
+    assert_eq!(desk.reactor.stats().bounces, 0);
+    assert_eq!(desk.result(write), 8192);
+    assert!(fs::read(desk.directory.join("direct")).expect("there")[4096..12288] == content[..8192]);
+
+    // Not aligned: the kernel would not have it.
+    let odd = Source { offset: 24, length: 4096, ..all };
+    let read = desk.start(id, Direction::Read, odd, 1 << 20, false);
+    desk.turn();
+    assert_eq!(desk.reactor.stats().bounces, 1);
+    assert_eq!(desk.result(read), 4096);
+    assert!(kept_bytes(&desk)[24..4120] == content[1 << 20..][..4096]);
+    desk.close(id);
+    desk.end();
+}
+
+#[test]
+fn an_operation_keeps_its_memory_when_nobody_else_does() {
+    if !available() {
+        return;
+    }
+    let mut desk = Desk::new("kept-alone", &small());
+    let id = desk.file("direct", &pattern(9, 1 << 20), libc::O_DIRECT);
+    let all = keep(&mut desk, 1 << 20);
+    let memory = Arc::downgrade(desk.memory.kept.as_ref().expect("there"));
+    let read = desk.start(id, Direction::Read, all, 0, false);
+    desk.turn();
+    let settled = desk.results.contains_key(&read);
+    desk.memory.kept = None;
+    assert!(settled || memory.strong_count() == 1, "freed under the kernel's hands");
+    assert_eq!(desk.result(read), 1 << 20);
+    assert_eq!(memory.strong_count(), 0);
     desk.close(id);
     desk.end();
 }

@@ -1,0 +1,26 @@
+/**
+ * Memory that the kernel can be given as it is.
+ */
+import { constants } from 'node:buffer';
+import { loadNative } from '../native.ts';
+import { getReactor } from '../reactor/index.ts';
+import { ERR_OUT_OF_RANGE } from '../errors.ts';
+import { fileError } from './failure.ts';
+import { ENOMEM } from '../errno.ts';
+
+/**
+ * Memory for a Buffer of `size` bytes, page-aligned where the native part can be loaded.
+ *
+ * @param onRing the reactor of this thread is to know it
+ */
+export function alignedBuffer(size: number, onRing: boolean): Buffer {
+  if (!Number.isSafeInteger(size) || size < 0 || size > constants.MAX_LENGTH) {
+    throw new ERR_OUT_OF_RANGE('size', `>= 0 && <= ${constants.MAX_LENGTH}`, size);
+  }
+  const { binding } = loadNative();
+  if (size === 0 || binding === null) return Buffer.alloc(size);
+  if (onRing) getReactor();
+  const memory = binding.alignedMemory(size);
+  if (memory === null) throw fileError(-ENOMEM, 'mmap');
+  return Buffer.from(memory);
+}
