@@ -1,5 +1,5 @@
 // What core's handles cannot do.
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { PassThrough } from 'node:stream';
 import { once } from 'node:events';
@@ -7,6 +7,21 @@ import test from 'ava';
 import fs, { ChainError, openBlocks, sendFile, writeFileAtomic } from 'iouring-transport/fs';
 import net from 'iouring-transport/net';
 import { directory, nothingLeft, onRing, pattern } from './_helpers.ts';
+
+/** Counts the flushes of the disk that a directory is on; `undefined` where it has no cache to flush, or is no disk. */
+function flushCounter(place: string): (() => number) | undefined {
+  const { dev } = statSync(place);
+  const device = `/sys/dev/block/${(dev >> 8) & 0xfff}:${(dev & 0xff) | ((dev >> 12) & 0xfff00)}`;
+  try {
+    const disk = existsSync(`${device}/partition`) ? `${device}/..` : device;
+    if (readFileSync(`${disk}/queue/write_cache`, 'utf8').trim() !== 'write back') return undefined;
+    // Documentation/block/stat.rst: the sixteenth value.
+    const count = () => Number(readFileSync(`${disk}/stat`, 'utf8').trim().split(/\s+/)[15]);
+    return Number.isNaN(count()) ? undefined : count;
+  } catch {
+    return undefined;
+  }
+}
 
 const ring = onRing ? test.serial : test.serial.skip;
 
@@ -53,6 +68,25 @@ ring('durable appends of many at once are all there, in the order of the calls',
   t.is(readFileSync(file, 'utf8'), expected.join(''));
   await handle.close();
   nothingLeft(t);
+});
+
+ring('what is acknowledged has gone through the cache of the disk', async (t) => {
+  const place = directory(t);
+  const count = flushCounter(place);
+  if (count === undefined) return t.pass('no disk whose flushes can be counted');
+  const handle = await fs.open(path.join(place, 'file'), 'a');
+  for (const sync of ['datasync', 'sync'] as const) {
+    // The first syncs what was written before; from then on each is one request.
+    for (let i = 0; i < 5; i++) {
+      const before = count();
+      await handle.chain().write('record')[sync]().submit();
+      t.true(count() > before, `${sync} ${i}`);
+    }
+    const before = count();
+    await Promise.all(Array.from({ length: 20 }, () => handle.chain().write('record')[sync]().submit()));
+    t.true(count() > before, `${sync} of many`);
+  }
+  await handle.close();
 });
 
 ring('a durable append that fails does so alone', async (t) => {

@@ -143,3 +143,27 @@ test.serial('a durable append that was acknowledged is there', async (t) => {
     },
   );
 });
+
+test.serial('durable appends of many at once that were acknowledged are there', async (t) => {
+  const file = path.join(directory(t), 'file');
+  await killing(
+    t,
+    `
+    import { open } from 'iouring-transport/fs';
+    const handle = await open(${JSON.stringify(file)}, 'a');
+    const lane = async (name) => {
+      for (let i = 0; ; i++) {
+        const record = process.pid + ':' + name + ':' + i + ':' + 'x'.repeat((i * 37) % 3000);
+        await handle.chain().write(record + '\\n').datasync().submit();
+        console.log(record);
+      }
+    };
+    await Promise.all(Array.from({ length: 8 }, (_, name) => lane(name)));`,
+    (acknowledged) => {
+      const there = new Set(readFileSync(file, 'utf8').split('\n'));
+      for (const line of acknowledged) if (!there.has(line)) t.fail(`${line.slice(0, 40)} is missing`);
+      // Kept short, since it is read after each kill.
+      writeFileSync(file, '');
+    },
+  );
+});
