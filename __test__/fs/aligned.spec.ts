@@ -64,7 +64,8 @@ ring('memory that is forgotten while it is read into', (t) => {
     for (let round = 0; round < 300; round++) {
       const memory = alignedBuffer(4 << 20);
       const reading = handle.read(memory, 0, memory.length, 0);
-      // Where JavaScript can, it takes the bytes away as well.
+      // It is with the kernel from here on. Where JavaScript can, it takes the bytes away as well.
+      await new Promise((resolve) => setImmediate(resolve));
       memory.buffer.transfer?.();
       if (round % 10 === 0) gc();
       await reading;

@@ -19,7 +19,7 @@ use std::os::fd::RawFd;
 use std::rc::Rc;
 
 use crate::error::Errno;
-use crate::file::request::{FileRequest, Pace};
+use crate::file::request::FileRequest;
 use crate::kernel::{BufferGroup, CQE_F_BUF_MORE, CQE_F_BUFFER, CQE_F_MORE, Completion, Kernel, Request, Wait};
 use crate::operation::IGNORED;
 
@@ -178,7 +178,7 @@ impl Kernel for Fake {
     }
 
     unsafe fn read_now(&mut self, fd: RawFd, data: *mut u8, length: u32, position: i64) -> Result<u32, Errno> {
-        let request = FileRequest::Read { fd, data, length, position, pace: Pace::AtOnce, priority: 0 };
+        let request = FileRequest::Read { fd, data, length, position, now: true, priority: 0 };
         self.0.borrow_mut().play_now(&request)
     }
 

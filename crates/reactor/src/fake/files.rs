@@ -5,7 +5,7 @@
 
 use crate::error::Errno;
 use crate::fake::{Flight, World};
-use crate::file::request::{FileRequest, Pace};
+use crate::file::request::FileRequest;
 use crate::kernel::Request;
 
 /// The byte at `position + index`.
@@ -73,7 +73,7 @@ impl World {
 }
 
 fn now(request: &FileRequest) -> bool {
-    matches!(request, FileRequest::Read { pace: Pace::AtOnce, .. } | FileRequest::Write { pace: Pace::AtOnce, .. })
+    matches!(request, FileRequest::Read { now: true, .. } | FileRequest::Write { now: true, .. })
 }
 
 /// What a step must give for the next one to start.

@@ -14,7 +14,6 @@ use std::sync::Arc;
 use crate::bounce::{Bounce, BouncePool, LARGEST_KEPT};
 use crate::error::Errno;
 use crate::file::File;
-use crate::file::request::Pace;
 use crate::file::transfer::{Direction, Transfer};
 use crate::memory::{Mapping, Memory, Source};
 
@@ -41,7 +40,8 @@ pub(super) struct Load {
     pub(super) data: NonNull<u8>,
     pub(super) length: u32,
     pub(super) carrier: Carrier,
-    pub(super) pace: Pace,
+    /// A worker of the kernel's will do it: the file system cannot write to the page cache without waiting.
+    pub(super) by_worker: bool,
 }
 
 impl Load {
@@ -59,17 +59,16 @@ impl Load {
         let rest = transfer.rest();
         let data = memory.resolve(&rest).ok_or(Errno(libc::EFAULT))?;
         if !chained && !transfer.refused && file.tries_now(transfer.direction) {
-            return Ok(Some(Self { data, length: rest.length, carrier: Carrier::AtOnce, pace: Pace::AtOnce }));
+            return Ok(Some(Self { data, length: rest.length, carrier: Carrier::AtOnce, by_worker: false }));
         }
         let writes = transfer.direction == Direction::Write;
         let by_worker = writes && file.seekable && !file.direct;
-        let pace = if by_worker { Pace::ByWorker } else { Pace::Whenever };
         let aligned = !file.direct || (data.as_ptr() as usize).is_multiple_of(DIRECT_ALIGNMENT);
         if aligned && let Some(keeper) = memory.keeper(data, rest.length) {
-            return Ok(Some(Self { data, length: rest.length, carrier: Carrier::Kept(keeper), pace }));
+            return Ok(Some(Self { data, length: rest.length, carrier: Carrier::Kept(keeper), by_worker }));
         }
         if by_worker && rest.length >= LENT_FROM {
-            return Ok(Some(Self { data, length: rest.length, carrier: Carrier::Lent(data), pace }));
+            return Ok(Some(Self { data, length: rest.length, carrier: Carrier::Lent(data), by_worker }));
         }
         let whole = chained || file.direct || (file.append && writes);
         let length = if whole { rest.length } else { rest.length.min(LARGEST_KEPT as u32) };
@@ -82,7 +81,7 @@ impl Load {
             // SAFETY: both have room for `length` bytes, and the buffer is ours alone.
             unsafe { ptr::copy_nonoverlapping(source.as_ptr(), data.as_ptr(), length as usize) };
         }
-        Ok(Some(Self { data, length, carrier: Carrier::Bounce(buffer), pace }))
+        Ok(Some(Self { data, length, carrier: Carrier::Bounce(buffer), by_worker }))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::event::Event;
 use crate::file::carrier::{Carrier, Load};
 use crate::file::commit::{commit_of, until, written};
 use crate::file::job::{Job, STATUS_BYTES, Task};
-use crate::file::request::{FileRequest, Pace};
+use crate::file::request::FileRequest;
 use crate::file::transfer::{Direction, Progress, Transfer};
 use crate::file::{Batch, Brief, File, LONGEST_BRIEF, LONGEST_CHAIN, MOST_IN_FLIGHT, Opened, OwnedByFile, Step};
 use crate::handle::{Common, Handle, HandleId, Resource};
@@ -228,17 +228,18 @@ impl<K: Kernel> Reactor<K> {
                 return Start::Failed;
             }
         };
-        let Load { data, length, carrier, pace } = load;
+        let Load { data, length, carrier, by_worker } = load;
+        let now = matches!(carrier, Carrier::AtOnce);
         let (fd, position, priority) = (common.fd(), transfer.rest_position(), file.priority);
         let request = match transfer.direction {
-            Direction::Read => FileRequest::Read { fd, data: data.as_ptr(), length, position, pace, priority },
+            Direction::Read => FileRequest::Read { fd, data: data.as_ptr(), length, position, now, priority },
             Direction::Write => {
                 let until = until(transfer.flush);
-                FileRequest::Write { fd, data: data.as_ptr(), length, position, pace, until, priority }
+                FileRequest::Write { fd, data: data.as_ptr(), length, position, now, until, priority }
             }
         };
         let waits_for_disk = linked || transfer.flush.is_some_and(|flush| flush.with_write);
-        let brief = pace == Pace::ByWorker && !waits_for_disk && length <= LONGEST_BRIEF;
+        let brief = by_worker && !waits_for_disk && length <= LONGEST_BRIEF;
         let leaves_dirt = transfer.direction == Direction::Write && !waits_for_disk;
         let operation = Operation {
             handle: id,

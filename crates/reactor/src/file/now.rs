@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::error::Errno;
 use crate::file::File;
 use crate::file::engine::{cursor, set_cursor};
-use crate::file::request::{FileRequest, Pace};
+use crate::file::request::FileRequest;
 use crate::file::transfer::Direction;
 use crate::handle::HandleId;
 use crate::kernel::{Kernel, Request, Wait};
@@ -133,7 +133,7 @@ impl<K: Kernel> Reactor<K> {
             // SAFETY: the place of that piece, within the caller's bytes.
             let data = unsafe { data.add(piece * size as usize) };
             let position = position(piece).max(0);
-            let request = FileRequest::Read { fd, data, length: size, position, pace: Pace::AtOnce, priority: 0 };
+            let request = FileRequest::Read { fd, data, length: size, position, now: true, priority: 0 };
             let number = u32::try_from(piece).unwrap_or(u32::MAX);
             if !context.kernel.push(&Request::File { request, linked: false }, at_once(batch, number)) {
                 break;

@@ -2,19 +2,6 @@
 
 use std::os::fd::RawFd;
 
-/// When a read or write is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pace {
-    /// While the kernel takes the request, or not at all: `RWF_NOWAIT`.
-    ///
-    /// NOTE: that holds for buffered files only. `O_DIRECT` starts the transfer and goes on holding the memory.
-    AtOnce,
-    /// As the kernel sees fit.
-    Whenever,
-    /// By a worker of the kernel, without trying to do it sooner: `IOSQE_ASYNC`. For what would be tried in vain.
-    ByWorker,
-}
-
 /// When a write counts as done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Until {
@@ -26,8 +13,13 @@ pub enum Until {
     Synced,
 }
 
-/// A file request. Pointers live until the terminal completion, except those of reads and writes [at once](Pace::AtOnce), which the kernel needs
-/// only until the [`enter`](crate::kernel::Kernel::enter) that consumes the request.
+/// A file request. Pointers live until the terminal completion, except those of reads and writes with `now`, which the kernel needs only
+/// until the [`enter`](crate::kernel::Kernel::enter) that consumes the request: `RWF_NOWAIT` makes it complete or refuse at once.
+///
+/// NOTE: that holds for buffered files only. `O_DIRECT` starts the transfer and goes on holding the memory, `RWF_NOWAIT` or not.
+///
+/// NOTE: writes never say `IOSQE_ASYNC`, though a file system may be known to leave them to the kernel's workers. The kernel knows the file of such a request
+/// too late to keep the writes of one file in order, and several workers would fight for it (seen on Linux 6.18).
 #[derive(Clone, Copy, Debug)]
 pub enum FileRequest {
     /// `IORING_OP_READ`.
@@ -40,8 +32,8 @@ pub enum FileRequest {
         length: u32,
         /// Where in the file; -1 for the file's own position.
         position: i64,
-        /// When.
-        pace: Pace,
+        /// Whether to say `RWF_NOWAIT`.
+        now: bool,
         /// `ioprio`: 0 for the thread's own. See `ioprio_set(2)`.
         priority: u16,
     },
@@ -55,8 +47,8 @@ pub enum FileRequest {
         length: u32,
         /// Where in the file; -1 for the file's own position.
         position: i64,
-        /// When.
-        pace: Pace,
+        /// Whether to say `RWF_NOWAIT`.
+        now: bool,
         /// When it counts as done.
         until: Until,
         /// `ioprio`.

@@ -3,10 +3,10 @@
 use io_uring::types::{Fd, FsyncFlags};
 use io_uring::{opcode, squeue};
 
-use crate::file::request::{FileRequest, Pace, Until};
+use crate::file::request::{FileRequest, Until};
 
-fn rw_flags(pace: Pace) -> libc::c_int {
-    if pace == Pace::AtOnce { libc::RWF_NOWAIT } else { 0 }
+fn rw_flags(now: bool) -> libc::c_int {
+    if now { libc::RWF_NOWAIT } else { 0 }
 }
 
 fn sync_flags(until: Until) -> libc::c_int {
@@ -17,27 +17,21 @@ fn sync_flags(until: Until) -> libc::c_int {
     }
 }
 
-fn entry_flags(pace: Pace) -> squeue::Flags {
-    if pace == Pace::ByWorker { squeue::Flags::ASYNC } else { squeue::Flags::empty() }
-}
-
 /// Lays a file request out.
 pub(super) fn entry(request: &FileRequest) -> squeue::Entry {
     let here = Fd(libc::AT_FDCWD);
     match *request {
-        FileRequest::Read { fd, data, length, position, pace, priority } => opcode::Read::new(Fd(fd), data, length)
+        FileRequest::Read { fd, data, length, position, now, priority } => opcode::Read::new(Fd(fd), data, length)
             .offset(position.cast_unsigned())
-            .rw_flags(rw_flags(pace))
+            .rw_flags(rw_flags(now))
             .ioprio(priority)
-            .build()
-            .flags(entry_flags(pace)),
-        FileRequest::Write { fd, data, length, position, pace, until, priority } => {
+            .build(),
+        FileRequest::Write { fd, data, length, position, now, until, priority } => {
             opcode::Write::new(Fd(fd), data, length)
                 .offset(position.cast_unsigned())
-                .rw_flags(rw_flags(pace) | sync_flags(until))
+                .rw_flags(rw_flags(now) | sync_flags(until))
                 .ioprio(priority)
                 .build()
-                .flags(entry_flags(pace))
         }
         FileRequest::Sync { fd, data_only } => {
             opcode::Fsync::new(Fd(fd)).flags(if data_only { FsyncFlags::DATASYNC } else { FsyncFlags::empty() }).build()

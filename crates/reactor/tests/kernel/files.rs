@@ -17,8 +17,8 @@ use iouring_reactor::{Config, Event, HandleId, Memory, Reactor, Ring, Source};
 
 use crate::node::{available, pattern, small};
 
-/// The region of kept memory.
-pub const KEPT: u32 = 1000;
+/// The region of kept memory; all others are counted up from 0.
+pub const KEPT: u32 = u32::MAX;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[derive(Default)]
 pub struct Regions {
     pub bytes: Vec<Option<Vec<u8>>>,
-    /// Region 1000 is this.
+    /// Region [`KEPT`] is this.
     pub kept: Option<Arc<Mapping>>,
 }
 

@@ -128,6 +128,37 @@ fn records_of_many_commits_come_in_the_order_of_the_calls() {
 }
 
 #[test]
+fn records_come_in_order_however_often() {
+    if !available() {
+        return;
+    }
+    let mut desk = Desk::new("order", &Config::default());
+    let id = desk.file("file", b"", libc::O_APPEND);
+    let mut expected = Vec::new();
+    for round in 0..150_u32 {
+        let mut last = 0;
+        for record in 0..100_u32 {
+            let bytes = (round * 100 + record).to_le_bytes();
+            expected.extend_from_slice(&bytes);
+            let place = desk.memory.add(bytes.to_vec());
+            desk.start(id, Direction::Write, place, -1, true);
+            last = desk.job(id, Task::DataSync, "", "", false);
+        }
+        assert_eq!(desk.result(last), 0);
+    }
+    let found = fs::read(desk.directory.join("file")).expect("there");
+    let numbers = |bytes: &[u8]| -> Vec<u32> {
+        bytes.chunks(4).map(|four| u32::from_le_bytes(four.try_into().expect("four"))).collect()
+    };
+    let (found, expected) = (numbers(&found), numbers(&expected));
+    let place = found.iter().zip(&expected).position(|(found, expected)| found != expected);
+    assert_eq!(place.map(|place| &found[place..(place + 5).min(found.len())]), None, "in another order at {place:?}");
+    assert_eq!(found.len(), expected.len());
+    desk.close(id);
+    desk.end();
+}
+
+#[test]
 fn a_record_that_cannot_be_written_cancels_its_own_sync_alone() {
     if !available() {
         return;
