@@ -81,6 +81,28 @@ ring('memory that is forgotten while it is read into', (t) => {
   t.is(status, 0, `${signal} ${stderr}`);
 });
 
+ring('memory that was moved to another thread outlives the one that made it', (t) => {
+  const { status, signal, stderr } = child(`
+    import { Worker } from 'node:worker_threads';
+    import { once } from 'node:events';
+    if (ArrayBuffer.prototype.transfer === undefined) process.exit(0);
+    const body = \`
+      import('iouring-transport/fs').then(async ({ alignedBuffer }) => {
+        const { parentPort } = await import('node:worker_threads');
+        for (let i = 0; i < 20; i++) {
+          const moved = alignedBuffer(1 << 20).fill(1).buffer.transfer();
+          parentPort.postMessage(moved, [moved]);
+        }
+      });\`;
+    const worker = new Worker(body, { eval: true });
+    const there = [];
+    worker.on('message', (memory) => there.push(new Uint8Array(memory)));
+    await once(worker, 'exit');
+    if (there.length !== 20) throw new Error('only ' + there.length);
+    for (const bytes of there) bytes.fill(2);`);
+  t.is(status, 0, `${signal} ${stderr}`);
+});
+
 test.serial('with the core backend', (t) => {
   const file = path.join(directory(t), 'file');
   writeFileSync(file, pattern(8192));

@@ -57,8 +57,8 @@ test.serial('workers terminated while long writes are made from their memory', (
     const body = \`
       import('iouring-transport/fs').then(async (fs) => {
         const handle = await fs.open(\${JSON.stringify(file)}, 'w');
-        const { parentPort } = await import('node:worker_threads');
-        const buffers = Array.from({ length: 8 }, () => Buffer.alloc(8 << 20, 7));
+        const { parentPort, workerData } = await import('node:worker_threads');
+        const buffers = Array.from({ length: 8 }, () => Buffer.alloc(8 << 20, workerData));
         for (const [i, buffer] of buffers.entries()) {
           const write = () => handle.write(buffer, 0, buffer.length, i * buffer.length).then(write);
           write();
@@ -66,11 +66,11 @@ test.serial('workers terminated while long writes are made from their memory', (
         setTimeout(() => parentPort.postMessage('busy'), 5);
       });\`;
     for (let round = 0; round < 8; round++) {
-      const worker = new Worker(body, { eval: true });
+      const worker = new Worker(body, { eval: true, workerData: round + 1 });
       await once(worker, 'message');
       await worker.terminate();
       // What another use of that memory would have put there.
-      const wrong = readFileSync(file).findIndex((byte) => byte !== 7 && byte !== 0);
+      const wrong = readFileSync(file).findIndex((byte) => byte !== round + 1 && byte !== 0);
       if (wrong >= 0) throw new Error('other bytes at ' + wrong);
     }`);
   t.is(status, 0, `${signal} ${stderr}`);

@@ -119,7 +119,7 @@ function unavailable(): Promise<never> {
 /**
  * A zero-filled Buffer of `size` bytes, page-aligned, of memory that the kernel can be given as it is: reads and writes with it copy nothing where others go
  * through memory of the library's, that is with `O_DIRECT` (from offsets in it that are multiples of 4096) and where a file is not in the page cache.
- * Each takes whole pages and a mapping of its own: make one for many reads, and use its parts.
+ * Each takes whole pages and a mapping of its own: make one for many reads, and use its parts. Until an operation is done its part is the kernel's.
  *
  * With the `core` backend it is as well aligned, unless there is no native part for this machine.
  *

@@ -1,4 +1,4 @@
-//! Reads at once: functions that TypeScript calls for single reads of what is in memory, each about as long as this call itself.
+//! Reads at once: functions that TypeScript calls for what is in memory. A single read takes about as long as the call itself.
 //!
 //! They are plain Node-API functions, not methods of the class: what napi-rs does around a method (it looks at the object's type tag, takes down
 //! which values are borrowed, allocates) took a quarter of a microsecond, as long as the kernel takes to copy 4 KiB.
@@ -123,7 +123,7 @@ unsafe extern "C" fn read_many_now(env: sys::napi_env, info: sys::napi_callback_
     };
     let (handle, size) = (HandleId::from_raw(number(env, handle) as i32), number(env, size) as u32);
     let most = asked.min(room).min(number(env, most) as usize);
-    let room = if size == 0 { most } else { most.min(length / size as usize) };
+    let pieces = if size == 0 { most } else { most.min(length / size as usize) };
     // SAFETY: both arrays have that many elements, aligned, and stay where they are as long as JavaScript does not run; atomic, since they may be shared
     // with another thread. The pieces lie within the view.
     let read_all = |reactor: &mut Reactor<Ring>| unsafe {
@@ -131,7 +131,7 @@ unsafe extern "C" fn read_many_now(env: sys::napi_env, info: sys::napi_callback_
         let done = |piece, bytes: u32| {
             AtomicI32::from_ptr(counts.as_ptr().add(piece)).store(bytes.cast_signed(), Relaxed);
         };
-        reactor.read_many_now(handle, start.as_ptr(), size, room, position, done)
+        reactor.read_many_now(handle, start.as_ptr(), size, pieces, position, done)
     };
     let read = instance.aside(read_all).unwrap_or(0);
     returned(env, i32::try_from(read).unwrap_or(i32::MAX))

@@ -289,6 +289,7 @@ impl World {
                 self.post(user_data, result, 0);
             }
             Request::Cancel { user_data: target } => {
+                self.linking = false;
                 let found = self.flights.iter().position(|flight| flight.user_data == target);
                 match found {
                     // It was just being served and goes on.

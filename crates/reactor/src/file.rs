@@ -168,7 +168,7 @@ impl OwnedByFile {
     pub(crate) fn is_brief(&self) -> bool {
         match self {
             Self::Transfer { brief, .. } => *brief,
-            Self::Job(job) => job.task.is_brief(),
+            Self::Job(job) => !job.chained && job.task.is_brief(),
             Self::Flush => false,
         }
     }

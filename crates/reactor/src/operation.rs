@@ -15,6 +15,9 @@ use crate::handle::HandleId;
 /// `user_data` of requests whose completion nobody waits for.
 pub const IGNORED: u64 = 0;
 
+/// `user_data` that no request has.
+pub(crate) const NOBODY: u64 = u64::MAX;
+
 /// Kind of requests that are over when the call that makes them returns, and have no place in the slab.
 const AT_ONCE: u64 = 0xff;
 

@@ -3,7 +3,7 @@
 //! - **At once**, JavaScript's: the kernel copies while it takes the request, or refuses.
 //! - **Kept** memory: ours, though JavaScript has it in its hands. The kernel may hold on to it, since the operation does as well.
 //! - A **bounce buffer**, ours: for whatever else the kernel may hold on to.
-//! - **Lent**, JavaScript's: for long writes to the page cache of a file system that cannot do them at once. A worker of the kernel copies from it while
+//! - **Lent**, JavaScript's: for long writes to the page cache that are not done at once. A worker of the kernel copies from it while
 //!   JavaScript runs on; copying first would take half as long again. JavaScript keeps the view until then. The kernel only reads, and finds out
 //!   by itself where memory has gone (`EFAULT`), so that nothing of ours can come to harm; but what it finds in memory that was given away meanwhile is
 //!   not what was to be written. That is looked at in the end: a write whose memory is not where it was has failed.
@@ -40,7 +40,7 @@ pub(super) struct Load {
     pub(super) data: NonNull<u8>,
     pub(super) length: u32,
     pub(super) carrier: Carrier,
-    /// A worker of the kernel's will do it: the file system cannot write to the page cache without waiting.
+    /// It is a write to the page cache that was not done at once: likely a worker of the kernel's will do it.
     pub(super) by_worker: bool,
 }
 

@@ -15,7 +15,7 @@ use crate::file::{Batch, Brief, File, LONGEST_BRIEF, LONGEST_CHAIN, MOST_IN_FLIG
 use crate::handle::{Common, Handle, HandleId, Resource};
 use crate::kernel::{Completion, Kernel, Request};
 use crate::memory::Memory;
-use crate::operation::{Operation, OperationKind, Owned};
+use crate::operation::{IGNORED, NOBODY, Operation, OperationKind, Owned};
 use crate::reactor::Reactor;
 
 /// What became of an attempt to start a step.
@@ -164,20 +164,24 @@ impl<K: Kernel> Reactor<K> {
             return Some(steps);
         }
         let last = steps.len().saturating_sub(1);
-        let mut failed = false;
+        let (mut failed, mut open) = (false, false);
         for (position, step) in steps.into_iter().enumerate() {
             if failed {
                 self.give_up(step, -libc::ECANCELED);
                 continue;
             }
             match self.start_step(step, true, position < last, memory) {
-                Start::Done => {}
+                Start::Done => open = position < last,
                 Start::Failed => failed = true,
                 Start::Full(step) => {
                     failed = true;
                     self.give_up(step, -libc::ENOMEM);
                 }
             }
+        }
+        if open {
+            // The last that was pushed is linked to whatever comes next: let that be something that does nothing. There is room in place of what failed.
+            self.context.kernel.push(&Request::Cancel { user_data: NOBODY }, IGNORED);
         }
         None
     }
@@ -196,7 +200,10 @@ impl<K: Kernel> Reactor<K> {
         }
         match step {
             Step::Transfer(id, transfer) => self.start_transfer(id, transfer, chained, linked, memory),
-            Step::Job(job) => self.start_job(job, linked, memory),
+            Step::Job(mut job) => {
+                job.chained = chained;
+                self.start_job(job, linked, memory)
+            }
             Step::Flush(id) => self.start_flush(id),
         }
     }
@@ -238,9 +245,10 @@ impl<K: Kernel> Reactor<K> {
                 FileRequest::Write { fd, data: data.as_ptr(), length, position, now, until, priority }
             }
         };
-        let waits_for_disk = linked || transfer.flush.is_some_and(|flush| flush.with_write);
+        let with_write = transfer.flush.is_some_and(|flush| flush.with_write);
+        let waits_for_disk = linked || with_write;
+        let leaves_dirt = transfer.direction == Direction::Write && !with_write;
         let brief = by_worker && !waits_for_disk && length <= LONGEST_BRIEF;
-        let leaves_dirt = transfer.direction == Direction::Write && !waits_for_disk;
         let operation = Operation {
             handle: id,
             kind: OperationKind::Transfer,

@@ -110,6 +110,8 @@ pub struct Job {
     pub handle: HandleId,
     /// What it does.
     pub task: Task,
+    /// It is part of a chain, and has to wait for the others.
+    pub(crate) chained: bool,
     path: CString,
     other: CString,
     /// Present for [`Task::Status`] alone.
@@ -134,7 +136,16 @@ impl Job {
             return Err(Errno(libc::E2BIG));
         }
         let value = vec![0; length as usize];
-        Ok(Self { token, handle, task, path: terminated(path)?, other: terminated(other)?, status, value })
+        Ok(Self {
+            token,
+            handle,
+            task,
+            chained: false,
+            path: terminated(path)?,
+            other: terminated(other)?,
+            status,
+            value,
+        })
     }
 
     /// Takes a copy of the value that is to be set.

@@ -18,8 +18,10 @@ pub enum Until {
 ///
 /// NOTE: that holds for buffered files only. `O_DIRECT` starts the transfer and goes on holding the memory, `RWF_NOWAIT` or not.
 ///
-/// NOTE: writes never say `IOSQE_ASYNC`, though a file system may be known to leave them to the kernel's workers. The kernel knows the file of such a request
-/// too late to keep the writes of one file in order, and several workers would fight for it (seen on Linux 6.18).
+/// NOTE: only writes that [wait for the disk](Until) say `IOSQE_ASYNC`, though a file system may be known to leave all to the kernel's workers. The kernel
+/// knows the file of such a request too late to keep the writes of one file in order, and several workers would fight for it (seen on Linux 6.18).
+///
+/// NOTE: what a long write points at may be JavaScript's; see [`carrier`](crate::file::carrier).
 #[derive(Clone, Copy, Debug)]
 pub enum FileRequest {
     /// `IORING_OP_READ`.

@@ -26,7 +26,7 @@ pub struct Transfer {
     pub done: u32,
     /// It moves the file's own position, and others wait for it.
     pub at_cursor: bool,
-    /// The kernel has refused to do it at once: through a bounce buffer.
+    /// The kernel has refused to do it at once: another [carrier](crate::file::carrier) is needed.
     pub refused: bool,
     /// The sync that follows a write; see [`commit`](crate::file::commit).
     pub flush: Option<Flush>,
@@ -97,7 +97,7 @@ impl Transfer {
 pub enum Progress {
     /// Another step.
     Again,
-    /// Another step, through a bounce buffer.
+    /// Another step, with another carrier.
     Refused,
     /// The end: bytes moved or a negative errno.
     Settled(i32),

@@ -9,6 +9,11 @@ fn rw_flags(now: bool) -> libc::c_int {
     if now { libc::RWF_NOWAIT } else { 0 }
 }
 
+/// A write that waits for the disk is left to a worker: some file systems would do it while the request is taken, and keep this thread waiting.
+fn entry_flags(until: Until) -> squeue::Flags {
+    if until == Until::Written { squeue::Flags::empty() } else { squeue::Flags::ASYNC }
+}
+
 fn sync_flags(until: Until) -> libc::c_int {
     match until {
         Until::Written => 0,
@@ -32,6 +37,7 @@ pub(super) fn entry(request: &FileRequest) -> squeue::Entry {
                 .rw_flags(rw_flags(now) | sync_flags(until))
                 .ioprio(priority)
                 .build()
+                .flags(entry_flags(until))
         }
         FileRequest::Sync { fd, data_only } => {
             opcode::Fsync::new(Fd(fd)).flags(if data_only { FsyncFlags::DATASYNC } else { FsyncFlags::empty() }).build()

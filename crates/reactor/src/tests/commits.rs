@@ -199,6 +199,21 @@ fn a_group_is_not_joined_once_it_has_started() {
 }
 
 #[test]
+fn a_write_of_another_chain_is_not_taken_for_synced() {
+    let mut table = table();
+    table.commit(0, 1);
+    table.finish();
+    table.write(0, 2, true);
+    table.write(0, 2, true);
+    table.job(HandleId::from_raw(-1), Task::Sync, false);
+    table.finish();
+    table.commit(0, 3);
+    table.finish();
+    assert_eq!(asked(&table)[4..], [Asked::Write(3), Asked::DataSync]);
+    end(table);
+}
+
+#[test]
 fn a_write_that_is_under_way_meanwhile_is_not_taken_for_synced() {
     let mut met = 0;
     for seed in 0..200 {

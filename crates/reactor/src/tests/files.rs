@@ -344,6 +344,43 @@ fn whoever_asks_hears_of_the_failure_before_and_after() {
 }
 
 #[test]
+fn commits_hear_of_the_failure_before_and_after() {
+    for direct in [false, true] {
+        for turns in 0..3 {
+            let mut table = Table::new(Temper { seed: 5, malice: 100, budget: 50, ..Temper::kind() }, direct);
+            table.commit(0, 5);
+            for _ in 0..turns {
+                table.turn();
+            }
+            table.commit(0, 5);
+            table.bench.world.borrow_mut().refusal = Some(libc::EPERM);
+            let _ = table.bench.reactor.turn(&mut table.bench.memory);
+            table.take_events();
+            assert_eq!(table.settled.len(), table.asked.len(), "somebody waits for ever");
+            table.commit(0, 5);
+            assert!(table.bench.reactor.has_work(), "nobody would come to settle them");
+            let _ = table.bench.reactor.turn(&mut table.bench.memory);
+            table.take_events();
+            assert_eq!(table.settled.len(), table.asked.len(), "somebody waits for ever");
+            std::mem::forget(table);
+        }
+    }
+}
+
+#[test]
+fn a_chain_that_breaks_off_while_it_starts_takes_nobody_along() {
+    let mut table = Table::new(Temper::kind(), false);
+    let first = table.read(i64::try_from(LENGTH).expect("small"), 10, true);
+    table.asked.insert(first, None);
+    let second = table.job(HandleId::from_raw(-1), Task::Sync, false);
+    let other = table.read(0, 10, false);
+    table.finish();
+    assert_eq!([first, second, other].map(|token| table.settled[&token]), [0, -libc::EBADF, 10]);
+    table.close();
+    table.finish();
+}
+
+#[test]
 fn the_kernel_has_no_more_than_so_many_at_once() {
     let mut table = Table::new(Temper::kind(), true);
     let count = 2 * MOST_IN_FLIGHT + 100;
