@@ -51,9 +51,9 @@ impl<K: Kernel> Reactor<K> {
         }
     }
 
-    /// Sends what is queued and fits, closes everything and waits for the kernel to let go, for at most `patience`, but as long as the ring works for writes of files that
-    /// are under way from JavaScript's memory, which is about to go: core waits for its own as well. True when nothing is in flight any more and the memory
-    /// may be freed.
+    /// Sends what is queued and fits, closes everything and waits for the kernel to let go, for at most `patience`. Writes of files that are under way from
+    /// JavaScript's memory, which is about to go, are waited for as long as the ring works: core waits for its own as well. True when nothing is in flight any
+    /// more and the memory may be freed.
     pub fn shut_down(&mut self, memory: &mut impl Memory, patience: Duration) -> bool {
         let deadline = Instant::now() + patience;
         let _ = self.turn(memory);

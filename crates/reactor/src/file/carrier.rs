@@ -72,16 +72,15 @@ impl Load {
         }
         let whole = chained || file.direct || (file.append && writes);
         let length = if whole { rest.length } else { rest.length.min(LARGEST_KEPT as u32) };
-        let source = writes.then_some(data);
         let Some(buffer) = bounces.take(length as usize)? else {
             return Ok(None);
         };
-        let data = buffer.start();
-        if let Some(source) = source {
+        let start = buffer.start();
+        if writes {
             // SAFETY: both have room for `length` bytes, and the buffer is ours alone.
-            unsafe { ptr::copy_nonoverlapping(source.as_ptr(), data.as_ptr(), length as usize) };
+            unsafe { ptr::copy_nonoverlapping(data.as_ptr(), start.as_ptr(), length as usize) };
         }
-        Ok(Some(Self { data, length, carrier: Carrier::Bounce(buffer), by_worker }))
+        Ok(Some(Self { data: start, length, carrier: Carrier::Bounce(buffer), by_worker }))
     }
 }
 

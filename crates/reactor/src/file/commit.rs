@@ -103,13 +103,10 @@ impl<K: Kernel> Reactor<K> {
         let size = commits.waiting.len().min(LARGEST_GROUP);
         commits.writing = size;
         let with_write = size == 1 && !commits.dirty;
-        let writes = commits.waiting.drain(..size).map(|transfer| {
-            let flush = transfer.flush.map(|flush| Flush { with_write, ..flush });
-            Batch::One(Step::Transfer(id, Transfer { flush, ..transfer }))
-        });
         // In front, since what waits behind was asked for later.
-        for (index, write) in writes.enumerate() {
-            context.files.waiting.insert(index, write);
+        for transfer in commits.waiting.drain(..size).rev() {
+            let flush = transfer.flush.map(|flush| Flush { with_write, ..flush });
+            context.files.waiting.push_front(Batch::One(Step::Transfer(id, Transfer { flush, ..transfer })));
         }
     }
 

@@ -188,7 +188,7 @@ impl<K: Kernel> Reactor<K> {
 
     fn give_up(&mut self, step: Step, status: i32) {
         match step {
-            Step::Transfer(_, transfer) => self.context.settle(transfer.token, status),
+            Step::Transfer(_, transfer) => self.context.settle_all(&transfer, status),
             Step::Job(job) => self.context.settle(job.token, status),
             Step::Flush(_) => {}
         }

@@ -81,33 +81,48 @@ impl<K: Kernel> Reactor<K> {
         position: impl Fn(usize) -> i64,
         mut done: impl FnMut(usize, u32),
     ) -> usize {
+        // SAFETY: the place of that piece, within the caller's bytes.
+        let place = |piece: usize| unsafe { data.add(piece * size as usize) };
         let mut read = 0;
-        while read < count {
-            // SAFETY: the place of that piece, within the caller's bytes.
-            let place = |piece: usize| unsafe { data.add(piece * size as usize) };
+        while count - read >= LEAST_TOGETHER {
             let asked = (count - read).min(MOST_TOGETHER);
-            let group = if asked < LEAST_TOGETHER {
-                vec![0]
-            } else {
-                // SAFETY: as many pieces lie behind that place.
-                unsafe { self.read_together(id, place(read), size, asked, |piece| position(read + piece)) }
-            };
-            let refused = asked >= LEAST_TOGETHER && group.len() < asked;
-            for had in group {
-                let rest = size.saturating_sub(had);
-                let at = position(read).max(0).saturating_add(had.into());
-                // A short one: nothing was asked yet, the file ends there, or its other pages are not in memory.
-                // SAFETY: what is left of the piece.
-                let more = unsafe { self.read_now(id, place(read).add((size - rest) as usize), rest, at) };
-                let Ok(more) = more else { return read };
-                done(read, size - rest + more);
+            // SAFETY: as many pieces lie behind that place.
+            let group = unsafe { self.read_together(id, place(read), size, asked, |piece| position(read + piece)) };
+            for &had in &group {
+                // SAFETY: the place of a piece.
+                let Some(bytes) = (unsafe { self.read_rest(id, place(read), size, position(read), had) }) else {
+                    return read;
+                };
+                done(read, bytes);
                 read += 1;
             }
-            if refused {
-                break;
+            if group.len() < asked {
+                return read;
             }
         }
+        while read < count {
+            // SAFETY: the place of a piece.
+            let Some(bytes) = (unsafe { self.read_rest(id, place(read), size, position(read), 0) }) else {
+                break;
+            };
+            done(read, bytes);
+            read += 1;
+        }
         read
+    }
+
+    /// Reads what is left of a piece of which `had` bytes are there: it is short where the file ends, and where its other pages are not in memory. The bytes
+    /// of it all; `None` where it cannot be read at once.
+    ///
+    /// # Safety
+    /// As for [`read_now`](Self::read_now), for the whole piece.
+    unsafe fn read_rest(&mut self, id: HandleId, data: *mut u8, size: u32, position: i64, had: u32) -> Option<u32> {
+        let had = had.min(size);
+        // SAFETY: what is left of the piece.
+        let more = unsafe {
+            self.read_now(id, data.add(had as usize), size - had, position.max(0).saturating_add(had.into()))
+        };
+        more.ok().map(|more| had + more)
     }
 
     /// Does many reads with one system call: the bytes of each, up to the first that was refused.

@@ -9,7 +9,6 @@ mod counterparts;
 mod datagrams;
 mod echo;
 mod files;
-
 mod limits;
 mod node;
 mod passing;
