@@ -1,4 +1,5 @@
 // Each thread has a reactor of its own, which ends with the thread whatever is in flight.
+import net from 'node:net';
 import { Worker } from 'node:worker_threads';
 import { readdirSync } from 'node:fs';
 import { once } from 'node:events';
@@ -52,3 +53,35 @@ test.serial('threads at work at the same time do not disturb each other', async 
   const codes = await Promise.all(Array.from({ length: 4 }, () => end('exit', 'uv', 5000)));
   t.deepEqual(codes, [0, 0, 0, 0]);
 });
+
+const LAST_WORDS = `
+const net = require('iouring-transport/net');
+const { parentPort, workerData } = require('node:worker_threads');
+const client = net.connect(workerData.port, '127.0.0.1', () => {
+  for (let i = 0; i < 200; i++) client.write('x'.repeat(100));
+  parentPort.postMessage('written');
+  // What was written stays in the queues.
+  for (;;);
+});`;
+
+for (const driver of drivers) {
+  test.serial(`${driver}: what a worker wrote last is sent as it was when the worker is terminated`, async (t) => {
+    const server = net.createServer();
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as net.AddressInfo;
+    const worker = new Worker(LAST_WORDS, {
+      eval: true,
+      workerData: { port },
+      env: { ...process.env, IOURING_TRANSPORT: 'uring', IOURING_TRANSPORT_DRIVER: driver },
+    });
+    const [[socket]] = (await Promise.all([once(server, 'connection'), once(worker, 'message')])) as [[net.Socket], unknown];
+    socket.on('error', () => {});
+    let text = '';
+    socket.setEncoding('latin1').on('data', (part: string) => (text += part));
+    const ended = once(socket, 'close');
+    await worker.terminate();
+    await ended;
+    t.is(text, 'x'.repeat(20_000));
+    server.close();
+  });
+}

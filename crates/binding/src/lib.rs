@@ -28,7 +28,7 @@ use napi::bindgen_prelude::{Env, Unknown};
 use napi_derive::napi;
 
 use crate::instance::Instance;
-use crate::memory::expose;
+use crate::memory::{expose, is_ending};
 
 /// What was found out by trying.
 #[napi(object)]
@@ -95,9 +95,14 @@ pub fn aligned_memory(env: Env, size: f64) -> napi::Result<Option<Unknown<'stati
     let memory = Arc::new(memory);
     let instance = env.get_instance_data::<Rc<Instance>>()?.map(|instance| Rc::clone(instance));
     let owner = instance.as_ref().map(Rc::downgrade);
-    let value = expose(env.raw(), &memory, move |memory| {
+    let value = expose(env.raw(), &memory, move |env, memory| {
         if let Some(instance) = owner.and_then(|owner| owner.upgrade()) {
-            instance.kept().remove(memory);
+            instance.kept().remove(&memory);
+        }
+        if is_ending(env) {
+            // Not because nobody has it any more: what JavaScript has moved to another thread (`ArrayBuffer.prototype.transfer`) is in use there.
+            memory.empty();
+            std::mem::forget(memory);
         }
     })?;
     if let Some(instance) = instance {

@@ -150,8 +150,8 @@ pub fn places(env: sys::napi_env, before: sys::napi_ref, count: u32) -> napi::Re
     Ok((places, reference))
 }
 
-/// Whether the environment is past running JavaScript.
-fn is_ending(env: sys::napi_env) -> bool {
+/// Whether the environment is past running JavaScript. To be asked in a finalizer.
+pub fn is_ending(env: sys::napi_env) -> bool {
     let (mut global, mut found) = (ptr::null_mut(), false);
     // SAFETY: called from a finalizer, with a handle scope open; the out-pointers are locals. The second call is refused where JavaScript cannot be run.
     unsafe {
@@ -160,26 +160,21 @@ fn is_ending(env: sys::napi_env) -> bool {
     }
 }
 
-/// Shows a mapping to JavaScript as an `ArrayBuffer`. The mapping lives until both sides have let go of it; `released` is called on the environment's thread
-/// when JavaScript has.
+/// Shows a mapping to JavaScript as an `ArrayBuffer`. The mapping lives until both sides have let go of it; `released` gets JavaScript's
+/// share, on the environment's thread.
 pub fn expose(
     env: sys::napi_env,
     memory: &Arc<Mapping>,
-    released: impl FnOnce(&Mapping) + 'static,
+    released: impl FnOnce(sys::napi_env, Arc<Mapping>) + 'static,
 ) -> napi::Result<sys::napi_value> {
     struct Shown {
         memory: Arc<Mapping>,
-        released: Box<dyn FnOnce(&Mapping)>,
+        released: Box<dyn FnOnce(sys::napi_env, Arc<Mapping>)>,
     }
     unsafe extern "C" fn release(env: sys::napi_env, _data: *mut c_void, hint: *mut c_void) {
         // SAFETY: the hint is what `Box::into_raw` gave below, and the finalizer runs once.
         let Shown { memory, released } = *unsafe { Box::from_raw(hint.cast::<Shown>()) };
-        released(&memory);
-        if is_ending(env) {
-            // Not because nobody has it any more: what JavaScript has moved to another thread (`ArrayBuffer.prototype.transfer`) is in use there.
-            memory.empty();
-            std::mem::forget(memory);
-        }
+        released(env, memory);
     }
     let hint = Box::into_raw(Box::new(Shown { memory: Arc::clone(memory), released: Box::new(released) }));
     let mut buffer = ptr::null_mut();

@@ -197,7 +197,7 @@ impl NativeReactor {
         memory: &std::sync::Arc<iouring_reactor::memory::Mapping>,
     ) -> napi::Result<Unknown<'static>> {
         let env = self.instance.env();
-        let value = expose(env, memory, |_| ())?;
+        let value = expose(env, memory, |_, memory| drop(memory))?;
         // SAFETY: the value was made in this environment just now; it is returned to JavaScript at once.
         Ok(unsafe { Unknown::from_raw_unchecked(env, value) })
     }
