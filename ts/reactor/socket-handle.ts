@@ -19,7 +19,7 @@ const DOMAINS: Readonly<Record<SocketKind, Domain>> = { tcp4: Domain.Ipv4, tcp6:
 /** The port that says "this is a path" to Rust. */
 const NO_PORT = -1;
 
-/** A reason for which a handle is active. An active handle with a reference keeps the process alive, as libuv's. */
+/** A reason for which a handle is active. */
 export const enum Activity {
   Reading = 1,
   Writing = 2,
@@ -27,6 +27,9 @@ export const enum Activity {
   ShuttingDown = 8,
   Listening = 16,
 }
+
+/** What may go on for ever, and so keeps the process alive only where the handle has a reference. All else is a request, which holds until it ends. */
+const ENDLESS = Activity.Reading | Activity.Listening;
 
 /** What a handle does about news that its owner has not asked for. */
 export function nothing(): void {}
@@ -129,12 +132,12 @@ export abstract class SocketHandle {
   protected begin(activity: Activity): void {
     const before = this.#activity;
     this.#activity = before | activity;
-    if (before === 0) this.#settle();
+    if (before === 0 || !this.#referenced) this.#settle();
   }
 
   protected finish(activity: Activity): void {
     this.#activity &= ~activity;
-    if (this.#activity === 0) this.#settle();
+    if (this.#activity === 0 || !this.#referenced) this.#settle();
   }
 
   protected isBusy(activity: Activity): boolean {
@@ -151,9 +154,10 @@ export abstract class SocketHandle {
     this.onclose();
   }
 
-  /** Holds the process while there is a reason to. A handle that is closing is one, referenced or not. */
+  /** Holds the process while there is a reason to, which is libuv's: a request under way and a handle that is closing are, referenced or not. */
   #settle(): void {
-    const hold = this.closed || (this.#referenced && this.#activity !== 0);
+    const reasons = this.#referenced ? this.#activity : this.#activity & ~ENDLESS;
+    const hold = this.closed || reasons !== 0;
     if (hold === this.#held) return;
     this.#held = hold;
     if (hold) this.reactor.hold();
