@@ -16,6 +16,8 @@ const entries = {
   register: 'ts/register/index.ts',
   // Loaded by the former alone.
   'register-hooks': 'ts/register/hooks.ts',
+  // Likewise.
+  backend: 'ts/register/backend.ts',
   fs: 'ts/fs/index.ts',
 };
 

@@ -1,43 +1,68 @@
 // `--import iouring-transport/register`: whoever asks for a module of core's gets ours.
 import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import Module from 'node:module';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import process from 'node:process';
 import test from 'ava';
 
-function run(script: string, type: 'commonjs' | 'module', flag = '--import', backend = 'uring') {
-  const args = [flag, 'iouring-transport/register', `--input-type=${type}`, '--eval', script];
-  const { stdout, stderr, status } = spawnSync(process.execPath, args, {
+function run(args: readonly string[], flag = '--import', backend = 'uring') {
+  const { stdout, stderr, status } = spawnSync(process.execPath, [flag, 'iouring-transport/register', ...args], {
     ...{ encoding: 'utf8', timeout: 30_000 },
     env: { ...process.env, IOURING_TRANSPORT: backend },
   });
   return status === 0 ? stdout.trim() : `status ${status}: ${stderr}`;
 }
 
-const NAMES = JSON.stringify(['net', 'http', 'https', 'tls', 'http2']);
+function runText(script: string, type: 'commonjs' | 'module', flag?: string, backend?: string) {
+  return run([`--input-type=${type}`, '--eval', script], flag, backend);
+}
+
+/** Core's names and ours. */
+const TABLE = JSON.stringify({
+  net: 'net',
+  http: 'http',
+  https: 'https',
+  tls: 'tls',
+  http2: 'http2',
+  dgram: 'dgram',
+  'fs/promises': 'fs',
+});
 
 for (const flag of ['--import', '--require']) {
   test(`${flag}: require, with and without node:`, (t) => {
-    const script = `console.log(${NAMES}.every((n) => require(n) === require('iouring-transport/' + n) && require('node:' + n) === require(n)))`;
-    t.is(run(script, 'commonjs', flag), 'true');
+    const script = `
+      const all = Object.entries(${TABLE}).filter(([name, ours]) => {
+        const expected = require('iouring-transport/' + ours);
+        return require(name) !== expected || require('node:' + name) !== expected;
+      });
+      console.log(all.length === 0, require('fs').promises === require('fs/promises'), require('fs').readFile.name);`;
+    t.is(runText(script, 'commonjs', flag), 'true true readFile');
   });
 
   test(`${flag}: import, with and without node:`, (t) => {
     const script = `
       import http, { createServer } from 'node:http';
       import ours from 'iouring-transport/http';
-      const all = await Promise.all(${NAMES}.map(async (n) => {
-        const [one, two, three] = await Promise.all([import(n), import('node:' + n), import('iouring-transport/' + n)]);
+      import fs, { promises } from 'node:fs';
+      import files, { open } from 'fs/promises';
+      const all = await Promise.all(Object.entries(${TABLE}).map(async ([name, ours]) => {
+        const [one, two, three] = await Promise.all([import(name), import('node:' + name), import('iouring-transport/' + ours)]);
         return one.default === three.default && two.default === three.default;
       }));
-      console.log(all.every(Boolean) && http === ours && createServer === ours.createServer);`;
-    t.is(run(script, 'module', flag), 'true');
+      console.log(all.every(Boolean), http === ours && createServer === ours.createServer);
+      console.log(promises === files, fs.promises === files, open === files.open);`;
+    t.is(runText(script, 'module', flag), 'true true\ntrue true true');
   });
 }
 
 test('process.getBuiltinModule', (t) => {
   const script = `
     const get = process.getBuiltinModule ?? require;
-    console.log(get('node:http') === require('iouring-transport/http'), get('fs') === require('fs'))`;
-  t.is(run(script, 'commonjs'), 'true true');
+    const all = Object.entries(${TABLE}).every(([name, ours]) => get('node:' + name) === require('iouring-transport/' + ours));
+    console.log(all, get('fs') === require('fs'), get('fs').promises === get('fs/promises'), get('there is none') === undefined)`;
+  t.is(runText(script, 'commonjs'), 'true true true true');
 });
 
 test('workers, createRequire and what core itself uses', (t) => {
@@ -48,10 +73,70 @@ test('workers, createRequire and what core itself uses', (t) => {
     const worker = new Worker("require('node:worker_threads').parentPort.postMessage(require('http') === require('iouring-transport/http'))", { eval: true });
     worker.on('message', (there) => console.log(same, there, require('_http_server').Server !== require('http').Server));`;
   // Before Node 22, a worker that evaluates a string does not wait for `--import`.
-  t.is(run(script, 'commonjs', '--require'), 'true true true');
+  t.is(runText(script, 'commonjs', '--require'), 'true true true');
 });
 
 test('on core nothing is changed', (t) => {
-  const script = `console.log(require('http').Server === require('_http_server').Server)`;
-  t.is(run(script, 'commonjs', '--import', 'core'), 'true');
+  const script = `
+    const fs = require('fs');
+    console.log(require('http').Server === require('_http_server').Server, fs.promises === require('fs/promises'), fs.promises.open.name)`;
+  t.is(runText(script, 'commonjs', '--import', 'core'), 'true true open');
+});
+
+test('nothing is loaded and no thread is started before a module is asked for', (t) => {
+  // From Node 22 on libuv has rings of its own.
+  const script = `
+    const { readdirSync, readlinkSync } = require('fs');
+    const isRing = (fd) => { try { return readlinkSync('/proc/self/fd/' + fd).includes('io_uring'); } catch { return false; } };
+    const loaded = Object.keys(require.cache).filter((file) => /support|reactor|module|net/.test(require('path').basename(file)));
+    console.log(readdirSync('/proc/self/task').length, readdirSync('/proc/self/fd').filter(isRing).length, loaded.length);`;
+  const plain = spawnSync(process.execPath, ['--eval', script], { encoding: 'utf8' });
+  t.regex(plain.stdout, / 0\n$/);
+  t.is(runText(script, 'commonjs', '--require'), plain.stdout.trim());
+});
+
+/** Runs files of one folder that is a package. */
+function runFiles(files: Readonly<Record<string, string>>, entry: string, type = 'commonjs') {
+  const folder = mkdtempSync(path.join(tmpdir(), 'iouring-transport-register-'));
+  try {
+    writeFileSync(path.join(folder, 'package.json'), JSON.stringify({ type }));
+    for (const [name, text] of Object.entries(files)) writeFileSync(path.join(folder, name), text);
+    return run([path.join(folder, entry)]);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Says what only ours has. */
+const SAYS = `console.log(typeof net.sendDescriptors)`;
+
+test('a program that is an ES module', (t) => {
+  t.is(runFiles({ 'main.mjs': `import net from 'net'; ${SAYS}` }, 'main.mjs'), 'function');
+  t.is(runFiles({ 'main.js': `import net from 'node:net'; ${SAYS}` }, 'main.js', 'module'), 'function');
+  t.is(
+    runFiles({ 'main.mjs': `export * from './other.mjs';`, 'other.mjs': `import net from 'net'; ${SAYS}` }, 'main.mjs'),
+    'function',
+  );
+});
+
+test('an import from a CommonJS module, deep down', (t) => {
+  const files = {
+    'main.js': `require('./next.js');`,
+    'next.js': `require('./last.js');`,
+    'last.js': `import('net').then(({ default: net }) => { ${SAYS} });`,
+  };
+  t.is(runFiles(files, 'main.js'), 'function');
+});
+
+test('an import from an ES module that CommonJS requires or imports', (t) => {
+  const files = {
+    'main.js': `require('./next.js')('./last.mjs');`,
+    'next.js': `module.exports = (name) => import(name);`,
+    'last.mjs': `import net from 'net'; ${SAYS}`,
+  };
+  t.is(runFiles(files, 'main.js'), 'function');
+  // No hook of older versions sees what a required ES module imports.
+  if ('registerHooks' in Module) {
+    t.is(runFiles({ ...files, 'main.js': `require('./last.mjs');` }, 'main.js'), 'function');
+  }
 });

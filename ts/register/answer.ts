@@ -3,7 +3,7 @@
  */
 import { bareName, type Replacement } from './table.ts';
 
-/** What a hook needs to know. */
+/** What a hook needs to know; it can be sent to another thread. */
 export interface HookData {
   /** Where this package's files are, as a URL. What asks from there gets core's modules. */
   readonly folder: string;
@@ -23,10 +23,12 @@ interface Answer {
 
 type Next<Result> = (specifier: string, context?: Context) => Result;
 
-/** The hook for `registerHooks`, which sees `require` as well as `import`. */
-export function answerInThread(data: HookData) {
-  return (specifier: string, context: Context, next: Next<Answer>): Answer =>
-    answer(data, specifier, context) ?? next(specifier, context);
+/** The hook for `registerHooks`, which sees `require` as well as `import`. `wanted` is asked once there is a replacement. */
+export function answerInThread(data: HookData, wanted: () => boolean) {
+  return (specifier: string, context: Context, next: Next<Answer>): Answer => {
+    const found = answer(data, specifier, context);
+    return found !== undefined && wanted() ? found : next(specifier, context);
+  };
 }
 
 /** The replacement for a request, where there is one. */

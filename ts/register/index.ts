@@ -1,15 +1,20 @@
 /**
- * `node --import iouring-transport/register app.js`: from then on application code that asks for `node:net`, `node:http`, `node:https`, `node:tls` or
- * `node:http2` gets ours, by `require`, `import` or `process.getBuiltinModule`, with and without `node:`. Node's internals and this package
- * itself keep core's. Where io_uring cannot be used nothing is changed.
+ * `node --import iouring-transport/register app.js`: from then on application code that asks for `node:net`, `node:http`, `node:https`, `node:tls`,
+ * `node:http2`, `node:dgram` or `node:fs/promises` gets ours, by `require`, `import` or `process.getBuiltinModule`, with and without `node:`. So does who
+ * asks for the `promises` of `node:fs`, which is core's otherwise. Node's internals and this package itself keep core's. Where io_uring cannot be used
+ * nothing is changed.
+ *
+ * Nothing is loaded, and no ring is made, before one of them is asked for.
  *
  * @packageDocumentation
  */
+import fs from 'node:fs';
 import Module from 'node:module';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { selectBackend } from '../support.ts';
+import type { Backend } from '../support.ts';
 import { answerInThread, type HookData } from './answer.ts';
+import { beforeImports } from './es-modules.ts';
 import { bareName, replacements, type Replacement } from './table.ts';
 
 /** What this file needs of `node:module` and its typings do not have. */
@@ -21,37 +26,53 @@ interface ModuleInternals {
 
 const modules = Module as unknown as ModuleInternals;
 const folder = new URL('.', import.meta.url).href;
+const loadOwn = Module.createRequire(import.meta.url);
 const load = modules._load;
+const table = replacements(folder);
+
+let backend: Backend | undefined;
+
+/** Whether there is a ring for what is asked for: decided by the first who asks. */
+function onRing(): boolean {
+  backend ??= (loadOwn('./backend.cjs') as { selectBackend: () => Backend }).selectBackend();
+  return backend === 'uring';
+}
+
+/** What answers a request for one of core's modules, where it is not core. */
+function replacementOf(request: unknown): Replacement | undefined {
+  const found = typeof request === 'string' ? table.get(bareName(request)) : undefined;
+  return found !== undefined && onRing() ? found : undefined;
+}
 
 function redirect(): void {
-  const table = replacements(folder);
   if (modules.registerHooks !== undefined) {
-    modules.registerHooks({ resolve: answerInThread({ folder, table }) });
+    modules.registerHooks({ resolve: answerInThread({ folder, table }, onRing) });
   } else {
-    redirectRequire(table);
-    modules.register(new URL('register-hooks.mjs', folder).href, { data: { folder, table } });
+    redirectRequire();
+    beforeImports(() => {
+      if (onRing()) modules.register(new URL('register-hooks.mjs', folder).href, { data: { folder, table } });
+    });
   }
-  redirectBuiltins(table);
+  redirectBuiltins();
+  redirectPromises();
 }
 
 /** `require`, before Node 22.15, where hooks do not see it. */
-function redirectRequire(table: ReadonlyMap<string, Replacement>): void {
+function redirectRequire(): void {
   const own = fileURLToPath(folder);
   modules._load = function redirected(request, parent, isMain) {
-    const replacement = typeof request === 'string' ? table.get(bareName(request)) : undefined;
-    const foreign = replacement !== undefined && parent?.filename?.startsWith(own) !== true;
-    return Reflect.apply(load, this, [foreign ? replacement.file : request, parent, isMain]);
+    const replacement = parent?.filename?.startsWith(own) === true ? undefined : replacementOf(request);
+    return Reflect.apply(load, this, [replacement === undefined ? request : replacement.file, parent, isMain]);
   };
 }
 
 /** `process.getBuiltinModule`, from Node 20.16 and 22.3. */
-function redirectBuiltins(table: ReadonlyMap<string, Replacement>): void {
+function redirectBuiltins(): void {
   const { getBuiltinModule } = process as { getBuiltinModule?: (id: string) => object | undefined };
   if (getBuiltinModule === undefined) return;
-  const loadOwn = Module.createRequire(import.meta.url);
   Object.defineProperty(process, 'getBuiltinModule', {
     value: function redirected(id: string): object | undefined {
-      const replacement = table.get(bareName(String(id)));
+      const replacement = replacementOf(String(id));
       return replacement === undefined ? getBuiltinModule(id) : (loadOwn(replacement.file) as object);
     },
     writable: true,
@@ -60,10 +81,25 @@ function redirectBuiltins(table: ReadonlyMap<string, Replacement>): void {
   });
 }
 
+/** `promises` of `node:fs`, whose other functions block and stay core's. */
+function redirectPromises(): void {
+  const { get: core } = Object.getOwnPropertyDescriptor(fs, 'promises')!;
+  Object.defineProperty(fs, 'promises', {
+    get(): unknown {
+      const replacement = replacementOf('fs/promises');
+      return replacement === undefined ? core!.call(fs) : loadOwn(replacement.file);
+    },
+    configurable: true,
+    enumerable: true,
+  });
+  // For who has imported `node:fs` before.
+  Module.syncBuiltinESMExports();
+}
+
 /** Once for a thread, however often and by whichever name this file is loaded. */
 const DONE = Symbol.for('iouring-transport.registered');
 
-if (!(DONE in globalThis) && selectBackend() === 'uring') {
+if (!(DONE in globalThis) && process.env['IOURING_TRANSPORT'] !== 'core') {
   Object.defineProperty(globalThis, DONE, { value: true });
   redirect();
 }

@@ -1,7 +1,6 @@
 /**
  * Which of core's modules are answered with which of ours.
  */
-import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 /** Core's names, without `node:`, and our entry points. */
@@ -12,7 +11,7 @@ const ENTRIES: Readonly<Record<string, string>> = {
   tls: 'tls',
   http2: 'http2',
   dgram: 'dgram',
-  'fs/promises': 'fs/promises',
+  'fs/promises': 'fs',
 };
 
 /** A replacement: the CommonJS file and the ES module in front of it. */
@@ -22,15 +21,15 @@ export interface Replacement {
   readonly esModule: string;
 }
 
-/** The replacements that this installation has, by core's name without `node:`. */
+/** The replacements by core's name without `node:`, for a package whose files are in `folder`, a URL. */
 export function replacements(folder: string): ReadonlyMap<string, Replacement> {
-  const found = new Map<string, Replacement>();
-  for (const [name, entry] of Object.entries(ENTRIES)) {
-    const commonJs = new URL(`${entry}.cjs`, folder);
-    const file = fileURLToPath(commonJs);
-    if (existsSync(file)) found.set(name, { file, commonJs: commonJs.href, esModule: new URL(`${entry}.mjs`, folder).href });
-  }
-  return found;
+  return new Map(
+    Object.entries(ENTRIES).map(([name, entry]) => {
+      const commonJs = new URL(`${entry}.cjs`, folder);
+      const esModule = new URL(`${entry}.mjs`, folder).href;
+      return [name, { file: fileURLToPath(commonJs), commonJs: commonJs.href, esModule }];
+    }),
+  );
 }
 
 /** Core's name of a requested module without `node:`. */
