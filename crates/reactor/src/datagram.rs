@@ -29,6 +29,7 @@ use crate::handle::{Common, HandleId};
 use crate::kernel::{BufferGroup, Completion, Kernel, Request};
 use crate::memory::Source;
 use crate::operation::{DatagramMessage, OperationId, OperationKind, Owned};
+use crate::room::Room;
 
 /// Receive buffers that the datagram sockets of a reactor share: a power of two. They are mapped with the first such socket.
 pub const BUFFERS: u16 = 256;
@@ -142,6 +143,7 @@ pub struct Datagram {
     listed: bool,
     /// Waiting for room in the socket's buffer.
     waiting: bool,
+    room: Room,
 }
 
 impl Datagram {
@@ -159,6 +161,7 @@ impl Datagram {
             in_flight: 0,
             listed: false,
             waiting: false,
+            room: Room::default(),
         }
     }
 
@@ -307,7 +310,8 @@ impl Datagram {
     }
 
     /// The handle is being closed.
-    pub(crate) fn close(&mut self) {
+    pub(crate) fn close<K: Kernel>(&mut self, context: &mut Context<K>) {
         self.wants_to_receive = false;
+        self.room.close(context);
     }
 }

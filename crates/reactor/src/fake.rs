@@ -21,7 +21,7 @@ use std::rc::Rc;
 use crate::error::Errno;
 use crate::file::request::FileRequest;
 use crate::kernel::{BufferGroup, CQE_F_BUF_MORE, CQE_F_BUFFER, CQE_F_MORE, Completion, Kernel, Request, Wait};
-use crate::operation::IGNORED;
+use crate::operation::{IGNORED, OperationKind, kind_of};
 
 use buffers::Buffers;
 pub(crate) use datagrams::{Delivered, Inbound, Mailbox, Outbound};
@@ -48,7 +48,7 @@ impl Flight {
             | Request::Connect { fd, .. }
             | Request::Receive { fd }
             | Request::ReceiveDatagrams { fd, .. }
-            | Request::PollWritable { fd } => Some(fd),
+            | Request::PollWritable { fd, .. } => Some(fd),
             _ => None,
         }
     }
@@ -208,9 +208,13 @@ fn entries(request: &Request) -> usize {
     if matches!(request, Request::Close { cancel: true, .. }) { 2 } else { 1 }
 }
 
-/// What no kernel turns round: completions of one request, and the slices of one buffer.
+/// What no kernel turns round: completions of one request, the slices of one buffer, and answers to sends, which it has when it takes them, with the
+/// news of polls, which are deferred work.
 fn ordered(first: &Completion, second: &Completion) -> bool {
-    first.user_data == second.user_data || first.buffer().is_some() && first.buffer() == second.buffer()
+    let (send, poll) = (OperationKind::Send, OperationKind::PollWritable);
+    kind_of(first.user_data) == send as u64 && kind_of(second.user_data) == poll as u64
+        || first.user_data == second.user_data
+        || first.buffer().is_some() && first.buffer() == second.buffer()
 }
 
 /// The memory that must hold until the terminal completion.
@@ -310,6 +314,10 @@ impl World {
                 self.post(user_data, 0, 0);
             }
             Request::File { request, linked } => self.execute_file(flight.user_data, &request, linked, flight),
+            Request::PollWritable { fd, edges: true } => {
+                self.descriptors.get(fd).told = 0;
+                self.flights.push(flight);
+            }
             Request::Receive { .. } if self.buffers.is_empty() => self.post(user_data, -libc::ENOBUFS, 0),
             Request::ReceiveDatagrams { .. } if self.group(BufferGroup::Datagrams).is_empty() => {
                 self.post(user_data, -libc::ENOBUFS, 0);
@@ -322,6 +330,7 @@ impl World {
 
     fn send(&mut self, fd: RawFd, slices: &[(*const u8, usize)]) -> i32 {
         if self.mischief() {
+            self.descriptors.get(fd).refused();
             return [-libc::EINTR, -libc::EAGAIN, -libc::ENOBUFS][self.random.below(3)];
         }
         let offered = slices.iter().map(|slice| slice.1).sum();
@@ -330,10 +339,14 @@ impl World {
             return -errno;
         }
         let mut room = descriptor.window.min(offered);
+        if descriptor.window < offered {
+            descriptor.refused();
+        }
         if room == 0 && offered > 0 {
             return -libc::EAGAIN;
         }
         if room > 1 && self.mischief() {
+            self.descriptors.get(fd).refused();
             room = 1 + self.random.below(room - 1);
         }
         let descriptor = self.descriptors.get(fd);
@@ -381,7 +394,8 @@ impl World {
             (Request::Receive { .. }, Some(it)) => !it.inbound.is_empty() || it.inbound_end.is_some(),
             (Request::ReceiveDatagrams { .. }, Some(it)) => !it.mailbox.is_empty(),
             (Request::Accept { .. }, Some(it)) => !it.waiting.is_empty() || it.accept_error.is_some(),
-            (Request::PollWritable { .. }, Some(it)) => it.window > 0 || it.send_error.is_some(),
+            (Request::PollWritable { edges: false, .. }, Some(it)) => it.poll() != 0,
+            (Request::PollWritable { edges: true, .. }, Some(it)) => it.poll() & !it.told != 0,
             (Request::Connect { .. }, Some(it)) => it.connected.is_some(),
             _ => false,
         }
@@ -456,7 +470,18 @@ impl World {
                     }
                 }
             }
-            Request::PollWritable { .. } => self.end(index, i32::from(libc::POLLOUT), 0),
+            Request::PollWritable { fd, edges } => {
+                let descriptor = self.descriptors.get(fd);
+                let found = i32::from(descriptor.poll());
+                if edges {
+                    descriptor.told = descriptor.poll();
+                }
+                if edges && more != 0 {
+                    self.post(user_data, found, more);
+                } else {
+                    self.end(index, found, 0);
+                }
+            }
             Request::Connect { fd, .. } => {
                 let status = self.descriptors.get(fd).connected.expect("can go on");
                 self.end(index, -status, 0);

@@ -75,10 +75,12 @@ pub enum Request {
         /// Further `MSG_*` flags.
         flags: i32,
     },
-    /// `IORING_OP_POLL_ADD`, one shot, for `POLLOUT`.
+    /// `IORING_OP_POLL_ADD` for `POLLOUT`. `POLLERR`, `POLLHUP` and `POLLRDHUP` complete it as well.
     PollWritable {
         /// Any descriptor.
         fd: RawFd,
+        /// Multishot: completes once if anything is the case, and from then on for every change. Otherwise one shot.
+        edges: bool,
     },
     /// `IORING_OP_ASYNC_CANCEL` of one request. Its own completion is not reported.
     Cancel {

@@ -24,6 +24,7 @@ pub mod options;
 mod passing;
 pub mod reactor;
 pub mod ring;
+mod room;
 pub mod socket;
 pub mod stream;
 pub mod support;

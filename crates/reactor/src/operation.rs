@@ -28,7 +28,7 @@ pub(crate) fn at_once(batch: u32, number: u32) -> u64 {
 
 /// Whether a completion belongs to a batch that was done at once.
 pub(crate) fn is_at_once(user_data: u64) -> bool {
-    user_data >> (INDEX_BITS + GENERATION_BITS) == AT_ONCE
+    kind_of(user_data) == AT_ONCE
 }
 
 const INDEX_BITS: u32 = 32;
@@ -51,12 +51,17 @@ pub enum OperationKind {
     PollWritable,
     /// Close.
     Close,
-    /// Pause before a listener that ran out of descriptors accepts again.
+    /// Pause before what was refused is tried again: an accept for want of descriptors, a send for want of room.
     Retry,
     /// Read or write of a file.
     Transfer,
     /// Anything else about files.
     Job,
+}
+
+/// The kind of operation that a `user_data` belongs to, as a number.
+pub(crate) fn kind_of(user_data: u64) -> u64 {
+    user_data >> (INDEX_BITS + GENERATION_BITS)
 }
 
 /// Names an operation in flight; what the kernel carries as `user_data`.
@@ -275,7 +280,7 @@ impl Operations {
         let index = user_data as u32;
         #[allow(clippy::cast_possible_truncation, reason = "masked")]
         let generation = (user_data >> INDEX_BITS) as u32 & GENERATION_MASK;
-        let kind = user_data >> (INDEX_BITS + GENERATION_BITS);
+        let kind = kind_of(user_data);
         let slot = self.slots.get_mut(index as usize)?;
         let matches = slot.generation == generation
             && slot.operation.as_ref().is_some_and(|operation| u64::from(operation.kind as u8) == kind);

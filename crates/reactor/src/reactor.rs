@@ -212,7 +212,7 @@ impl<K: Kernel> Reactor<K> {
             return;
         }
         match resource {
-            Resource::Stream(stream) => stream.close(),
+            Resource::Stream(stream) => stream.close(&mut self.context),
             Resource::Listener(listener) => listener.close(&mut self.context),
             Resource::File(file) => {
                 let commits = file.commits.give_up();
@@ -220,7 +220,7 @@ impl<K: Kernel> Reactor<K> {
                     self.context.settle(token, -libc::ECANCELED);
                 }
             }
-            Resource::Datagram(datagram) => datagram.close(),
+            Resource::Datagram(datagram) => datagram.close(&mut self.context),
         }
         self.proceed_with_close(id);
     }
@@ -400,17 +400,21 @@ impl<K: Kernel> Reactor<K> {
         match (resource, kind) {
             (Resource::Stream(stream), OperationKind::Receive) => stream.received(common, context, completion),
             (Resource::Stream(stream), OperationKind::Send) => stream.sent(common, context, completion.result, offered),
-            (Resource::Stream(stream), OperationKind::PollWritable) => stream.writable(common, context),
+            (Resource::Stream(stream), OperationKind::PollWritable) => stream.writable(common, context, completion),
             (Resource::Stream(stream), OperationKind::Connect) => stream.connected(common, context, completion.result),
             (Resource::Datagram(datagram), OperationKind::Receive) => datagram.received(common, context, completion),
             (Resource::Datagram(datagram), OperationKind::Send) => {
                 datagram.sent(common, context, completion.result, offered);
             }
-            (Resource::Datagram(datagram), OperationKind::PollWritable) => datagram.writable(common, context),
+            (Resource::Datagram(datagram), OperationKind::PollWritable) => {
+                datagram.writable(common, context, completion);
+            }
             (Resource::Listener(listener), OperationKind::Accept) => {
                 accepted = listener.accepted(common, context, completion);
             }
             (Resource::Listener(listener), OperationKind::Retry) => listener.resume(common, context),
+            (Resource::Stream(stream), OperationKind::Retry) => stream.resume(common, context),
+            (Resource::Datagram(datagram), OperationKind::Retry) => datagram.resume(common, context),
             (Resource::File(file), OperationKind::Close) => {
                 if let Some(token) = file.closer.take() {
                     context.settle(token, completion.result);

@@ -169,10 +169,10 @@ impl Ring {
                 let flags = (flags | libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) as u32;
                 opcode::SendMsg::new(Fd(fd), message).flags(flags).build()
             }
-            Request::PollWritable { fd } => {
+            Request::PollWritable { fd, edges } => {
                 #[allow(clippy::cast_sign_loss, reason = "flag bits")]
                 let events = libc::POLLOUT as u32;
-                opcode::PollAdd::new(Fd(fd), events).build()
+                opcode::PollAdd::new(Fd(fd), events).multi(edges).build()
             }
             Request::Cancel { user_data } => opcode::AsyncCancel::new(user_data).build(),
             Request::Close { fd, .. } => opcode::Close::new(Fd(fd)).build(),

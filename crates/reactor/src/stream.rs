@@ -7,7 +7,7 @@
 //!
 //! **Sending.** Writes queue up here, and at most one send per stream is in flight, since two could overtake each other. A send
 //! takes all that is queued, up to [`MAX_SLICES`] slices, and says `MSG_DONTWAIT`: the kernel copies what fits while it takes the
-//! request, so that it never holds memory that belongs to JavaScript. What did not fit waits for `POLLOUT` and goes again.
+//! request, so that it never holds memory that belongs to JavaScript. What did not fit waits for room ([`crate::room`]) and goes again.
 //!
 //! **Descriptors** that travel with the bytes of UNIX streams have their own chapter: [`crate::passing`].
 //!
@@ -26,6 +26,7 @@ use crate::kernel::{BufferGroup, Completion, Kernel, Request};
 use crate::memory::{Memory, Source};
 use crate::operation::{OperationId, OperationKind, Owned};
 use crate::passing::{self, Passing};
+use crate::room::{Room, Waiting};
 use crate::socket;
 
 /// Most slices that one vectored send takes.
@@ -70,6 +71,7 @@ pub struct Stream {
     receiving: Receiving,
     wants_to_read: bool,
     sending: Sending,
+    room: Room,
     queue: VecDeque<Segment>,
     shutdown: bool,
     connecting: bool,
@@ -355,6 +357,9 @@ impl Stream {
         self.sending = Sending::Idle;
         match usize::try_from(result) {
             Ok(sent) => {
+                if sent > 0 {
+                    self.room.progress();
+                }
                 self.advance(common, context, sent);
                 if !self.queue.is_empty() {
                     if sent < offered {
@@ -380,15 +385,32 @@ impl Stream {
             return;
         }
         self.sending = Sending::Waiting;
-        let request = Request::PollWritable { fd: common.fd() };
-        context.start(common, OperationKind::PollWritable, Owned::Nothing, &request);
+        self.room.wait(common, context);
     }
 
-    /// There is room, or the wait failed: the next send finds out which.
-    pub(crate) fn writable<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>) {
-        self.sending = Sending::Idle;
-        if !common.closing && !self.queue.is_empty() {
+    /// The wait for room has news.
+    pub(crate) fn writable<K: Kernel>(
+        &mut self,
+        common: &mut Common,
+        context: &mut Context<K>,
+        completion: &Completion,
+    ) {
+        if self.room.polled(common, context, completion, self.waiting()) {
+            self.sending = Sending::Idle;
             self.list(common, context);
+        }
+    }
+
+    /// A pause in the wait for room is over.
+    pub(crate) fn resume<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>) {
+        self.room.paused(common, context, self.waiting());
+    }
+
+    fn waiting(&self) -> Waiting {
+        match self.sending {
+            Sending::Waiting => Waiting::Yes,
+            Sending::Listed | Sending::InFlight => Waiting::Trying,
+            Sending::Idle => Waiting::No,
         }
     }
 
@@ -439,8 +461,9 @@ impl Stream {
     }
 
     /// The handle is being closed.
-    pub(crate) fn close(&mut self) {
+    pub(crate) fn close<K: Kernel>(&mut self, context: &mut Context<K>) {
         self.wants_to_read = false;
+        self.room.close(context);
     }
 
     /// The connect has ended.

@@ -10,4 +10,5 @@ mod datagrams;
 mod files;
 mod harness;
 mod holes;
+mod room;
 mod streams;

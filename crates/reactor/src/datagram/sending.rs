@@ -14,9 +14,10 @@ use crate::context::Context;
 use crate::error::Errno;
 use crate::event::Event;
 use crate::handle::Common;
-use crate::kernel::{Kernel, Request};
+use crate::kernel::{Completion, Kernel, Request};
 use crate::memory::Memory;
-use crate::operation::{DatagramMessage, OperationKind, Owned};
+use crate::operation::{DatagramMessage, Owned};
+use crate::room::Waiting;
 
 /// Datagrams of one socket that are handed over before another gets its turn.
 const WINDOW: usize = 256;
@@ -186,7 +187,10 @@ impl Datagram {
         let answered = match -result {
             _ if full => 0,
             libc::EINTR => 0,
-            ..=0 => count,
+            ..=0 => {
+                self.room.progress();
+                count
+            }
             libc::EINVAL | libc::EMSGSIZE | libc::EIO | libc::ENOBUFS | libc::ENOMEM if count > 1 => {
                 for (outgoing, _) in self.queue.range_mut(at..at + count) {
                     outgoing.together = false;
@@ -211,16 +215,35 @@ impl Datagram {
         // One that is being closed offers what it has once, and does not wait.
         if full && !self.waiting && !common.closing {
             self.waiting = true;
-            let request = Request::PollWritable { fd: common.fd() };
-            context.start(common, OperationKind::PollWritable, Owned::Nothing, &request);
+            self.room.wait(common, context);
         }
     }
 
-    /// There is room, or the wait failed: the next send finds out which.
-    pub(crate) fn writable<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>) {
-        self.waiting = false;
-        if !common.closing && !self.queue.is_empty() {
-            self.list(common, context);
+    /// The wait for room has news.
+    pub(crate) fn writable<K: Kernel>(
+        &mut self,
+        common: &mut Common,
+        context: &mut Context<K>,
+        completion: &Completion,
+    ) {
+        if self.room.polled(common, context, completion, self.waits()) {
+            self.waiting = false;
+            if !self.queue.is_empty() {
+                self.list(common, context);
+            }
+        }
+    }
+
+    /// A pause in the wait for room is over.
+    pub(crate) fn resume<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>) {
+        self.room.paused(common, context, self.waits());
+    }
+
+    fn waits(&self) -> Waiting {
+        match (self.waiting, self.queue.is_empty()) {
+            (true, _) => Waiting::Yes,
+            (false, false) => Waiting::Trying,
+            (false, true) => Waiting::No,
         }
     }
 

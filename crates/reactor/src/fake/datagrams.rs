@@ -163,9 +163,12 @@ impl World {
             descriptor.window -= 1;
             None
         };
+        if refusal.is_some() {
+            descriptor.refused();
+        }
         let sum: usize = outbound.iter().map(|it| it.payload.len()).sum();
         let result = refusal.map_or_else(|| i32::try_from(sum).expect("small"), |errno| -errno);
-        mailbox.offered.extend(outbound.into_iter().map(|outbound| Sent { outbound, result }));
+        descriptor.mailbox.offered.extend(outbound.into_iter().map(|outbound| Sent { outbound, result }));
         result
     }
 }

@@ -24,6 +24,10 @@ pub(crate) struct Descriptor {
     pub(crate) mailbox: Mailbox,
     /// Bytes, or datagrams, that the socket takes now.
     pub(crate) window: usize,
+    /// What polls find besides room and errors, for as long as it stands here: `POLLRDHUP`, say.
+    pub(crate) poll_finds: i16,
+    /// What polls for edges have been told.
+    pub(crate) told: i16,
     /// What the socket has taken.
     pub(crate) sent: Vec<u8>,
     /// What sending ends in.
@@ -34,6 +38,21 @@ pub(crate) struct Descriptor {
     pub(crate) waiting: VecDeque<OwnedFd>,
     /// What the next accept ends in.
     pub(crate) accept_error: Option<i32>,
+}
+
+impl Descriptor {
+    /// What poll(2) says of it to whoever asks for `POLLOUT`.
+    pub(crate) fn poll(&self) -> i16 {
+        let room = if self.window > 0 { libc::POLLOUT } else { 0 };
+        let error = if self.send_error.is_some() { libc::POLLERR } else { 0 };
+        let end = if self.inbound_end.is_some() { libc::POLLRDHUP } else { 0 };
+        room | error | end | self.poll_finds
+    }
+
+    /// A send was refused, or taken in part: room is news again, unless there always seems to be some.
+    pub(crate) fn refused(&mut self) {
+        self.told &= !libc::POLLOUT | self.poll_finds;
+    }
 }
 
 /// The other end of a descriptor.
@@ -75,6 +94,8 @@ impl Descriptors {
                 inbound_end: None,
                 mailbox: Mailbox::default(),
                 window: 0,
+                poll_finds: 0,
+                told: 0,
                 sent: Vec::new(),
                 send_error: None,
                 connected: None,
@@ -102,7 +123,7 @@ impl Descriptors {
             | Request::SendMessage { fd, .. }
             | Request::ReceiveDatagrams { fd, .. }
             | Request::SendDatagram { fd, .. }
-            | Request::PollWritable { fd } => (fd, false),
+            | Request::PollWritable { fd, .. } => (fd, false),
             Request::Close { fd, .. } => (fd, true),
             Request::Cancel { .. } | Request::Timeout { .. } | Request::File { .. } => return,
         };

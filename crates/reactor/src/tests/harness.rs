@@ -314,7 +314,9 @@ impl Bench {
             }
             self.turn();
         }
-        panic!("a livelock: {:?}, {} unfinished", self.reactor.stats(), self.world.borrow().unfinished());
+        let world = self.world.borrow();
+        let latest = world.executed.iter().rev().take(6).collect::<Vec<_>>();
+        panic!("a livelock: {:?}, {} unfinished, of late {latest:?}", self.reactor.stats(), world.unfinished());
     }
 
     /// Settles with everything given back as it comes.
