@@ -16,8 +16,6 @@ export interface NativeSupport {
   readonly reason: UnavailableReason | null;
   /** The same for a person: a sentence without its full stop; empty where nothing does. */
   readonly message: string;
-  /** Whether trying again in this process is pointless. */
-  readonly permanent: boolean;
   /** The errno that was seen, positive; 0 for none. */
   readonly errno: number;
   /** The running kernel's release as `uname -r` prints it. For messages only: features are tried, never guessed from it. */
@@ -42,6 +40,8 @@ export interface NativeCredentials {
 
 /** The reactor of a thread: `crates/binding/src/native_reactor.rs`. Numbers returned are negative errnos on failure. */
 export interface NativeReactor {
+  /** Names of the kernel features that were found. */
+  readonly features: readonly string[];
   readonly queues: ArrayBuffer;
   readonly arena: ArrayBuffer;
   readonly pool: ArrayBuffer;
@@ -121,6 +121,8 @@ export type NativeReactorConstructor = new (dispatch: () => void, waiter: boolea
 /** What the binding exports. */
 export interface NativeBinding {
   support(): NativeSupport;
+  /** True on the first call in the process, whichever of its threads makes it. */
+  claimWarning(): boolean;
   readonly NativeReactor: NativeReactorConstructor;
   /** Memory of so many bytes, more than zero; null where there is none. */
   alignedMemory(size: number): ArrayBuffer | null;

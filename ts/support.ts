@@ -1,12 +1,16 @@
 /**
- * Can this process use io_uring, and if not, why; and which backend the facades run on.
+ * Can this thread use io_uring, and if not, why; and which backend the facades run on.
+ *
+ * That is decided once for a thread, by the first who asks: its reactor is made, with all the memory and descriptors that it will need. So nothing
+ * that a facade over the ring does later fails for want of them, and where they are not to be had all facades of the thread are core's.
  */
 import os from 'node:os';
 import process from 'node:process';
 import { getSystemErrorName } from 'node:util';
-import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads';
-import { loadNative, type MissingBindingReason } from './native.ts';
-import { IouringUnavailableError, type UnavailableReason } from './unavailable.ts';
+import { getEnvironmentData, isMainThread, setEnvironmentData, threadId } from 'node:worker_threads';
+import { loadNative } from './native.ts';
+import { makeReactor, Reactor } from './reactor/reactor.ts';
+import { IouringUnavailableError, type Obstacle, type UnavailableReason, WITHOUT_BINDING } from './unavailable.ts';
 
 /** What the facades run on: io_uring, or Node's own modules. */
 export type Backend = 'uring' | 'core';
@@ -16,7 +20,7 @@ export type SupportFeatures = Readonly<Record<string, boolean>>;
 
 /** The answer of {@link support}. */
 export interface Support {
-  /** Whether io_uring works in this process, found out by trying. */
+  /** Whether io_uring works in this thread, found out by trying. */
   readonly available: boolean;
   /** What the facades run on. `core` although available where `IOURING_TRANSPORT=core` forces it. */
   readonly backend: Backend;
@@ -32,81 +36,46 @@ export interface Support {
   readonly features: SupportFeatures;
 }
 
-/** How trying ended. */
-type Trial =
-  | { readonly available: true; readonly kernel: string; readonly features: SupportFeatures }
-  | {
-      readonly available: false;
-      /** Whether trying again is pointless. What may be over in a moment is no reason to fall back. */
-      readonly permanent: boolean;
-      readonly reason: UnavailableReason;
-      readonly message: string;
-      readonly errno?: string;
-      readonly kernel?: string;
-      readonly features: SupportFeatures;
-      readonly cause?: unknown;
-    };
+/** What came of trying: the names of the kernel's features, or what stands in the way. */
+type Finding = readonly string[] | Obstacle;
 
-type Failure = Extract<Trial, { available: false }>;
-
-const WITHOUT_BINDING: Readonly<Record<MissingBindingReason, string>> = {
-  ERR_IOURING_NOT_LINUX: 'io_uring exists on Linux only',
-  ERR_IOURING_UNSUPPORTED_ARCHITECTURE: 'there is a native binary for x64 and arm64 only',
-  ERR_IOURING_NO_BINARY: 'the native binary is not installed; were optional dependencies left out?',
-  ERR_IOURING_BINARY_NOT_LOADABLE: 'the native binary could not be loaded',
-};
-
-let settled: Trial | undefined;
+let decided: Finding | undefined;
+let triedAside: Finding | undefined;
 
 /**
- * Tells whether this process can use io_uring. Nothing is guessed from version numbers: the first call sets up a ring, passes a
- * few bytes through it and takes it down again (about a millisecond); later calls return the same answer.
+ * Tells what this thread can use: `worker_threads` may differ, since the memory that a user may lock can be enough for some of them. Nothing is guessed
+ * from version numbers: the first call makes the thread's ring and passes a few bytes through it (about a millisecond); later calls return the same answer.
  *
  * @throws {TypeError} `ERR_INVALID_ARG_VALUE` where the environment variable `IOURING_TRANSPORT` is neither `uring` nor `core`.
  */
 export function support(): Support {
   const forced = forcedBackend();
-  const trial = attempt();
-  const backend = forced ?? (mayWork(trial) ? 'uring' : 'core');
-  if (trial.available && forced !== 'core') return { backend, ...trial };
-  if (trial.available) {
-    return { backend, ...trial, reason: 'ERR_IOURING_FORCED_CORE', message: 'IOURING_TRANSPORT=core is set' };
+  const finding = forced === 'core' ? tryAside() : decide(forced);
+  const kernel = process.platform === 'linux' ? os.release() : undefined;
+  if (isObstacle(finding)) {
+    const { cause: _cause, ...obstacle } = finding;
+    return { available: false, backend: forced ?? 'core', ...obstacle, kernel, features: {} };
   }
-  const { cause: _cause, permanent: _permanent, ...failure } = trial;
-  return { backend, ...failure };
+  const features = Object.fromEntries(finding.map((name) => [name, true]));
+  if (forced !== 'core') return { available: true, backend: 'uring', kernel, features };
+  const message = 'IOURING_TRANSPORT=core is set';
+  return { available: true, backend: 'core', reason: 'ERR_IOURING_FORCED_CORE', message, kernel, features };
 }
 
 /**
- * The backend for a facade that is being imported. Falling back to core is announced by one process warning with the code
- * `IOURING_TRANSPORT_FALLBACK`, except off Linux, where there is nothing to be done about it.
- *
- * What may pass (no descriptors or memory left) is no reason to fall back: the backend is `uring` then and the first use reports the error.
+ * The backend for a facade that is being imported: the same for all of a thread's. Falling back to core is announced by one warning of the process with the
+ * code `IOURING_TRANSPORT_FALLBACK`, except off Linux, where there is nothing to be done about it.
  *
  * @throws {IouringUnavailableError} where `IOURING_TRANSPORT=uring` demands what cannot be had.
  */
 export function selectBackend(): Backend {
   const forced = forcedBackend();
   if (forced === 'core') return 'core';
-  if (forced === 'uring') {
-    requireUring();
-    return 'uring';
-  }
-  const trial = attempt();
-  if (mayWork(trial)) return 'uring';
-  warnOfFallback(trial);
+  const finding = decide(forced);
+  if (!isObstacle(finding)) return 'uring';
+  if (forced === 'uring') throw new IouringUnavailableError(finding.reason, finding.message, finding.errno, finding.cause);
+  warnOfFallback(finding);
   return 'core';
-}
-
-/**
- * Makes sure that io_uring can be used; for `backend: 'uring'` and `IOURING_TRANSPORT=uring`.
- *
- * @throws {IouringUnavailableError} where it cannot.
- */
-export function requireUring(): void {
-  const trial = attempt();
-  if (!mayWork(trial)) {
-    throw new IouringUnavailableError(trial.reason, trial.message, trial.errno, trial.cause);
-  }
 }
 
 function forcedBackend(): Backend | undefined {
@@ -117,48 +86,53 @@ function forcedBackend(): Backend | undefined {
   throw Object.assign(error, { code: 'ERR_INVALID_ARG_VALUE' });
 }
 
-function attempt(): Trial {
-  if (settled !== undefined) return settled;
-  const trial = tryOut();
-  if (trial.available || trial.permanent) settled = trial;
-  return trial;
+/** Makes the reactor. A demand that cannot be met now may be met the next time; a thread that has fallen back has done so for good. */
+function decide(forced: 'uring' | undefined): Finding {
+  if (decided !== undefined && !(forced === 'uring' && isObstacle(decided))) return decided;
+  const made = makeReactor();
+  const finding = made instanceof Reactor ? made.native.features : made;
+  if (forced !== 'uring' || !isObstacle(finding)) decided = finding;
+  return finding;
 }
 
-function tryOut(): Trial {
+/** Tries without making a reactor, for a thread that is not to have one. */
+function tryAside(): Finding {
+  return decided ?? (triedAside ??= tryOut());
+}
+
+function tryOut(): Finding {
   const native = loadNative();
-  const kernel = process.platform === 'linux' ? os.release() : undefined;
-  if (native.binding === null) {
-    const { reason, cause } = native;
-    return { available: false, permanent: true, reason, message: WITHOUT_BINDING[reason], kernel, features: {}, cause };
-  }
-  const found = native.binding.support();
-  const features = Object.fromEntries(found.features.map((name) => [name, true]));
-  if (found.available) return { available: true, kernel: found.kernel, features };
+  if (native.binding === null) return { ...native, message: WITHOUT_BINDING[native.reason] };
+  const { available, features, reason, message, errno } = native.binding.support();
+  if (available) return features;
   return {
-    available: false,
-    permanent: found.permanent,
-    reason: found.reason ?? 'ERR_IOURING_TRIAL_FAILED',
-    message: found.message,
-    errno: found.errno === 0 ? undefined : getSystemErrorName(-found.errno),
-    kernel: found.kernel,
-    features,
+    reason: reason ?? 'ERR_IOURING_TRIAL_FAILED',
+    message,
+    errno: errno === 0 ? undefined : getSystemErrorName(-errno),
   };
 }
 
-/** Whether io_uring works, or failed for want of something that may be there the next time. */
-function mayWork(trial: Trial): trial is Exclude<Trial, Failure> | (Failure & { permanent: false }) {
-  return trial.available || !trial.permanent;
+function isObstacle(finding: Finding): finding is Obstacle {
+  return 'reason' in finding;
 }
 
-/** Workers inherit environment data, so that they do not repeat what the thread that started them has said. */
-const WARNED = 'iouring-transport: fallback announced';
-
-function warnOfFallback({ reason, message, errno }: Failure): void {
-  if (reason === 'ERR_IOURING_NOT_LINUX' || getEnvironmentData(WARNED) === true) return;
-  setEnvironmentData(WARNED, true);
-  process.emitWarning(`io_uring is not available, running on Node's own modules: ${message}`, {
+function warnOfFallback({ reason, message, errno }: Obstacle): void {
+  if (reason === 'ERR_IOURING_NOT_LINUX' || !isFirstToWarn()) return;
+  const who = isMainThread ? '' : ` to worker ${threadId}`;
+  process.emitWarning(`io_uring is not available${who}, running on Node's own modules: ${message}`, {
     type: 'IouringTransportWarning',
     code: 'IOURING_TRANSPORT_FALLBACK',
     detail: `${errno === undefined ? reason : `${reason}, ${errno}`}. IOURING_TRANSPORT=core makes this deliberate and silent.`,
   });
+}
+
+/** Without a binding nothing is shared but what workers inherit. */
+const WARNED = 'iouring-transport: fallback announced';
+
+function isFirstToWarn(): boolean {
+  const { binding } = loadNative();
+  if (binding !== null) return binding.claimWarning();
+  if (getEnvironmentData(WARNED) === true) return false;
+  setEnvironmentData(WARNED, true);
+  return true;
 }

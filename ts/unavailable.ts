@@ -4,7 +4,7 @@
 import { constants } from 'node:os';
 import type { MissingBindingReason } from './native.ts';
 
-/** What the trial in crates/reactor (`support.rs`) can end with. */
+/** What making a reactor, and the trial in crates/reactor (`support.rs`), can end with. */
 type TrialReason =
   /** This kernel has no io_uring, or a sandbox hides it (`ENOSYS`). */
   | 'ERR_IOURING_NO_SYSCALL'
@@ -34,6 +34,24 @@ export type UnavailableReason =
   | 'ERR_IOURING_FORCED_CORE'
   /** Node's permission model is on, which guards core's functions alone. Seen in errors of functions that only the ring has. */
   | 'ERR_IOURING_PERMISSION_MODEL';
+
+/** What stands between a thread and io_uring. */
+export interface Obstacle {
+  readonly reason: UnavailableReason;
+  /** The same for a person: a sentence without its full stop. */
+  readonly message: string;
+  /** Name of the errno that was seen, such as `EPERM`; absent where there was none. */
+  readonly errno?: string | undefined;
+  readonly cause?: unknown;
+}
+
+/** Why there is no binding, for a person. */
+export const WITHOUT_BINDING: Readonly<Record<MissingBindingReason, string>> = {
+  ERR_IOURING_NOT_LINUX: 'io_uring exists on Linux only',
+  ERR_IOURING_UNSUPPORTED_ARCHITECTURE: 'there is a native binary for x64 and arm64 only',
+  ERR_IOURING_NO_BINARY: 'the native binary is not installed; were optional dependencies left out?',
+  ERR_IOURING_BINARY_NOT_LOADABLE: 'the native binary could not be loaded',
+};
 
 /** io_uring was demanded and cannot be had. */
 export class IouringUnavailableError extends Error {

@@ -6,8 +6,7 @@
  */
 import process from 'node:process';
 import { loadNative, type NativeReactor, type NativeReactorConstructor } from '../native.ts';
-import { requireUring } from '../support.ts';
-import { IouringUnavailableError, type UnavailableReason } from '../unavailable.ts';
+import { IouringUnavailableError, type Obstacle, type UnavailableReason, WITHOUT_BINDING } from '../unavailable.ts';
 import { Arena } from './arena.ts';
 import { COMMAND_CAPACITY, Command, Completion, HEADER_WORDS, Header, RECORD_WORDS } from './protocol.ts';
 import { FileRequests } from './file-requests.ts';
@@ -386,13 +385,32 @@ function wantsWaiter(): boolean {
 
 let reactor: Reactor | undefined;
 
+/** Makes the reactor of this thread, where there is none yet, or tells what stands in the way. */
+export function makeReactor(): Reactor | Obstacle {
+  if (reactor !== undefined) return reactor;
+  const native = loadNative();
+  if (native.binding === null) return { ...native, message: WITHOUT_BINDING[native.reason] };
+  try {
+    return (reactor = new Reactor(native.binding.NativeReactor));
+  } catch (cause) {
+    const { message } = cause as Error;
+    // As `to_js` in crates/binding/src/native_reactor.rs writes it.
+    const [, reason = 'ERR_IOURING_SET_UP', text = message, errno] =
+      /^(ERR_IOURING_\w+): (.*?)(?: \((E\w+)\))?$/.exec(message) ?? [];
+    return { reason: reason as UnavailableReason, message: text, errno, cause };
+  }
+}
+
 /**
- * The reactor of this thread, made on the first call.
+ * The reactor of this thread. Facades over the ring are chosen only where there is one.
  *
- * @throws {IouringUnavailableError} where io_uring cannot be used, or not now.
+ * @throws {IouringUnavailableError} where there can be none.
  */
 export function getReactor(): Reactor {
-  return (reactor ??= makeReactor());
+  if (reactor !== undefined) return reactor;
+  const made = makeReactor();
+  if (made instanceof Reactor) return made;
+  throw new IouringUnavailableError(made.reason, made.message, made.errno, made.cause);
 }
 
 /** The same, or a negative errno where there is no memory or descriptor left for it. */
@@ -402,19 +420,6 @@ export function findReactor(): Reactor | number {
   } catch (error) {
     if (error instanceof IouringUnavailableError && error.errno !== undefined) return error.errno;
     throw error;
-  }
-}
-
-function makeReactor(): Reactor {
-  requireUring();
-  const { binding } = loadNative();
-  try {
-    return new Reactor(binding!.NativeReactor);
-  } catch (cause) {
-    // As `to_js` in crates/binding/src/native_reactor.rs writes it.
-    const [, code, message, errno] = /^(ERR_IOURING_\w+): (.*?)(?: \((E\w+)\))?$/.exec((cause as Error).message) ?? [];
-    if (code === undefined) throw cause;
-    throw new IouringUnavailableError(code as UnavailableReason, message, errno, cause);
   }
 }
 

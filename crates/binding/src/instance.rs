@@ -18,7 +18,8 @@ use std::time::Duration;
 use iouring_reactor::buffer_pool::BufferPool;
 use iouring_reactor::kernel::BufferGroup;
 use iouring_reactor::memory::Mapping;
-use iouring_reactor::{Config, Errno, Error, Event, Reactor, Ring, support};
+use iouring_reactor::support::{Features, Reason};
+use iouring_reactor::{Config, Errno, Error, Event, Reactor, Ring};
 use napi::sys;
 
 use crate::driver::Driver;
@@ -37,6 +38,7 @@ pub struct Instance {
     env: sys::napi_env,
     /// `None` once the environment has ended.
     reactor: RefCell<Option<Reactor<Ring>>>,
+    features: Features,
     queues: Queues,
     arena: Arc<Mapping>,
     kept: KeptMemory,
@@ -56,14 +58,17 @@ pub struct Instance {
 impl Instance {
     /// Makes the reactor of the calling thread. The reference is to the dispatch function.
     pub fn new(env: sys::napi_env, config: &Config, dispatch: sys::napi_ref) -> Result<Self, Error> {
-        let out_of_memory = |errno| Error::Os { syscall: "mmap", errno };
-        let features = support::detect()?;
-        let config = &if features.incremental_buffers { config.with_incremental_buffers() } else { *config };
-        let ring = Ring::new(config, features.incremental_buffers)?;
+        let out_of_memory = |errno| Reason::OutOfMemory.because(errno);
+        let (ring, features) = Ring::tried_out(config)?;
+        let config = config.fitted(&features);
         let pool = BufferPool::new(config.recv_buffers, config.recv_buffer_size).map_err(out_of_memory)?;
+        let mut reactor = Reactor::new(ring, pool, config.max_completions_per_turn as usize);
+        // Where there is no room for something, the thread must know before it relies on the ring.
+        reactor.prepare_for_datagrams().map_err(out_of_memory)?;
         Ok(Self {
             env,
-            reactor: RefCell::new(Some(Reactor::new(ring, pool, config.max_completions_per_turn as usize))),
+            reactor: RefCell::new(Some(reactor)),
+            features,
             queues: Queues::new().map_err(out_of_memory)?,
             arena: Arc::new(Mapping::new(config.arena_size as usize).map_err(out_of_memory)?),
             kept: KeptMemory::default(),
@@ -88,6 +93,11 @@ impl Instance {
 
     pub fn driver(&self) -> Option<&dyn Driver> {
         self.driver.get().map(|driver| &**driver)
+    }
+
+    /// What the kernel has beyond the floor.
+    pub fn features(&self) -> &Features {
+        &self.features
     }
 
     pub fn queues(&self) -> &Arc<Mapping> {

@@ -21,6 +21,7 @@ mod waiter;
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use iouring_reactor::memory::Mapping;
 use iouring_reactor::{Error, support as reactor_support};
@@ -40,8 +41,6 @@ pub struct NativeSupport {
     pub reason: Option<String>,
     /// What stands in the way, in words; empty where nothing does.
     pub message: String,
-    /// Whether trying again in this process is pointless.
-    pub permanent: bool,
     /// The errno that was seen, positive; 0 for none.
     pub errno: i32,
     /// The kernel's release, for messages only.
@@ -60,27 +59,33 @@ pub fn support() -> NativeSupport {
             available: true,
             reason: None,
             message: String::new(),
-            permanent: false,
             errno: 0,
             kernel,
             features: features.names().into_iter().map(String::from).collect(),
         },
         Err(error) => {
-            let (code, permanent) = match &error {
-                Error::Unsupported { reason, .. } => (reason.code(), reason.permanent()),
-                Error::Os { .. } | Error::Config { .. } => ("ERR_IOURING_SET_UP", false),
+            let code = match &error {
+                Error::Unsupported { reason, .. } => reason.code(),
+                Error::Os { .. } | Error::Config { .. } => "ERR_IOURING_SET_UP",
             };
             NativeSupport {
                 available: false,
                 reason: Some(code.into()),
                 message: error.to_string(),
-                permanent,
                 errno: error.errno().map_or(0, |errno| errno.0),
                 kernel,
                 features: Vec::new(),
             }
         }
     }
+}
+
+/// True on the first call in the process, whichever of its threads makes it.
+#[napi]
+#[must_use]
+pub fn claim_warning() -> bool {
+    static CLAIMED: AtomicBool = AtomicBool::new(false);
+    !CLAIMED.swap(true, Ordering::Relaxed)
 }
 
 /// Page-aligned memory of so many bytes, zeroed. The kernel can be given it as it is where this thread has a reactor by now. `null` where no memory

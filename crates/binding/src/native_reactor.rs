@@ -161,6 +161,12 @@ impl NativeReactor {
         Ok(Self { instance })
     }
 
+    /// Names of the optional kernel features that were found.
+    #[napi(getter)]
+    pub fn features(&self) -> Vec<&'static str> {
+        self.instance.features().names()
+    }
+
     /// The queues of the protocol.
     #[napi(getter, ts_return_type = "ArrayBuffer")]
     pub fn queues(&self) -> napi::Result<Unknown<'static>> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use io_uring::IoUring;
 
 use crate::error::{Errno, Error};
-use crate::support::Reason;
+use crate::support::{Features, Reason};
 
 /// The sizes of one reactor. Memory that they cost is counted against `RLIMIT_MEMLOCK` on some kernels, per user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +49,8 @@ const FEWEST_COMPLETIONS: u32 = 2 * FEWEST_ENTRIES;
 /// Who has little of it (a worker thread started as another ends) has to wait that long, and this often at most.
 const RETRIES: u32 = 10;
 const RETRY_DELAY: Duration = Duration::from_millis(10);
+/// When the memory of a ring that turned out to be too large is sure to be there for a smaller one.
+const GIVEN_BACK_AFTER: Duration = Duration::from_millis(50);
 
 impl Config {
     /// The same memory for receive buffers in a quarter of the pieces, where the kernel consumes a buffer bit by bit
@@ -56,6 +58,12 @@ impl Config {
     #[must_use]
     pub fn with_incremental_buffers(self) -> Self {
         Self { recv_buffer_size: self.recv_buffer_size * 4, recv_buffers: self.recv_buffers / 4, ..self }
+    }
+
+    /// What serves best on a kernel with these features.
+    #[must_use]
+    pub fn fitted(self, features: &Features) -> Self {
+        if features.incremental_buffers { self.with_incremental_buffers() } else { self }
     }
 
     /// Checks every field against its documented range.
@@ -139,14 +147,31 @@ pub struct Obtained {
 /// [`Error::Unsupported`] with the [`Reason`]; [`Error::Config`] where the configuration is not valid.
 #[doc(alias = "io_uring_setup")]
 pub fn set_up(config: &Config) -> Result<(IoUring, Obtained), Error> {
+    set_up_with(config, |ring, obtained| Ok((ring, obtained)))
+}
+
+/// The same, with all that the ring is to have: `equip` adds it. Where there is no room for that, the ring is given up for a smaller one.
+pub(crate) fn set_up_with<R>(
+    config: &Config,
+    mut equip: impl FnMut(IoUring, Obtained) -> Result<R, Error>,
+) -> Result<R, Error> {
     config.validate()?;
-    climb(config, build, || thread::sleep(RETRY_DELAY))
+    let wait = || thread::sleep(RETRY_DELAY);
+    let build_and_equip = |rung| {
+        let (ring, obtained) = build(rung).map_err(Reason::of_set_up)?;
+        equip(ring, obtained).inspect_err(|error| {
+            if error.errno() == Some(Errno::ENOMEM) {
+                thread::sleep(GIVEN_BACK_AFTER);
+            }
+        })
+    };
+    climb(config, build_and_equip, wait)
 }
 
 /// The ladder itself, over any way to build a ring: from the best to the least that is worth having.
 fn climb<R>(
     config: &Config,
-    mut build: impl FnMut(Rung) -> Result<R, Errno>,
+    mut build: impl FnMut(Rung) -> Result<R, Error>,
     mut wait: impl FnMut(),
 ) -> Result<R, Error> {
     let mut rung = Rung {
@@ -156,18 +181,21 @@ fn climb<R>(
     };
     let mut retries = RETRIES;
     loop {
-        match build(rung) {
+        let error = match build(rung) {
             Ok(ring) => return Ok(ring),
-            Err(Errno::EINVAL) if rung.no_sq_array => rung.no_sq_array = false,
-            Err(Errno::ENOMEM) if rung.completion_entries > FEWEST_COMPLETIONS => {
+            Err(error) => error,
+        };
+        match error.errno() {
+            Some(Errno::EINVAL) if rung.no_sq_array => rung.no_sq_array = false,
+            Some(Errno::ENOMEM) if rung.completion_entries > FEWEST_COMPLETIONS => {
                 rung.submission_entries = FEWEST_ENTRIES.max(rung.submission_entries / 2);
                 rung.completion_entries /= 2;
             }
-            Err(Errno::ENOMEM) if retries > 0 => {
+            Some(Errno::ENOMEM) if retries > 0 => {
                 retries -= 1;
                 wait();
             }
-            Err(errno) => return Err(Reason::of_set_up(errno)),
+            _ => return Err(error),
         }
     }
 }
@@ -246,7 +274,7 @@ mod tests {
             &Config::default(),
             |rung| {
                 asked.push(rung);
-                answer(rung)
+                answer(rung).map_err(Reason::of_set_up)
             },
             || waits += 1,
         );

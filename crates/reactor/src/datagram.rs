@@ -31,7 +31,7 @@ use crate::memory::Source;
 use crate::operation::{DatagramMessage, OperationId, OperationKind, Owned};
 use crate::room::Room;
 
-/// Receive buffers that the datagram sockets of a reactor share: a power of two. They are mapped with the first such socket.
+/// Receive buffers that the datagram sockets of a reactor share: a power of two.
 pub const BUFFERS: u16 = 256;
 
 /// Room for the largest payload that there can be.
@@ -78,11 +78,10 @@ pub(crate) struct Receivers {
 }
 
 impl Receivers {
-    /// Maps `count` buffers, a power of two, and hands them to the kernel.
+    /// Maps `count` buffers, at most [`BUFFERS`], and hands them to the kernel.
     pub(crate) fn new(kernel: &mut impl Kernel, count: u16) -> Result<Self, Errno> {
         let size = u32::try_from(BUFFER_SIZE).expect("a buffer is small");
         let mut pool = BufferPool::of_group(BufferGroup::Datagrams, count, size)?;
-        kernel.register(BufferGroup::Datagrams, count)?;
         pool.provide_all(kernel);
         Ok(Self { pool, starved: VecDeque::new(), returned: false })
     }

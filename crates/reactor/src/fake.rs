@@ -61,7 +61,7 @@ pub(crate) struct World {
     pub(crate) descriptors: Descriptors,
     pub(crate) buffers: Buffers,
     /// Of datagrams, once they are registered.
-    pub(crate) datagram_buffers: Option<Buffers>,
+    pub(crate) datagram_buffers: Buffers,
     submission: VecDeque<Flight>,
     flights: Vec<Flight>,
     /// Done, but not yet in the completion queue: deferred work and overflow.
@@ -98,7 +98,7 @@ impl Fake {
             random: Random::new(temper.seed),
             descriptors: Descriptors::default(),
             buffers: Buffers::new(temper.incremental),
-            datagram_buffers: None,
+            datagram_buffers: Buffers::new(false),
             submission: VecDeque::new(),
             flights: Vec::new(),
             pending: Vec::new(),
@@ -187,13 +187,6 @@ impl Kernel for Fake {
         !world.completion.is_empty() || !world.pending.is_empty() || world.flights.iter().any(|it| world.can_go_on(it))
     }
 
-    fn register(&mut self, group: BufferGroup, count: u16) -> Result<(), Errno> {
-        assert!(group == BufferGroup::Datagrams && count.is_power_of_two());
-        let before = self.0.borrow_mut().datagram_buffers.replace(Buffers::new(false));
-        assert!(before.is_none(), "registered twice");
-        Ok(())
-    }
-
     fn provide(&mut self, group: BufferGroup, address: *mut u8, length: u32, buffer: u16) {
         self.0.borrow_mut().group(group).provide(address, length, buffer);
     }
@@ -233,7 +226,7 @@ impl World {
     fn group(&mut self, group: BufferGroup) -> &mut Buffers {
         match group {
             BufferGroup::Bytes => &mut self.buffers,
-            BufferGroup::Datagrams => self.datagram_buffers.as_mut().expect("registered"),
+            BufferGroup::Datagrams => &mut self.datagram_buffers,
         }
     }
 

@@ -194,12 +194,6 @@ pub trait Kernel {
     /// Whether [`enter`](Self::enter) or [`reap`](Self::reap) would find something: completions, deferred work or overflow.
     fn ready(&self) -> bool;
 
-    /// Makes the ring of a group that is not there from the start, with room for `count` buffers, a power of two.
-    ///
-    /// # Errors
-    /// `ENOMEM`; `EEXIST` where it is there.
-    fn register(&mut self, group: BufferGroup, count: u16) -> Result<(), Errno>;
-
     /// Hands a buffer to the kernel; it becomes visible with the next [`publish`](Self::publish).
     fn provide(&mut self, group: BufferGroup, address: *mut u8, length: u32, buffer: u16);
 

@@ -70,6 +70,14 @@ impl<K: Kernel> Reactor<K> {
         self.handles.insert(descriptor, Resource::Stream(Stream::default()))
     }
 
+    /// Maps the buffers of datagram sockets, which else the first of them does: for those who must know beforehand that there is room.
+    ///
+    /// # Errors
+    /// `ENOMEM` when the address space is full.
+    pub fn prepare_for_datagrams(&mut self) -> Result<(), Errno> {
+        self.context.prepare_receivers()
+    }
+
     /// Takes over a datagram socket, a UNIX one or not.
     ///
     /// # Errors

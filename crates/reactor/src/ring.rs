@@ -7,7 +7,6 @@
 
 mod file;
 
-use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicU16, Ordering, fence};
 
@@ -15,10 +14,12 @@ use io_uring::types::{BufRingEntry, CancelBuilder, Fd, SubmitArgs, Timespec};
 use io_uring::{IoUring, opcode, squeue};
 
 use crate::config::{self, Config};
+use crate::datagram;
 use crate::error::{Errno, Error};
 use crate::kernel::{BufferGroup, Completion, Kernel, Request, Wait};
 use crate::memory::Mapping;
 use crate::operation::IGNORED;
+use crate::support::{self, Features, Findings, Reason};
 
 /// `IORING_ENTER_GETEVENTS`.
 const ENTER_GETEVENTS: u32 = 1;
@@ -31,7 +32,7 @@ pub struct Ring {
     ring: IoUring,
     eventfd: OwnedFd,
     bytes: BufferRing,
-    datagrams: Option<BufferRing>,
+    datagrams: BufferRing,
 }
 
 /// A ring of provided buffers.
@@ -46,13 +47,14 @@ impl BufferRing {
     ///
     /// # Safety
     /// The result must outlive the io_uring.
-    unsafe fn register(ring: &IoUring, group: BufferGroup, count: u16, flags: u16) -> Result<Self, Errno> {
-        let entries = Mapping::new(usize::from(count) * size_of::<BufRingEntry>())?;
+    unsafe fn register(ring: &IoUring, group: BufferGroup, count: u16, flags: u16) -> Result<Self, Error> {
+        let entries = Mapping::new(usize::from(count) * size_of::<BufRingEntry>())
+            .map_err(|errno| Reason::OutOfMemory.because(errno))?;
         // SAFETY: the mapping is page-aligned, holds `count` entries and, as the caller promises, outlives the ring.
         unsafe {
             ring.submitter().register_buf_ring_with_flags(entries.start().as_ptr() as u64, count, group as u16, flags)
         }
-        .map_err(Errno::from)?;
+        .map_err(|error| Reason::of_register(error.into(), "IORING_REGISTER_PBUF_RING"))?;
         Ok(Self { entries, mask: count - 1, tail: 0 })
     }
 
@@ -78,28 +80,60 @@ impl BufferRing {
 }
 
 impl Ring {
-    /// Sets a ring up, with room for the buffers of `config`, and registers an eventfd that is signalled when something is ready.
-    /// `incremental` asks for incremental buffer consumption, which must have been found to work.
+    /// Sets a ring up, with room for the buffers of `config` and for those of datagrams, and registers an eventfd that is signalled when something
+    /// is ready. `incremental` asks for incremental buffer consumption, which must have been found to work.
+    ///
+    /// Memory for all of it is taken now, so that nothing fails later for want of it.
     ///
     /// # Errors
-    /// See [`config::set_up`]; errors of `eventfd(2)` and of the registrations.
+    /// See [`config::set_up`].
     pub fn new(config: &Config, incremental: bool) -> Result<Self, Error> {
-        let (ring, _obtained) = config::set_up(config)?;
-        let failed = |syscall| move |error| Error::Os { syscall, errno: Errno::from(error) };
+        config::set_up_with(config, |ring, _obtained| Self::equip(ring, config, incremental))
+    }
+
+    /// The same where nothing is known of the kernel: the ring is tried out first, as [`support::detect`] does with one of its own, and made for
+    /// [`Config::fitted`] of `config`.
+    ///
+    /// # Errors
+    /// Those of [`Ring::new`] and of [`support::detect`].
+    pub fn tried_out(config: &Config) -> Result<(Self, Features), Error> {
+        let equip =
+            |ring, features: &Features| Self::equip(ring, &config.fitted(features), features.incremental_buffers);
+        let (ring, features) = config::set_up_with(config, |mut ring, obtained| {
+            let Findings { features, is_clean } = support::examine(&mut ring, obtained)?;
+            // Not with a second ring: where memory is short there is no room for two, and that of a closed one is given back late.
+            Ok((is_clean.then(|| equip(ring, &features)).transpose()?, features))
+        })?;
+        let fresh = || config::set_up_with(config, |ring, _obtained| equip(ring, &features));
+        Ok((ring.map_or_else(fresh, Ok)?, features))
+    }
+
+    fn equip(ring: IoUring, config: &Config, incremental: bool) -> Result<Self, Error> {
         // SAFETY: takes and returns integers only.
         let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
-        if fd < 0 {
-            return Err(failed("eventfd")(io::Error::last_os_error()));
-        }
+        let fd = Errno::check(fd).map_err(|errno| match errno {
+            Errno::EMFILE | Errno::ENFILE => Reason::OutOfDescriptors.because(errno),
+            Errno::ENOMEM => Reason::OutOfMemory.because(errno),
+            _ => Error::Os { syscall: "eventfd2", errno },
+        })?;
         // SAFETY: the descriptor was made by the call above and is known to nobody else.
         let eventfd = unsafe { OwnedFd::from_raw_fd(fd) };
-        ring.submitter().register_eventfd(eventfd.as_raw_fd()).map_err(failed("io_uring_register"))?;
+        ring.submitter()
+            .register_eventfd(eventfd.as_raw_fd())
+            .map_err(|error| Reason::of_register(error.into(), "IORING_REGISTER_EVENTFD"))?;
         let count = config.recv_buffers.next_power_of_two();
         let flags = if incremental { PBUF_RING_INC } else { 0 };
         // SAFETY: it outlives the io_uring: fields are dropped in order.
-        let bytes = unsafe { BufferRing::register(&ring, BufferGroup::Bytes, count, flags) }
-            .map_err(|errno| Error::Os { syscall: "io_uring_register", errno })?;
-        Ok(Self { ring, eventfd, bytes, datagrams: None })
+        let bytes = unsafe { BufferRing::register(&ring, BufferGroup::Bytes, count, flags) }?;
+        // SAFETY: the same.
+        match unsafe { BufferRing::register(&ring, BufferGroup::Datagrams, datagram::BUFFERS, 0) } {
+            Ok(datagrams) => Ok(Self { ring, eventfd, bytes, datagrams }),
+            Err(error) => {
+                // Before what is registered with it.
+                drop(ring);
+                Err(error)
+            }
+        }
     }
 
     /// Readable when something is ready that the reactor has not yet been told of.
@@ -254,28 +288,17 @@ impl Kernel for Ring {
         !completion.is_empty() || submission.taskrun() || submission.cq_overflow()
     }
 
-    fn register(&mut self, group: BufferGroup, count: u16) -> Result<(), Errno> {
-        if group == BufferGroup::Bytes || self.datagrams.is_some() {
-            return Err(Errno::EEXIST);
-        }
-        // SAFETY: as in `new`.
-        self.datagrams = Some(unsafe { BufferRing::register(&self.ring, group, count, 0)? });
-        Ok(())
-    }
-
     fn provide(&mut self, group: BufferGroup, address: *mut u8, length: u32, buffer: u16) {
-        match (group, &mut self.datagrams) {
-            (BufferGroup::Bytes, _) => self.bytes.provide(address, length, buffer),
-            (BufferGroup::Datagrams, Some(ring)) => ring.provide(address, length, buffer),
-            (BufferGroup::Datagrams, None) => debug_assert!(false, "buffers are provided to a ring that is there"),
+        match group {
+            BufferGroup::Bytes => self.bytes.provide(address, length, buffer),
+            BufferGroup::Datagrams => self.datagrams.provide(address, length, buffer),
         }
     }
 
     fn publish(&mut self, group: BufferGroup) {
-        match (group, &self.datagrams) {
-            (BufferGroup::Bytes, _) => self.bytes.publish(),
-            (BufferGroup::Datagrams, Some(ring)) => ring.publish(),
-            (BufferGroup::Datagrams, None) => {}
+        match group {
+            BufferGroup::Bytes => self.bytes.publish(),
+            BufferGroup::Datagrams => self.datagrams.publish(),
         }
     }
 }

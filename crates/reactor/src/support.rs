@@ -5,9 +5,9 @@ use std::fmt;
 use std::fs;
 use std::mem;
 
-use io_uring::{Probe, opcode};
+use io_uring::{IoUring, Probe, opcode};
 
-use crate::config::{self, Config};
+use crate::config::{self, Config, Obtained};
 use crate::error::{Errno, Error};
 use crate::trial::Trial;
 
@@ -65,7 +65,7 @@ impl Reason {
     }
 
     /// The reason as an error, with the error number that showed it.
-    pub(crate) const fn because(self, errno: Errno) -> Error {
+    pub const fn because(self, errno: Errno) -> Error {
         Error::Unsupported { reason: self, errno: Some(errno) }
     }
 
@@ -218,8 +218,20 @@ const REQUIRED: &[(u8, &str)] = &[
 /// [`Error::Unsupported`] says what is in the way; [`Error::Os`] is an error number that no one could expect.
 pub fn detect() -> Result<Features, Error> {
     let smallest = Config { submission_entries: 64, completion_multiplier: 2, ..Config::default() };
-    let (ring, obtained) = config::set_up(&smallest)?;
-    let probe = probe(&ring)?;
+    let (mut ring, obtained) = config::set_up(&smallest)?;
+    examine(&mut ring, obtained).map(|findings| findings.features)
+}
+
+/// What was found out about a ring.
+pub(crate) struct Findings {
+    pub(crate) features: Features,
+    /// Whether the ring can be used for more: nothing that was tried has been left behind in it.
+    pub(crate) is_clean: bool,
+}
+
+/// Tries a ring out; see [`detect`].
+pub(crate) fn examine(ring: &mut IoUring, obtained: Obtained) -> Result<Findings, Error> {
+    let probe = probe(ring)?;
     let parameters = ring.params();
     let bits = [
         (parameters.is_feature_nodrop(), "IORING_FEAT_NODROP"),
@@ -236,7 +248,7 @@ pub fn detect() -> Result<Features, Error> {
     trial.multishot_receive()?;
     trial.multishot_accept()?;
     trial.synchronous_cancel()?;
-    Ok(Features {
+    let features = Features {
         msg_ring: probe.is_supported(opcode::MsgRingData::CODE),
         send_zc: probe.is_supported(opcode::SendZc::CODE),
         sendmsg_zc: probe.is_supported(opcode::SendMsgZc::CODE),
@@ -247,10 +259,11 @@ pub fn detect() -> Result<Features, Error> {
         bind_listen: probe.is_supported(opcode::Bind::CODE) && probe.is_supported(opcode::Listen::CODE),
         incremental_buffers: trial.incremental_buffers()?,
         min_wait,
-    })
+    };
+    Ok(Findings { features, is_clean: trial.is_clean() })
 }
 
-fn probe(ring: &io_uring::IoUring) -> Result<Probe, Error> {
+fn probe(ring: &IoUring) -> Result<Probe, Error> {
     let mut probe = Probe::new();
     match ring.submitter().register_probe(&mut probe) {
         Ok(()) => Ok(probe),

@@ -40,8 +40,8 @@ const BUFFERS_START: usize = 1024;
 const IOU_PBUF_RING_INC: u16 = 2;
 
 /// A ring with at most one operation under trial at a time.
-pub(crate) struct Trial {
-    ring: IoUring,
+pub(crate) struct Trial<'ring> {
+    ring: &'ring mut IoUring,
     /// Memory that the kernel writes to while an operation is in flight: `None` where the trial needs none.
     buffers: Option<Mapping>,
     /// What is being tried, for the error message.
@@ -50,9 +50,14 @@ pub(crate) struct Trial {
     in_flight: u32,
 }
 
-impl Trial {
-    pub(crate) fn new(ring: IoUring) -> Self {
+impl<'ring> Trial<'ring> {
+    pub(crate) fn new(ring: &'ring mut IoUring) -> Self {
         Self { ring, buffers: None, name: "", in_flight: 0 }
+    }
+
+    /// Whether the ring is as it was, and fit for use. An optional trial that broke off may have left something behind.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.in_flight == 0 && self.buffers.is_none()
     }
 
     /// A multishot receive into provided buffers: data that is there already, data that comes later, cancellation by
@@ -191,7 +196,7 @@ impl Trial {
         let memory = Mapping::new(BUFFERS_START + usize::from(BUFFERS) * BUFFER_SIZE)?;
         let start = memory.start().as_ptr();
         // SAFETY: the mapping is page-aligned and larger than BUFFERS entries. It outlives the registration: it is
-        // unmapped only by withdraw_buffers(), after unregistering, or behind the ring itself (see Drop).
+        // unmapped only by withdraw_buffers(), after unregistering (see Drop).
         unsafe {
             let submitter = self.ring.submitter();
             submitter.register_buf_ring_with_flags(start.expose_provenance() as u64, BUFFERS, 0, flags)?;
@@ -325,13 +330,11 @@ impl Trial {
     }
 }
 
-impl Drop for Trial {
+impl Drop for Trial<'_> {
     /// A trial that broke off may have left an operation armed, and closing a ring does not wait for its operations.
     /// So its buffers, one page, are then left to the kernel for good.
     fn drop(&mut self) {
-        if self.in_flight > 0
-            && let Some(buffers) = self.buffers.take()
-        {
+        if let Some(buffers) = self.buffers.take() {
             buffers.leak();
         }
     }
@@ -400,9 +403,9 @@ mod tests {
     use super::*;
     use crate::config::{self, Config};
 
-    fn trial() -> Option<Trial> {
+    fn ring() -> Option<IoUring> {
         match config::set_up(&Config { submission_entries: 64, ..Config::default() }) {
-            Ok((ring, _)) => Some(Trial::new(ring)),
+            Ok((ring, _)) => Some(ring),
             Err(error) => {
                 eprintln!("skipped: {error}");
                 None
@@ -412,35 +415,39 @@ mod tests {
 
     #[test]
     fn trials_leave_the_ring_as_they_found_it() {
-        let Some(mut trial) = trial() else { return };
+        let Some(mut ring) = ring() else { return };
+        let mut trial = Trial::new(&mut ring);
         for _ in 0..3 {
             assert_eq!(trial.multishot_receive(), Ok(()));
             assert_eq!(trial.multishot_accept(), Ok(()));
             assert_eq!(trial.synchronous_cancel(), Ok(()));
             assert!(trial.receive_bundles().is_ok());
             assert!(trial.incremental_buffers().is_ok());
-            assert_eq!(trial.in_flight, 0);
-            assert!(trial.buffers.is_none());
+            assert!(trial.is_clean());
         }
     }
 
     #[test]
     fn a_trial_that_broke_off_keeps_its_buffers_from_the_next_one() {
-        let Some(mut trial) = trial() else { return };
+        let Some(mut ring) = ring() else { return };
+        let mut trial = Trial::new(&mut ring);
         trial.provide_buffers(0).unwrap();
         let (ours, theirs) = socket_pair().unwrap();
         trial.start(opcode::RecvMulti::new(Fd(ours.as_raw_fd()), 0).build()).unwrap();
         trial.ring.submit().unwrap();
         assert_eq!(trial.provide_buffers(0), Err(Errno::EBUSY));
         assert_eq!(trial.receive_bundles(), Ok(false));
+        assert!(!trial.is_clean());
         // What comes after the ring is gone must find the memory still there.
         drop(trial);
+        drop(ring);
         send(&theirs, b"late", 0).unwrap();
     }
 
     #[test]
     fn what_is_cancelled_must_have_been_there() {
-        let Some(mut trial) = trial() else { return };
+        let Some(mut ring) = ring() else { return };
+        let mut trial = Trial::new(&mut ring);
         let (ours, theirs) = socket_pair().unwrap();
         assert_eq!(trial.cancel(&ours), Ok(true), "nothing was, and nothing was expected");
         trial.provide_buffers(0).unwrap();

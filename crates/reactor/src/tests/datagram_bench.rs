@@ -334,11 +334,7 @@ impl Bench {
         let stats = self.reactor.stats();
         assert_eq!(stats, Stats { turns: stats.turns, ..Stats::default() });
         assert_eq!(self.world.borrow().unfinished(), 0);
-        assert_eq!(
-            self.world.borrow().datagram_buffers.as_ref().expect("there").held(),
-            self.buffers,
-            "a buffer is lost"
-        );
+        assert_eq!(self.world.borrow().datagram_buffers.held(), self.buffers, "a buffer is lost");
         assert!(self.sockets.iter().all(|it| it.far_end.hung_up()), "a descriptor is left open");
         assert!(self.rights.iter().all(FarEnd::hung_up), "a descriptor that was sent along is left open");
     }
