@@ -45,18 +45,22 @@ function wantsBatches(this: DatagramHandle): boolean {
 
 function onMessage(this: DatagramHandle, message: ReceivedDatagram): void {
   const socket = this.owner as DgramSocket;
-  socket[kState].scope.runInAsyncScope(deliver, socket, message);
+  socket[kState].scope.run(deliver, socket, message);
 }
 
 function onMessages(this: DatagramHandle, messages: ReceivedDatagram[]): void {
   const socket = this.owner as DgramSocket;
-  socket[kState].scope.runInAsyncScope(deliverAll, socket, messages);
+  socket[kState].scope.run(deliverAll, socket, messages);
 }
 
 function onError(this: DatagramHandle, status: number): void {
   const socket = this.owner as DgramSocket;
   const { scope, closed } = socket[kState];
-  if (!closed) scope.runInAsyncScope(socket.emit, socket, 'error', errnoException(status, 'recvmsg'));
+  if (!closed) scope.run(fail, socket, errnoException(status, 'recvmsg'));
+}
+
+function fail(this: DgramSocket, error: Error): void {
+  this.emit('error', error);
 }
 
 function deliver(this: DgramSocket, message: ReceivedDatagram): void {

@@ -1,7 +1,6 @@
 /**
  * The many forms of `send()`, and what becomes of them.
  */
-import { AsyncResource } from 'node:async_hooks';
 import { Buffer } from 'node:buffer';
 import process from 'node:process';
 import {
@@ -11,7 +10,7 @@ import {
   ERR_SOCKET_DGRAM_IS_CONNECTED,
   endpointException,
 } from '../errors.ts';
-import type { SentReport } from '../reactor/index.ts';
+import { AsyncScope, type SentReport } from '../reactor/index.ts';
 import { validatePort, validateString } from '../validate.ts';
 import { checkRunning, literalAddress, lookUp, whenBound } from './bind.ts';
 import { PAYLOADS, type SendCallback, toBytes, type Payload } from './sender.ts';
@@ -157,10 +156,18 @@ function endTick(state: State): void {
 
 /** Calls back in the context of the send. */
 function reporter(callback: SendCallback, address: string | undefined, port: number | undefined): SentReport {
-  const scope = new AsyncResource('UDPSENDWRAP', { requireManualDestroy: true });
+  const scope = new AsyncScope('UDPSENDWRAP');
   return (result) => {
-    if (result < 0) scope.runInAsyncScope(callback, undefined, endpointException(result, 'send', address, port));
-    else scope.runInAsyncScope(callback, undefined, null, result);
+    if (result < 0) scope.run(fail, callback, endpointException(result, 'send', address, port));
+    else scope.run(succeed, callback, result);
     scope.emitDestroy();
   };
+}
+
+function fail(this: SendCallback, error: Error): void {
+  this(error);
+}
+
+function succeed(this: SendCallback, bytes: number): void {
+  this(null, bytes);
 }

@@ -18,7 +18,7 @@ import {
   errnoException,
 } from '../errors.ts';
 import { standInFor } from '../net/lineage.ts';
-import { SocketOption, type DatagramHandle, type DatagramKind, type Endpoint } from '../reactor/index.ts';
+import { AsyncScope, SocketOption, type DatagramHandle, type DatagramKind, type Endpoint } from '../reactor/index.ts';
 import { validateAbortSignal, validateFunction, validateInt32, validateNumber, validateString } from '../validate.ts';
 import { bind, checkRunning, getBufferSize, openHandle, removePath, setBufferSize } from './bind.ts';
 import { checkConnected, connect, disconnect } from './connect.ts';
@@ -100,7 +100,8 @@ class SocketMembers extends Base {
     // Core looks every address up, in vain once the socket is closed: these are not called back. Ours have been sent all the same.
     if (state.sendsBefore >= 0) handle.forgetReports(state.sendsBefore);
     // What has been sent before is called back before.
-    if (handle.expectsReports) handle.onclose = () => emitClose(this);
+    // 'close' is told of in the context of who closes, as core does.
+    if (handle.expectsReports) handle.onclose = AsyncResource.bind(() => process.nextTick(emitClose, this));
     else process.nextTick(emitClose, this);
     handle.close();
     removePath(state);
@@ -202,9 +203,8 @@ class SocketMembers extends Base {
 Object.defineProperties(SocketMembers.prototype, deprecatedAccessors);
 
 function emitClose(socket: DgramSocket): void {
-  const { scope } = socket[kState];
-  scope.runInAsyncScope(socket.emit, socket, 'close');
-  scope.emitDestroy();
+  socket[kState].scope.emitDestroy();
+  socket.emit('close');
 }
 
 function describe({ kind }: State, endpoint: Endpoint | number, call: string): object {
@@ -309,7 +309,7 @@ function construct(this: unknown, type: any, listener?: (...args: any[]) => void
   socket.type = kind;
   socket[kState] = {
     kind,
-    scope: new AsyncResource('UDPWRAP', { requireManualDestroy: true }),
+    scope: new AsyncScope('UDPWRAP'),
     lookup: options['lookup'],
     handle: null,
     closed: false,
@@ -334,6 +334,7 @@ function construct(this: unknown, type: any, listener?: (...args: any[]) => void
     gro: false,
   };
   Object.defineProperty(socket, kState, { enumerable: false });
+  socket[kState].scope.owner = socket;
   if (typeof listener === 'function') socket.on('message', listener);
   obey(socket, options['signal']);
   if (channel.hasSubscribers) channel.publish({ socket });

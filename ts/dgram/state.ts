@@ -1,10 +1,9 @@
 /**
  * What the files of this folder know of sockets, and their users do not.
  */
-import type { AsyncResource } from 'node:async_hooks';
 import type core from 'node:dgram';
 import type { BlockList } from 'node:net';
-import type { DatagramHandle, DatagramKind, Peer, SentReport } from '../reactor/index.ts';
+import type { AsyncScope, DatagramHandle, DatagramKind, Peer, SentReport } from '../reactor/index.ts';
 
 export const kState = Symbol('state');
 
@@ -30,7 +29,7 @@ export type Lookup = (
 /** The state of a socket. */
 export interface State {
   readonly kind: DatagramKind;
-  readonly scope: AsyncResource;
+  readonly scope: AsyncScope;
   readonly lookup: Lookup | undefined;
   /** From binding on. */
   handle: DatagramHandle | null;

@@ -56,6 +56,6 @@ export type OutgoingMessage<Request extends core.IncomingMessage = core.Incoming
 export type ServerResponse<Request extends core.IncomingMessage = core.IncomingMessage> = core.ServerResponse<Request>;
 
 /** @internal */
-export const { _connectionListener } = core as unknown as { _connectionListener: (socket: unknown) => void };
+export const { _connectionListener } = chosen as unknown as { _connectionListener: (socket: unknown) => void };
 
 declare const exports: object;

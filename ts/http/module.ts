@@ -3,6 +3,7 @@
  */
 import core from 'node:http';
 import { connect } from '../net/module.ts';
+import { connectionListener, reportInPlace } from './connection.ts';
 import { deriveFrom, method } from './derive.ts';
 import { requestsThrough } from './client.ts';
 import { serveOverRing } from './serve.ts';
@@ -22,7 +23,11 @@ export const Agent = deriveFrom(core.Agent, {
 });
 
 /** Core's server with our sockets. */
-export const Server = serveOverRing(core.Server);
+export const Server = serveOverRing(core.Server, {
+  prepare: (server: core.Server) => reportInPlace(server, 'connection'),
+});
+
+export { connectionListener as _connectionListener };
 
 /** Makes a server: `(options?, requestListener?)`. */
 export function createServer(options?: core.ServerOptions, listener?: core.RequestListener): core.Server {

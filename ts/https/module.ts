@@ -6,6 +6,7 @@ import core from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import { requestsThrough } from '../http/client.ts';
 import { deriveFrom, method } from '../http/derive.ts';
+import { reportInPlace } from '../http/connection.ts';
 import { serveOverRing } from '../http/serve.ts';
 import { connect } from '../tls/connect.ts';
 import { adoptSockets } from '../tls/module.ts';
@@ -57,7 +58,12 @@ function rememberSession(agent: AgentMembers, key: string, socket: TLSSocket): v
 export const Agent = deriveFrom(core.Agent, { members: { createConnection: method(createConnection) } });
 
 /** Core's server with our sockets. */
-export const Server = serveOverRing(core.Server, { prepare: adoptSockets });
+export const Server = serveOverRing(core.Server, {
+  prepare(server: core.Server) {
+    adoptSockets(server);
+    reportInPlace(server, 'secureConnection');
+  },
+});
 
 /** Makes a server: `([options][, requestListener])`. */
 export function createServer(options?: core.ServerOptions, listener?: http.RequestListener): core.Server {

@@ -6,29 +6,31 @@ import { isIP } from 'node:net';
 import type { StreamHandle } from '../reactor/index.ts';
 import { describeEndpoint } from './endpoints.ts';
 import { kSettings, type NetSocket } from './internals.ts';
+import type { Link } from './link.ts';
 import type { NetServer } from './server-internals.ts';
 import { applySettings } from './settings.ts';
 import { Socket } from './socket.ts';
 
 const channel = diagnostics.channel('net.server.socket');
 
-/** Makes a socket of `peer` and tells the server's listeners, unless the server wants no more or not this one. */
-export function acceptConnection(server: NetServer, peer: StreamHandle): void {
+/** Makes a socket of a connection and tells the server's listeners, unless the server wants no more or not this one. */
+export function acceptConnection(server: NetServer, link: Link): void {
+  const peer = link.handle!;
   if (server.maxConnections && server._connections >= server.maxConnections) {
     const ends = describeBothEnds(peer);
     if (ends === null) server.emit('drop');
     else server.emit('drop', ends);
-    peer.close();
+    link.refuse();
     return;
   }
   if (isBlocked(server, peer)) {
-    peer.close();
+    link.refuse();
     return;
   }
 
   const { highWaterMark } = server;
   const socket = new Socket({
-    handle: peer,
+    handle: link,
     allowHalfOpen: server.allowHalfOpen,
     pauseOnCreate: server.pauseOnConnect,
     readable: true,

@@ -5,8 +5,7 @@
 import { constants } from 'node:os';
 import { clearTimeout, setTimeout } from 'node:timers';
 import { AttemptsError, ERR_IP_BLOCKED, ERR_SOCKET_CONNECTION_TIMEOUT } from '../errors.ts';
-import type { StreamHandle } from '../reactor/index.ts';
-import { captureContext } from './async-context.ts';
+import { AsyncScope, type StreamHandle } from '../reactor/index.ts';
 import {
   answeredError,
   bindLocally,
@@ -84,7 +83,7 @@ class Race {
     if (typeof handle === 'number') return this.#failed(target, immediateError(handle, target));
 
     const mark = noteConnect(target);
-    const scope = captureContext('TCPCONNECTWRAP');
+    const scope = new AsyncScope('TCPCONNECTWRAP');
     const status = handle.connect(toEndpoint(target));
     if (status < 0) return this.#failed(target, immediateError(status, target, handle));
     whenConnected(handle, scope, (outcome) => this.#settle(handle, target, outcome, mark));

@@ -1,14 +1,12 @@
 /**
  * `socket.connect()`: from options to attempts. One address is tried here; several are raced in `attempts.ts`.
  */
-import type { AsyncResource } from 'node:async_hooks';
 import { constants } from 'node:os';
 import process from 'node:process';
 import { setImmediate } from 'node:timers';
 import { ERR_IP_BLOCKED, ERR_MISSING_ARGS, endpointException, type SystemCallError } from '../errors.ts';
-import { StreamHandle, type Endpoint } from '../reactor/index.ts';
+import { AsyncScope, StreamHandle, type Endpoint } from '../reactor/index.ts';
 import { validateString } from '../validate.ts';
-import { captureContext } from './async-context.ts';
 import { announceClient, SAYS_SO_IN_CONNECT } from './client-channel.ts';
 import type { NormalizedArguments } from './arguments.ts';
 import { localInfo } from './endpoints.ts';
@@ -81,8 +79,8 @@ export function connectSocket(socket: NetSocket, [options, callback]: Normalized
 }
 
 function beginLink(socket: NetSocket, unix: boolean): void {
-  const link = new Link(socket, unix);
-  socket[kLink] = link;
+  const link = new Link(unix);
+  link.own(socket);
   socket._undestroy();
   socket._sockname = null;
   useBuffer(socket, link);
@@ -121,7 +119,7 @@ export function connectTo(socket: NetSocket, target: Target): void {
   }
 
   const mark = noteConnect(target);
-  const scope = captureContext(target.family === undefined ? 'PIPECONNECTWRAP' : 'TCPCONNECTWRAP');
+  const scope = new AsyncScope(target.family === undefined ? 'PIPECONNECTWRAP' : 'TCPCONNECTWRAP');
   const status = reused ? connectAgain(link) : handle.connect(toEndpoint(target));
   if (status < 0 && !(reused && link.unix)) {
     socket.destroy(immediateError(status, target, handle));
@@ -150,10 +148,10 @@ function connectAgain(link: Link): number {
  * within the machine stands before the listener hears of it; with core the listener is told first, and who connects may rely on that:
  * a server closed by the one who has just connected to it would reset the connection instead of serving it.
  */
-export function whenConnected(handle: StreamHandle, scope: AsyncResource, settle: (status: number) => void): void {
+export function whenConnected(handle: StreamHandle, scope: AsyncScope, settle: (status: number) => void): void {
   handle.onconnect = (status) => {
     setImmediate(() => {
-      scope.runInAsyncScope(settle, undefined, status);
+      scope.run(settle, undefined, status);
       scope.emitDestroy();
     });
   };
@@ -161,7 +159,9 @@ export function whenConnected(handle: StreamHandle, scope: AsyncResource, settle
 
 function open(link: Link, target: Target): StreamHandle | number {
   const handle = openHandle(target);
-  if (typeof handle === 'object') link.attach(handle);
+  if (typeof handle === 'number') return handle;
+  link.attach(handle);
+  link.askForDescriptors(handle);
   return handle;
 }
 

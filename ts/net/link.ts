@@ -4,12 +4,10 @@
  * The link hears the handle's events and moves them into the stream. It is the hot path: shared functions instead of closures, one
  * callback field for each request that can be under way, timers touched only where one is set.
  */
-import type { AsyncResource } from 'node:async_hooks';
 import process from 'node:process';
 import { setImmediate } from 'node:timers';
 import { errnoException } from '../errors.ts';
-import type { StreamHandle } from '../reactor/index.ts';
-import { captureContext } from './async-context.ts';
+import { AsyncScope, type StreamHandle } from '../reactor/index.ts';
 import { closeDescriptors } from './descriptors.ts';
 import { touchTimeout } from './timeout.ts';
 import { kDescriptorListener, kLink, type NetSocket, type WriteCallback } from './internals.ts';
@@ -17,9 +15,10 @@ import type { UserBuffer } from './user-buffer.ts';
 
 /** See the head of this file. A socket has a link exactly while core's would have a `_handle`. */
 export class Link {
-  readonly socket: NetSocket;
+  /** Absent until an accepted connection has its socket. */
+  socket!: NetSocket;
   /** Context of everything the handle reports by itself. */
-  readonly scope: AsyncResource;
+  readonly scope: AsyncScope;
   /** Null while the address family is not known yet, and for good where opening failed. */
   handle: StreamHandle | null = null;
   /** Whether the connection stands. */
@@ -39,17 +38,27 @@ export class Link {
   #carriers: Set<Uint8Array> | null = null;
   #unix: boolean | undefined;
   #writeDone: WriteCallback | null = null;
-  #writeScope: AsyncResource | null = null;
+  #writeScope: AsyncScope | null = null;
   /** How many writes of the handle make up the one under way. */
   #writesLeft = 0;
   #endDone: WriteCallback | null = null;
-  #endScope: AsyncResource | null = null;
+  #endScope: AsyncScope | null = null;
   #hadError = false;
 
-  constructor(socket: NetSocket, unix?: boolean) {
-    this.socket = socket;
+  /**
+   * @param unix whether this is a UNIX-domain connection, where that is known
+   * @param cause async id of the listener that has accepted it
+   */
+  constructor(unix?: boolean, cause?: number) {
     this.#unix = unix;
-    this.scope = captureContext(unix === true ? 'PIPEWRAP' : 'TCPWRAP');
+    this.scope = new AsyncScope(unix === true ? 'PIPEWRAP' : 'TCPWRAP', cause);
+  }
+
+  /** Says whose connection this is. */
+  own(socket: NetSocket): void {
+    this.socket = socket;
+    this.scope.owner = socket;
+    socket[kLink] = this;
   }
 
   /** Whether this is a UNIX-domain connection. Asked of the kernel on the first call where it is not known. */
@@ -71,10 +80,6 @@ export class Link {
     handle.onwriteerror = onWriteError;
     handle.onshutdown = onShutdown;
     handle.ondescriptors = onDescriptors;
-    if (this.socket[kDescriptorListener] !== null && this.unix) {
-      const status = handle.receiveDescriptors();
-      if (status < 0) process.nextTick(() => this.socket.destroy(errnoException(status, 'recvmsg')));
-    }
     if (!this.referenced) handle.unref();
   }
 
@@ -83,6 +88,13 @@ export class Link {
     this.referenced = wanted;
     if (wanted) this.handle?.ref();
     else this.handle?.unref();
+  }
+
+  /** Asks for the descriptors that come with data, where the socket has said who is given them. */
+  askForDescriptors(handle: StreamHandle): void {
+    if (this.socket[kDescriptorListener] === null || !this.unix) return;
+    const status = handle.receiveDescriptors();
+    if (status < 0) process.nextTick(() => this.socket.destroy(errnoException(status, 'recvmsg')));
   }
 
   /** Asks for data. */
@@ -119,7 +131,7 @@ export class Link {
   expectWrite(done: WriteCallback, reports = 1): void {
     this.#writeDone = done;
     this.#writesLeft = reports;
-    this.#writeScope = captureContext('WRITEWRAP');
+    this.#writeScope = new AsyncScope('WRITEWRAP');
   }
 
   /** Whether a write is under way. */
@@ -130,7 +142,7 @@ export class Link {
   /** Ends the writing side after everything written so far. */
   shutdown(handle: StreamHandle, done: WriteCallback): void {
     this.#endDone = done;
-    this.#endScope = captureContext('SHUTDOWNWRAP');
+    this.#endScope = new AsyncScope('SHUTDOWNWRAP');
     handle.shutdown();
   }
 
@@ -150,6 +162,12 @@ export class Link {
     handle.onclose = onClose;
     if (reset) handle.reset();
     else handle.close();
+  }
+
+  /** Turns the connection away before it has a socket. */
+  refuse(): void {
+    this.handle!.close();
+    this.scope.emitDestroy();
   }
 
   /** Whether the socket has moved on: it was destroyed, and may even be connecting anew. */
@@ -222,7 +240,7 @@ export class Link {
     if (done === null || scope === null || (--this.#writesLeft > 0 && status >= 0)) return;
     this.#writeDone = null;
     this.#writeScope = null;
-    scope.runInAsyncScope(this.finishWrite, this, status, done);
+    scope.run(this.finishWrite, this, status, done);
     scope.emitDestroy();
   }
 
@@ -233,24 +251,24 @@ export class Link {
     if (done === null || scope === null) return;
     this.#endDone = null;
     this.#endScope = null;
-    scope.runInAsyncScope(done, undefined);
+    scope.run(done, undefined);
     scope.emitDestroy();
   }
 }
 
 function onRead(this: StreamHandle, bytes: Buffer): void {
   const link = this.owner as Link;
-  link.scope.runInAsyncScope(link.deliver, link, bytes);
+  link.scope.run(link.deliver, link, bytes);
 }
 
 function onDescriptors(this: StreamHandle, descriptors: number[], lost: boolean): void {
   const link = this.owner as Link;
-  link.scope.runInAsyncScope(link.deliverDescriptors, link, descriptors, lost);
+  link.scope.run(link.deliverDescriptors, link, descriptors, lost);
 }
 
 function onEnd(this: StreamHandle, status: number): void {
   const link = this.owner as Link;
-  link.scope.runInAsyncScope(link.deliverEnd, link, status);
+  link.scope.run(link.deliverEnd, link, status);
 }
 
 function onWrite(this: StreamHandle, status: number): void {
@@ -259,7 +277,7 @@ function onWrite(this: StreamHandle, status: number): void {
 
 function onWriteError(this: StreamHandle, status: number): void {
   const link = this.owner as Link;
-  link.scope.runInAsyncScope(link.failLate, link, status);
+  link.scope.run(link.failLate, link, status);
 }
 
 function onShutdown(this: StreamHandle): void {
@@ -272,6 +290,6 @@ function onClose(this: StreamHandle): void {
 }
 
 function closed(link: Link): void {
-  link.scope.runInAsyncScope(link.emitClose, link);
+  link.scope.run(link.emitClose, link);
   link.scope.emitDestroy();
 }

@@ -3,12 +3,11 @@
  */
 import { unlinkSync } from 'node:fs';
 import core from 'node:net';
-import type { AsyncResource } from 'node:async_hooks';
 import { errnoException } from '../errors.ts';
-import type { ListenHandle } from '../reactor/index.ts';
+import { AsyncScope, type ListenHandle, type StreamHandle } from '../reactor/index.ts';
 import { acceptConnection } from './accept.ts';
-import { captureContext } from './async-context.ts';
 import { describeEndpoint } from './endpoints.ts';
+import { Link } from './link.ts';
 import { kListener, type NetServer } from './server-internals.ts';
 
 /** Where connections come from. */
@@ -31,15 +30,25 @@ export class RingListener implements Listener {
   readonly handle: ListenHandle;
   readonly listening = true;
   readonly announcesClose = false;
-  readonly #scope: AsyncResource;
+  readonly #scope: AsyncScope;
+  readonly #unix: boolean;
 
   /** @param handle bound, not listening yet */
   constructor(server: NetServer, handle: ListenHandle) {
     this.handle = handle;
-    this.#scope = captureContext(boundPath(handle) === null ? 'TCPSERVERWRAP' : 'PIPESERVERWRAP');
+    this.#unix = boundPath(handle) !== null;
+    this.#scope = new AsyncScope(this.#unix ? 'PIPESERVERWRAP' : 'TCPSERVERWRAP');
+    this.#scope.owner = server;
     handle.owner = server;
-    handle.onaccept = (peer) => this.#scope.runInAsyncScope(acceptConnection, undefined, server, peer);
-    handle.onaccepterror = (status) => this.#scope.runInAsyncScope(acceptFailed, undefined, server, status);
+    handle.onaccept = (peer) => this.#accepted(server, peer);
+    handle.onaccepterror = (status) => this.#scope.run(acceptFailed, server, status);
+  }
+
+  /** The connection's own context is the event loop's, not the listener's, in which the listener is called. */
+  #accepted(server: NetServer, peer: StreamHandle): void {
+    const link = new Link(this.#unix, this.#scope.asyncId());
+    link.attach(peer);
+    this.#scope.run(acceptConnection, undefined, server, link);
   }
 
   /** @returns 0, or a negative errno */
@@ -90,8 +99,8 @@ function boundPath(handle: ListenHandle): string | null {
   return typeof endpoint === 'object' && 'path' in endpoint ? endpoint.path : null;
 }
 
-function acceptFailed(server: NetServer, status: number): void {
-  server.emit('error', errnoException(status, 'accept'));
+function acceptFailed(this: NetServer, status: number): void {
+  this.emit('error', errnoException(status, 'accept'));
 }
 
 /**

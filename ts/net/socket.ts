@@ -12,7 +12,6 @@ import {
   ERR_SOCKET_CLOSED,
   errnoException,
 } from '../errors.ts';
-import { StreamHandle } from '../reactor/index.ts';
 import { validateInt32, validateNumber } from '../validate.ts';
 import { adoptDescriptor } from './adopt.ts';
 import { isNormalized, normalizeArguments } from './arguments.ts';
@@ -278,10 +277,14 @@ export function isBlockList(value: unknown): boolean {
 /** Stands for a handle of core's, which only core's sockets can work with. */
 const FOREIGN = Symbol('foreign handle');
 
-function takeHandle({ handle, fd }: SocketOptions): StreamHandle | typeof FOREIGN | null {
-  if (handle) return handle instanceof StreamHandle ? handle : FOREIGN;
+function takeHandle({ handle, fd }: SocketOptions): Link | typeof FOREIGN | null {
+  if (handle) return handle instanceof Link ? handle : FOREIGN;
   if (fd === undefined) return null;
-  return adoptDescriptor(fd) ?? FOREIGN;
+  const adopted = adoptDescriptor(fd);
+  if (adopted === null) return FOREIGN;
+  const link = new Link();
+  link.attach(adopted);
+  return link;
 }
 
 function toStreamOptions(options: SocketOptions): DuplexOptions {
@@ -309,13 +312,11 @@ function setUp(socket: NetSocket, options: SocketOptions): void {
   } satisfies Settings;
 }
 
-/** Begins with a handle that is connected already. */
-function start(socket: NetSocket, handle: StreamHandle, options: SocketOptions): void {
-  const link = new Link(socket);
+/** Begins with a link that is connected already. */
+function start(socket: NetSocket, link: Link, options: SocketOptions): void {
   link.connected = true;
   link.confirmed = true;
-  link.attach(handle);
-  socket[kLink] = link;
+  link.own(socket);
   useBuffer(socket, link);
   if (options.readable === false) return;
   if (options.pauseOnCreate) (socket as { readableFlowing: boolean | null }).readableFlowing = false;
@@ -335,8 +336,8 @@ const SocketClass = function Socket(this: NetSocket | undefined, given?: SocketO
   if (!isOwn(SocketMembers.prototype, this)) return new SocketClass(given as SocketOptions);
   const socket = this!;
   const options = checkOptions(given);
-  const handle = takeHandle(options);
-  if (handle === FOREIGN) return new core.Socket(options);
+  const link = takeHandle(options);
+  if (link === FOREIGN) return new core.Socket(options);
 
   socket.connecting = false;
   socket[kLink] = null;
@@ -346,7 +347,7 @@ const SocketClass = function Socket(this: NetSocket | undefined, given?: SocketO
   socket.on('end', onPeerEnd);
 
   setUp(socket, options);
-  if (handle !== null) start(socket, handle, options);
+  if (link !== null) start(socket, link, options);
   return undefined;
 } as unknown as SocketConstructor;
 callsBackWhenDone(SocketMembers.prototype);

@@ -1,10 +1,11 @@
 /** The TypeScript end of the reactor; all that the facades use. */
+export { AsyncScope } from './async-scope.ts';
 export { DatagramHandle, Together, type DatagramKind, type ReceivedDatagram } from './datagram-handle.ts';
 export { type SentReport } from './pending-sends.ts';
 export { type Peer } from './peers.ts';
 export { ListenHandle } from './listen-handle.ts';
 export { SocketOption } from './protocol.ts';
-export { reactorStats, type Stats } from './reactor.ts';
+export { reactorStats, reportException, type Stats } from './reactor.ts';
 export { type Endpoint, type SocketKind } from './socket-handle.ts';
 export { StreamHandle, type WriteEncoding } from './stream-handle.ts';
 export { type FileRequest } from './file-requests.ts';

@@ -279,16 +279,15 @@ impl Instance {
         let mut failures = 0;
         while !self.queues.dispatched() {
             let mut function = ptr::null_mut();
-            let mut receiver = ptr::null_mut();
             let mut result = ptr::null_mut();
             // SAFETY: the environment is alive, a handle scope is open, the reference lives until the environment's end.
             let status = unsafe {
-                if sys::napi_get_reference_value(self.env, self.dispatch, &raw mut function) != sys::Status::napi_ok
-                    || sys::napi_get_global(self.env, &raw mut receiver) != sys::Status::napi_ok
-                {
+                if sys::napi_get_reference_value(self.env, self.dispatch, &raw mut function) != sys::Status::napi_ok {
                     return false;
                 }
-                sys::napi_make_callback(self.env, ptr::null_mut(), receiver, function, 0, ptr::null(), &raw mut result)
+                // The receiver counts as the resource that this is done for, and `domain` enters what it finds there under its own
+                // name: in the global object that may be the module.
+                sys::napi_make_callback(self.env, ptr::null_mut(), function, function, 0, ptr::null(), &raw mut result)
             };
             if status == sys::Status::napi_ok {
                 continue;
