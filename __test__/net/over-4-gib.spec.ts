@@ -1,4 +1,5 @@
 // Counters and offsets do not stop at 32 bits. Takes a while, so: IOURING_TRANSPORT_TEST_HUGE=1
+import { constants } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import process from 'node:process';
@@ -35,3 +36,27 @@ test.afterEach.always(nothingLeft);
   t.is(received.digest('hex'), sent.digest('hex'));
   t.log(`${total} bytes in ${Date.now() - started} ms`);
 });
+
+for (const size of [2 ** 31 - 1, 2 ** 31, 2 ** 32, 2 ** 32 + 10]) {
+  const possible = wanted && size <= constants.MAX_LENGTH;
+  (possible ? test.serial : test.serial.skip)(`one write of ${size} bytes (IOURING_TRANSPORT_TEST_HUGE=1)`, async (t) => {
+    t.timeout(300_000);
+    const { client, peer } = await pair();
+    const bytes = new Uint8Array(size);
+    // One byte near each border.
+    const marks = [0, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1, 2 ** 32, size - 1].filter((at) => at < size);
+    for (const at of marks) bytes[at] = 1;
+    const found = new Set<number>();
+    let read = 0;
+    peer.on('data', (chunk: Buffer) => {
+      for (let at = chunk.indexOf(1); at >= 0; at = chunk.indexOf(1, at + 1)) found.add(read + at);
+      read += chunk.length;
+    });
+    const written = new Promise<unknown>((resolve) => client.write(bytes, resolve));
+    client.end();
+    await once(peer, 'end');
+    t.falsy(await written);
+    t.is(read, size);
+    t.deepEqual(found, new Set(marks));
+  });
+}

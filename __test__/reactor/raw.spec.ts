@@ -1,12 +1,21 @@
 // The native class itself, misused: whatever a script does with it, the process lives and memory stays whole.
 import { createRequire } from 'node:module';
+import { constants } from 'node:buffer';
 import { readdirSync } from 'node:fs';
 import net from 'node:net';
 import { once } from 'node:events';
 import os from 'node:os';
 import test from 'ava';
 import type { NativeBinding } from '../../ts/native.ts';
-import { Command, HEADER_WORDS, Header, RECORD_WORDS } from '../../ts/reactor/protocol.ts';
+import {
+  COMMAND_CAPACITY,
+  Command,
+  Completion,
+  HEADER_WORDS,
+  Header,
+  KIND_BITS,
+  RECORD_WORDS,
+} from '../../ts/reactor/protocol.ts';
 
 const root = new URL('../../', import.meta.url);
 const file = readdirSync(root).find((name) => name.startsWith('iouring-transport.') && name.endsWith('.node'))!;
@@ -15,7 +24,14 @@ const binding = createRequire(import.meta.url)(`../../${file}`) as NativeBinding
 const uring = binding.support().available ? test.serial : test.serial.skip;
 
 function makeReactor() {
-  const native = new binding.NativeReactor(() => (words[Header.Cursor] = words[Header.Completions]!), false);
+  const native = new binding.NativeReactor(() => {
+    const [cursor, count] = [words[Header.Cursor], words[Header.Completions]];
+    words[Header.Cursor] = count;
+    for (let record = cursor; record < count; record++) {
+      const at = HEADER_WORDS + (COMMAND_CAPACITY + record) * RECORD_WORDS;
+      heard(words[at], words[at + 1], words[at + 2], words[at + 3]);
+    }
+  }, false);
   const words = new Int32Array(native.queues);
   const command = (...record: number[]) => {
     words.set(record, HEADER_WORDS + words[Header.Commands] * RECORD_WORDS);
@@ -23,6 +39,9 @@ function makeReactor() {
   };
   return { native, words, command };
 }
+
+/** Told of each completion. */
+let heard: (kind: Completion, handle: number, result: number, word: number) => void = () => {};
 
 let made: ReturnType<typeof makeReactor> | undefined;
 const raw = () => (made ??= makeReactor());
@@ -59,6 +78,61 @@ uring('a write from a place that holds no view fails, and the process lives', as
   native.flush();
   await new Promise((resolve) => setTimeout(resolve, 50));
   t.is(native.stats().handles, 0);
+});
+
+uring('offsets beyond 2^31 and 2^32 reach the bytes that they name', async (t) => {
+  const { native, command } = raw();
+  // Pages that nobody touches cost nothing. Node 20 has no longer ones.
+  const most = Math.min(constants.MAX_LENGTH, 2 ** 32 + 2 ** 20);
+  const view = new Uint8Array(most);
+  const right = Buffer.from('RIGHT');
+  native.makePlaces(8)[5] = view;
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as net.AddressInfo;
+  const offsets = [0, 2 ** 31 - 5, 2 ** 31, 2 ** 31 + 100, 2 ** 32 - 5, 2 ** 32, 2 ** 32 + 100, most - 5].filter(
+    (at) => at + 5 <= most,
+  );
+  for (const offset of offsets) {
+    view.set(right, offset);
+    const handle = native.open(0, false);
+    const accepted = once(server, 'connection') as Promise<[net.Socket]>;
+    native.connect(handle, '127.0.0.1', port);
+    native.flush();
+    const [peer] = await accepted;
+    const upper = Math.floor(offset / 2 ** 32) << KIND_BITS;
+    command(Command.Write + upper, handle, 6, offset, 5, 1);
+    command(Command.Close, handle);
+    native.flush();
+    const chunks = (await peer.toArray()) as Buffer[];
+    t.is(Buffer.concat(chunks).toString(), 'RIGHT', `${offset}`);
+    view.fill(0, offset, offset + 5);
+  }
+  server.close();
+});
+
+uring('no number makes the reactor forget a command that somebody waits for', async (t) => {
+  const { native, words, command } = raw();
+  const answers: number[] = [];
+  heard = (kind, _handle, _result, token) => {
+    if (kind === Completion.FileDone) answers.push(token);
+  };
+  const odd = [-1, -(2 ** 31), 2 ** 31 - 1, 2 ** 24, 0x7fff];
+  let token = 0;
+  for (const region of odd)
+    for (const offset of odd)
+      for (const length of odd) {
+        command(Command.FileRead, 0, region, offset, length, token++, offset, length);
+        command(Command.FileWriteLinked | (offset << KIND_BITS), 0, region, offset, length, token++, -1, -1);
+        command(Command.FileWrite, 0, region, offset, length, token++, -1, -1);
+      }
+  t.true(words[Header.Commands] < 2048);
+  native.flush();
+  while (answers.length < token) await new Promise((resolve) => setTimeout(resolve, 5));
+  t.deepEqual(
+    answers.sort((a, b) => a - b),
+    Array.from({ length: token }, (_, i) => i),
+  );
 });
 
 uring('a descriptor that belongs to the reactor is not taken over again', async (t) => {

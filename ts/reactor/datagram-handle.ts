@@ -13,6 +13,7 @@ import {
   Completion,
   DATAGRAM_CONTROL_TRUNCATED,
   DATAGRAM_TRUNCATED,
+  LONGEST_PIECE,
   DESTINATION_BESIDE,
   Domain,
   INTERNET_NAME,
@@ -20,7 +21,7 @@ import {
   SEND_TOGETHER,
   UNIX_NAME,
 } from './protocol.ts';
-import { findReactor, type Reactor } from './reactor.ts';
+import { findReactor, ownCopy, type Reactor } from './reactor.ts';
 import { nothing, Activity, SocketHandle, toEndpoint, type Endpoint } from './socket-handle.ts';
 
 /** Kinds of datagram sockets. */
@@ -226,7 +227,8 @@ export class DatagramHandle extends SocketHandle {
     place: number,
   ): void {
     const { arena } = this.reactor;
-    const length = payload.byteLength;
+    // The kernel refuses one that is so long as it refuses those that are longer.
+    const length = Math.min(payload.byteLength, LONGEST_PIECE);
     const nameLength = name === undefined ? 0 : name.byteLength;
     const goesTogether = this.together === Together.Always || (place !== ALONE && this.together === Together.InBatches);
     const packed = nameLength | ((flags & FLAGS) << 8) | (goesTogether ? SEND_TOGETHER : 0);
@@ -234,7 +236,7 @@ export class DatagramHandle extends SocketHandle {
     const needed = copied ? nameLength + length : nameLength;
     const offset = needed === 0 ? -1 : arena.allocate(needed);
     if (offset < 0 && needed > 0) {
-      this.#sendTogether(payload, name, port, report, packed, segment, place);
+      this.#sendTogether(payload, length, name, port, report, packed, segment, place);
       return;
     }
     const { memory } = arena;
@@ -255,6 +257,7 @@ export class DatagramHandle extends SocketHandle {
   /** The arena is full: destination and payload travel in a view of their own. */
   #sendTogether(
     payload: Uint8Array,
+    length: number,
     name: Uint8Array | undefined,
     port: number,
     report: SentReport | undefined,
@@ -263,12 +266,12 @@ export class DatagramHandle extends SocketHandle {
     place: number,
   ): void {
     const nameLength = name === undefined ? 0 : name.byteLength;
-    const view = new Uint8Array(nameLength + payload.byteLength);
+    const view = new Uint8Array(nameLength + length);
     if (name !== undefined) writeName(view, 0, name, port);
-    view.set(payload, nameLength);
+    view.set(length < payload.byteLength ? payload.subarray(0, length) : payload, nameLength);
     const region = this.reactor.lend(view);
-    this.#expect(-1, region, payload.byteLength, place, report);
-    this.reactor.sendDatagram(this.id, region, nameLength, payload.byteLength, 0, packed | DESTINATION_BESIDE, segment);
+    this.#expect(-1, region, length, place, report);
+    this.reactor.sendDatagram(this.id, region, nameLength, length, 0, packed | DESTINATION_BESIDE, segment);
   }
 
   #expect(arena: number, region: number, length: number, place: number, report: SentReport | undefined): void {
@@ -302,16 +305,13 @@ export class DatagramHandle extends SocketHandle {
     const offset = words[at + 3];
     const name = words[at + 6];
     const lengths = words[at + 7];
-    const data = Buffer.allocUnsafe(length);
-    if (length <= COPY_BY_HAND) for (let i = 0; i < length; i++) data[i] = pool[offset + i]!;
-    else data.set(pool.subarray(offset, offset + length));
+    const data = ownCopy(pool, offset, length);
     const peer = this.#peers.find(pool, name, lengths & 0xff);
     const controlLength = (lengths >> 8) & 0xffff;
     const controlTruncated = (lengths & DATAGRAM_CONTROL_TRUNCATED) !== 0;
     let control: Buffer | undefined;
     if (controlLength > 0 || controlTruncated) {
-      const start = name + this.#nameRoom;
-      control = Buffer.from(pool.subarray(start, start + controlLength));
+      control = ownCopy(pool, name + this.#nameRoom, controlLength);
     }
     return {
       data,

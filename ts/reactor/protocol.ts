@@ -41,7 +41,7 @@ export const enum Command {
   SendDatagram = 11,
   /** Receive datagrams with control data, or without: 1 or 0. */
   Control = 12,
-  /** Send bytes, at least one, that take the descriptors staged first with them: region, offset, length. A write request of its own. */
+  /** Send bytes, at least one, that take the descriptors staged first with them: words as for `Write`. They go by themselves. */
   WriteWithDescriptors = 13,
 }
 
@@ -170,6 +170,15 @@ export const HEADER_WORDS = 16;
 
 /** Room for the sender's name in front of a datagram of an IP socket. */
 export const INTERNET_NAME = 32;
+
+/**
+ * Bits of a command's first word that hold its kind. Those above them are the upper part of the offset, where the command has one: offsets into
+ * JavaScript's memory go up to 2^53. Lengths and positions are as long as their words are; whoever has more to move writes several commands.
+ */
+export const KIND_BITS = 8;
+
+/** Most bytes that one command can be about: what the kernel's results can tell of. */
+export const LONGEST_PIECE = 2147483647;
 
 /** Words of a command or completion. */
 export const RECORD_WORDS = 8;

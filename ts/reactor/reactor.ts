@@ -8,12 +8,24 @@ import process from 'node:process';
 import { loadNative, type NativeReactor, type NativeReactorConstructor } from '../native.ts';
 import { IouringUnavailableError, type Obstacle, type UnavailableReason, WITHOUT_BINDING } from '../unavailable.ts';
 import { Arena } from './arena.ts';
-import { COMMAND_CAPACITY, Command, Completion, HEADER_WORDS, Header, RECORD_WORDS } from './protocol.ts';
+import {
+  COMMAND_CAPACITY,
+  Command,
+  Completion,
+  HEADER_WORDS,
+  Header,
+  KIND_BITS,
+  LONGEST_PIECE,
+  RECORD_WORDS,
+} from './protocol.ts';
 import { FileRequests } from './file-requests.ts';
 import type { SocketHandle } from './socket-handle.ts';
 
 const COMMANDS_START = HEADER_WORDS;
 const COMPLETIONS_START = COMMANDS_START + COMMAND_CAPACITY * RECORD_WORDS;
+
+/** One more than the largest number of a word without a sign. */
+const WORD = 2 ** 32;
 
 /** The part of a handle's number that says where it is in the table; the rest is its generation. */
 const INDEX_MASK = 0xfffff;
@@ -52,6 +64,20 @@ function findRunTicks(): (() => void) | undefined {
 function readsOnce(kind: Completion): boolean {
   return kind === Completion.Received || kind === Completion.Datagram || kind === Completion.Message || kind === Completion.Ended;
 }
+
+/**
+ * Copies bytes to a Buffer whose memory is the receiver's alone: it can be transferred, and `buffer.buffer` shows nothing else. Not from Node's pool, which
+ * others have pieces of. Up to 64 bytes V8 makes no `ArrayBuffer` before somebody asks for it, which is cheaper than a piece of the pool.
+ */
+export function ownCopy(from: Uint8Array, offset: number, length: number): Buffer {
+  const bytes = Buffer.allocUnsafeSlow(length);
+  if (length <= COPY_BY_HAND) for (let i = 0; i < length; i++) bytes[i] = from[offset + i]!;
+  else bytes.set(from.subarray(offset, offset + length));
+  return bytes;
+}
+
+/** Where the bytes of a write are: at an offset of the arena, or, as a number's complement, in the region of a lent view. */
+export type Place = number;
 
 /** What a reactor holds. Everything but `turns` is zero when all handles have been closed. */
 export interface Stats {
@@ -134,8 +160,14 @@ export class Reactor {
     if (--this.#holds === 0) this.native.unreference();
   }
 
-  /** Writes a command; the meaning of the words depends on its kind. */
+  /**
+   * Writes a command; the meaning of the words depends on its kind. This is where numbers of JavaScript's become words of 32 bits.
+   *
+   * @param offset 0 to 2^53 - 1
+   * @param length at most {@link LONGEST_PIECE}: what is longer takes several commands
+   */
   command(kind: Command, handle: number, region = 0, offset = 0, length = 0, last = 0): void {
+    if (length > LONGEST_PIECE) throw new RangeError(`A command cannot be about ${length} bytes`);
     const words = this.#words;
     let count = words[Header.Commands];
     if (count === COMMAND_CAPACITY) {
@@ -143,7 +175,8 @@ export class Reactor {
       count = 0;
     }
     const at = COMMANDS_START + count * RECORD_WORDS;
-    words[at] = kind;
+    // Storing takes a number modulo 2^32.
+    words[at] = offset < WORD ? kind : kind + (Math.floor(offset / WORD) << KIND_BITS);
     words[at + 1] = handle;
     words[at + 2] = region;
     words[at + 3] = offset;
@@ -166,7 +199,11 @@ export class Reactor {
     return granted;
   }
 
-  /** Writes a command about bytes of a file; `position` is negative for the file's own. */
+  /**
+   * Writes a command about bytes of a file.
+   *
+   * @param position -2^63 to 2^63 - 1 as a bigint, a safe integer as a number; negative for the file's own
+   */
   transfer(
     kind: Command,
     handle: number,
@@ -177,8 +214,7 @@ export class Reactor {
     position: number | bigint,
   ): void {
     if (typeof position === 'number') {
-      // Storing takes a number modulo 2^32.
-      this.#further(position, Math.floor(position / 0x1_0000_0000));
+      this.#further(position, Math.floor(position / WORD));
     } else {
       this.#further(Number(BigInt.asIntN(32, position)), Number(BigInt.asIntN(32, position >> 32n)));
     }
@@ -237,6 +273,27 @@ export class Reactor {
     this.#freeViews.push(region - 1);
   }
 
+  /**
+   * Copies chunks of `size` bytes together, at most {@link BLOCK_SIZE}, to where nobody changes them: into the arena, or, while that is full, into memory
+   * of their own. How many writes can be waiting is for the streams to limit, not for the arena.
+   */
+  keep(chunks: readonly Uint8Array[], size: number): Place {
+    const offset = this.arena.allocate(size);
+    const memory = offset < 0 ? Buffer.allocUnsafeSlow(size) : this.arena.memory;
+    let end = Math.max(offset, 0);
+    for (const chunk of chunks) {
+      memory.set(chunk, end);
+      end += chunk.byteLength;
+    }
+    return offset < 0 ? ~this.lend(memory) : offset;
+  }
+
+  /** The bytes at a place have been sent, or never will be. */
+  release(place: Place): void {
+    if (place < 0) this.reclaim(~place);
+    else this.arena.release(place);
+  }
+
   /** Doubles the places for views; one of the new ones. */
   #makePlaces(): number {
     const before = this.#views.length;
@@ -270,7 +327,7 @@ export class Reactor {
       }
       if (kind === Completion.FileOpened) {
         words[Header.Cursor] = cursor + 1;
-        this.files.opened(words[at + 3], id, result, (words[at + 4] >>> 0) + words[at + 5] * 0x1_0000_0000);
+        this.files.opened(words[at + 3], id, result, (words[at + 4] >>> 0) + words[at + 5] * WORD);
         continue;
       }
       const handle = this.#find(id);
@@ -303,7 +360,7 @@ export class Reactor {
       if (kind === Completion.Message) {
         words[Header.Cursor] = cursor + 1;
         const offset = words[at + 3];
-        handle.message(Buffer.from(this.datagramPool.subarray(offset, offset + result)), words[at + 6], words[at + 7] !== 0);
+        handle.message(ownCopy(this.datagramPool, offset, result), words[at + 6], words[at + 7] !== 0);
         continue;
       }
       if (kind === Completion.Sent) {
@@ -333,7 +390,7 @@ export class Reactor {
     }
   }
 
-  /** Copies what has been received for one handle, in this record and those right behind it, and passes them. */
+  /** Copies what has been received for one handle, in this record and those right behind it, and passes them: memory of their own, as in {@link ownCopy}. */
   #take(cursor: number, count: number, id: number): Buffer {
     const words = this.#words;
     let at = COMPLETIONS_START + cursor * RECORD_WORDS;
@@ -346,7 +403,7 @@ export class Reactor {
     }
     words[Header.Cursor] = end;
 
-    const bytes = Buffer.allocUnsafe(length);
+    const bytes = Buffer.allocUnsafeSlow(length);
     const pool = this.#pool;
     let filled = 0;
     for (let record = cursor; record < end; record++, at += RECORD_WORDS) {

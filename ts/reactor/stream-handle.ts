@@ -1,7 +1,8 @@
 /**
  * A connected or connecting stream socket: TCP or UNIX.
  *
- * Life of a write: its bytes are copied into the arena, or, when they are many, lent to Rust as they are, and one command goes out.
+ * Life of a write: its bytes are copied into the arena (into memory of their own while that is full), or, when they are many, lent to Rust as they are,
+ * and one command goes out; several, when they are more than one can be about.
  *
  * - **Copied** bytes need nobody's attention any more, so the write is over for its caller at once, as nearly every write of core's is, which hands
  *   the bytes to the kernel at once. An error shows later, as `onwriteerror`; with core it would show at the next write.
@@ -13,8 +14,8 @@
 import type { NativeCredentials } from '../native.ts';
 import { BLOCK_SIZE } from './arena.ts';
 import { EBADF } from '../errno.ts';
-import { Command, Completion, SocketOption } from './protocol.ts';
-import { findReactor, type Reactor } from './reactor.ts';
+import { Command, Completion, LONGEST_PIECE, SocketOption } from './protocol.ts';
+import { findReactor, type Place, type Reactor } from './reactor.ts';
 import {
   nothing,
   Activity,
@@ -41,11 +42,8 @@ const UTF8_EXPANSION = 3;
 /** The region of the arena. */
 const ARENA = 0;
 
-/** In the place of an offset: the write returned false, and what it occupies is told elsewhere. */
-const ELSEWHERE = -1;
-
-/** What a write that returned false occupies: regions of lent views, and offsets in the arena as their negative complement. */
-type Occupied = number[];
+/** Instead of a place: the write returned false, and where its bytes are is told elsewhere. */
+const ELSEWHERE = ~ARENA;
 
 /** Encodings that can be written straight into the arena. */
 export type WriteEncoding = 'utf8' | 'latin1' | 'ascii' | 'ucs2' | 'utf16le';
@@ -73,12 +71,12 @@ export class StreamHandle extends SocketHandle {
   writeQueueSize = 0;
   /** The kernel has been told to receive. */
   #armed = false;
-  /** The writes that the kernel has not confirmed, in order, as pairs: offset in the arena, or {@link ELSEWHERE}; length. */
+  /** The writes that the kernel has not confirmed, in order, as pairs: place of the bytes, or {@link ELSEWHERE}; length. */
   readonly #unconfirmed: number[] = [];
   /** Where the oldest of them is; what lies before is confirmed. Taking it out would move all others, once for every write. */
   #oldest = 0;
-  /** For each pair with {@link ELSEWHERE}, in order: what it occupies. */
-  readonly #elsewhere: Occupied[] = [];
+  /** For each pair with {@link ELSEWHERE}, in order: the places of its bytes. */
+  readonly #elsewhere: Place[][] = [];
 
   /** `socket(2)`: a handle, or a negative errno. */
   static open(kind: SocketKind): StreamHandle | number {
@@ -137,12 +135,14 @@ export class StreamHandle extends SocketHandle {
   /** Writes bytes. True: over; false: `onwrite` follows, and the next write had better wait for it: nothing bounds how many there are. */
   write(bytes: Uint8Array): boolean {
     const length = bytes.byteLength;
-    const offset = length <= COPY_SIZE ? this.reactor.arena.allocate(length) : -1;
-    if (offset < 0) {
+    if (length > COPY_SIZE) {
       this.#lend(this.#beginElsewhere(length), bytes, true);
       return false;
     }
-    this.reactor.arena.memory.set(bytes, offset);
+    const { arena } = this.reactor;
+    const offset = arena.allocate(length);
+    if (offset < 0) return this.#send(this.reactor.keep([bytes], length), length);
+    arena.memory.set(bytes, offset);
     return this.#send(offset, length);
   }
 
@@ -161,13 +161,9 @@ export class StreamHandle extends SocketHandle {
   writev(chunks: readonly Uint8Array[]): boolean {
     let total = 0;
     for (const chunk of chunks) total += chunk.byteLength;
-    const offset = total <= COPY_SIZE ? this.reactor.arena.allocate(total) : -1;
-    if (offset < 0) {
-      this.#writeParts(this.#beginElsewhere(total), chunks);
-      return false;
-    }
-    this.#fill(offset, chunks);
-    return this.#send(offset, total);
+    if (total <= COPY_SIZE) return this.#send(this.reactor.keep(chunks, total), total);
+    this.#writeParts(this.#beginElsewhere(total), chunks);
+    return false;
   }
 
   /** Duplicates descriptors for the next {@link writeWithDescriptors}. @returns zero, or a negative errno */
@@ -177,14 +173,15 @@ export class StreamHandle extends SocketHandle {
 
   /** Writes bytes, at least one, that take the descriptors staged first with them. `onwrite` follows in any case: the kernel may refuse them. */
   writeWithDescriptors(bytes: Uint8Array): void {
-    const { arena } = this.reactor;
-    const length = bytes.byteLength;
-    const occupied = this.#beginElsewhere(length);
-    const copied = length <= COPY_SIZE ? arena.allocate(length) : -1;
-    if (copied >= 0) arena.memory.set(bytes, copied);
-    const region = copied >= 0 ? ARENA : this.reactor.lend(bytes);
-    occupied.push(copied >= 0 ? ~copied : region);
-    this.reactor.command(Command.WriteWithDescriptors, this.id, region, Math.max(copied, 0), length);
+    const places = this.#beginElsewhere(bytes.byteLength);
+    if (bytes.byteLength <= COPY_SIZE) {
+      const place = this.reactor.keep([bytes], bytes.byteLength);
+      places.push(place);
+      this.#command(Command.WriteWithDescriptors, place, 0, bytes.byteLength, true);
+      return;
+    }
+    // They go with the first piece.
+    this.#lend(places, bytes, true, Command.WriteWithDescriptors);
   }
 
   /** Takes descriptors too, from here on. @returns zero, or a negative errno */
@@ -257,27 +254,32 @@ export class StreamHandle extends SocketHandle {
     }
   }
 
-  /** Sends what has been copied into the arena. */
-  #send(offset: number, length: number): boolean {
+  /** Sends what has been copied. */
+  #send(place: Place, length: number): boolean {
     const over = this.writeQueueSize + length <= UNCONFIRMED_LIMIT;
-    if (over) this.#begin(offset, length);
-    else this.#beginElsewhere(length).push(~offset);
-    this.reactor.command(Command.Write, this.id, ARENA, offset, length, 1);
+    if (over) this.#begin(place, length);
+    else this.#beginElsewhere(length).push(place);
+    this.#command(Command.Write, place, 0, length, true);
     return over;
   }
 
-  #begin(place: number, length: number): void {
+  #command(kind: Command, place: Place, offset: number, length: number, last: boolean): void {
+    if (place >= 0) this.reactor.command(kind, this.id, ARENA, place + offset, length, last ? 1 : 0);
+    else this.reactor.command(kind, this.id, ~place, offset, length, last ? 1 : 0);
+  }
+
+  #begin(place: Place, length: number): void {
     this.begin(Activity.Writing);
     this.#unconfirmed.push(place, length);
     this.bytesWritten += length;
     this.writeQueueSize += length;
   }
 
-  #beginElsewhere(length: number): Occupied {
+  #beginElsewhere(length: number): Place[] {
     this.#begin(ELSEWHERE, length);
-    const occupied: Occupied = [];
-    this.#elsewhere.push(occupied);
-    return occupied;
+    const places: Place[] = [];
+    this.#elsewhere.push(places);
+    return places;
   }
 
   /** The kernel has taken the oldest write, or it has failed. */
@@ -290,35 +292,24 @@ export class StreamHandle extends SocketHandle {
       this.#oldest = 0;
     }
     if (this.#unconfirmed.length === 0) this.finish(Activity.Writing);
-    const { arena } = this.reactor;
     if (place !== ELSEWHERE) {
-      arena.release(place);
+      this.reactor.release(place);
       if (status < 0) this.onwriteerror(status);
       return;
     }
-    for (const region of this.#elsewhere.shift()!) {
-      if (region < 0) arena.release(~region);
-      else this.reactor.reclaim(region);
-    }
+    for (const occupied of this.#elsewhere.shift()!) this.reactor.release(occupied);
     this.onwrite(status);
   }
 
-  #fill(offset: number, chunks: readonly Uint8Array[]): void {
-    const { memory } = this.reactor.arena;
-    let end = offset;
-    for (const chunk of chunks) {
-      memory.set(chunk, end);
-      end += chunk.byteLength;
-    }
-  }
-
   /** Many bytes: runs of small chunks are copied together, large ones are lent. */
-  #writeParts(occupied: Occupied, chunks: readonly Uint8Array[]): void {
+  #writeParts(places: Place[], chunks: readonly Uint8Array[]): void {
     let run: Uint8Array[] = [];
     let size = 0;
     const flushRun = (last: boolean): void => {
       if (run.length === 0) return;
-      this.#copyRun(occupied, run, size, last);
+      const place = this.reactor.keep(run, size);
+      places.push(place);
+      this.#command(Command.Write, place, 0, size, last);
       run = [];
       size = 0;
     };
@@ -326,7 +317,7 @@ export class StreamHandle extends SocketHandle {
       const last = index === chunks.length - 1;
       if (chunk.byteLength > COPY_SIZE) {
         flushRun(false);
-        this.#lend(occupied, chunk, last);
+        this.#lend(places, chunk, last);
         return;
       }
       if (size + chunk.byteLength > BLOCK_SIZE) flushRun(false);
@@ -336,21 +327,16 @@ export class StreamHandle extends SocketHandle {
     });
   }
 
-  #copyRun(occupied: Occupied, run: readonly Uint8Array[], size: number, last: boolean): void {
-    const { arena } = this.reactor;
-    const offset = arena.allocate(size);
-    if (offset < 0) {
-      this.#lend(occupied, run.length === 1 ? run[0] : Buffer.concat(run, size), last);
-      return;
+  /** Lends bytes, in as many pieces as it takes. */
+  #lend(places: Place[], bytes: Uint8Array, last: boolean, first = Command.Write): void {
+    const place = ~this.reactor.lend(bytes);
+    places.push(place);
+    let kind = first;
+    for (let left = bytes.byteLength, offset = 0; left > 0; kind = Command.Write) {
+      const length = Math.min(left, LONGEST_PIECE);
+      left -= length;
+      this.#command(kind, place, offset, length, last && left === 0);
+      offset += length;
     }
-    occupied.push(~offset);
-    this.#fill(offset, run);
-    this.reactor.command(Command.Write, this.id, ARENA, offset, size, last ? 1 : 0);
-  }
-
-  #lend(occupied: Occupied, bytes: Uint8Array, last: boolean): void {
-    const region = this.reactor.lend(bytes);
-    occupied.push(region);
-    this.reactor.command(Command.Write, this.id, region, 0, bytes.byteLength, last ? 1 : 0);
   }
 }

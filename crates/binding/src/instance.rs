@@ -165,7 +165,9 @@ impl Instance {
             Request::ReadStart(handle) => reactor.read_start(handle),
             Request::ReadStop(handle) => reactor.read_stop(handle),
             Request::Write { handle, source, last } => reactor.write(handle, source, last),
-            Request::WriteWithDescriptors(handle, source) => reactor.write_with_descriptors(handle, source),
+            Request::WriteWithDescriptors { handle, source, last } => {
+                reactor.write_with_descriptors(handle, source, last);
+            }
             Request::ShutDown(handle) => reactor.shut_down_write(handle),
             Request::Close(handle) => reactor.close(handle),
             Request::Release(buffer) => reactor.give_back(buffer),

@@ -33,9 +33,10 @@ impl Memory for Lent<'_> {
         } else {
             self.view(source.region - 1)?
         };
-        let end = (source.offset as usize).checked_add(source.length as usize)?;
+        let offset = usize::try_from(source.offset).ok()?;
+        let end = offset.checked_add(source.length as usize)?;
         // SAFETY: the offset is at most the length of the memory found.
-        (end <= length).then(|| unsafe { start.add(source.offset as usize) })
+        (end <= length).then(|| unsafe { start.add(offset) })
     }
 
     fn keeper(&mut self, start: NonNull<u8>, length: u32) -> Option<Arc<Mapping>> {

@@ -47,6 +47,15 @@ pub enum Header {
     Cursor,
 }
 
+/// Bits of a command's first word that hold its kind. Those above them are the upper part of the offset, where the command has one: offsets into
+/// JavaScript's memory go up to 2^53. Lengths and positions are as long as their words are; whoever has more to move writes several commands.
+#[napi]
+pub const KIND_BITS: u32 = 8;
+
+/// Most bytes that one command can be about: what the kernel's results can tell of.
+#[napi]
+pub const LONGEST_PIECE: u32 = i32::MAX as u32;
+
 /// Kinds of commands. Words: kind, handle, then as said.
 #[napi]
 pub enum Command {
@@ -77,7 +86,7 @@ pub enum Command {
     SendDatagram,
     /// Receive datagrams with control data, or without: 1 or 0.
     Control,
-    /// Send bytes, at least one, that take the descriptors staged first with them: region, offset, length. A write request of its own.
+    /// Send bytes, at least one, that take the descriptors staged first with them: words as for `Write`. They go by themselves.
     WriteWithDescriptors,
 }
 
@@ -154,7 +163,7 @@ pub enum Request {
     ReadStart(HandleId),
     ReadStop(HandleId),
     Write { handle: HandleId, source: Source, last: bool },
-    WriteWithDescriptors(HandleId, Source),
+    WriteWithDescriptors { handle: HandleId, source: Source, last: bool },
     ShutDown(HandleId),
     Close(HandleId),
     Release(u16),
@@ -164,6 +173,7 @@ pub enum Request {
     Control(HandleId, bool),
 }
 
+const KIND_MASK: i32 = (1 << KIND_BITS) - 1;
 const COMMANDS_START: usize = HEADER_WORDS as usize;
 const COMPLETIONS_START: usize = COMMANDS_START + (COMMAND_CAPACITY * RECORD_WORDS) as usize;
 const WORDS: usize = COMPLETIONS_START + (COMPLETION_CAPACITY * RECORD_WORDS) as usize;
@@ -214,20 +224,21 @@ impl Queues {
         for record in 0..count {
             let at = COMMANDS_START + record * RECORD_WORDS as usize;
             let handle = HandleId::from_raw(self.get(at + 1));
-            let kind = self.get(at);
+            let kind = self.get(at) & KIND_MASK;
             let request = match kind {
                 _ if kind == Command::ReadStart as i32 => Request::ReadStart(handle),
                 _ if kind == Command::ReadStop as i32 => Request::ReadStop(handle),
                 _ if kind == Command::Write as i32 => {
-                    let Some(source) = self.source(at) else {
-                        continue;
-                    };
-                    Request::Write { handle, source, last: self.get(at + 5) != 0 }
+                    Request::Write { handle, source: self.source(at), last: self.get(at + 5) != 0 }
                 }
-                _ if kind == Command::WriteWithDescriptors as i32 => match self.source(at) {
-                    Some(source) if source.length > 0 => Request::WriteWithDescriptors(handle, source),
-                    _ => continue,
-                },
+                _ if kind == Command::WriteWithDescriptors as i32 => {
+                    let source = self.source(at);
+                    // Descriptors go with the first byte.
+                    if source.length == 0 {
+                        continue;
+                    }
+                    Request::WriteWithDescriptors { handle, source, last: self.get(at + 5) != 0 }
+                }
                 _ if kind == Command::ShutDown as i32 => Request::ShutDown(handle),
                 _ if kind == Command::Close as i32 => Request::Close(handle),
                 _ if kind == Command::Release as i32 => match u16::try_from(self.get(at + 1)) {
@@ -235,30 +246,17 @@ impl Queues {
                     Err(_) => continue,
                 },
                 _ if kind == Command::FileRead as i32 || kind == Command::FileReadLinked as i32 => {
-                    match self.transfer(at, Direction::Read) {
-                        Some(transfer) => {
-                            Request::Transfer { handle, transfer, linked: kind != Command::FileRead as i32 }
-                        }
-                        None => continue,
-                    }
+                    let linked = kind != Command::FileRead as i32;
+                    Request::Transfer { handle, transfer: self.transfer(at, Direction::Read), linked }
                 }
                 _ if kind == Command::FileWrite as i32 || kind == Command::FileWriteLinked as i32 => {
-                    match self.transfer(at, Direction::Write) {
-                        Some(transfer) => {
-                            Request::Transfer { handle, transfer, linked: kind != Command::FileWrite as i32 }
-                        }
-                        None => continue,
-                    }
+                    let linked = kind != Command::FileWrite as i32;
+                    Request::Transfer { handle, transfer: self.transfer(at, Direction::Write), linked }
                 }
                 _ if kind == Command::FileClose as i32 => {
                     Request::CloseFile { handle, token: self.get(at + 2).cast_unsigned() }
                 }
-                _ if kind == Command::SendDatagram as i32 => {
-                    let Some(outgoing) = self.outgoing(at) else {
-                        continue;
-                    };
-                    Request::SendDatagram(handle, outgoing)
-                }
+                _ if kind == Command::SendDatagram as i32 => Request::SendDatagram(handle, self.outgoing(at)),
                 _ if kind == Command::Control as i32 => Request::Control(handle, self.get(at + 2) != 0),
                 _ => continue,
             };
@@ -267,38 +265,37 @@ impl Queues {
         self.set(Header::Commands as usize, 0);
     }
 
-    /// The bytes that the command whose record begins there is about.
-    fn source(&self, at: usize) -> Option<Source> {
-        let word = |position| u32::try_from(self.get(at + position)).ok();
-        Some(Source { region: word(2)?, offset: word(3)?, length: word(4)? })
+    /// The bytes that the command whose record begins there is about. Words that make no sense become a source that cannot be resolved, not nothing:
+    /// TypeScript waits for a report on each.
+    fn source(&self, at: usize) -> Source {
+        let word = |position| self.get(at + position).cast_unsigned();
+        let upper = word(0) >> KIND_BITS;
+        Source { region: word(2), offset: u64::from(upper) << 32 | u64::from(word(3)), length: word(4) }
     }
 
     /// The transfer that a command describes.
-    fn transfer(&self, at: usize, direction: Direction) -> Option<Transfer> {
+    fn transfer(&self, at: usize, direction: Direction) -> Transfer {
         let word = |position| self.get(at + position).cast_unsigned();
-        let place = Source {
-            region: u32::try_from(self.get(at + 2)).ok()?,
-            offset: word(3),
-            length: u32::try_from(self.get(at + 4)).ok()?,
-        };
         let position = (u64::from(word(7)) << 32 | u64::from(word(6))).cast_signed();
-        Some(Transfer::new(word(5), direction, place, position))
+        let source = self.source(at);
+        let place = Source { length: source.length.min(LONGEST_PIECE), ..source };
+        Transfer::new(word(5), direction, place, position)
     }
 
-    /// The datagram of the command whose record begins there. Words that make no sense become a source that cannot be resolved, not nothing: TypeScript
-    /// waits for a report on each.
-    fn outgoing(&self, at: usize) -> Option<Outgoing> {
-        let word = |position| u32::try_from(self.get(at + position)).unwrap_or(u32::MAX);
+    /// The datagram that a command describes.
+    fn outgoing(&self, at: usize) -> Outgoing {
+        let source = self.source(at);
         let packed = self.get(at + 6);
-        let destination = u32::try_from(packed & 0xff).ok()?;
-        let region = if packed.cast_unsigned() & DESTINATION_BESIDE == 0 { 0 } else { word(2) };
-        Some(Outgoing {
-            source: Source { region: word(2), offset: word(3), length: word(4) },
-            destination: (destination > 0).then_some(Source { region, offset: word(5), length: destination }),
+        let length = packed.cast_unsigned() & 0xff;
+        let region = if packed.cast_unsigned() & DESTINATION_BESIDE == 0 { 0 } else { source.region };
+        let offset = u64::from(self.get(at + 5).cast_unsigned());
+        Outgoing {
+            source,
+            destination: (length > 0).then_some(Source { region, offset, length }),
             flags: packed >> 8 & SEND_FLAGS,
             segment: u16::try_from(self.get(at + 7)).unwrap_or(0),
             together: packed.cast_unsigned() & SEND_TOGETHER != 0,
-        })
+        }
     }
 
     /// Whether the completion at that place was borrowed by its reader.

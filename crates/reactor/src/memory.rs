@@ -72,8 +72,8 @@ impl Drop for Mapping {
 pub struct Source {
     /// Which memory; only [`Memory`] knows what the number means.
     pub region: u32,
-    /// First byte, counted from the start of the region.
-    pub offset: u32,
+    /// First byte, counted from the start of the region: JavaScript's views may be longer than 4 GiB.
+    pub offset: u64,
     /// Number of bytes.
     pub length: u32,
 }

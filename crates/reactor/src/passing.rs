@@ -115,11 +115,10 @@ impl<K: Kernel> Reactor<K> {
         Ok(())
     }
 
-    /// Queues a write of at least one byte that takes the descriptors staged first with it. [`Event::Written`](crate::Event::Written)
-    /// follows.
-    pub fn write_with_descriptors(&mut self, id: HandleId, source: Source) {
+    /// Queues bytes, at least one, that take the descriptors staged first with them. `last` as in [`write`](Self::write).
+    pub fn write_with_descriptors(&mut self, id: HandleId, source: Source, last: bool) {
         if let Some((stream, common, context)) = self.stream(id) {
-            stream.write_with_descriptors(common, context, source);
+            stream.write_with_descriptors(common, context, source, last);
         }
     }
 }

@@ -260,15 +260,16 @@ impl Stream {
         self.list(common, context);
     }
 
-    /// Queues a whole write request, at least one byte long, that takes the descriptors staged first with it.
+    /// Queues bytes, at least one, that take the descriptors staged first with them. `last` as in [`write`](Self::write).
     pub(crate) fn write_with_descriptors<K: Kernel>(
         &mut self,
         common: &Common,
         context: &mut Context<K>,
         source: Source,
+        last: bool,
     ) {
         let staged = self.passing.as_mut().and_then(|passing| passing.staged.pop_front());
-        self.queue.push_back(Segment { source, last: true, descriptors: staged.unwrap_or_default() });
+        self.queue.push_back(Segment { source, last, descriptors: staged.unwrap_or_default() });
         self.list(common, context);
     }
 
@@ -424,7 +425,7 @@ impl Stream {
             if sent < length {
                 // Below 4 GiB, since it is below the segment's length.
                 let sent = u32::try_from(sent).expect("less than a segment");
-                segment.source.offset += sent;
+                segment.source.offset += u64::from(sent);
                 segment.source.length -= sent;
                 break;
             }

@@ -54,7 +54,7 @@ impl Transfer {
     #[must_use]
     pub fn rest(&self) -> Source {
         Source {
-            offset: self.place.offset.saturating_add(self.done),
+            offset: self.place.offset.saturating_add(self.done.into()),
             length: self.place.length - self.done,
             ..self.place
         }
@@ -117,8 +117,8 @@ mod tests {
             let mut moved = 0_u32;
             for answer in answers {
                 let rest = transfer.rest();
-                prop_assert_eq!(rest.offset, 5 + moved);
-                prop_assert_eq!(rest.offset + rest.length, 5 + length);
+                prop_assert_eq!(rest.offset, 5 + u64::from(moved));
+                prop_assert_eq!(rest.offset + u64::from(rest.length), 5 + u64::from(length));
                 prop_assert_eq!(transfer.rest_position(), if position < 0 { -1 } else { position + i64::from(moved) });
                 let answer = answer.min(i32::try_from(rest.length).expect("small"));
                 moved += u32::try_from(answer).unwrap_or(0);

@@ -203,7 +203,13 @@ fn many_more_than_the_queues_hold_all_settle() {
     let tokens: Vec<u32> = (0..20_000_i64)
         .map(|i| {
             let offset = u32::try_from(i % 4000).expect("small");
-            desk.start(id, Direction::Read, Source { offset, length: 64, ..to }, (i * 61) % 60_000, false)
+            desk.start(
+                id,
+                Direction::Read,
+                Source { offset: offset.into(), length: 64, ..to },
+                (i * 61) % 60_000,
+                false,
+            )
         })
         .collect();
     desk.turn();

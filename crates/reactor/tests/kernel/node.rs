@@ -184,7 +184,7 @@ impl Node {
     pub fn pass(&mut self, id: HandleId, bytes: &[u8], fds: &[RawFd]) {
         self.reactor.stage_descriptors(id, fds).expect("open descriptors");
         let source = self.keep(id, bytes);
-        self.reactor.write_with_descriptors(id, source);
+        self.reactor.write_with_descriptors(id, source, true);
     }
 
     /// One turn. False when there was nothing to do.
