@@ -67,7 +67,8 @@ export interface NativeReactor {
   peerCredentials(handle: number): NativeCredentials | number;
   readonly datagramPool: ArrayBuffer;
   openDatagram(domain: number): number;
-  adoptDatagram(fd: number): number;
+  adoptDatagram(fd: number, unix: boolean): number;
+  socketKind(fd: number): string | null;
   connectDatagram(handle: number, address: string, port: number): number;
   socketAddress(address: string, port: number): Uint8Array | number;
   describeAddress(bytes: Uint8Array): NativeEndpoint | number;

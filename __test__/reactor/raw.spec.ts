@@ -1,7 +1,7 @@
 // The native class itself, misused: whatever a script does with it, the process lives and memory stays whole.
 import { createRequire } from 'node:module';
 import { constants } from 'node:buffer';
-import { readdirSync } from 'node:fs';
+import { openSync, readdirSync } from 'node:fs';
 import net from 'node:net';
 import { once } from 'node:events';
 import os from 'node:os';
@@ -45,6 +45,11 @@ let heard: (kind: Completion, handle: number, result: number, word: number) => v
 
 let made: ReturnType<typeof makeReactor> | undefined;
 const raw = () => (made ??= makeReactor());
+
+async function until(holds: () => boolean): Promise<boolean> {
+  for (let attempt = 0; attempt < 200 && !holds(); attempt++) await new Promise((resolve) => setTimeout(resolve, 10));
+  return holds();
+}
 
 uring('places for lent views cannot be made to run code', (t) => {
   const { native } = raw();
@@ -135,13 +140,38 @@ uring('no number makes the reactor forget a command that somebody waits for', as
   );
 });
 
-uring('a descriptor that belongs to the reactor is not taken over again', async (t) => {
-  const { native } = raw();
-  const server = net.createServer((socket) => socket.on('error', () => {})).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const handle = native.open(0, false);
-  t.is(native.adopt(native.fd(handle), false), -os.constants.errno.EEXIST);
-  t.is(native.adopt(native.fd(handle), true), -os.constants.errno.EEXIST);
-  raw().command(Command.Close, handle);
-  server.close();
+uring('a descriptor has one handle, whatever it is and was taken over as', async (t) => {
+  const { native, command } = raw();
+  const adoptions: [string, (fd: number) => number][] = [
+    ['stream', (fd) => native.adopt(fd, false)],
+    ['listener', (fd) => native.adopt(fd, true)],
+    ['datagram', (fd) => native.adoptDatagram(fd, false)],
+    ['file', (fd) => native.adoptFile(fd)],
+  ];
+  const { EEXIST, EINVAL, ENOTSOCK } = os.constants.errno;
+  const refusals = [EEXIST, EINVAL, ENOTSOCK];
+  const files = openSync('/dev/null', 'r');
+  const handles = [native.open(0, false), native.open(0, true), native.openDatagram(0), native.adoptFile(files)];
+  for (const handle of handles) {
+    const fd = native.fd(handle);
+    const attempts = adoptions.map(([, adopt]) => adopt(fd));
+    command(Command.Close, handle);
+    // Until it is closed.
+    attempts.push(...adoptions.map(([, adopt]) => adopt(fd)));
+    t.true(attempts.includes(-os.constants.errno.EEXIST));
+    for (const outcome of attempts) t.true(refusals.includes(-outcome), String(outcome));
+  }
+  native.flush();
+  t.true(await until(() => native.stats().handles === 0));
+  for (const [name, adopt] of adoptions) t.is(adopt(files), -os.constants.errno.EBADF, name);
+
+  // What nobody has can be taken over, also under a number that a handle had.
+  const again = openSync('/dev/null', 'r');
+  t.is(native.adopt(again, false), -os.constants.errno.ENOTSOCK);
+  t.is(native.adoptDatagram(again, false), -os.constants.errno.ENOTSOCK);
+  const handle = native.adoptFile(again);
+  t.true(handle >= 0);
+  command(Command.Close, handle);
+  native.flush();
+  t.true(await until(() => native.stats().handles === 0));
 });

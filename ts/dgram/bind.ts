@@ -7,7 +7,7 @@ import dns from 'node:dns';
 import { isIP } from 'node:net';
 import process from 'node:process';
 import { isatty } from 'node:tty';
-import { EBADF, EINVAL } from '../errno.ts';
+import { EBADF, EBUSY, EINVAL } from '../errno.ts';
 import {
   ERR_INVALID_FD_TYPE,
   ERR_SOCKET_ALREADY_BOUND,
@@ -143,11 +143,12 @@ function bindToPath(socket: DgramSocket, path: string | undefined): void {
 }
 
 function bindToDescriptor(socket: DgramSocket, state: State, fd: number): void {
-  const handle = DatagramHandle.adopt(fd, state.kind);
+  const handle = state.handle === null ? DatagramHandle.adopt(fd, state.kind) : -EBUSY;
   // The socket is of no use then, as core's is not: it still counts as being bound.
   if (typeof handle === 'number') {
     const type = describeDescriptor(fd);
-    if (type === 'UDP') throw errnoException(handle, 'open');
+    // Core's type of UNIX datagrams, which it does not know.
+    if (type === (state.kind === 'unix_dgram' ? 'UNKNOWN' : 'UDP')) throw errnoException(handle, 'open');
     throw new ERR_INVALID_FD_TYPE(type);
   }
   attach(socket, state, handle);
@@ -157,7 +158,7 @@ function bindToDescriptor(socket: DgramSocket, state: State, fd: number): void {
 function describeDescriptor(fd: number): string {
   try {
     const stats = fstatSync(fd);
-    if (stats.isSocket()) return 'TCP';
+    if (stats.isSocket()) return DatagramHandle.kindOf(fd) ?? 'UNKNOWN';
     if (isatty(fd)) return 'TTY';
     return stats.isFIFO() ? 'PIPE' : stats.isFile() || stats.isCharacterDevice() ? 'FILE' : 'UNKNOWN';
   } catch {

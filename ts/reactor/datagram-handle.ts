@@ -97,11 +97,17 @@ export class DatagramHandle extends SocketHandle {
     return id < 0 ? id : new DatagramHandle(reactor, id, kind);
   }
 
-  /** Takes over an open datagram socket. */
+  /** What libuv calls a socket's kind: `TCP`, `PIPE` or `UDP`; null for what is none of these. */
+  static kindOf(fd: number): string | null {
+    const reactor = findReactor();
+    return typeof reactor === 'number' ? null : reactor.native.socketKind(fd);
+  }
+
+  /** Takes over an open datagram socket; `-EEXIST` where a handle has it already. */
   static adopt(fd: number, kind: DatagramKind): DatagramHandle | number {
     const reactor = findReactor();
     if (typeof reactor === 'number') return reactor;
-    const id = reactor.native.adoptDatagram(fd);
+    const id = reactor.native.adoptDatagram(fd, kind === 'unix_dgram');
     return id < 0 ? id : new DatagramHandle(reactor, id, kind);
   }
 

@@ -1,5 +1,6 @@
 //! What TypeScript asks about files outside of the queues: jobs with paths, and descriptors that change hands.
 
+use iouring_reactor::adoption::Adopted;
 use iouring_reactor::file::job::{Job, Task};
 use iouring_reactor::{Errno, HandleId, Source};
 use napi::bindgen_prelude::{Either, Uint8Array};
@@ -119,17 +120,10 @@ impl NativeReactor {
             .map_or(-libc::EBADF, |()| 0)
     }
 
-    /// Takes over the descriptor of an open file: a handle.
+    /// Takes over the descriptor of an open file: a handle. `EEXIST` where the reactor has it already.
     #[napi]
     pub fn adopt_file(&self, fd: i32) -> i32 {
-        // SAFETY: a query about a number; it may name anything.
-        if unsafe { libc::fcntl(fd, libc::F_GETFD) } < 0 {
-            return -libc::EBADF;
-        }
-        // SAFETY: the descriptor is open, and JavaScript gives it away, as it does with core's `new net.Socket({ fd })`.
-        let descriptor = unsafe { std::os::fd::FromRawFd::from_raw_fd(fd) };
-        let added = self.instance.with(|reactor| reactor.add_file(descriptor));
-        added.unwrap_or(Err(Errno(libc::EBADF))).map_or_else(Errno::negated, |(handle, _)| handle.raw())
+        self.take_over(fd, Adopted::File)
     }
 
     /// Gives a file's descriptor away: its number, which the caller owns from then on. `-EBUSY` while something is in flight on it.

@@ -4,8 +4,9 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use iouring_reactor::address::{SocketAddress, interface_index};
+use iouring_reactor::adoption::Adopted;
 use iouring_reactor::multicast::{self, Change, Interface};
-use iouring_reactor::socket::{self, Type};
+use iouring_reactor::socket::{self, Description, Type};
 use iouring_reactor::{Errno, HandleId};
 use napi::bindgen_prelude::{Uint8Array, Unknown};
 use napi_derive::napi;
@@ -56,18 +57,21 @@ impl NativeReactor {
         }
     }
 
-    /// Takes over an open datagram socket: a handle. The descriptor belongs to the reactor from then on.
+    /// Takes over an open datagram socket, of the UNIX domain or not: a handle. The descriptor belongs to the reactor from then on. `EEXIST` where
+    /// it does already.
     #[napi]
-    pub fn adopt_datagram(&self, fd: i32) -> i32 {
-        match socket::describe(fd) {
-            Ok(description) if description.kind == Type::Datagram => {}
-            Ok(_) => return -libc::EINVAL,
-            Err(errno) => return errno.negated(),
-        }
-        // SAFETY: JavaScript gives the descriptor away, as with core's `socket.bind({ fd })`.
-        match unsafe { socket::adopt(fd) } {
-            Ok((descriptor, description)) => self.add_datagram(descriptor, description.domain == socket::Domain::Unix),
-            Err(errno) => errno.negated(),
+    pub fn adopt_datagram(&self, fd: i32, unix: bool) -> i32 {
+        self.take_over(fd, Adopted::Datagram { unix })
+    }
+
+    /// What libuv calls a socket's kind: `TCP`, `PIPE` or `UDP`; null for what is none of these.
+    #[napi]
+    pub fn socket_kind(&self, fd: i32) -> Option<&'static str> {
+        match socket::describe(fd).ok()? {
+            Description { kind: Type::Stream, domain: socket::Domain::Unix, .. } => Some("PIPE"),
+            Description { kind: Type::Stream, .. } => Some("TCP"),
+            Description { domain: socket::Domain::Unix, .. } => None,
+            Description { .. } => Some("UDP"),
         }
     }
 

@@ -3,11 +3,11 @@
 //! What happens for every message goes through the queues of [`crate::protocol`]; the methods here are for what happens a few times in
 //! the life of a socket. Those that return a number return a negative errno on failure.
 
-use std::os::fd::IntoRawFd;
 use std::ptr;
 use std::rc::Rc;
 
 use iouring_reactor::address::{Endpoint as ReactorEndpoint, SocketAddress};
+use iouring_reactor::adoption::Adopted;
 use iouring_reactor::options;
 use iouring_reactor::socket::{self, Domain as ReactorDomain, Type};
 use iouring_reactor::{Config, Errno, Error, HandleId};
@@ -251,30 +251,17 @@ impl NativeReactor {
         }
     }
 
-    /// Takes over an open stream socket: a handle. The descriptor belongs to the reactor from then on. `EEXIST` where it does already, as in
-    /// libuv: the first handle closed would take the descriptor away from the other.
+    /// Takes over an open stream socket: a handle. The descriptor belongs to the reactor from then on. `EEXIST` where it does already.
     #[napi]
     pub fn adopt(&self, fd: i32, listener: bool) -> i32 {
-        match socket::describe(fd) {
-            Ok(_) if self.instance.with(|reactor| reactor.owns(fd)) == Some(true) => return -libc::EEXIST,
-            Ok(description) if description.kind == Type::Stream => {}
-            Ok(_) => return -libc::EINVAL,
-            Err(errno) => return errno.negated(),
-        }
-        // Standard input and output are never closed: the next file to be opened would take their place. libuv has the same rule.
-        let fd = match fd {
-            0..=libc::STDERR_FILENO => match socket::duplicate(&fd) {
-                Ok(copy) => copy.into_raw_fd(),
-                Err(errno) => return errno.negated(),
-            },
-            _ => fd,
-        };
+        self.take_over(fd, if listener { Adopted::Listener } else { Adopted::Stream })
+    }
+
+    pub(crate) fn take_over(&self, fd: i32, kind: Adopted) -> i32 {
         // SAFETY: JavaScript gives the descriptor away, as with core's `new net.Socket({ fd })`; nothing of ours owns it, or the caller has
         // broken the same rule that core has.
-        match unsafe { socket::adopt(fd) } {
-            Ok((descriptor, _)) => self.add(descriptor, listener),
-            Err(errno) => errno.negated(),
-        }
+        let taken = self.instance.with(|reactor| unsafe { reactor.adopt(fd, kind) });
+        taken.unwrap_or(Err(Errno(libc::EBADF))).map_or_else(Errno::negated, HandleId::raw)
     }
 
     fn add(&self, descriptor: std::os::fd::OwnedFd, listener: bool) -> i32 {

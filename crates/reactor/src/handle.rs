@@ -71,6 +71,11 @@ impl Common {
     pub fn take_descriptor(&mut self) -> Option<OwnedFd> {
         self.descriptor.take()
     }
+
+    /// It is closed: its number may be somebody else's from here on.
+    pub(crate) fn forget_descriptor(&mut self) {
+        self.fd = -1;
+    }
 }
 
 /// What a handle is.
@@ -105,7 +110,12 @@ pub struct Handles {
     /// First in, first out, so that a slot rests as long as possible before it is used again.
     free: VecDeque<usize>,
     open: usize,
+    /// For each number of a descriptor the handle that had it last: what was said of it holds while that handle does.
+    owners: Vec<HandleId>,
 }
+
+/// Nobody: no handle has a negative name.
+const NOBODY: HandleId = HandleId(-1);
 
 impl Handles {
     /// Number of handles that are open or closing.
@@ -127,6 +137,11 @@ impl Handles {
         let slot = &mut self.slots[index];
         let id = HandleId(slot.generation << INDEX_BITS | i32::try_from(index).expect("an index has 20 bits"));
         let fd = descriptor.as_raw_fd();
+        let number = usize::try_from(fd).expect("a descriptor is not negative");
+        if number >= self.owners.len() {
+            self.owners.resize(number + 1, NOBODY);
+        }
+        self.owners[number] = id;
         slot.handle = Some(Handle {
             common: Common { id, in_flight: 0, closing: false, descriptor: Some(descriptor), fd },
             resource,
@@ -144,6 +159,19 @@ impl Handles {
     #[must_use]
     pub fn get(&self, id: HandleId) -> Option<&Handle> {
         self.slots.get(id.index())?.handle.as_ref().filter(|handle| handle.common.id == id)
+    }
+
+    /// The handle that a descriptor belongs to, until it is closed.
+    #[must_use]
+    pub fn owner(&self, fd: RawFd) -> Option<&Handle> {
+        let &id = self.owners.get(usize::try_from(fd).ok()?)?;
+        self.get(id).filter(|handle| handle.common.fd == fd)
+    }
+
+    /// Whether there is no room for another.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.free.is_empty() && self.slots.len() >= MAX_HANDLES
     }
 
     /// Frees a slot.

@@ -4,6 +4,7 @@
 //! [`stream`] and [`listener`] (what sockets do), [`reactor`] (how it all turns).
 
 pub mod address;
+pub mod adoption;
 pub mod bounce;
 pub mod buffer_pool;
 pub mod config;

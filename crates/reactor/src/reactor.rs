@@ -103,12 +103,6 @@ impl<K: Kernel> Reactor<K> {
         self.handles.get(id).filter(|handle| !handle.common.closing).map(|handle| handle.common.fd())
     }
 
-    /// Whether a descriptor belongs to a handle.
-    #[must_use]
-    pub fn owns(&self, fd: RawFd) -> bool {
-        self.handles.iter().any(|handle| handle.common.has_descriptor() && handle.common.fd() == fd)
-    }
-
     pub(crate) fn stream(&mut self, id: HandleId) -> Option<(&mut Stream, &mut Common, &mut Context<K>)> {
         match self.handles.get_mut(id) {
             Some(Handle { common, resource: Resource::Stream(stream) }) if !common.closing => {
@@ -424,12 +418,13 @@ impl<K: Kernel> Reactor<K> {
             (Resource::Stream(stream), OperationKind::Retry) => stream.resume(common, context),
             (Resource::Datagram(datagram), OperationKind::Retry) => datagram.resume(common, context),
             (Resource::File(file), OperationKind::Close) => {
+                common.forget_descriptor();
                 if let Some(token) = file.closer.take() {
                     context.settle(token, completion.result);
                 }
             }
             // A failed close has released the descriptor all the same (close(2)), and nobody can do anything about it.
-            (_, OperationKind::Close) => {}
+            (_, OperationKind::Close) => common.forget_descriptor(),
             _ => debug_assert!(false, "an operation of another resource's kind"),
         }
         if common.closing && common.has_descriptor() {

@@ -1,0 +1,94 @@
+//! Taking over descriptors that somebody else has opened.
+//!
+//! All of it happens here, so that one rule holds for every kind of handle: a descriptor has one owner. A second would close a number that
+//! belongs to somebody else by then.
+
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+
+use crate::datagram::Datagram;
+use crate::error::Errno;
+use crate::file::File;
+use crate::handle::{HandleId, Resource};
+use crate::kernel::Kernel;
+use crate::listener::Listener;
+use crate::reactor::Reactor;
+use crate::socket::{self, Domain, Type};
+use crate::stream::Stream;
+
+/// What a descriptor is taken over as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Adopted {
+    /// A stream socket that is connected or will connect.
+    Stream,
+    /// A stream socket that listens or will.
+    Listener,
+    /// A datagram socket, of the UNIX domain or not.
+    Datagram {
+        /// It is an `AF_UNIX` socket.
+        unix: bool,
+    },
+    /// Anything open, to be read and written as a file.
+    File,
+}
+
+impl<K: Kernel> Reactor<K> {
+    /// Takes over an open descriptor. Sockets are put into blocking mode, which also holds for whoever else has the same open socket, and
+    /// made close-on-exec. Standard input, output and error are never closed (the next file to be opened would take their place): a
+    /// duplicate is taken of those.
+    ///
+    /// # Errors
+    /// `EBADF`; `ENOTSOCK`, and `EINVAL` for a socket of another kind; `EEXIST` where a handle has it already, as in libuv; `EMFILE` where the
+    /// handle table is full; `ENOMEM`. The descriptor is then still the caller's.
+    ///
+    /// # Safety
+    /// The descriptor must be the caller's to give away: from success on, the handle closes it.
+    pub unsafe fn adopt(&mut self, fd: RawFd, kind: Adopted) -> Result<HandleId, Errno> {
+        let resource = match kind {
+            Adopted::File => Resource::File(Box::new(File::of(fd)?.0)),
+            Adopted::Stream | Adopted::Listener | Adopted::Datagram { .. } => {
+                let found = socket::describe(fd)?;
+                let fits = match kind {
+                    Adopted::Datagram { unix } => {
+                        found.kind == Type::Datagram && (found.domain == Domain::Unix) == unix
+                    }
+                    _ => found.kind == Type::Stream,
+                };
+                if !fits {
+                    return Err(Errno::EINVAL);
+                }
+                match kind {
+                    Adopted::Listener => Resource::Listener(Listener::default()),
+                    Adopted::Datagram { unix } => {
+                        self.context.prepare_receivers()?;
+                        Resource::Datagram(Datagram::new(unix))
+                    }
+                    _ => Resource::Stream(Stream::default()),
+                }
+            }
+        };
+        if self.owns(fd) {
+            return Err(Errno(libc::EEXIST));
+        }
+        if self.handles.is_full() {
+            return Err(Errno::EMFILE);
+        }
+        let fd = match fd {
+            0..=libc::STDERR_FILENO => std::os::fd::IntoRawFd::into_raw_fd(socket::duplicate(&fd)?),
+            _ => fd,
+        };
+        let descriptor = if kind == Adopted::File {
+            // SAFETY: it is open, as fstat(2) has shown, and the caller gives it away.
+            unsafe { OwnedFd::from_raw_fd(fd) }
+        } else {
+            // SAFETY: the caller gives it away.
+            unsafe { socket::adopt(fd)? }.0
+        };
+        self.handles.insert(descriptor, resource).ok_or(Errno::EMFILE)
+    }
+
+    /// Whether a descriptor belongs to a handle, from the moment that it gets it until it is closed.
+    #[must_use]
+    pub fn owns(&self, fd: RawFd) -> bool {
+        self.handles.owner(fd).is_some()
+    }
+}
