@@ -227,19 +227,31 @@ function withEndpoint<E extends Error>(error: E, address: string | null | undefi
 
 /** Core's `SystemError` for buffer sizes; `info` tells of the call. */
 export class ERR_SOCKET_BUFFER_SIZE extends Error {
-  override name = 'SystemError';
   code = 'ERR_SOCKET_BUFFER_SIZE';
-  info: { errno: number; code: string; message: string; syscall: string };
-  errno: number;
-  syscall: string;
+  declare info: { errno: number; code: string; message: string; syscall: string };
+  declare errno: number;
+  declare syscall: string;
   constructor(errno: number, syscall: string) {
     const [code, meaning] = getSystemErrorMap().get(errno) ?? ['UNKNOWN', 'unknown error'];
     super(`Could not get or set buffer size: ${syscall} returned ${code} (${meaning})`);
-    this.info = { errno, code, message: meaning, syscall };
-    this.errno = errno;
-    this.syscall = syscall;
+    const info = { errno, code, message: meaning, syscall };
+    const ofInfo = <Key extends keyof typeof info>(key: Key): PropertyDescriptor => ({
+      get: () => info[key],
+      set: (value: (typeof info)[Key]) => (info[key] = value),
+      enumerable: true,
+      configurable: true,
+    });
+    Object.defineProperties(this, {
+      name: { value: 'SystemError', writable: true, configurable: true },
+      info: { value: info, enumerable: true, configurable: true },
+      errno: ofInfo('errno'),
+      syscall: ofInfo('syscall'),
+    });
+    // The head of the stack names it: written once the name is there.
+    Error.captureStackTrace(this, ERR_SOCKET_BUFFER_SIZE);
   }
 }
+dressAsCore(ERR_SOCKET_BUFFER_SIZE, Error);
 
 /* ---- several at once ---- */
 

@@ -68,6 +68,7 @@ export interface NativeReactor {
   readonly datagramPool: ArrayBuffer;
   openDatagram(domain: number): number;
   adoptDatagram(fd: number, unix: boolean): number;
+  offerDatagrams(handle: number): void;
   socketKind(fd: number): string | null;
   connectDatagram(handle: number, address: string, port: number): number;
   socketAddress(address: string, port: number): Uint8Array | number;

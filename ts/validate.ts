@@ -17,6 +17,11 @@ export function validateString(value: unknown, name: string): asserts value is s
   if (typeof value !== 'string') throw new ERR_INVALID_ARG_TYPE(name, 'string', value);
 }
 
+/** @throws {TypeError} `ERR_INVALID_ARG_TYPE` where `value` is no object; arrays and functions are none. */
+export function validateObject(value: unknown, name: string): asserts value is object {
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) throw new ERR_INVALID_ARG_TYPE(name, 'Object', value);
+}
+
 /** @throws {TypeError} `ERR_INVALID_ARG_TYPE` where `value` is no function. */
 export function validateFunction(value: unknown, name: string): asserts value is (...args: any[]) => unknown {
   if (typeof value !== 'function') throw new ERR_INVALID_ARG_TYPE(name, 'Function', value);

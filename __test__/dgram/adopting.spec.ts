@@ -6,7 +6,9 @@ import coreNet from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import dgram from 'iouring-transport/dgram';
 import net from 'iouring-transport/net';
-import { open, ring } from './_tools.ts';
+import { onRing, open } from './_tools.ts';
+
+const serial = onRing ? test.serial : test.serial.skip;
 
 /** A socket of core's, and its descriptor. */
 async function descriptor(): Promise<number> {
@@ -18,12 +20,18 @@ async function descriptor(): Promise<number> {
   return (socket as unknown as { _handle: { fd: number } })._handle.fd;
 }
 
+async function closed(socket: core.Socket): Promise<void> {
+  const over = once(socket, 'close');
+  socket.close();
+  await over;
+}
+
 function refusal(t: ExecutionContext, fd: number, type: 'udp4' | 'unix_dgram' = 'udp4'): string | undefined {
   const socket = open(t, { type });
   return t.throws<NodeJS.ErrnoException>(() => socket.bind({ fd })).code;
 }
 
-ring.serial('a descriptor is taken over once, and its owner closes nobody else’s', async (t) => {
+serial('a descriptor is taken over once, and its owner closes nobody else’s', async (t) => {
   const fd = await descriptor();
   const first = open(t, { type: 'udp4' });
   first.bind({ fd });
@@ -31,15 +39,15 @@ ring.serial('a descriptor is taken over once, and its owner closes nobody else�
   t.throws(() => new net.Socket({ fd }), { code: 'ERR_INVALID_FD_TYPE' });
   const second = open(t, { type: 'udp4' });
   t.throws(() => second.bind({ fd }), { code: 'EEXIST', message: 'open EEXIST' });
-  await Promise.all([once(first, 'close'), first.close()]);
+  await closed(first);
   const file = openSync('/dev/null', 'r');
   t.is(file, fd, 'the number is free');
-  await Promise.all([once(second, 'close'), second.close()]);
+  await closed(second);
   t.notThrows(() => fstatSync(file));
   closeSync(file);
 });
 
-ring.serial('a socket that has one already does not take another', async (t) => {
+serial('a socket that has one already does not take another', async (t) => {
   const fd = await descriptor();
   const socket = open(t, { type: 'udp4' });
   socket.addMembership('224.0.0.114', '127.0.0.1');
@@ -47,7 +55,7 @@ ring.serial('a socket that has one already does not take another', async (t) => 
   t.notThrows(() => fstatSync(fd));
 });
 
-ring.serial('what is no datagram socket is refused by its type, as core refuses it', async (t) => {
+serial('what is no datagram socket is refused by its type, as core refuses it', async (t) => {
   const refused = async (server: coreNet.Server, path?: string): Promise<string> => {
     server.listen(path ?? { port: 0, host: '127.0.0.1' });
     await once(server, 'listening');
@@ -67,7 +75,7 @@ ring.serial('what is no datagram socket is refused by its type, as core refuses 
   closeSync(file);
 });
 
-ring.serial('UNIX and UDP are not taken for each other', async (t) => {
+serial('UNIX and UDP are not taken for each other', async (t) => {
   const fd = await descriptor();
   t.is(refusal(t, fd, 'unix_dgram'), 'ERR_INVALID_FD_TYPE');
   t.notThrows(() => fstatSync(fd));

@@ -18,8 +18,9 @@ import {
 } from '../errors.ts';
 import { DatagramHandle, SocketOption } from '../reactor/index.ts';
 import { applyExtras } from './extras.ts';
+import { validateString } from '../validate.ts';
 import { attach } from './receive.ts';
-import { Bound, kState, type DgramSocket, type State } from './state.ts';
+import { Bound, Connected, kState, type DgramSocket, type Lookup, type State } from './state.ts';
 
 /** Largest size of a socket's buffer that can be asked for. */
 const MAX_SIZE = 2 ** 31 - 1;
@@ -35,6 +36,7 @@ export function checkRunning(socket: DgramSocket): State {
 export function bind(socket: DgramSocket, args: readonly unknown[]): void {
   const state = checkRunning(socket);
   if (state.bound !== Bound.No) throw new ERR_SOCKET_ALREADY_BOUND();
+  const path = state.kind === 'unix_dgram' ? pathOf(args[0]) : undefined;
   state.bound = Bound.Soon;
   const callback = args.at(-1);
   if (typeof callback === 'function') callWhenListening(socket, callback as () => void);
@@ -47,8 +49,7 @@ export function bind(socket: DgramSocket, args: readonly unknown[]): void {
     return;
   }
   if (state.kind === 'unix_dgram') {
-    const path: unknown = options === undefined ? first : options['path'];
-    process.nextTick(bindToPath, socket, typeof path === 'string' ? path : undefined);
+    process.nextTick(bindToPath, socket, path);
     return;
   }
   const port = Number(options === undefined ? (typeof first === 'function' ? 0 : first) : options['port']) || 0;
@@ -65,6 +66,15 @@ export function bind(socket: DgramSocket, args: readonly unknown[]): void {
   });
 }
 
+/** The path in the first argument of a UNIX socket's `bind`: none where there is none, or another way of saying what to bind to. */
+function pathOf(first: unknown): string | undefined {
+  const named = typeof first === 'object' && first !== null;
+  const path: unknown = named ? (first as { path?: unknown }).path : typeof first === 'function' ? undefined : first;
+  if (path == null) return undefined;
+  validateString(path, named ? 'options.path' : 'path');
+  return path;
+}
+
 function callWhenListening(socket: DgramSocket, callback: () => void): void {
   const forget = (): void => {
     socket.removeListener('error', forget);
@@ -78,18 +88,27 @@ function callWhenListening(socket: DgramSocket, callback: () => void): void {
   socket.on('listening', listening);
 }
 
+const genuineLookup = dns.lookup;
+
+/** `dns.lookup` where somebody has put another in its place: core asks that for every address, also for those that need no looking up. */
+export function patchedLookup(): Lookup | undefined {
+  return dns.lookup === genuineLookup ? undefined : dns.lookup;
+}
+
 /** Finds the address of a host. The callback comes later, as `dns.lookup`'s does. */
 export function lookUp(state: State, host: string | undefined, callback: (error: Error | null, address: string) => void): void {
   const family = state.kind === 'udp4' ? 4 : 6;
   const name = host || (family === 4 ? '127.0.0.1' : '::1');
-  if (state.lookup !== undefined) state.lookup(name, family, callback);
+  // What is no text is no address either, and is told from one as text.
+  if (state.lookup !== undefined) state.lookup(name, family, (error, address) => callback(error, String(address)));
   else if (isIP(name) !== 0) process.nextTick(callback, null, name);
-  else dns.lookup(name, family, callback);
+  else genuineLookup(name, family, callback);
 }
 
 /** The address as it stands, where it needs no looking up; `undefined` otherwise. */
 export function literalAddress(state: State, host: string | undefined): string | undefined {
-  if (state.lookup !== undefined) return undefined;
+  // One that is being connected learns from the order of things whether it is.
+  if (state.lookup !== undefined || state.connected === Connected.Soon) return undefined;
   if (!host) return state.kind === 'udp4' ? '127.0.0.1' : '::1';
   // Most sockets send to few: looking at a text costs more than comparing it.
   if (host === state.literal) return host;

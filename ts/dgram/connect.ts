@@ -11,7 +11,7 @@ import {
 } from '../errors.ts';
 import { validatePort, validateString } from '../validate.ts';
 import { checkRunning, lookUp, whenBound } from './bind.ts';
-import { Bound, Connected, kState, type DgramSocket, type State } from './state.ts';
+import { Bound, Connected, isListed, kState, type DgramSocket, type State } from './state.ts';
 
 type Callback = (error?: Error) => void;
 
@@ -50,9 +50,7 @@ function finish(
 ): void {
   if (state.closed) return;
   let error = failure;
-  if (error === null && state.sendBlockList?.check(ip, state.kind === 'udp6' ? 'ipv6' : 'ipv4')) {
-    error = new ERR_IP_BLOCKED(ip);
-  }
+  if (error === null && isListed(state.sendBlockList, ip)) error = new ERR_IP_BLOCKED(ip);
   if (!error) {
     const endpoint = state.kind === 'unix_dgram' ? { path: ip } : { family: state.kind === 'udp6' ? 6 : 4, address: ip, port };
     const status = state.handle!.connect(endpoint as never);

@@ -2,7 +2,7 @@
  * Iterating over what arrives: a turn's datagrams at a time, with a bound on what waits for a slow consumer.
  */
 import { AbortError, ERR_OUT_OF_RANGE } from '../errors.ts';
-import { validateAbortSignal, validateInt32 } from '../validate.ts';
+import { validateAbortSignal, validateInt32, validateObject } from '../validate.ts';
 import { checkRunning } from './bind.ts';
 import type { Message } from './receive.ts';
 import { kState, type DgramSocket } from './state.ts';
@@ -36,7 +36,9 @@ export class MessageIterator implements AsyncGenerator<Message[], void, void> {
   /** What the iteration ends in, once the batches are taken. */
   #failure: { error: Error } | undefined;
 
-  constructor(socket: DgramSocket, { signal, highWaterMark = 1024 }: MessagesOptions = {}) {
+  constructor(socket: DgramSocket, options: MessagesOptions = {}) {
+    validateObject(options, 'options');
+    const { signal, highWaterMark = 1024 } = options;
     validateAbortSignal(signal, 'options.signal');
     validateInt32(highWaterMark, 'options.highWaterMark');
     if (highWaterMark < 1) throw new ERR_OUT_OF_RANGE('options.highWaterMark', '>= 1', highWaterMark);

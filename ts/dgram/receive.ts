@@ -4,7 +4,7 @@
 import { errnoException } from '../errors.ts';
 import type { DatagramHandle, ReceivedDatagram } from '../reactor/index.ts';
 import { describeControl, type Ancillary } from './ancillary.ts';
-import { kState, type DgramSocket, type State } from './state.ts';
+import { isListed, kState, type DgramSocket, type State } from './state.ts';
 import { Sender } from './sender.ts';
 
 /** What 'message' tells of a datagram. */
@@ -98,7 +98,7 @@ function split(batch: Message[], data: Buffer, rinfo: RemoteInfo, segment: numbe
 }
 
 function isBlocked({ receiveBlockList: list }: State, { peer }: ReceivedDatagram): boolean {
-  return list !== undefined && list.check(peer.address, peer.family === 'IPv6' ? 'ipv6' : 'ipv4');
+  return list !== undefined && isListed(list, peer.address);
 }
 
 function toRemoteInfo(state: State, message: ReceivedDatagram, size: number): RemoteInfo {

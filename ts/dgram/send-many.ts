@@ -4,9 +4,9 @@
 import { EBADF, ECANCELED, EINVAL } from '../errno.ts';
 import { ERR_INVALID_ARG_TYPE, ERR_IP_BLOCKED, endpointException } from '../errors.ts';
 import type { DatagramHandle } from '../reactor/index.ts';
-import { validateBoolean } from '../validate.ts';
+import { validateBoolean, validateObject } from '../validate.ts';
 import { PAYLOADS, toBytes, type Payload } from './sender.ts';
-import { Bound, type State } from './state.ts';
+import { Bound, isListed, type State } from './state.ts';
 
 /** One of what `sendMany` sends. */
 export interface OutgoingMessage {
@@ -33,14 +33,20 @@ export type SendResult = number | Error;
 export function sendMany(
   state: State,
   messages: readonly OutgoingMessage[],
-  { linked = false }: SendManyOptions = {},
+  options: SendManyOptions = {},
 ): Promise<SendResult[]> {
   if (!Array.isArray(messages)) throw new ERR_INVALID_ARG_TYPE('messages', 'Array', messages);
+  validateObject(options, 'options');
+  const { linked = false } = options;
   validateBoolean(linked, 'options.linked');
-  for (const { data } of messages as OutgoingMessage[]) {
+  for (const message of messages as unknown[]) {
+    if (typeof message !== 'object' || message === null) throw new ERR_INVALID_ARG_TYPE('message', 'Object', message);
+    const { data } = message as OutgoingMessage;
     if (typeof data !== 'string' && !ArrayBuffer.isView(data)) throw new ERR_INVALID_ARG_TYPE('data', PAYLOADS, data);
   }
-  return messages.length === 0 ? Promise.resolve([]) : new Batch(state, messages, linked).promise;
+  if (messages.length === 0) return Promise.resolve([]);
+  // What is linked is looked at later.
+  return new Batch(state, linked ? (messages as OutgoingMessage[]).map((message) => ({ ...message })) : messages, linked).promise;
 }
 
 class Batch {
@@ -90,38 +96,28 @@ class Batch {
 
   #send(place: number): void {
     const state = this.#state;
-    const { data, address, port, flags = 0, segmentSize = 0 } = this.#messages[place];
+    const message = this.#messages[place];
     const { handle } = state;
     if (handle === null || state.closed || state.bound !== Bound.Yes) return this.#report(-EBADF, place);
-    if (segmentSize !== 0 && !isSize(segmentSize)) return this.#report(-EINVAL, place);
-    const bytes = toBytes(data);
-    if (segmentSize > 0 && segmentSize < bytes.byteLength && !state.gso) return this.#sendParts(handle, bytes, place);
-    this.#transmit(handle, bytes, address, port, flags, segmentSize, this.#report, place);
-  }
-
-  #transmit(
-    handle: DatagramHandle,
-    bytes: Uint8Array,
-    address: string | undefined,
-    port: number | undefined,
-    flags: number,
-    segment: number,
-    report: (result: number, place: number) => void,
-    place: number,
-  ): void {
-    if (address === undefined && port === undefined) return handle.send(bytes, report, flags, segment, place);
-    const { kind, sendBlockList } = this.#state;
-    const target = address ?? (kind === 'udp6' ? '::1' : '127.0.0.1');
-    if (sendBlockList?.check(target, kind === 'udp6' ? 'ipv6' : 'ipv4')) {
+    const mistake = findMistake(message);
+    if (mistake !== undefined) return this.#settle(place, mistake);
+    const { address, port, flags = 0, segmentSize = 0 } = message;
+    const target = address ?? (port === undefined ? undefined : state.kind === 'udp6' ? '::1' : '127.0.0.1');
+    if (target !== undefined && state.sendBlockList !== undefined && isListed(state.sendBlockList, target)) {
       return this.#settle(place, new ERR_IP_BLOCKED(target));
     }
-    const status = isPort(port ?? 0) ? handle.sendTo(bytes, target, port ?? 0, report, flags, segment, place) : -EINVAL;
-    if (status < 0) report(status, place);
+    if (!isPort(port ?? 0) || (segmentSize !== 0 && !isSize(segmentSize))) return this.#report(-EINVAL, place);
+    const bytes = toBytes(message.data);
+    if (segmentSize > 0 && segmentSize < bytes.byteLength && !state.gso) {
+      this.#sendParts(handle, bytes, target, place);
+      return;
+    }
+    transmit(handle, bytes, target, port, flags, segmentSize, this.#report, place);
   }
 
   /** Without GSO: the parts one by one. The result is their sum, or an error of one of them. */
-  #sendParts(handle: DatagramHandle, bytes: Uint8Array, place: number): void {
-    const { address, port, flags = 0, segmentSize = 0 } = this.#messages[place];
+  #sendParts(handle: DatagramHandle, bytes: Uint8Array, target: string | undefined, place: number): void {
+    const { port, flags = 0, segmentSize = 0 } = this.#messages[place];
     let left = Math.ceil(bytes.byteLength / segmentSize);
     let sum = 0;
     const add = (result: number): void => {
@@ -129,9 +125,39 @@ class Batch {
       if (--left === 0) this.#report(sum, place);
     };
     for (let at = 0; at < bytes.byteLength; at += segmentSize) {
-      this.#transmit(handle, bytes.subarray(at, at + segmentSize), address, port, flags, 0, add, place);
+      transmit(handle, bytes.subarray(at, at + segmentSize), target, port, flags, 0, add, place);
     }
   }
+}
+
+/** Sends to an address, or, without one, to the socket's peer. */
+function transmit(
+  handle: DatagramHandle,
+  bytes: Uint8Array,
+  target: string | undefined,
+  port: number | undefined,
+  flags: number,
+  segment: number,
+  report: (result: number, place: number) => void,
+  place: number,
+): void {
+  if (target === undefined) {
+    handle.send(bytes, report, flags, segment, place);
+    return;
+  }
+  const status = handle.sendTo(bytes, target, port ?? 0, report, flags, segment, place);
+  if (status < 0) report(status, place);
+}
+
+/** What is of the wrong type in where and how a message is to be sent: that is the answer for this one alone, as is an address that is none. */
+function findMistake({ address, port, flags, segmentSize }: OutgoingMessage): Error | undefined {
+  if (address !== undefined && typeof address !== 'string') return new ERR_INVALID_ARG_TYPE('address', 'string', address);
+  if (port !== undefined && typeof port !== 'number') return new ERR_INVALID_ARG_TYPE('port', 'number', port);
+  if (flags !== undefined && typeof flags !== 'number') return new ERR_INVALID_ARG_TYPE('flags', 'number', flags);
+  if (segmentSize !== undefined && typeof segmentSize !== 'number') {
+    return new ERR_INVALID_ARG_TYPE('segmentSize', 'number', segmentSize);
+  }
+  return undefined;
 }
 
 function isPort(port: number): boolean {

@@ -3,6 +3,7 @@
  */
 import { Buffer } from 'node:buffer';
 import process from 'node:process';
+import { EISCONN } from '../errno.ts';
 import {
   ERR_BUFFER_OUT_OF_BOUNDS,
   ERR_INVALID_ARG_TYPE,
@@ -14,7 +15,7 @@ import { AsyncScope, type SentReport } from '../reactor/index.ts';
 import { validatePort, validateString } from '../validate.ts';
 import { checkRunning, literalAddress, lookUp, whenBound } from './bind.ts';
 import { PAYLOADS, type SendCallback, toBytes, type Payload } from './sender.ts';
-import { Bound, Connected, kState, type DgramSocket, type State } from './state.ts';
+import { Bound, Connected, isListed, kState, type DgramSocket, type State } from './state.ts';
 
 /** `(msg[, offset, length][, port[, address]][, cb])`; on UNIX sockets a path in the place of port and address. */
 export function send(socket: DgramSocket, message: any, a: any, b: any, c: any, d: any, e: any): void {
@@ -138,7 +139,7 @@ function transmit(
   address: string | undefined,
   callback: SendCallback | undefined,
 ): void {
-  if (state.sendBlockList?.check(ip, state.kind === 'udp6' ? 'ipv6' : 'ipv4')) {
+  if (state.sendBlockList !== undefined && isListed(state.sendBlockList, ip)) {
     if (callback) process.nextTick(callback, new ERR_IP_BLOCKED(ip));
     return;
   }
@@ -146,7 +147,11 @@ function transmit(
     state.sendsBefore = state.handle!.sendCount;
     process.nextTick(endTick, state);
   }
-  const status = state.handle!.sendTo(payload, ip, port, callback && reporter(callback, address, port));
+  // The socket was connected while the address was looked up.
+  const status =
+    state.connected === Connected.Yes
+      ? -EISCONN
+      : state.handle!.sendTo(payload, ip, port, callback && reporter(callback, address, port));
   if (status < 0 && callback) process.nextTick(callback, endpointException(status, 'send', address, port));
 }
 

@@ -2,9 +2,11 @@
  * Answering: `rinfo.reply(payload[, callback])`, without looking any address up.
  */
 import { Buffer } from 'node:buffer';
-import { ERR_INVALID_ARG_TYPE, ERR_SOCKET_DGRAM_NOT_RUNNING, endpointException } from '../errors.ts';
+import process from 'node:process';
+import { ERR_INVALID_ARG_TYPE, ERR_IP_BLOCKED, ERR_SOCKET_DGRAM_NOT_RUNNING, endpointException } from '../errors.ts';
 import type { Peer } from '../reactor/index.ts';
-import type { State } from './state.ts';
+import { validateFunction } from '../validate.ts';
+import { isListed, type State } from './state.ts';
 
 /** What a payload can be, for messages of errors. */
 export const PAYLOADS = ['Buffer', 'TypedArray', 'DataView', 'string'] as const;
@@ -21,13 +23,19 @@ export class Sender {
       if (state.closed || state.handle === null) throw new ERR_SOCKET_DGRAM_NOT_RUNNING();
       if (typeof payload !== 'string' && !ArrayBuffer.isView(payload))
         throw new ERR_INVALID_ARG_TYPE('payload', PAYLOADS, payload);
+      if (callback !== undefined) validateFunction(callback, 'callback');
+      const fail = (error: Error): void => {
+        if (callback !== undefined) process.nextTick(callback, error);
+      };
+      if (isListed(state.sendBlockList, peer.address)) return fail(new ERR_IP_BLOCKED(peer.address));
       const report =
         callback &&
         ((result: number): void => {
           if (result < 0) callback(endpointException(result, 'send', peer.address, peer.port));
           else callback(null, result);
         });
-      state.handle.reply(toBytes(payload), peer, report);
+      const status = state.handle.reply(toBytes(payload), peer, report);
+      if (status < 0) fail(endpointException(status, 'send', peer.address, peer.port));
     };
   }
 }

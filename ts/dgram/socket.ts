@@ -2,7 +2,6 @@
  * `dgram.Socket`: events over a DatagramHandle. What it does when is core's; how, is told in the files it is put together from.
  */
 import { AsyncResource } from 'node:async_hooks';
-import cluster from 'node:cluster';
 import core from 'node:dgram';
 import diagnostics from 'node:diagnostics_channel';
 import { EventEmitter } from 'node:events';
@@ -17,10 +16,10 @@ import {
   ERR_SOCKET_BAD_TYPE,
   errnoException,
 } from '../errors.ts';
-import { standInFor } from '../net/lineage.ts';
+import { isOwn, standInFor } from '../net/lineage.ts';
 import { AsyncScope, SocketOption, type DatagramHandle, type DatagramKind, type Endpoint } from '../reactor/index.ts';
 import { validateAbortSignal, validateFunction, validateInt32, validateNumber, validateString } from '../validate.ts';
-import { bind, checkRunning, getBufferSize, openHandle, removePath, setBufferSize } from './bind.ts';
+import { bind, checkRunning, getBufferSize, openHandle, patchedLookup, removePath, setBufferSize } from './bind.ts';
 import { checkConnected, connect, disconnect } from './connect.ts';
 import { deprecatedAccessors } from './deprecated.ts';
 import { readExtras } from './extras.ts';
@@ -28,7 +27,7 @@ import { MessageIterator, type MessagesOptions } from './iteration.ts';
 import type { Message } from './receive.ts';
 import { send } from './send.ts';
 import { sendMany, type OutgoingMessage, type SendManyOptions, type SendResult } from './send-many.ts';
-import { Bound, Connected, kState, type DgramSocket, type State } from './state.ts';
+import { Bound, Connected, kState, type DgramSocket, type Lookup, type State } from './state.ts';
 
 const channel = diagnostics.channel('udp.socket');
 
@@ -154,9 +153,10 @@ class SocketMembers extends Base {
   }
 
   override setMulticastInterface(name: string): void {
-    const { handle, kind } = checkRunning(this);
+    const state = checkRunning(this);
     validateString(name, 'interfaceAddress');
-    const status = handle === null ? -EBADF : chooseInterface(handle, kind, name);
+    const handle = changing(state);
+    const status = handle === null ? -EBADF : chooseInterface(handle, state.kind, name);
     if (status < 0) throw errnoException(status, 'setMulticastInterface');
   }
 
@@ -213,8 +213,17 @@ function describe({ kind }: State, endpoint: Endpoint | number, call: string): o
   return { address: endpoint.address, family: kind === 'udp6' ? 'IPv6' : 'IPv4', port: endpoint.port };
 }
 
+/**
+ * The handle, to change something that datagrams are sent with. With core, what was sent to the socket's peer is with the kernel by now; what was sent by
+ * address is still being looked up, and goes out with the change if it comes in the same tick.
+ */
+function changing({ handle, connected }: State): DatagramHandle | null {
+  if (connected === Connected.Yes) handle?.offer();
+  return handle;
+}
+
 function setOption(socket: DgramSocket, option: SocketOption, value: number, call: string): number {
-  const { handle } = checkRunning(socket);
+  const handle = changing(checkRunning(socket));
   const status = handle?.setOption(option, value) ?? -EBADF;
   if (status < 0) throw errnoException(status, call);
   return value;
@@ -285,7 +294,7 @@ function membership(
   source: string,
   name: string | undefined,
 ): number {
-  let handle: DatagramHandle | number | null = state.handle;
+  let handle: DatagramHandle | number | null = changing(state);
   if (handle === null) {
     handle = openHandle(socket, state);
     if (typeof handle === 'number') return handle;
@@ -296,9 +305,9 @@ function membership(
 }
 
 function construct(this: unknown, type: any, listener?: (...args: any[]) => void): unknown {
-  // Cluster shares a port among workers by handing handles of core's around: in a worker sockets are core's.
-  if (cluster.isWorker) return Reflect.construct(core.Socket, [type, listener]);
-  const socket = (new.target === undefined ? (Object.create(Socket.prototype) as object) : (this as object)) as DgramSocket;
+  // Constructors from before there were classes call this one on an object of theirs.
+  const made = new.target !== undefined || isOwn(SocketMembers.prototype, this);
+  const socket = (made ? (this as object) : (Object.create(Socket.prototype) as object)) as DgramSocket;
   Reflect.apply(EventEmitter, socket, []);
   const options = (typeof type === 'object' && type !== null ? type : { type }) as Record<string, any>;
   const kind = options['type'] as DatagramKind;
@@ -310,7 +319,7 @@ function construct(this: unknown, type: any, listener?: (...args: any[]) => void
   socket[kState] = {
     kind,
     scope: new AsyncScope('UDPWRAP'),
-    lookup: options['lookup'],
+    lookup: (options['lookup'] as Lookup | undefined) ?? patchedLookup(),
     handle: null,
     closed: false,
     bound: Bound.No,

@@ -2,7 +2,7 @@
  * What the files of this folder know of sockets, and their users do not.
  */
 import type core from 'node:dgram';
-import type { BlockList } from 'node:net';
+import { isIP, type BlockList } from 'node:net';
 import type { AsyncScope, DatagramHandle, DatagramKind, Peer, SentReport } from '../reactor/index.ts';
 
 export const kState = Symbol('state');
@@ -72,6 +72,13 @@ export interface Extras {
   readonly credentials: boolean;
   /** Absent: in batches alone. */
   readonly gso: boolean | undefined;
+}
+
+/** Whether a list rules an address out. Paths, and what is no address, are on no list. */
+export function isListed(list: BlockList | undefined, address: string): boolean {
+  if (list === undefined) return false;
+  const family = isIP(address);
+  return family !== 0 && list.check(address.split('%', 1)[0], family === 6 ? 'ipv6' : 'ipv4');
 }
 
 /** A socket seen from inside. */

@@ -5,7 +5,8 @@
  * it is; one command goes out; a report comes when the kernel has it. Reports come in the order of sending. Of one that is received: its bytes
  * are copied out of the pool, and its sender's name is looked up among those met before.
  */
-import { EBADF, EINVAL } from '../errno.ts';
+import process from 'node:process';
+import { EBADF, EDESTADDRREQ, EINVAL } from '../errno.ts';
 import { Peers, type Peer } from './peers.ts';
 import { ALONE, PendingSends, type SentReport } from './pending-sends.ts';
 import {
@@ -49,6 +50,9 @@ const FLAGS = 0xffff;
 const ARENA = 0;
 
 const NO_PORT = -1;
+
+/** Core's own option: what is sent counts as queued until its sender is told. */
+const NEVER_AT_ONCE = process.execArgv.includes('--test-udp-no-try-send');
 
 /** What has been received, as the handle hands it over. */
 export interface ReceivedDatagram {
@@ -131,9 +135,15 @@ export class DatagramHandle extends SocketHandle {
       : native.bind(this.id, endpoint.address, endpoint.port);
   }
 
+  /** Hands over what was sent so far, as far as there is room: before something changes that it is sent with. */
+  offer(): void {
+    if (this.#pending.count > 0) this.reactor.native.offerDatagrams(this.id);
+  }
+
   /** What the kernel has not taken, for lack of room: whatever was given to `send` before is offered to it first. */
   sendQueue(): { bytes: number; count: number } {
     if (this.#pending.count === 0) return { bytes: 0, count: 0 };
+    if (NEVER_AT_ONCE) return { bytes: this.#pending.bytes, count: this.#pending.count };
     return this.reactor.native.datagramQueue(this.id);
   }
 
@@ -150,7 +160,7 @@ export class DatagramHandle extends SocketHandle {
     this.#pending.forgetReports(since - (this.sendCount - this.#pending.count));
   }
 
-  /** `connect(2)`, at once; `null` ends a connection. */
+  /** `connect(2)`, at once; `null` ends a connection. What was sent before goes to the peer that there was. */
   connect(peer: Endpoint | null): number {
     const { native } = this.reactor;
     if (peer === null) return native.connectDatagram(this.id, '', NO_PORT);
@@ -213,9 +223,11 @@ export class DatagramHandle extends SocketHandle {
     return 0;
   }
 
-  /** Answers to a sender. */
-  reply(payload: Uint8Array, peer: Peer, report?: SentReport, flags = 0, segment = 0): void {
-    this.#send(payload, peer.name, NO_PORT, report, flags, segment, ALONE);
+  /** Answers to a sender. @returns zero, and `report` follows, or a negative errno where the sender has no name */
+  reply(payload: Uint8Array, peer: Peer, report?: SentReport): number {
+    if (peer.name.byteLength === 0) return -EDESTADDRREQ;
+    this.#send(payload, peer.name, NO_PORT, report, 0, 0, ALONE);
+    return 0;
   }
 
   /** Sends to the socket's peer. */

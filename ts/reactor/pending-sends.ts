@@ -25,6 +25,13 @@ export class PendingSends {
     return this.#count;
   }
 
+  /** Bytes of their payloads. */
+  get bytes(): number {
+    let bytes = 0;
+    for (let i = 0; i < this.#count; i++) bytes += this.#words[((this.#first + i) & this.#mask) * WORDS + 2];
+    return bytes;
+  }
+
   /** `arena`: an offset, -1 for nothing; `region`: of a lent view, 0 for none. */
   push(arena: number, region: number, length: number, place: number, report: SentReport | undefined): void {
     if (this.#count > this.#mask) this.#grow();

@@ -19,7 +19,7 @@ use iouring_reactor::buffer_pool::BufferPool;
 use iouring_reactor::kernel::BufferGroup;
 use iouring_reactor::memory::Mapping;
 use iouring_reactor::support::{Features, Reason};
-use iouring_reactor::{Config, Errno, Error, Event, Reactor, Ring};
+use iouring_reactor::{Config, Errno, Error, Event, HandleId, Reactor, Ring};
 use napi::sys;
 
 use crate::driver::Driver;
@@ -220,6 +220,18 @@ impl Instance {
         {
             self.failed.set(Some(errno));
         }
+    }
+
+    /// Hands over what JavaScript has sent through a datagram socket so far, as far as there is room.
+    pub fn offer_datagrams(&self, handle: HandleId) {
+        self.with(|reactor| {
+            self.submit(reactor);
+            // A failure is told of with the next turn.
+            let _ = reactor.offer_datagrams(handle, &mut self.memory());
+            if reactor.has_work() || self.failed.get().is_some() {
+                reactor.kernel().signal();
+            }
+        });
     }
 
     /// Submits what is there without dispatching anything: for the moment before the process ends, and for drivers that do not come

@@ -83,10 +83,16 @@ impl NativeReactor {
         }
     }
 
-    /// Offers the kernel what JavaScript has sent, and tells what of it waits for room.
+    /// Hands the kernel what JavaScript has sent, as far as there is room: before something changes that it is sent with.
+    #[napi]
+    pub fn offer_datagrams(&self, handle: i32) {
+        self.instance.offer_datagrams(HandleId::from_raw(handle));
+    }
+
+    /// Does the same, and tells what of it waits for room.
     #[napi]
     pub fn datagram_queue(&self, handle: i32) -> DatagramQueue {
-        self.instance.flush();
+        self.offer_datagrams(handle);
         let (count, bytes) =
             self.instance.with(|reactor| reactor.datagram_queue(HandleId::from_raw(handle))).unwrap_or_default();
         DatagramQueue {
@@ -95,14 +101,12 @@ impl NativeReactor {
         }
     }
 
-    /// Connects a datagram socket, at once. With an empty text it is connected no longer.
+    /// Connects a datagram socket, at once. With an empty text it is connected no longer. What was sent before goes to the peer that it was sent to.
     #[napi]
     pub fn connect_datagram(&self, handle: i32, text: String, port: i32) -> i32 {
-        self.instance.with(|reactor| self.instance.take_commands(reactor));
-        status(Some(self.descriptor(handle).and_then(|fd| {
-            let peer = if text.is_empty() { SocketAddress::unspecified() } else { address(&text, port)? };
-            socket::connect_datagram(fd, &peer)
-        })))
+        self.offer_datagrams(handle);
+        let peer = if text.is_empty() { Ok(None) } else { address(&text, port).map(Some) };
+        status(self.instance.with(|reactor| reactor.connect_datagram(HandleId::from_raw(handle), peer?.as_ref())))
     }
 
     /// The `sockaddr` of an address, to be sent to: as bytes, or a negative errno.

@@ -12,6 +12,9 @@
 //! one at a time. To a UNIX peer that is only named per datagram nothing waits (`POLLOUT` knows nothing of its queue): a full queue is
 //! reported with `EAGAIN`. UDP datagrams may go together: see `datagram/sending.rs`.
 //!
+//! **Another peer.** What was sent to the socket's peer is for that peer, also where the socket gets another or none before the kernel has taken it:
+//! it is offered before ([`Reactor::offer_datagrams`]), and what does not fit is sent by name from then on.
+//!
 //! **Closing.** What was sent before is offered to the kernel once; what does not fit is given up and reported with `ECANCELED`.
 
 mod sending;
@@ -20,6 +23,7 @@ use std::collections::VecDeque;
 
 use io_uring::types::RecvMsgOut;
 
+use crate::address::SocketAddress;
 use crate::buffer_pool::{BufferPool, Slice};
 use crate::context::Context;
 use crate::control;
@@ -29,6 +33,8 @@ use crate::handle::{Common, HandleId};
 use crate::kernel::{BufferGroup, Completion, Kernel, Request};
 use crate::memory::Source;
 use crate::operation::{DatagramMessage, OperationId, OperationKind, Owned};
+#[cfg(doc)]
+use crate::reactor::Reactor;
 use crate::room::Room;
 
 /// Receive buffers that the datagram sockets of a reactor share: a power of two.
@@ -143,6 +149,9 @@ pub struct Datagram {
     /// Waiting for room in the socket's buffer.
     waiting: bool,
     room: Room,
+    /// Peers that the socket has had while something was queued for them, in order: those of the datagrams without a destination of their own up to that
+    /// number, which is not among them.
+    former: VecDeque<(usize, SocketAddress)>,
 }
 
 impl Datagram {
@@ -161,6 +170,7 @@ impl Datagram {
             listed: false,
             waiting: false,
             room: Room::default(),
+            former: VecDeque::new(),
         }
     }
 

@@ -112,7 +112,7 @@ impl<K: Kernel> Reactor<K> {
         }
     }
 
-    fn datagram(&mut self, id: HandleId) -> Option<(&mut Datagram, &mut Common, &mut Context<K>)> {
+    pub(crate) fn datagram(&mut self, id: HandleId) -> Option<(&mut Datagram, &mut Common, &mut Context<K>)> {
         match self.handles.get_mut(id) {
             Some(Handle { common, resource: Resource::Datagram(datagram) }) if !common.closing => {
                 Some((datagram, common, &mut self.context))
@@ -135,6 +135,36 @@ impl<K: Kernel> Reactor<K> {
             Some(Handle { resource: Resource::Datagram(datagram), .. }) => datagram.queued(),
             _ => (0, 0),
         }
+    }
+
+    /// Hands over what a datagram socket has queued, as far as there is room.
+    ///
+    /// # Errors
+    /// Those of [`turn`](Self::turn).
+    pub fn offer_datagrams(&mut self, id: HandleId, memory: &mut impl Memory) -> Result<(), Errno> {
+        // Each turn hands something over, and the kernel answers at once: were it not to, what is left goes with the turns to come.
+        let most = self.datagram_queue(id).0 + 1;
+        for _ in 0..most {
+            match self.datagram(id) {
+                Some((datagram, ..)) if datagram.is_sending() => self.turn(memory)?,
+                _ => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Connects a datagram socket, at once, or ends its connection. What was sent to its peer before still goes there.
+    ///
+    /// # Errors
+    /// `connect(2)`'s; `EBADF` for what is not an open datagram socket.
+    pub fn connect_datagram(&mut self, id: HandleId, peer: Option<&SocketAddress>) -> Result<(), Errno> {
+        let (datagram, common, _) = self.datagram(id).ok_or(Errno(libc::EBADF))?;
+        let before = socket::peer_address(common.fd());
+        socket::connect_datagram(common.fd(), peer.unwrap_or(&SocketAddress::unspecified()))?;
+        if let Ok(before) = before {
+            datagram.keep_peer(&before);
+        }
+        Ok(())
     }
 
     /// Gives control data room in what is received, or takes it away. From the next datagram on, or soon after.

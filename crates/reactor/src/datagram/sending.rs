@@ -10,6 +10,7 @@
 //! - Any other error is the answer to the first, as it would have been had it gone alone; the rest are sent again.
 
 use super::{Datagram, Outgoing, State};
+use crate::address::SocketAddress;
 use crate::context::Context;
 use crate::error::Errno;
 use crate::event::Event;
@@ -46,6 +47,32 @@ impl Datagram {
     pub(crate) fn queued(&self) -> (usize, usize) {
         let waiting = self.queue.iter().filter(|(_, state)| !matches!(state, State::Done(_)));
         waiting.fold((0, 0), |(count, bytes), (outgoing, _)| (count + 1, bytes + outgoing.source.length as usize))
+    }
+
+    /// The socket is about to get another peer, or none: what is queued goes on to the one that it has had.
+    pub(crate) fn keep_peer(&mut self, peer: &SocketAddress) {
+        let known = self.former.back().map_or(self.first, |(end, _)| *end);
+        let end = self.first + self.queue.len();
+        let queued = self.queue.iter().skip(known.saturating_sub(self.first));
+        if queued.into_iter().any(|(outgoing, _)| outgoing.destination.is_none()) {
+            self.former.push_back((end, *peer));
+        }
+    }
+
+    /// The former peer that the datagram of this number goes to.
+    fn former_peer(&self, number: usize) -> Option<&SocketAddress> {
+        self.former.iter().find(|(end, _)| number < *end).map(|(_, peer)| peer)
+    }
+
+    /// Where the datagram at this place of the queue goes to: a `sockaddr`, empty for the socket's peer. `None` where its memory is gone.
+    fn destination(&self, memory: &mut impl Memory, at: usize) -> Option<&[u8]> {
+        match self.queue[at].0.destination {
+            // SAFETY: `resolve` vouches for so many bytes, and nobody writes to them while this runs.
+            Some(it) => memory
+                .resolve(&it)
+                .map(|start| unsafe { std::slice::from_raw_parts(start.as_ptr(), it.length as usize) }),
+            None => Some(self.former_peer(self.first + at).map_or(&[], SocketAddress::bytes)),
+        }
     }
 
     /// Whether something is with the kernel or about to be handed to it.
@@ -109,10 +136,9 @@ impl Datagram {
         let (outgoing, _) = self.queue[at];
         let payload = memory.resolve(&outgoing.source).ok_or(Errno::EFAULT)?;
         let mut message = context.datagram_message();
-        if let Some(destination) = outgoing.destination {
-            let address = memory.resolve(&destination).ok_or(Errno::EFAULT)?;
-            // SAFETY: `resolve` vouches for so many bytes, and nobody writes to them while this runs.
-            message.set_name(unsafe { std::slice::from_raw_parts(address.as_ptr(), destination.length as usize) })?;
+        let destination = self.destination(memory, at).ok_or(Errno::EFAULT)?;
+        if !destination.is_empty() {
+            message.set_name(destination)?;
         }
         message.add_payload(payload.as_ptr(), outgoing.source.length as usize);
         let mut segment = outgoing.segment;
@@ -150,14 +176,7 @@ impl Datagram {
             if !alike || length == 0 || length > last || total > LARGEST_TOGETHER {
                 break;
             }
-            let name = match next.destination {
-                // SAFETY: as above.
-                Some(it) => memory
-                    .resolve(&it)
-                    .map(|start| unsafe { std::slice::from_raw_parts(start.as_ptr(), it.length as usize) }),
-                None => Some(&[][..]),
-            };
-            if name != Some(message.name()) {
+            if self.destination(memory, at + count) != Some(message.name()) {
                 break;
             }
             let Some(payload) = memory.resolve(&next.source) else { break };
@@ -182,7 +201,8 @@ impl Datagram {
             return; // The same.
         };
         self.in_flight -= count;
-        let waits = (!self.unix || outgoing.destination.is_none()) && outgoing.flags & libc::MSG_DONTWAIT == 0;
+        let to_peer = outgoing.destination.is_none() && self.former_peer(number).is_none();
+        let waits = (!self.unix || to_peer) && outgoing.flags & libc::MSG_DONTWAIT == 0;
         let full = waits && -result == libc::EAGAIN;
         let answered = match -result {
             _ if full => 0,
@@ -255,6 +275,13 @@ impl Datagram {
             Self::tell(common, context, status);
         }
         self.next = self.next.max(self.first);
+        self.forget_former();
+    }
+
+    fn forget_former(&mut self) {
+        while self.former.front().is_some_and(|(end, _)| *end <= self.first) {
+            self.former.pop_front();
+        }
     }
 
     /// Successes in a row become one event.
@@ -282,5 +309,6 @@ impl Datagram {
             Self::tell(common, context, status);
         }
         self.next = self.first;
+        self.forget_former();
     }
 }

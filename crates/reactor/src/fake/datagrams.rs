@@ -37,6 +37,7 @@ pub(crate) struct Delivered {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Outbound {
     pub(crate) payload: Vec<u8>,
+    /// Whom it was sent to: the socket's peer where it named nobody.
     pub(crate) destination: Vec<u8>,
     pub(crate) segment: u16,
     pub(crate) flags: i32,
@@ -61,6 +62,8 @@ pub(crate) struct Mailbox {
     pub(crate) largest: usize,
     /// Errors that the next sends end in.
     pub(crate) refusals: VecDeque<i32>,
+    /// The socket's peer.
+    pub(crate) peer: Vec<u8>,
     /// What the device says to datagrams that come together; 0 where it takes them.
     pub(crate) apart: i32,
 }
@@ -147,10 +150,13 @@ impl World {
     /// Sends a datagram, or refuses it: the result.
     pub(super) fn send_datagram(&mut self, fd: RawFd, message: *const libc::msghdr, flags: i32) -> i32 {
         // SAFETY: sends hold their memory until the enter that takes them, which is this one.
-        let outbound = unsafe { read_message(&*message, flags) };
+        let mut outbound = unsafe { read_message(&*message, flags) };
         let mischief = self.mischief().then(|| [libc::EINTR, libc::EAGAIN, libc::ENOBUFS][self.random.below(3)]);
         let descriptor = self.descriptors.get(fd);
         let mailbox = &mut descriptor.mailbox;
+        for nameless in outbound.iter_mut().filter(|it| it.destination.is_empty()) {
+            nameless.destination.clone_from(&mailbox.peer);
+        }
         let refusal = if let Some(errno) = mischief.or_else(|| mailbox.refusals.pop_front()) {
             Some(errno)
         } else if outbound.len() > 1 && mailbox.apart != 0 {

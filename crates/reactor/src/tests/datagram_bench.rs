@@ -7,6 +7,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::rc::Rc;
 
 use super::harness::Moving;
+use crate::address::SocketAddress;
 use crate::buffer_pool::BufferPool;
 use crate::datagram::{Outgoing, Received, Receivers};
 use crate::fake::{Delivered, Descriptors, Fake, FarEnd, Inbound, Mailbox, Outbound, Random, Temper, World};
@@ -21,6 +22,8 @@ pub(super) const LARGEST: usize = 40;
 /// One send, and what was reported of it.
 pub(super) struct Send {
     pub(super) outbound: Outbound,
+    /// It names whom it goes to, or has to by now: the socket has another peer.
+    pub(super) named: bool,
     pub(super) status: Option<i32>,
 }
 
@@ -29,6 +32,8 @@ pub(super) struct Socket {
     pub(super) fd: RawFd,
     pub(super) far_end: FarEnd,
     pub(super) unix: bool,
+    /// Its `sockaddr`.
+    pub(super) peer: Vec<u8>,
     pub(super) sends: Vec<Send>,
     /// Number of the first send that has not been reported.
     pub(super) unreported: usize,
@@ -79,12 +84,14 @@ impl Bench {
             let (near, far_end) = Descriptors::pair();
             let (fd, unix) = (near.as_raw_fd(), index % 2 == 1);
             bench.world.borrow_mut().descriptors.add(fd);
+            bench.world.borrow_mut().descriptors.get(fd).mailbox.peer = vec![0xa0; 16];
             let id = bench.reactor.add_datagram(near, unix).expect("room");
             bench.sockets.push(Socket {
                 id,
                 fd,
                 far_end,
                 unix,
+                peer: vec![0xa0; 16],
                 sends: Vec::new(),
                 unreported: 0,
                 received: 0,
@@ -145,17 +152,39 @@ impl Bench {
             return;
         }
         let payload = self.bytes(socket, length);
+        let named = named || self.sockets[socket].peer.is_empty();
         // Now and then the same one.
         let to = u8::try_from(self.random.below(2)).expect("few");
-        let destination = if named { vec![to; 16] } else { Vec::new() };
+        let destination = if named { vec![to; 16] } else { self.sockets[socket].peer.clone() };
         let together = self.random.below(4) > 0;
         let source = self.memory.add(payload.clone());
         let to = named.then(|| self.memory.add(destination.clone()));
-        self.sockets[socket]
-            .sends
-            .push(Send { outbound: Outbound { payload, destination, segment, flags }, status: None });
+        self.sockets[socket].sends.push(Send {
+            outbound: Outbound { payload, destination, segment, flags },
+            named,
+            status: None,
+        });
         let outgoing = Outgoing { source, destination: to, flags, segment, together };
         self.reactor.send_datagram(self.sockets[socket].id, outgoing);
+    }
+
+    /// Gives a socket another peer, or none.
+    pub(super) fn connect(&mut self, socket: usize, peer: u8) {
+        if self.sockets[socket].close_asked {
+            return;
+        }
+        let new = if peer == 0 { Vec::new() } else { vec![0xa0 | peer; 16] };
+        let old = std::mem::replace(&mut self.sockets[socket].peer, new.clone());
+        if !old.is_empty() {
+            // SAFETY: the bytes are there.
+            let old = unsafe { SocketAddress::from_raw(old.as_ptr(), 16) };
+            let (datagram, ..) = self.reactor.datagram(self.sockets[socket].id).expect("open");
+            datagram.keep_peer(&old);
+        }
+        for send in &mut self.sockets[socket].sends {
+            send.named |= send.status.is_none();
+        }
+        self.mailbox(socket, |mailbox, _| mailbox.peer = new);
     }
 
     pub(super) fn close(&mut self, socket: usize) {
@@ -246,8 +275,7 @@ impl Bench {
         let send = socket.sends.get_mut(socket.unreported).expect("a send for every report");
         send.status = Some(status);
         socket.unreported += 1;
-        let waits =
-            (!socket.unix || send.outbound.destination.is_empty()) && send.outbound.flags & libc::MSG_DONTWAIT == 0;
+        let waits = (!socket.unix || !send.named) && send.outbound.flags & libc::MSG_DONTWAIT == 0;
         let expected = match -status {
             0 => true,
             libc::EMSGSIZE => send.outbound.payload.len() > LARGEST,

@@ -34,6 +34,8 @@ enum Action {
     /// The device does not take datagrams that go together.
     Apart(usize, i32),
     Room(usize, usize),
+    /// Connects, or disconnects where it is 0.
+    Connect(usize, u8),
     MemoryGoes,
     GiveBack(usize),
     Turn,
@@ -64,6 +66,7 @@ fn actions(sockets: usize, close: bool) -> impl Strategy<Value = Vec<Action>> {
             1 => socket.clone().prop_map(Action::Limit),
             1 => (socket.clone(), apart).prop_map(|(socket, errno)| Action::Apart(socket, errno)),
             3 => (socket.clone(), 1..6_usize).prop_map(|(socket, count)| Action::Room(socket, count)),
+            2 => (socket.clone(), 0..3_u8).prop_map(|(socket, peer)| Action::Connect(socket, peer)),
             1 => (0..20).prop_map(move |it| if close && it == 0 { Action::MemoryGoes } else { Action::Turn }),
             5 => any::<usize>().prop_map(Action::GiveBack),
             8 => Just(Action::Turn),
@@ -88,6 +91,7 @@ fn act(bench: &mut Bench, action: &Action) {
         Action::Limit(socket) => bench.mailbox(socket, |mailbox, _| mailbox.largest = LARGEST),
         Action::Apart(socket, errno) => bench.mailbox(socket, |mailbox, _| mailbox.apart = errno),
         Action::Room(socket, count) => bench.mailbox(socket, |_, window| *window = window.saturating_add(count)),
+        Action::Connect(socket, peer) => bench.connect(socket, peer),
         Action::MemoryGoes => (bench.memory.gone, bench.memory_goes) = (true, true),
         Action::GiveBack(pick) => bench.give_back(pick),
         Action::Turn => {

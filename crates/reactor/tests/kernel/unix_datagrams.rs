@@ -135,6 +135,41 @@ fn a_full_peer_that_goes_away_fails_what_waits() {
     node.end(id);
 }
 
+/// What fits has gone before, and the rest is for the old peer still, whom nobody can wait for any more.
+#[test]
+fn what_waits_for_a_full_peer_does_not_go_to_the_next() {
+    if !available() {
+        return;
+    }
+    let ((old, old_address), (new, new_address)) = (peer("old"), peer("new"));
+    for (settled, disconnects) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut node = Node::new();
+        let id = sending_many(&mut node, &old_address);
+        if settled {
+            settle(&mut node);
+        } else {
+            node.reactor.offer_datagrams(id, &mut node.memory).unwrap();
+        }
+        if disconnects {
+            node.reactor.connect_datagram(id, None).unwrap();
+        }
+        node.reactor.connect_datagram(id, Some(&new_address)).unwrap();
+        for number in MANY..MANY + 3 {
+            node.send(id, &number.to_le_bytes(), false);
+        }
+        node.run(|node| node.sent_count() == MANY + 3);
+        let taken = successes(&node) - 3;
+        assert!(taken > 0 && taken < MANY);
+        assert!(node.sent.iter().all(|sent| matches!(-sent.0, 0 | libc::EAGAIN)), "{:?}", node.sent);
+        let (mut olds, mut news) = (Vec::new(), Vec::new());
+        read_all(&old, &mut olds);
+        read_all(&new, &mut news);
+        assert_eq!(olds, (0..taken).collect::<Vec<_>>());
+        assert_eq!(news, (MANY..MANY + 3).collect::<Vec<_>>());
+        node.end(id);
+    }
+}
+
 #[test]
 fn a_peer_that_is_only_named_is_not_waited_for() {
     if !available() {
