@@ -163,6 +163,8 @@ export const enum Header {
   Completions = 1,
   /** Completions dispatched so far. Set to zero by Rust, counted up by TypeScript. */
   Cursor = 2,
+  /** The dispatch has used up its time: what is left waits for the next turn. Set to one by TypeScript, to zero by Rust. */
+  Yielded = 3,
 }
 
 /** Words of the header. */

@@ -12,6 +12,9 @@ pub trait Driver {
     /// Lets the process end. How a driver starts.
     fn unreference(&self);
 
+    /// Whether the event loop has nothing more urgent to do than another round of the reactor's: no `setImmediate`, no timer that is due.
+    fn may_go_on(&self) -> bool;
+
     /// Whether commands are taken up by the driver at the end of every tick. Otherwise JavaScript has to call `flush`.
     fn flushes(&self) -> bool;
 

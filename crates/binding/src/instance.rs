@@ -13,7 +13,7 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::ptr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use iouring_reactor::buffer_pool::BufferPool;
 use iouring_reactor::kernel::BufferGroup;
@@ -27,8 +27,11 @@ use crate::kept::KeptMemory;
 use crate::memory::{self, Lent};
 use crate::protocol::{COMPLETION_CAPACITY, Queues, Request};
 
-/// Rounds of submit, collect and dispatch in one turn before libuv's other handles get theirs.
+/// Most rounds of submit, collect and dispatch in one turn, and the time after which none is begun: then libuv's other handles get their turn, and
+/// `setImmediate` and timers before, which are waited for not even that long ([`Driver::may_go_on`]). A round that takes longer by itself is cut short by
+/// the dispatch, which has its own budget (`ts/reactor/reactor.ts`).
 const ROUNDS: usize = 8;
+const TURN: Duration = Duration::from_millis(1);
 
 /// How long the end of an environment waits for the kernel to let go of operations.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -180,13 +183,7 @@ impl Instance {
 
     /// One exchange with the kernel: commands in, completions out. True when there are completions to dispatch.
     fn exchange(&self, reactor: &mut Reactor<Ring>) -> bool {
-        for (record, group, buffer) in self.delivered.borrow_mut().drain(..) {
-            match group {
-                BufferGroup::Bytes if self.queues.borrowed(record) => {}
-                BufferGroup::Bytes => reactor.give_back(buffer),
-                BufferGroup::Datagrams => reactor.give_datagram_back(buffer),
-            }
-        }
+        self.take_back(reactor);
         self.submit(reactor);
         let mut delivered = self.delivered.borrow_mut();
         let mut count = 0;
@@ -210,6 +207,17 @@ impl Instance {
         }
         self.queues.offer(count);
         count > 0
+    }
+
+    /// Gives the buffers of the last dispatch back to the kernel. Not while it is under way: it may still read them.
+    fn take_back(&self, reactor: &mut Reactor<Ring>) {
+        for (record, group, buffer) in self.delivered.borrow_mut().drain(..) {
+            match group {
+                BufferGroup::Bytes if self.queues.borrowed(record) => {}
+                BufferGroup::Bytes => reactor.give_back(buffer),
+                BufferGroup::Datagrams => reactor.give_datagram_back(buffer),
+            }
+        }
     }
 
     fn submit(&self, reactor: &mut Reactor<Ring>) {
@@ -245,9 +253,42 @@ impl Instance {
         });
     }
 
+    /// Takes what JavaScript has asked for, submits it and collects what is ready, without calling JavaScript: that is left to the next turn.
+    pub fn submit_alone(&self) {
+        if self.running.get() {
+            return;
+        }
+        self.in_scope(|| {
+            self.with(|reactor| {
+                reactor.kernel().mute();
+                if self.queues.dispatched() {
+                    self.take_back(reactor);
+                }
+                self.submit(reactor);
+                // Whoever calls this looks for work once more.
+                reactor.kernel().unmute();
+            });
+        });
+    }
+
+    /// Runs something in a handle scope, which looking for the memory of writes needs as much as calling JavaScript does.
+    fn in_scope(&self, work: impl FnOnce()) {
+        let mut scope = ptr::null_mut();
+        // SAFETY: the environment is alive: its clean-up stops the driver first.
+        if unsafe { sys::napi_open_handle_scope(self.env, &raw mut scope) } == sys::Status::napi_ok {
+            work();
+            // SAFETY: opened above.
+            unsafe { sys::napi_close_handle_scope(self.env, scope) };
+        }
+    }
+
     /// Whether JavaScript or the reactor has left something to do.
     pub fn has_work(&self) -> bool {
-        self.queues.commands() > 0 || self.reactor.borrow().as_ref().is_some_and(Reactor::has_work)
+        self.queues.commands() > 0
+            || !self.queues.dispatched()
+            || !self.delivered.borrow().is_empty()
+            || self.failed.get().is_some()
+            || self.reactor.borrow().as_ref().is_some_and(Reactor::has_work)
     }
 
     /// A turn. Called by the driver on the environment's thread, outside of JavaScript.
@@ -256,39 +297,46 @@ impl Instance {
         if self.running.replace(true) {
             return;
         }
-        let mut scope = ptr::null_mut();
-        // SAFETY: the environment is alive: its clean-up stops the driver first.
-        let scoped = unsafe { sys::napi_open_handle_scope(self.env, &raw mut scope) } == sys::Status::napi_ok;
-        if scoped {
+        self.in_scope(|| {
             self.with(|reactor| reactor.kernel().mute());
-            for _ in 0..ROUNDS {
-                if !self.with(|reactor| self.exchange(reactor)).unwrap_or(false) {
-                    break;
-                }
-                if !self.call_dispatch() {
-                    break;
-                }
-                if !self.has_work() && self.delivered.borrow().is_empty() {
-                    break;
-                }
-            }
+            self.run_rounds();
             self.with(|reactor| {
-                let ring = reactor.kernel();
-                // In this order: what arrives after `unmute` is announced, what arrived before is seen here.
-                ring.unmute();
-                let left = !self.queues.dispatched() || !self.delivered.borrow().is_empty();
-                if left || reactor.has_work() || self.queues.commands() > 0 {
-                    reactor.kernel().signal();
+                // Sent now, whenever the next turn is.
+                if self.queues.commands() > 0 {
+                    if self.queues.dispatched() {
+                        self.take_back(reactor);
+                    }
+                    self.submit(reactor);
                 }
+                // In this order: what arrives after `unmute` is announced, what arrived before is seen here.
+                reactor.kernel().unmute();
             });
-            // SAFETY: opened above.
-            unsafe { sys::napi_close_handle_scope(self.env, scope) };
-        }
+            // The other driver comes round before libuv sleeps, and sees by itself what is left.
+            if !self.driver().is_some_and(Driver::flushes) && self.has_work() {
+                self.with(|reactor| reactor.kernel().signal());
+            }
+        });
         self.running.set(false);
     }
 
+    fn run_rounds(&self) {
+        let begin = Instant::now();
+        for _ in 0..ROUNDS {
+            // What the last turn had no time for comes first.
+            if self.queues.dispatched() && !self.with(|reactor| self.exchange(reactor)).unwrap_or(false) {
+                return;
+            }
+            if !self.call_dispatch() || !self.has_work() {
+                return;
+            }
+            if begin.elapsed() >= TURN || !self.driver().is_some_and(Driver::may_go_on) {
+                return;
+            }
+        }
+    }
+
     /// Calls JavaScript until it has passed every completion. It returns early between two completions of one handle, so that microtasks
-    /// run in between as they would in core, and when a handler throws. False when JavaScript cannot be entered any more.
+    /// run in between as they would in core, and when a handler throws. False when its time is used up, or JavaScript cannot be entered any more.
     fn call_dispatch(&self) -> bool {
         let mut failures = 0;
         while !self.queues.dispatched() {
@@ -303,6 +351,9 @@ impl Instance {
                 // name: in the global object that may be the module.
                 sys::napi_make_callback(self.env, ptr::null_mut(), function, function, 0, ptr::null(), &raw mut result)
             };
+            if self.queues.take_yielded() {
+                return false;
+            }
             if status == sys::Status::napi_ok {
                 continue;
             }

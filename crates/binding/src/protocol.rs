@@ -45,6 +45,8 @@ pub enum Header {
     Completions,
     /// Completions dispatched so far. Set to zero by Rust, counted up by TypeScript.
     Cursor,
+    /// The dispatch has used up its time: what is left waits for the next turn. Set to one by TypeScript, to zero by Rust.
+    Yielded,
 }
 
 /// Bits of a command's first word that hold its kind. Those above them are the upper part of the offset, where the command has one: offsets into
@@ -402,6 +404,15 @@ impl Queues {
     pub fn offer(&self, completions: usize) {
         self.set(Header::Cursor as usize, 0);
         self.set(Header::Completions as usize, i32::try_from(completions).unwrap_or(0));
+    }
+
+    /// Whether the dispatch has ended early to let others have their turn. Says so once.
+    pub fn take_yielded(&self) -> bool {
+        let yielded = self.get(Header::Yielded as usize) != 0;
+        if yielded {
+            self.set(Header::Yielded as usize, 0);
+        }
+        yielded
     }
 
     /// Whether TypeScript has passed all the completions offered.

@@ -1,6 +1,10 @@
 //! The libuv driver: a poll handle on the ring's eventfd, and a prepare handle that takes up, right before libuv goes to sleep, what
 //! timers, immediates and promises have asked for. An idle handle keeps it from going to sleep for what will be there in a moment.
 //!
+//! JavaScript is called where libuv does I/O and nowhere else, since Node promises that after an I/O callback `setImmediate` comes before timers and before
+//! further I/O: from the poll handle, or, for what the prepare handle has brought to light, from a check handle. libuv calls the check handles
+//! that were started last first, so that Node's own, which runs the immediates, comes after ours.
+//!
 //! libuv cannot poll the ring itself: with `DEFER_TASKRUN` its descriptor becomes readable only after the deferred work has run.
 //!
 //! Its functions are looked up when they are needed, since a runtime may have Node-API without libuv.
@@ -20,6 +24,7 @@ type Handle = *mut c_void;
 type Loop = *mut sys::uv_loop_s;
 
 /// `uv_handle_type`.
+const UV_CHECK: c_uint = 2;
 const UV_IDLE: c_uint = 6;
 const UV_POLL: c_uint = 8;
 const UV_PREPARE: c_uint = 9;
@@ -33,6 +38,9 @@ struct Functions {
     poll_start: unsafe extern "C" fn(Handle, c_int, unsafe extern "C" fn(Handle, c_int, c_int)) -> c_int,
     prepare_init: unsafe extern "C" fn(Loop, Handle) -> c_int,
     prepare_start: unsafe extern "C" fn(Handle, unsafe extern "C" fn(Handle)) -> c_int,
+    check_init: unsafe extern "C" fn(Loop, Handle) -> c_int,
+    check_start: unsafe extern "C" fn(Handle, unsafe extern "C" fn(Handle)) -> c_int,
+    backend_timeout: unsafe extern "C" fn(Loop) -> c_int,
     idle_init: unsafe extern "C" fn(Loop, Handle) -> c_int,
     idle_start: unsafe extern "C" fn(Handle, unsafe extern "C" fn(Handle)) -> c_int,
     idle_stop: unsafe extern "C" fn(Handle) -> c_int,
@@ -68,6 +76,16 @@ impl Functions {
                     *mut c_void,
                     unsafe extern "C" fn(Handle, unsafe extern "C" fn(Handle)) -> c_int,
                 >(symbol(c"uv_prepare_start")?),
+                check_init: std::mem::transmute::<*mut c_void, unsafe extern "C" fn(Loop, Handle) -> c_int>(symbol(
+                    c"uv_check_init",
+                )?),
+                check_start: std::mem::transmute::<
+                    *mut c_void,
+                    unsafe extern "C" fn(Handle, unsafe extern "C" fn(Handle)) -> c_int,
+                >(symbol(c"uv_check_start")?),
+                backend_timeout: std::mem::transmute::<*mut c_void, unsafe extern "C" fn(Loop) -> c_int>(symbol(
+                    c"uv_backend_timeout",
+                )?),
                 idle_init: std::mem::transmute::<*mut c_void, unsafe extern "C" fn(Loop, Handle) -> c_int>(symbol(
                     c"uv_idle_init",
                 )?),
@@ -113,6 +131,10 @@ struct Shared {
     /// Active while libuv is to look for events without going to sleep; see [`Vigil`].
     idle: Handle,
     vigil: RefCell<Vigil>,
+    /// This round of libuv's has had its turn of the reactor.
+    turned: Cell<bool>,
+    /// The check handle has something to do: libuv must not sleep.
+    due: Cell<bool>,
     /// Handles not yet closed.
     open: Cell<u32>,
     done: RefCell<Option<Box<dyn FnOnce()>>>,
@@ -123,7 +145,9 @@ pub struct UvDriver {
     functions: Functions,
     poll: Handle,
     prepare: Handle,
+    check: Handle,
     idle: Handle,
+    uv_loop: Loop,
 }
 
 impl UvDriver {
@@ -145,23 +169,28 @@ impl UvDriver {
                 return None;
             }
             let (prepare, idle) = (allocate(functions, UV_PREPARE), allocate(functions, UV_IDLE));
+            let check = allocate(functions, UV_CHECK);
             (functions.prepare_init)(uv_loop, prepare);
+            (functions.check_init)(uv_loop, check);
             (functions.idle_init)(uv_loop, idle);
             let shared = Rc::new(Shared {
                 instance: Rc::downgrade(instance),
                 idle,
                 vigil: RefCell::new(Vigil::new()),
+                turned: Cell::new(false),
+                due: Cell::new(false),
                 open: Cell::new(0),
                 done: RefCell::new(None),
             });
-            for handle in [poll, prepare, idle] {
+            for handle in [poll, prepare, check, idle] {
                 shared.open.set(shared.open.get() + 1);
                 (functions.set_data)(handle, Rc::into_raw(Rc::clone(&shared)).cast_mut().cast());
                 (functions.unreference)(handle);
             }
-            let driver = Self { functions, poll, prepare, idle };
+            let driver = Self { functions, poll, prepare, check, idle, uv_loop };
             let started = (functions.poll_start)(poll, UV_READABLE, on_readable) == 0
-                && (functions.prepare_start)(prepare, on_prepare) == 0;
+                && (functions.prepare_start)(prepare, on_prepare) == 0
+                && (functions.check_start)(check, on_check) == 0;
             if !started {
                 driver.stop(Box::new(|| ()));
                 return None;
@@ -182,6 +211,11 @@ impl Driver for UvDriver {
         unsafe { (self.functions.unreference)(self.poll) };
     }
 
+    fn may_go_on(&self) -> bool {
+        // SAFETY: the loop outlives its handles. It only looks: zero where a timer is due, or an immediate waits, for which Node has an idle handle.
+        unsafe { (self.functions.backend_timeout)(self.uv_loop) != 0 }
+    }
+
     fn flushes(&self) -> bool {
         true
     }
@@ -193,6 +227,7 @@ impl Driver for UvDriver {
             *shared.done.borrow_mut() = Some(done);
             (self.functions.close)(self.poll, Some(on_closed_poll));
             (self.functions.close)(self.prepare, Some(on_closed_prepare));
+            (self.functions.close)(self.check, Some(on_closed_check));
             (self.functions.close)(self.idle, Some(on_closed_idle));
         }
     }
@@ -230,14 +265,22 @@ unsafe fn shared(functions: Functions, handle: Handle) -> Rc<Shared> {
 }
 
 impl Shared {
-    /// A turn, and then the decision whether libuv may go to sleep.
+    /// The turn of this round of libuv's.
+    fn run(&self, instance: &Instance) {
+        self.turned.set(true);
+        instance.run();
+    }
+
+    /// Decides whether libuv may go to sleep, after everything that it had to do in this round.
     ///
     /// # Safety
     /// The handles must be open.
-    unsafe fn run(&self, functions: Functions, instance: &Instance) {
-        instance.run();
+    unsafe fn settle(&self, functions: Functions, instance: &Instance) {
         let Some(brief) = instance.with(|reactor| reactor.brief()) else { return };
-        if self.vigil.borrow_mut().turned(brief) {
+        let vigil = self.vigil.borrow_mut().turned(brief);
+        let due = instance.has_work();
+        self.due.set(due);
+        if due || vigil {
             // SAFETY: open, as the caller promises; starting what is started does nothing. It does not keep the process alive.
             unsafe { (functions.idle_start)(self.idle, on_idle) };
         }
@@ -251,7 +294,7 @@ unsafe extern "C" fn on_readable(poll: Handle, _status: c_int, _events: c_int) {
         let shared = shared(functions, poll);
         if let Some(instance) = shared.instance.upgrade() {
             instance.with(|reactor| reactor.kernel().acknowledge());
-            shared.run(functions, &instance);
+            shared.run(&instance);
         }
     }
 }
@@ -261,8 +304,30 @@ unsafe extern "C" fn on_prepare(prepare: Handle) {
     // SAFETY: as in `on_readable`.
     unsafe {
         let shared = shared(functions, prepare);
-        if let Some(instance) = shared.instance.upgrade().filter(|instance| instance.has_work()) {
-            shared.run(functions, &instance);
+        shared.turned.set(false);
+        if let Some(instance) = shared.instance.upgrade() {
+            if instance.has_work() {
+                instance.submit_alone();
+            }
+            shared.settle(functions, &instance);
+        }
+    }
+}
+
+unsafe extern "C" fn on_check(check: Handle) {
+    let Some(functions) = functions() else { return };
+    // SAFETY: as in `on_readable`.
+    unsafe {
+        let shared = shared(functions, check);
+        if shared.due.replace(false)
+            && !shared.turned.get()
+            && let Some(instance) = shared.instance.upgrade()
+        {
+            // It would tell `may_go_on` that there is something urgent.
+            if shared.vigil.borrow_mut().is_over() {
+                (functions.idle_stop)(shared.idle);
+            }
+            shared.run(&instance);
         }
     }
 }
@@ -271,7 +336,8 @@ unsafe extern "C" fn on_idle(idle: Handle) {
     let Some(functions) = functions() else { return };
     // SAFETY: as in `on_readable`.
     unsafe {
-        if shared(functions, idle).vigil.borrow_mut().is_over() {
+        let shared = shared(functions, idle);
+        if !shared.due.get() && shared.vigil.borrow_mut().is_over() {
             (functions.idle_stop)(idle);
         }
     }
@@ -285,6 +351,11 @@ unsafe extern "C" fn on_closed_poll(handle: Handle) {
 unsafe extern "C" fn on_closed_prepare(handle: Handle) {
     // SAFETY: called once, by libuv, with the closed prepare handle.
     unsafe { on_closed(handle, UV_PREPARE) };
+}
+
+unsafe extern "C" fn on_closed_check(handle: Handle) {
+    // SAFETY: called once, by libuv, with the closed check handle.
+    unsafe { on_closed(handle, UV_CHECK) };
 }
 
 unsafe extern "C" fn on_closed_idle(handle: Handle) {

@@ -108,6 +108,11 @@ impl Driver for WaiterDriver {
         unsafe { sys::napi_unref_threadsafe_function(self.env, self.wake.0) };
     }
 
+    /// Node-API alone cannot tell. The time that a turn may take is the limit.
+    fn may_go_on(&self) -> bool {
+        true
+    }
+
     fn flushes(&self) -> bool {
         false
     }

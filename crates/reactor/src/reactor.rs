@@ -321,7 +321,8 @@ impl<K: Kernel> Reactor<K> {
             outcome = self.context.enter(wait);
             self.context.failure = outcome.err();
         }
-        let room = self.completions_per_turn.saturating_sub(self.context.arrived.len());
+        // Events that nobody has taken yet count as well: what is not taken stays in the kernel's queue, which holds its peers back when it is full.
+        let room = self.completions_per_turn.saturating_sub(self.context.arrived.len() + self.context.events.len());
         let context = &mut self.context;
         context.kernel.reap(&mut context.arrived, room);
         let mut arrived = std::mem::take(&mut self.context.arrived);
