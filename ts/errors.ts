@@ -152,6 +152,9 @@ export const ERR_SOCKET_BAD_BUFFER_SIZE = coded(
   () => 'Buffer size must be a positive integer',
 );
 
+/** What core asserts of itself, and callers of its methods on other objects see. */
+export const ERR_INTERNAL_ASSERTION = coded(Error, 'ERR_INTERNAL_ASSERTION', (message: string) => message);
+
 /* ---- state ---- */
 
 export const ERR_SOCKET_ALREADY_BOUND = coded(Error, 'ERR_SOCKET_ALREADY_BOUND', () => 'Socket is already bound');

@@ -2,7 +2,7 @@
  * Checks of arguments and options, with core's codes and messages. Each returns nothing and throws where the value will not do.
  */
 import process from 'node:process';
-import { ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE, ERR_SOCKET_BAD_PORT } from './errors.ts';
+import { ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE, ERR_SOCKET_BAD_PORT } from './errors.ts';
 
 /** Longest delay that a timer can have: 2^31 - 1 ms. */
 const LONGEST_DELAY = 2 ** 31 - 1;
@@ -47,6 +47,42 @@ export function validateInt32(
   validateNumber(value, name);
   if (!Number.isInteger(value)) throw new ERR_OUT_OF_RANGE(name, 'an integer', value);
   if (value < min || value > max) throw new ERR_OUT_OF_RANGE(name, `>= ${min} && <= ${max}`, value);
+}
+
+/**
+ * A whole number that a `number` holds exactly, or one of the narrower range given.
+ *
+ * @throws {TypeError} `ERR_INVALID_ARG_TYPE` where `value` is no number.
+ * @throws {RangeError} `ERR_OUT_OF_RANGE` where it is not whole or lies outside the range.
+ */
+export function validateInteger(
+  value: unknown,
+  name: string,
+  min: number = Number.MIN_SAFE_INTEGER,
+  max: number = Number.MAX_SAFE_INTEGER,
+): asserts value is number {
+  validateInt32(value, name, min, max);
+}
+
+/** @throws {TypeError} `ERR_INVALID_ARG_TYPE` where `value` is no object, or a function or an array. */
+export function validateObject(value: unknown, name: string): asserts value is object {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new ERR_INVALID_ARG_TYPE(name, 'Object', value);
+}
+
+/** @throws {TypeError} `ERR_INVALID_ARG_TYPE` where `value` is no view of memory: a Buffer, TypedArray or DataView. */
+export function validateView(value: unknown, name: string): asserts value is ArrayBufferView {
+  if (!ArrayBuffer.isView(value)) throw new ERR_INVALID_ARG_TYPE(name, ['Buffer', 'TypedArray', 'DataView'], value);
+}
+
+/**
+ * What a word stands for.
+ *
+ * @throws {TypeError} `ERR_INVALID_ARG_VALUE` where it is none of the words.
+ */
+export function validateWord<T>(value: unknown, name: string, words: ReadonlyMap<string, T>): T {
+  const meaning = words.get(value as string);
+  if (meaning !== undefined) return meaning;
+  throw new ERR_INVALID_ARG_VALUE(name, value, `must be one of: ${[...words.keys()].map((word) => `'${word}'`).join(', ')}`);
 }
 
 /**

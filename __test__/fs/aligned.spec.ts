@@ -16,7 +16,8 @@ test.serial('sizes', (t) => {
     t.is(bytes.length, size);
     t.true(bytes.every((byte) => byte === 0));
   }
-  for (const size of [-1, 0.5, NaN, Infinity, '1']) t.throws(() => alignedBuffer(size as number), { code: 'ERR_OUT_OF_RANGE' });
+  for (const size of [-1, 0.5, NaN, Infinity]) t.throws(() => alignedBuffer(size), { code: 'ERR_OUT_OF_RANGE' });
+  for (const size of ['1', 1n, null]) t.throws(() => alignedBuffer(size as never), { code: 'ERR_INVALID_ARG_TYPE' });
 });
 
 ring('reads and writes with O_DIRECT need no memory of the library', async (t) => {

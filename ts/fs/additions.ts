@@ -2,22 +2,38 @@
  * What our handles can do beyond core's.
  */
 import type core from 'node:fs/promises';
-import { ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE } from '../errors.ts';
+import { validateBoolean, validateInteger, validateObject, validateWord } from '../validate.ts';
 import { type Positions, transferMany } from './batch.ts';
-import { copyOf, getAttribute, setAttribute, type SetXattrOptions } from './attributes.ts';
+import { copyOf, getAttribute, plainName, setAttribute, type SetXattrOptions, xattrFlags } from './attributes.ts';
 import { Chain } from './chain.ts';
 import type { FileState } from './file-state.ts';
 import { request } from './request.ts';
+import { statusOf } from './status.ts';
 
 const FALLOC_FL_KEEP_SIZE = 1;
 
-/** `POSIX_FADV_*`. */
-const ADVICE = { normal: 0, random: 1, sequential: 2, willneed: 3, dontneed: 4, noreuse: 5 } as const;
-/** `IOPRIO_CLASS_*`. */
-const CLASSES = { none: 0, realtime: 1, 'best-effort': 2, idle: 3 } as const;
+export type Advice = 'normal' | 'random' | 'sequential' | 'willneed' | 'dontneed' | 'noreuse';
+export type PriorityClass = 'none' | 'realtime' | 'best-effort' | 'idle';
 
-export type Advice = keyof typeof ADVICE;
-export type PriorityClass = keyof typeof CLASSES;
+/** `POSIX_FADV_*`. */
+const ADVICE: ReadonlyMap<Advice, number> = new Map([
+  ['normal', 0],
+  ['random', 1],
+  ['sequential', 2],
+  ['willneed', 3],
+  ['dontneed', 4],
+  ['noreuse', 5],
+]);
+/** `IOPRIO_CLASS_*`. */
+const CLASSES: ReadonlyMap<PriorityClass, number> = new Map([
+  ['none', 0],
+  ['realtime', 1],
+  ['best-effort', 2],
+  ['idle', 3],
+]);
+
+/** Most bytes that one request can give advice on: some kernels keep the number in 32 bits. Whole pages. */
+const LONGEST_ADVICE = 2 ** 31;
 
 /** Methods of the ring's handles. With the `core` backend they are not there. */
 export interface FileHandleAdditions {
@@ -66,29 +82,48 @@ export function addTo(prototype: object, stateOf: (handle: object) => FileState)
     chain() {
       return new Chain(this, stateOf(this));
     },
-    async preallocate(length, { offset = 0, keepSize = false } = {}) {
+    async preallocate(length, options = {}) {
+      validateObject(options, 'options');
+      const { offset = 0, keepSize = false } = options;
+      validateInteger(length, 'length', 0);
+      validateInteger(offset, 'options.offset', 0);
+      validateBoolean(keepSize, 'options.keepSize');
       await stateOf(this).use('fallocate', (file) =>
         request((waiting) => file.allocate(keepSize ? FALLOC_FL_KEEP_SIZE : 0, offset, length, waiting), 'fallocate'),
       );
     },
     async advise(advice, offset = 0, length = 0) {
-      const number = ADVICE[advice];
-      if (number === undefined) throw new ERR_INVALID_ARG_VALUE('advice', advice);
-      await stateOf(this).use('fadvise', (file) => request((waiting) => file.advise(number, offset, length, waiting), 'fadvise'));
+      const number = validateWord(advice, 'advice', ADVICE);
+      validateInteger(offset, 'offset', 0);
+      validateInteger(length, 'length', 0);
+      const state = stateOf(this);
+      const status = () => statusOf(state.fd, state);
+      await state.use('fadvise', async (file) => {
+        const ask = (from: number, count: number) => request((waiting) => file.advise(number, from, count, waiting), 'fadvise');
+        // What goes on to the file's end need not be taken apart, and what lies beyond it is nobody's.
+        if (length > LONGEST_ADVICE && offset + length >= (await status()).size) length = 0;
+        do {
+          const count = Math.min(length, LONGEST_ADVICE);
+          await ask(offset, count);
+          offset += count;
+          length -= count;
+        } while (length > 0);
+      });
     },
     prioritize(priorityClass, level = 4) {
-      const number = CLASSES[priorityClass];
-      if (number === undefined) throw new ERR_INVALID_ARG_VALUE('priorityClass', priorityClass);
-      if (!Number.isInteger(level) || level < 0 || level > 7) throw new ERR_OUT_OF_RANGE('level', '>= 0 && <= 7', level);
+      const number = validateWord(priorityClass, 'priorityClass', CLASSES);
+      validateInteger(level, 'level', 0, 7);
       stateOf(this)
         .file('ioprio')
         .prioritize((number << 13) | level);
     },
     async getxattr(name) {
-      return stateOf(this).use('fgetxattr', (file) => getAttribute(file, name));
+      const plain = plainName(name);
+      return stateOf(this).use('fgetxattr', (file) => getAttribute(file, plain));
     },
     async setxattr(name, value, options) {
-      await stateOf(this).use('fsetxattr', (file) => setAttribute(file, name, copyOf(value), options));
+      const [plain, bytes, flags] = [plainName(name), copyOf(value), xattrFlags(options)];
+      await stateOf(this).use('fsetxattr', (file) => setAttribute(file, plain, bytes, flags));
     },
   };
   for (const [name, method] of Object.entries(methods)) {

@@ -4,7 +4,7 @@
 import { constants } from 'node:buffer';
 import { loadNative } from '../native.ts';
 import { getReactor } from '../reactor/index.ts';
-import { ERR_OUT_OF_RANGE } from '../errors.ts';
+import { validateInteger } from '../validate.ts';
 import { fileError } from './failure.ts';
 import { ENOMEM } from '../errno.ts';
 
@@ -14,9 +14,7 @@ import { ENOMEM } from '../errno.ts';
  * @param onRing the reactor of this thread is to know it
  */
 export function alignedBuffer(size: number, onRing: boolean): Buffer {
-  if (!Number.isSafeInteger(size) || size < 0 || size > constants.MAX_LENGTH) {
-    throw new ERR_OUT_OF_RANGE('size', `>= 0 && <= ${constants.MAX_LENGTH}`, size);
-  }
+  validateInteger(size, 'size', 0, constants.MAX_LENGTH);
   const { binding } = loadNative();
   if (size === 0 || binding === null) return Buffer.alloc(size);
   if (onRing) getReactor();

@@ -4,6 +4,9 @@
  */
 import { constants } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { types } from 'node:util';
+import { ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE } from '../errors.ts';
+import { validateInteger } from '../validate.ts';
 import type { PathBytes } from './failure.ts';
 
 const { O_APPEND, O_CREAT, O_EXCL, O_RDONLY, O_RDWR, O_SYNC, O_TRUNC, O_WRONLY } = constants;
@@ -27,13 +30,20 @@ const FLAGS: ReadonlyMap<string, number> = new Map(
   }),
 );
 
-/** A path without zero bytes. */
+/** Rejects as core does with an argument that is none of the usual kind: `core` is a promise of core's that it was given to. */
+export async function refused(name: string, value: unknown, core: Promise<unknown>): Promise<never> {
+  await core;
+  throw new ERR_INVALID_ARG_VALUE(name, value);
+}
+
+/** A path without zero bytes; what else there is core refuses. */
 export function plainPath(path: unknown): PathBytes | undefined {
   if (typeof path === 'string') return path.includes('\0') ? undefined : path;
-  if (path instanceof Uint8Array) return path.includes(0) ? undefined : path;
-  if (!(path instanceof URL)) return undefined;
+  // Of this realm or another.
+  if (types.isUint8Array(path)) return path.includes(0) ? undefined : path;
+  if (typeof path !== 'object' || path === null || !('href' in path) || !('protocol' in path)) return undefined;
   try {
-    return plainPath(fileURLToPath(path));
+    return plainPath(fileURLToPath(path as URL));
   } catch {
     return undefined;
   }
@@ -61,9 +71,25 @@ export function plainPosition(position: unknown): number | bigint | undefined {
   return undefined;
 }
 
+/**
+ * A position in a file, of the methods that core has not; -1, as `null` and `undefined`, is the file's own.
+ *
+ * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`
+ */
+export function validPosition(position: unknown, name: string): number | bigint {
+  if (position === undefined || position === null) return -1;
+  if (typeof position === 'bigint') {
+    if (position >= -1n && position < 2n ** 63n) return position;
+    throw new ERR_OUT_OF_RANGE(name, '>= -1 && < 2 ** 63', position);
+  }
+  if (typeof position !== 'number') throw new ERR_INVALID_ARG_TYPE(name, ['integer', 'bigint'], position);
+  validateInteger(position, name, -1);
+  return position;
+}
+
 /** Encodings that `Buffer` knows, and none. */
 export function plainEncoding(encoding: unknown): BufferEncoding | null | undefined {
-  if (encoding === undefined || encoding === null || encoding === 'buffer') return null;
+  if (!encoding || encoding === 'buffer') return null;
   return typeof encoding === 'string' && Buffer.isEncoding(encoding) ? encoding : undefined;
 }
 
@@ -86,12 +112,13 @@ export function plainDataOptions(options: unknown): DataOptions | undefined {
   const encoding = plainEncoding(given['encoding']);
   const { signal, flush } = given;
   if (encoding === undefined || (flush !== undefined && flush !== null && typeof flush !== 'boolean')) return undefined;
-  if (signal !== undefined && !(signal instanceof AbortSignal)) return undefined;
+  // What core takes for one.
+  if (signal !== undefined && (typeof signal !== 'object' || signal === null || !('aborted' in signal))) return undefined;
   return {
     encoding,
     flag: (given['flag'] || undefined) as string | number | undefined,
     mode: given['mode'],
-    signal,
+    signal: signal as AbortSignal | undefined,
     flush: flush === true,
   };
 }

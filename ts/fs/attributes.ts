@@ -3,9 +3,10 @@
  */
 import core from 'node:fs/promises';
 import { ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE } from '../errors.ts';
+import { validateBoolean, validateObject, validateString } from '../validate.ts';
 import { FileJob } from '../reactor/index.ts';
 import { bytesOf, lendingJob } from '../reactor/ring-file.ts';
-import { plainPath } from './arguments.ts';
+import { plainPath, refused } from './arguments.ts';
 import type { PathBytes } from './failure.ts';
 import { request } from './request.ts';
 
@@ -41,19 +42,16 @@ const JOBS = {
 export async function subjectOf(path: unknown): Promise<Subject> {
   const plain = plainPath(path);
   if (plain !== undefined) return { path: plain, id: -1 };
-  // Throws, with core's error.
-  await core.access(path as string);
-  throw new ERR_INVALID_ARG_VALUE('path', path);
+  return refused('path', path, core.access(path as string));
 }
 
 /** The value of an attribute: `getxattr(2)`, `fgetxattr(2)`. */
-export async function getAttribute(subject: Subject, name: unknown): Promise<Buffer> {
-  const plain = plainName(name);
+export async function getAttribute(subject: Subject, name: string): Promise<Buffer> {
   try {
-    return await readValue(subject, plain, FIRST_TRY);
+    return await readValue(subject, name, FIRST_TRY);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ERANGE') throw error;
-    return readValue(subject, plain, LONGEST);
+    return readValue(subject, name, LONGEST);
   }
 }
 
@@ -65,22 +63,26 @@ async function readValue(subject: Subject, name: string, room: number): Promise<
 }
 
 /** Sets an attribute: `setxattr(2)`, `fsetxattr(2)`. The value is lent until that is done. */
-export async function setAttribute(
-  subject: Subject,
-  name: unknown,
-  value: Uint8Array,
-  { create = false, replace = false }: SetXattrOptions = {},
-): Promise<void> {
-  const flags = (create ? XATTR_CREATE : 0) | (replace ? XATTR_REPLACE : 0);
-  await ask(subject.path === undefined ? 'fsetxattr' : 'setxattr', subject, plainName(name), flags, value);
+export async function setAttribute(subject: Subject, name: string, value: Uint8Array, flags: number): Promise<void> {
+  await ask(subject.path === undefined ? 'fsetxattr' : 'setxattr', subject, name, flags, value);
+}
+
+/** `XATTR_*`, of the options of a caller. */
+export function xattrFlags(options: unknown = {}): number {
+  validateObject(options, 'options');
+  const { create = false, replace = false } = options as SetXattrOptions;
+  validateBoolean(create, 'options.create');
+  validateBoolean(replace, 'options.replace');
+  return (create ? XATTR_CREATE : 0) | (replace ? XATTR_REPLACE : 0);
 }
 
 function ask(call: keyof typeof JOBS, { path, id }: Subject, name: string, flags: number, value: Uint8Array): Promise<number> {
   return request((waiting) => lendingJob(JOBS[call], id, path ?? null, name, flags, value, waiting), call, path);
 }
 
-function plainName(name: unknown): string {
-  if (typeof name !== 'string') throw new ERR_INVALID_ARG_TYPE('name', 'string', name);
+/** The name of an attribute. */
+export function plainName(name: unknown): string {
+  validateString(name, 'name');
   if (name.includes('\0')) throw new ERR_INVALID_ARG_VALUE('name', name, 'must be a string without null bytes');
   return name;
 }

@@ -1,13 +1,17 @@
 /**
  * Many reads or writes with one promise.
  */
-import { ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE } from '../errors.ts';
+import { ERR_INVALID_ARG_TYPE } from '../errors.ts';
+import { validateInteger, validateView } from '../validate.ts';
 import { bytesOf } from '../reactor/ring-file.ts';
 import type { FileRequest, RingFile } from '../reactor/index.ts';
 import type { FileState } from './file-state.ts';
 
 /** Where each piece of a batch lies in the file: bytes from its start. */
 export type Positions = ArrayLike<number>;
+
+/** Most bytes of one piece. */
+const LONGEST = 2 ** 31 - 1;
 
 /** A batch under way. */
 class Batch {
@@ -54,27 +58,29 @@ export async function transferMany(
   positions: Positions,
   size: number,
 ): Promise<Int32Array> {
+  validateView(buffer, 'buffer');
+  const places = placesOf(positions);
+  validateInteger(size, 'size', 1, Math.min(LONGEST, Math.floor(buffer.byteLength / Math.max(1, places.length))));
   const file = state.file(write ? 'write' : 'read');
-  const bytes = checked(buffer, positions, size);
-  const results = new Int32Array(positions.length);
-  const first = !write && state.quiet ? file.readManyNow(bytes, doubles(positions), size, results) : 0;
-  return first === results.length ? results : transferRest(write, holder, state, file, bytes, positions, size, results, first);
+  const bytes = bytesOf(buffer);
+  const results = new Int32Array(places.length);
+  const first = !write && state.quiet ? file.readManyNow(bytes, places, size, results) : 0;
+  return first === results.length ? results : transferRest(write, holder, state, file, bytes, places, size, results, first);
 }
 
-/** The bytes of the buffer, where all arguments will do. */
-function checked(buffer: unknown, positions: Positions, size: number): Uint8Array {
-  if (!ArrayBuffer.isView(buffer)) throw new ERR_INVALID_ARG_TYPE('buffer', ['Buffer', 'TypedArray', 'DataView'], buffer);
-  const count = positions.length;
-  if (!Number.isInteger(size) || size < 1 || size * count > buffer.byteLength || size > 2 ** 31 - 1) {
-    throw new ERR_OUT_OF_RANGE('size', `>= 1 && <= ${Math.floor(buffer.byteLength / Math.max(1, count))}`, size);
+/** The positions, each of which will do: a copy that nobody else changes. */
+function placesOf(positions: unknown): Float64Array {
+  const list = Array.isArray(positions) || (ArrayBuffer.isView(positions) && !(positions instanceof DataView));
+  if (!list) throw new ERR_INVALID_ARG_TYPE('positions', ['Array', 'TypedArray'], positions);
+  const given = positions as unknown as ArrayLike<unknown>;
+  const places = new Float64Array(given.length);
+  for (let i = 0; i < places.length; i++) {
+    const position = given[i];
+    // The name is put together for those alone that will not do.
+    if (!Number.isSafeInteger(position) || (position as number) < 0) validateInteger(position, `positions[${i}]`, 0);
+    places[i] = position as number;
   }
-  for (let i = 0; i < count; i++) {
-    const position = positions[i];
-    if (!(position >= 0 && Number.isSafeInteger(position))) {
-      throw new ERR_OUT_OF_RANGE('positions', '>= 0 && <= 2 ** 53 - 1', position);
-    }
-  }
-  return bytesOf(buffer);
+  return places;
 }
 
 /** Moves the pieces from `first` on by way of the ring. */
@@ -84,7 +90,7 @@ function transferRest(
   state: FileState,
   file: RingFile,
   bytes: Uint8Array,
-  positions: Positions,
+  positions: Float64Array,
   size: number,
   results: Int32Array,
   first: number,
@@ -92,8 +98,8 @@ function transferRest(
   const count = results.length;
   state.enter();
   if (!write) state.reading++;
-  const region = file.lend(bytes);
   return new Promise((resolve) => {
+    const region = file.lend(bytes);
     const finish = (all: Int32Array) => {
       file.reclaim(region);
       if (!write) state.reading--;
@@ -105,11 +111,7 @@ function transferRest(
       const piece = spare.pop() ?? new Piece();
       piece.batch = batch;
       piece.index = i;
-      file.transferLent(write, region, i * size, size, positions[i], piece);
+      file.transferPiece(write, region, i * size, size, positions[i], piece);
     }
   });
-}
-
-function doubles(numbers: ArrayLike<number>): Float64Array {
-  return numbers instanceof Float64Array ? numbers : new Float64Array(numbers);
 }

@@ -5,14 +5,15 @@ import { AsyncResource } from 'node:async_hooks';
 import fs from 'node:fs';
 import readline from 'node:readline';
 import { promisify } from 'node:util';
-import type { RingFile } from '../reactor/index.ts';
 import { addTo, type FileHandleAdditions } from './additions.ts';
-import { plainDataOptions } from './arguments.ts';
+import { plainDataOptions, refused } from './arguments.ts';
 import { isIterable, readAll, type Source, writeAll } from './content.ts';
 import { type Core, type CoreFileHandle, nativeHandle } from './core-file-handle.ts';
 import { FileState, watch } from './file-state.ts';
+import type { Opened } from './opening.ts';
 import { request } from './request.ts';
-import { isLocal } from './status.ts';
+import { isRegular, statusOf } from './status.ts';
+import { ERR_INTERNAL_ASSERTION } from '../errors.ts';
 import { read, readv, write, writev } from './transfers.ts';
 import { webStream } from './web-stream.ts';
 
@@ -20,7 +21,6 @@ const call = {
   fchmod: promisify(fs.fchmod),
   fchown: promisify(fs.fchown),
   futimes: promisify(fs.futimes),
-  fstat: promisify(fs.fstat) as (fd: number, options: unknown) => Promise<fs.Stats>,
   ftruncate: promisify(fs.ftruncate),
 };
 
@@ -31,16 +31,16 @@ export type RingFileHandle = CoreFileHandle & FileHandleAdditions & { readonly [
 export const stateOf: unique symbol = Symbol('state');
 
 /** Makes the class, right below core's. */
-export function fileHandleClass({ Class, symbols }: Core): new (file: RingFile) => RingFileHandle {
+export function fileHandleClass({ Class, symbols }: Core): new (opened: Opened) => RingFileHandle {
   const Base = Class as unknown as new () => { emit(event: string): boolean; once(event: string, listener: () => void): unknown };
 
   class FileHandle extends Base {
     declare readonly [stateOf]: FileState;
     #resource: AsyncResource | undefined;
 
-    constructor(file: RingFile) {
+    constructor(opened: Opened) {
       super();
-      const state = new FileState(file);
+      const state = new FileState(opened);
       Object.defineProperties(this, {
         [stateOf]: { value: state },
         // Core's is bound to its handle, too.
@@ -50,7 +50,8 @@ export function fileHandleClass({ Class, symbols }: Core): new (file: RingFile) 
     }
 
     get fd(): number {
-      return this[stateOf].fd;
+      // Undefined, as core's, on anything else.
+      return ownState(this)?.fd as number;
     }
 
     getAsyncId(): number {
@@ -59,7 +60,7 @@ export function fileHandleClass({ Class, symbols }: Core): new (file: RingFile) 
 
     read(buffer?: unknown, offset?: unknown, length?: unknown, position?: unknown): Promise<unknown> {
       try {
-        return read(this, this[stateOf], buffer, offset, length, position);
+        return read(this, brand(this), buffer, offset, length, position);
       } catch (error) {
         return refuse(error);
       }
@@ -67,56 +68,64 @@ export function fileHandleClass({ Class, symbols }: Core): new (file: RingFile) 
 
     write(buffer: unknown, offset?: unknown, length?: unknown, position?: unknown): Promise<unknown> {
       try {
-        return write(this, this[stateOf], buffer, offset, length, position);
+        return write(this, brand(this), buffer, offset, length, position);
       } catch (error) {
         return refuse(error);
       }
     }
 
     readv(buffers: unknown, position?: unknown): Promise<unknown> {
-      return readv(this, this[stateOf], buffers, position);
+      try {
+        return readv(this, brand(this), buffers, position);
+      } catch (error) {
+        return refuse(error);
+      }
     }
 
     writev(buffers: unknown, position?: unknown): Promise<unknown> {
-      return writev(this, this[stateOf], buffers, position);
+      try {
+        return writev(this, brand(this), buffers, position);
+      } catch (error) {
+        return refuse(error);
+      }
     }
 
     async readFile(options?: unknown): Promise<unknown> {
       const plain = plainDataOptions(options);
-      // Throws, with core's error.
-      if (plain === undefined) return fs.promises.readFile('/dev/null', options as never);
-      return this[stateOf].use('readFile', async (file) => {
-        const { size, mode } = fs.fstatSync(this.fd);
-        const regular = (mode & fs.constants.S_IFMT) === fs.constants.S_IFREG;
-        return readAll(file, regular ? size : 0, plain.encoding, plain.signal, false);
+      if (plain === undefined) return refused('options', options, fs.promises.readFile('/dev/null', options as never));
+      const state = brand(this);
+      return state.use('readFile', async (file) => {
+        const { size, mode } = await statusOf(state.fd, state);
+        return readAll(file, isRegular(mode) ? size : 0, plain.encoding, plain.signal, false);
       });
     }
 
     async writeFile(data: unknown, options?: unknown): Promise<void> {
-      this[stateOf].file('writeFile');
+      brand(this).file('writeFile');
       const plain = plainDataOptions(options);
-      if (plain === undefined) return fs.promises.writeFile('/dev/null', '', options as never);
+      if (plain === undefined) return refused('options', options, fs.promises.writeFile('/dev/null', '', options as never));
       const encoding = plain.encoding ?? 'utf8';
       const source = sourceOf(data, encoding);
-      if (source === undefined) return fs.promises.writeFile('/dev/null', data as never, options as never);
-      await this[stateOf].use('writeFile', (file) => writeAll(file, source, encoding, plain.signal));
+      if (source === undefined) return refused('data', data, fs.promises.writeFile('/dev/null', data as never));
+      await brand(this).use('writeFile', (file) => writeAll(file, source, encoding, plain.signal));
       if (plain.flush) await this.sync();
     }
 
-    appendFile(data: unknown, options?: unknown): Promise<void> {
+    async appendFile(data: unknown, options?: unknown): Promise<void> {
+      brand(this);
       return this.writeFile(data, options);
     }
 
     async sync(): Promise<void> {
-      await this[stateOf].use('fsync', (file) => request((waiting) => file.sync(false, waiting), 'fsync'));
+      await brand(this).use('fsync', (file) => request((waiting) => file.sync(false, waiting), 'fsync'));
     }
 
     async datasync(): Promise<void> {
-      await this[stateOf].use('fdatasync', (file) => request((waiting) => file.sync(true, waiting), 'fdatasync'));
+      await brand(this).use('fdatasync', (file) => request((waiting) => file.sync(true, waiting), 'fdatasync'));
     }
 
     async truncate(length: number = 0): Promise<void> {
-      await this[stateOf].use('ftruncate', async (file) => {
+      await brand(this).use('ftruncate', async (file) => {
         if (!Number.isSafeInteger(length)) return call.ftruncate(this.fd, length);
         try {
           await request((waiting) => file.truncate(Math.max(0, length), waiting), 'ftruncate');
@@ -129,26 +138,20 @@ export function fileHandleClass({ Class, symbols }: Core): new (file: RingFile) 
     }
 
     async stat(options?: unknown): Promise<fs.Stats> {
-      const state = this[stateOf];
-      return state.use('fstat', (file) => {
-        // No waiting where the answer lies in memory: a trip through any queue takes twenty times as long.
-        state.local ??= isLocal(file);
-        return state.local
-          ? Promise.resolve(fs.fstatSync(this.fd, options as fs.StatOptions) as fs.Stats)
-          : call.fstat(this.fd, options);
-      });
+      const state = brand(this);
+      return state.use('fstat', () => statusOf(state.fd, state, options as fs.StatOptions));
     }
 
     async chmod(mode: fs.Mode): Promise<void> {
-      await this[stateOf].use('fchmod', () => call.fchmod(this.fd, mode));
+      await brand(this).use('fchmod', () => call.fchmod(this.fd, mode));
     }
 
     async chown(uid: number, gid: number): Promise<void> {
-      await this[stateOf].use('fchown', () => call.fchown(this.fd, uid, gid));
+      await brand(this).use('fchown', () => call.fchown(this.fd, uid, gid));
     }
 
     async utimes(atime: fs.TimeLike, mtime: fs.TimeLike): Promise<void> {
-      await this[stateOf].use('futimes', () => call.futimes(this.fd, atime, mtime));
+      await brand(this).use('futimes', () => call.futimes(this.fd, atime, mtime));
     }
 
     readLines(options: object = {}): readline.Interface {
@@ -164,11 +167,11 @@ export function fileHandleClass({ Class, symbols }: Core): new (file: RingFile) 
     }
 
     readableWebStream(options?: { type?: string; autoClose?: boolean }): unknown {
-      return webStream(this as unknown as RingFileHandle, this[stateOf], options);
+      return webStream(this as unknown as RingFileHandle, brand(this), options);
     }
 
     #close(): Promise<void> {
-      const state = this[stateOf];
+      const state = brand(this);
       if (state.fd === -1 || state.closing) return state.close();
       const closing = state.close();
       this.emit('close');
@@ -184,18 +187,18 @@ export function fileHandleClass({ Class, symbols }: Core): new (file: RingFile) 
     }
   }
 
-  addTo(FileHandle.prototype, (handle) => (handle as FileHandle)[stateOf]);
+  addTo(FileHandle.prototype, brand);
   const ours = FileHandle.prototype as unknown as Record<symbol, unknown>;
   ours[symbols.ref] = function (this: FileHandle) {
-    this[stateOf].enter();
+    brand(this).enter();
   };
   ours[symbols.unref] = function (this: FileHandle) {
-    this[stateOf].leave();
+    brand(this).leave();
   };
   // Core asks for the list first: what is moved is core's own handle, and what arrives is core's FileHandle.
   const moving = new WeakMap<object, object>();
   ours[symbols.transferList] = function (this: FileHandle) {
-    const state = this[stateOf];
+    const state = brand(this);
     if (state.closing || state.busy || state.fd === -1) return [];
     const fd = state.release();
     if (fd < 0) return [];
@@ -211,7 +214,14 @@ export function fileHandleClass({ Class, symbols }: Core): new (file: RingFile) 
     return { data: { handle }, deserializeInfo: 'internal/fs/promises:FileHandle' };
   };
   Object.defineProperty(ours, 'constructor', { value: Class, writable: true, configurable: true });
-  return FileHandle as unknown as new (file: RingFile) => RingFileHandle;
+  return FileHandle as unknown as new (opened: Opened) => RingFileHandle;
+}
+
+/** The state of one of our handles, for a method that may have been called on anything. */
+function brand(handle: unknown): FileState {
+  const state = ownState(handle);
+  if (state === undefined) throw new ERR_INTERNAL_ASSERTION('handle must be an instance of FileHandle');
+  return state;
 }
 
 /** What a method that does not await throws. */

@@ -4,7 +4,7 @@
 import process from 'node:process';
 import type { RingFile } from '../reactor/index.ts';
 import { closedError } from './failure.ts';
-import { closeFile } from './opening.ts';
+import { closeFile, type Opened } from './opening.ts';
 
 export class FileState {
   /** The descriptor, -1 once closed. */
@@ -13,8 +13,8 @@ export class FileState {
   closing: Promise<void> | undefined;
   /** Only one web stream may read from a handle. */
   locked = false;
-  /** Whether a status can be had without waiting for a disk or network; found out on first use. */
-  local: boolean | undefined;
+  /** A status can be had without waiting for a network or a server. */
+  readonly local: boolean;
   /** Reads under way that say where: they and others may be done in any order. */
   reading = 0;
   /** Whom to tell when this is closed for good. */
@@ -23,8 +23,9 @@ export class FileState {
   #users = 1;
   #settle: { resolve: () => void; reject: (error: unknown) => void } | undefined;
 
-  constructor(file: RingFile) {
+  constructor({ file, local }: Pick<Opened, 'file' | 'local'>) {
     this.#ring = file;
+    this.local = local;
     this.fd = file.fd();
   }
 

@@ -9,6 +9,7 @@ import core from 'node:fs/promises';
 import process from 'node:process';
 import { selectBackend, support } from '../support.ts';
 import { IouringUnavailableError } from '../unavailable.ts';
+import { validateInt32, validateObject } from '../validate.ts';
 import type { FileHandle } from './additions.ts';
 import { alignedBuffer as makeAligned } from './aligned.ts';
 import type { SetXattrOptions } from './attributes.ts';
@@ -138,5 +139,13 @@ export function openBlocks(path: string, options?: BlockFileOptions): Promise<Bl
 /**
  * Limits the kernel threads that do what cannot be done without waiting, for this JavaScript thread: `bounded` for regular files and block devices,
  * `unbounded` for everything else; 0 leaves a limit as it is. Does nothing with the `core` backend.
+ *
+ * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`
  */
-export const limitWorkers: (limits: { bounded?: number; unbounded?: number }) => void = onRing ? ring.limitWorkers : () => {};
+export function limitWorkers(limits: { bounded?: number; unbounded?: number }): void {
+  validateObject(limits, 'limits');
+  const { bounded = 0, unbounded = 0 } = limits;
+  validateInt32(bounded, 'limits.bounded', 0);
+  validateInt32(unbounded, 'limits.unbounded', 0);
+  if (onRing) ring.limitWorkers(bounded, unbounded);
+}

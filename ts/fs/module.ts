@@ -6,14 +6,15 @@ import process from 'node:process';
 import { FileJob, getReactor } from '../reactor/index.ts';
 import { fileJob } from '../reactor/ring-file.ts';
 import { replaceFile } from './atomic.ts';
-import { plainDataOptions, plainFlags, plainMode, plainPath } from './arguments.ts';
+import { plainDataOptions, plainFlags, plainMode, plainPath, refused } from './arguments.ts';
 import { readAll, writeAll } from './content.ts';
 import { findCore } from './core-file-handle.ts';
 import { checkAborted, fileError } from './failure.ts';
 import { fileHandleClass, ownState, type RingFileHandle, sourceOf } from './file-handle.ts';
-import { copyOf, getAttribute, setAttribute, type SetXattrOptions, subjectOf } from './attributes.ts';
-import { closingAfter, isRegular, openFile } from './opening.ts';
+import { copyOf, getAttribute, plainName, setAttribute, subjectOf, xattrFlags } from './attributes.ts';
+import { closingAfter, openFile } from './opening.ts';
 import { request } from './request.ts';
+import { sizeOf } from './status.ts';
 
 const STANDARD_MODE = 0o666;
 
@@ -34,8 +35,7 @@ export async function open(path: unknown, flags?: unknown, mode?: unknown): Prom
   if (plain === undefined || flag === undefined || permissions === undefined)
     return core.open(path as string, flags as string, mode as number);
   const Class = handleClass ?? (await loadHandleClass());
-  const { file } = await openFile(plain, flag, permissions);
-  return new Class(file);
+  return new Class(await openFile(plain, flag, permissions));
 }
 
 /** Reads a whole file, or what is left of an open one. */
@@ -47,14 +47,14 @@ export async function readFile(path: unknown, options?: unknown): Promise<Buffer
   if (plain === undefined || chosen === undefined || flag === undefined) return core.readFile(path as string, options as never);
   checkAborted(chosen.signal);
   const opened = await openFile(plain, flag, STANDARD_MODE);
-  const size = isRegular(opened) ? opened.size : 0;
-  return closingAfter(opened.file, () =>
-    readAll(opened.file, size, chosen.encoding, chosen.signal, true).catch((error: NodeJS.ErrnoException) => {
+  return closingAfter(opened.file, async () => {
+    const size = await sizeOf(opened.file.fd(), opened);
+    return readAll(opened.file, size, chosen.encoding, chosen.signal, true).catch((error: NodeJS.ErrnoException) => {
       throw READ_NAMES_PATH && error.syscall === 'read' && error.errno !== undefined
         ? fileError(error.errno, 'read', plain)
         : error;
-    }),
-  );
+    });
+  });
 }
 
 /** Writes a whole file. */
@@ -118,34 +118,34 @@ export async function symlink(target: unknown, path: unknown, type?: unknown): P
 /** Replaces a file; see the export of that name. */
 export async function writeFileAtomic(path: unknown, data: unknown, options?: unknown): Promise<void> {
   const plain = plainPath(path);
+  if (plain === undefined) return refused('path', path, core.access(path as string));
   const chosen = plainDataOptions(options);
-  const mode = plainMode(chosen?.mode, STANDARD_MODE);
-  const encoding = chosen?.encoding ?? 'utf8';
+  if (chosen === undefined) return refused('options', options, core.writeFile('/dev/null', '', options as never));
+  const given = chosen.mode ?? undefined;
+  const mode = given === undefined ? undefined : plainMode(given, STANDARD_MODE);
+  if (given !== undefined && mode === undefined) return refused('mode', given, core.open('/dev/null', 'r', given as number));
+  const encoding = chosen.encoding ?? 'utf8';
   const source = sourceOf(data, encoding);
-  if (plain === undefined || chosen === undefined || mode === undefined || source === undefined) {
-    // Throws, with core's error.
-    await core.writeFile(path as string, data as string, { ...(options as object), flag: 'wx' });
-    return;
-  }
+  if (source === undefined) return refused('data', data, core.writeFile('/dev/null', data as string));
   checkAborted(chosen.signal);
-  const file = typeof plain === 'string' ? plain : Buffer.from(plain).toString();
-  await replaceFile(file, source, encoding, mode, chosen.signal);
+  await replaceFile(plain, source, encoding, mode, chosen.signal);
 }
 
 /** The value of an extended attribute; see the export of that name. */
 export async function getxattr(path: unknown, name: unknown): Promise<Buffer> {
-  return getAttribute(await subjectOf(path), name);
+  const plain = plainName(name);
+  return getAttribute(await subjectOf(path), plain);
 }
 
 /** Sets an extended attribute; see the export of that name. */
-export async function setxattr(path: unknown, name: unknown, value: unknown, options?: SetXattrOptions): Promise<void> {
+export async function setxattr(path: unknown, name: unknown, value: unknown, options?: unknown): Promise<void> {
   // Before anything is waited for: the caller may change its buffer afterwards.
-  const bytes = copyOf(value);
-  await setAttribute(await subjectOf(path), name, bytes, options);
+  const [plain, bytes, flags] = [plainName(name), copyOf(value), xattrFlags(options)];
+  await setAttribute(await subjectOf(path), plain, bytes, flags);
 }
 
 /** Limits the kernel's worker threads; see the export of that name. */
-export function limitWorkers({ bounded = 0, unbounded = 0 }: { bounded?: number; unbounded?: number }): void {
+export function limitWorkers(bounded: number, unbounded: number): void {
   const status = getReactor().native.limitWorkers(bounded, unbounded);
   if (status < 0) throw fileError(status, 'io_uring_register');
 }

@@ -1,9 +1,8 @@
 /**
  * Opening files on the ring.
  */
-import { constants } from 'node:fs';
 import { fileJob } from '../reactor/ring-file.ts';
-import { type FileRequest, FileJob, getReactor, RingFile } from '../reactor/index.ts';
+import { type FileRequest, type Found, FileJob, getReactor, RingFile } from '../reactor/index.ts';
 import { fileError, type PathBytes } from './failure.ts';
 import { request } from './request.ts';
 
@@ -11,15 +10,8 @@ import { request } from './request.ts';
 const O_CLOEXEC = 0o2000000;
 
 /** A file that has been opened, and what was found. */
-export interface Opened {
+export interface Opened extends Found {
   readonly file: RingFile;
-  readonly mode: number;
-  readonly size: number;
-}
-
-/** Whether it is a regular file. */
-export function isRegular({ mode }: Opened): boolean {
-  return (mode & constants.S_IFMT) === constants.S_IFREG;
 }
 
 class Opening implements FileRequest {
@@ -33,8 +25,8 @@ class Opening implements FileRequest {
     this.reject(fileError(result, 'open', this.path));
   }
 
-  opened(handle: number, mode: number, size: number): void {
-    this.resolve({ file: new RingFile(getReactor(), handle), mode, size });
+  opened(handle: number, found: Found): void {
+    this.resolve({ file: new RingFile(getReactor(), handle), ...found });
   }
 }
 

@@ -5,6 +5,8 @@ import { once } from 'node:events';
 import type { FileHandle } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
 import { isDoneAtCallback } from '../chunk-memory.ts';
+import { ERR_INVALID_ARG_TYPE } from '../errors.ts';
+import { validateAbortSignal, validateInteger, validateObject } from '../validate.ts';
 import { checkAborted } from './failure.ts';
 
 /** Pieces of 64 KiB took more than half as much CPU again; pieces of 1 MiB saved a tenth, and that with large files alone. */
@@ -13,7 +15,7 @@ const CHUNK = 256 * 1024;
 export interface SendFileOptions {
   /** First byte; 0. */
   start?: number;
-  /** Number of bytes at most; to the end of the file. */
+  /** Number of bytes at most; `Infinity`, to the end of the file. */
   length?: number;
   signal?: AbortSignal;
 }
@@ -21,10 +23,17 @@ export interface SendFileOptions {
 /**
  * Sends the bytes of a file through any writable stream (plain or TLS sockets, HTTP responses), waiting for `drain`. The stream is not ended.
  *
+ * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`; `ERR_STREAM_DESTROYED`; whatever reading throws
  * @returns the bytes handed to the stream
  */
 export async function sendFile(handle: FileHandle, stream: Writable, options: SendFileOptions = {}): Promise<number> {
+  validateHandle(handle);
+  validateStream(stream);
+  validateObject(options, 'options');
   const { start = 0, length = Infinity, signal } = options;
+  validateInteger(start, 'options.start', 0);
+  if (length !== Infinity) validateInteger(length, 'options.length', 0, Number.MAX_SAFE_INTEGER - start);
+  validateAbortSignal(signal, 'options.signal');
   const reusable = await isDoneAtCallback(stream);
   let spare: Buffer | undefined;
   let sent = 0;
@@ -46,6 +55,18 @@ export async function sendFile(handle: FileHandle, stream: Writable, options: Se
     if (!stream.write(memory.subarray(0, bytesRead), reusable ? done : undefined)) await drained(stream, signal);
   }
   return sent;
+}
+
+function validateHandle(handle: unknown): asserts handle is FileHandle {
+  const found = typeof handle === 'object' && handle !== null && 'fd' in handle && 'read' in handle;
+  if (!found || typeof handle.read !== 'function') throw new ERR_INVALID_ARG_TYPE('handle', 'FileHandle', handle);
+}
+
+function validateStream(stream: unknown): asserts stream is Writable {
+  const found = typeof stream === 'object' && stream !== null && 'write' in stream && 'once' in stream;
+  if (!found || typeof stream.write !== 'function' || typeof stream.once !== 'function') {
+    throw new ERR_INVALID_ARG_TYPE('stream', 'Writable', stream);
+  }
 }
 
 /** Waits for room, or for the end of the stream. No listener stays behind: a large file waits many times. */

@@ -1,19 +1,27 @@
 /**
- * Where a status comes from.
+ * The status of open files.
  */
 import fs from 'node:fs';
-import type { RingFile } from '../reactor/index.ts';
+import { promisify } from 'node:util';
+import type { Found } from '../reactor/index.ts';
 
-/** `f_type` of file systems that keep the inodes of open files in memory: ext2/3/4, xfs, btrfs, tmpfs, ramfs, overlayfs, f2fs, zfs. */
-const LOCAL: ReadonlySet<number> = new Set([
-  0xef53, 0x58465342, 0x9123683e, 0x01021994, 0x858458f6, 0x794c7630, 0xf2f52010, 0x2fc12fc1,
-]);
+const fstat = promisify(fs.fstat) as (fd: number, options?: fs.StatOptions) => Promise<fs.Stats>;
 
-/** Whether the status of an open file can be had without waiting for a network or a server. */
-export function isLocal(file: RingFile): boolean {
-  try {
-    return LOCAL.has(fs.statfsSync(`/proc/self/fd/${file.fd()}`).type);
-  } catch {
-    return false;
-  }
+/**
+ * `fstat(2)`. At once where the answer lies in memory, since a trip through any queue takes twenty times as long; by a thread of core's where a network or a
+ * server has to be asked, which may never answer.
+ */
+export async function statusOf(fd: number, { local }: Pick<Found, 'local'>, options?: fs.StatOptions): Promise<fs.Stats> {
+  return local ? (fs.fstatSync(fd, options) as fs.Stats) : fstat(fd, options);
+}
+
+/** How many bytes there are to be read from the start; 0 where that is not known: of pipes, devices, and what the kernel makes up. */
+export async function sizeOf(fd: number, found: Found): Promise<number> {
+  if (!isRegular(found.mode)) return 0;
+  return found.local ? found.size : (await fstat(fd)).size;
+}
+
+/** Whether it is a regular file. */
+export function isRegular(mode: number): boolean {
+  return (mode & fs.constants.S_IFMT) === fs.constants.S_IFREG;
 }

@@ -6,7 +6,7 @@
 import fs from 'node:fs';
 import process from 'node:process';
 import { bytesOf } from '../reactor/ring-file.ts';
-import type { FileRequest, RingFile } from '../reactor/index.ts';
+import type { LendingRequest, RingFile } from '../reactor/index.ts';
 import { ERR_INVALID_ARG_TYPE } from '../errors.ts';
 import { plainPosition } from './arguments.ts';
 import type { FileState } from './file-state.ts';
@@ -31,12 +31,13 @@ function takeOver(resolve: (value: any) => void, reject: Reject): void {
 }
 
 /** A read under way. Keeps the handle from being collected, and its file from being closed. */
-class Reading implements FileRequest {
+class Reading implements LendingRequest {
+  region = 0;
+
   constructor(
     private readonly holder: object,
     private readonly state: FileState,
     private readonly file: RingFile,
-    private readonly region: number,
     private readonly buffer: ArrayBufferView,
     private readonly placed: boolean,
     private readonly resolve: (value: BytesRead) => void,
@@ -53,12 +54,13 @@ class Reading implements FileRequest {
 }
 
 /** A write under way; `buffer` is what the caller gave. */
-class Writing implements FileRequest {
+class Writing implements LendingRequest {
+  region = 0;
+
   constructor(
     private readonly holder: object,
     private readonly state: FileState,
     private readonly file: RingFile,
-    private readonly region: number,
     private readonly buffer: unknown,
     private readonly resolve: (value: BytesWritten) => void,
     private readonly reject: Reject,
@@ -89,17 +91,10 @@ function startRead(
   }
   const promise = new Promise<any>(takeOver);
   const placed = position >= 0;
+  const reading = new Reading(holder, state, file, buffer, placed, resolveLast as never, rejectLast);
+  file.transfer(false, bytes, offset, length, position, reading);
   state.enter();
   if (placed) state.reading++;
-  const region = file.lend(bytes);
-  file.transferLent(
-    false,
-    region,
-    offset,
-    length,
-    position,
-    new Reading(holder, state, file, region, buffer, placed, resolveLast as never, rejectLast),
-  );
   return promise;
 }
 
@@ -114,16 +109,8 @@ function startWrite(
 ) {
   const file = state.file('write');
   const promise = new Promise<any>(takeOver);
+  file.transfer(true, bytes, offset, length, position, new Writing(holder, state, file, given, resolveLast as never, rejectLast));
   state.enter();
-  const region = file.lend(bytes);
-  file.transferLent(
-    true,
-    region,
-    offset,
-    length,
-    position,
-    new Writing(holder, state, file, region, given, resolveLast as never, rejectLast),
-  );
   return promise;
 }
 
@@ -180,6 +167,10 @@ export function read(
     if (typeof offset === 'number') length ??= buffer.byteLength - offset;
     if (length === 0) return Promise.resolve(bytesRead(0, buffer));
     const at = positionOf(position);
+    // No system call reads more; core loses the upper bits of such a length, or its life.
+    if (typeof length === 'number' && length > LONGEST && fits(offset, LONGEST, buffer.byteLength - (length - LONGEST))) {
+      length = LONGEST;
+    }
     if (at !== undefined && buffer.byteLength > 0 && fits(offset, length, buffer.byteLength)) {
       return startRead(holder, state, buffer, offset as number, length as number, at);
     }
@@ -259,14 +250,13 @@ export async function readv(holder: object, state: FileState, buffers: unknown, 
   state.file('readv');
   const at = typeof position === 'number' || typeof position === 'bigint' ? positionOf(position) : -1;
   const total = areViews(buffers) ? totalOf(buffers) : Infinity;
-  if (!areViews(buffers) || total > LONGEST || at === undefined) {
+  if (!areViews(buffers) || total === 0 || total > LONGEST || at === undefined) {
     return judge(
       state,
       (done) => fs.readv(state.fd, buffers as never, position as number, done as never),
       (count) => buffersRead(count, buffers),
     );
   }
-  if (total === 0) return buffersRead(0, buffers);
   if (buffers.length === 1) {
     const whole = await startRead(holder, state, buffers[0], 0, total, at);
     return buffersRead(whole.bytesRead, buffers);
@@ -288,14 +278,13 @@ export async function writev(holder: object, state: FileState, buffers: unknown,
   state.file('writev');
   const at = typeof position === 'number' || typeof position === 'bigint' ? positionOf(position) : -1;
   const total = areViews(buffers) ? totalOf(buffers) : Infinity;
-  if (!areViews(buffers) || total > LONGEST || at === undefined) {
+  if (!areViews(buffers) || total === 0 || total > LONGEST || at === undefined) {
     return judge(
       state,
       (done) => fs.writev(state.fd, buffers as never, position as number, done as never),
       (count) => buffersWritten(count, buffers),
     );
   }
-  if (total === 0) return buffersWritten(0, buffers);
   const bytes =
     buffers.length === 1
       ? bytesOf(buffers[0])

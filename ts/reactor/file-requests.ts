@@ -5,12 +5,22 @@
  */
 import type { Reactor } from './reactor.ts';
 
+/** What is known of a file when it has been opened, without anybody having been asked. */
+export interface Found {
+  /** `st_mode`. */
+  readonly mode: number;
+  /** Bytes. Only where it is `local` this is sure to be what the file has. */
+  readonly size: number;
+  /** Its status can be had without waiting for a network or a server. */
+  readonly local: boolean;
+}
+
 /** Someone who waits for a file operation. */
 export interface FileRequest {
   /** It is done: bytes or 0, or a negative errno. */
   done(result: number): void;
-  /** For an open: the handle, its mode and the file's size in bytes. */
-  opened?(handle: number, mode: number, size: number): void;
+  /** For an open: the handle, and what was found. */
+  opened?(handle: number, found: Found): void;
 }
 
 export class FileRequests {
@@ -28,8 +38,18 @@ export class FileRequests {
     return this.#count;
   }
 
-  /** Enters someone who waits: the token. */
-  enter(request: FileRequest): number {
+  /** Enters someone who waits, and tells the reactor of it under a token. Where telling throws, nobody waits. */
+  start(request: FileRequest, tell: (token: number) => void): void {
+    const token = this.#enter(request);
+    try {
+      tell(token);
+    } catch (error) {
+      this.#leave(token);
+      throw error;
+    }
+  }
+
+  #enter(request: FileRequest): number {
     if (this.#count++ === 0) this.#reactor.hold();
     const token = this.#free.pop() ?? this.#waiting.length;
     this.#waiting[token] = request;
@@ -40,8 +60,8 @@ export class FileRequests {
     this.#leave(token)?.done(result);
   }
 
-  opened(token: number, handle: number, mode: number, size: number): void {
-    this.#leave(token)?.opened!(handle, mode, size);
+  opened(token: number, handle: number, found: Found): void {
+    this.#leave(token)?.opened!(handle, found);
   }
 
   #leave(token: number): FileRequest | undefined {

@@ -71,7 +71,7 @@ export const enum Completion {
   Closed = 7,
   /** The ring itself has failed: status. There is no handle. */
   RingFailed = 8,
-  /** A file was opened: its handle, its mode, the token, then the size's lower and upper half. */
+  /** A file was opened: its handle, its mode, the token, the size's lower and upper half, 1 where its status can be had without waiting. */
   FileOpened = 9,
   /** A file operation is done: no handle, bytes or status, the token. */
   FileDone = 10,

@@ -350,7 +350,8 @@ export class Reactor {
       }
       if (kind === Completion.FileOpened) {
         words[Header.Cursor] = cursor + 1;
-        this.files.opened(words[at + 3], id, result, (words[at + 4] >>> 0) + words[at + 5] * WORD);
+        const size = (words[at + 4] >>> 0) + words[at + 5] * WORD;
+        this.files.opened(words[at + 3], id, { mode: result, size, local: words[at + 6] !== 0 });
         continue;
       }
       const handle = this.#find(id);

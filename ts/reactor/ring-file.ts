@@ -11,21 +11,42 @@ import { findReactor, getReactor, type Reactor } from './reactor.ts';
 /** Longest read that is tried at once: beyond it the copying takes longer than what could be saved. */
 const AT_ONCE = 64 * 1024;
 
-/** A request that lends a view to the kernel until it is done. */
-class Lending implements FileRequest {
+/** Who waits for an operation to which a view is lent until it is done. */
+export interface LendingRequest extends FileRequest {
+  /** Under which the view is lent; set when the operation is started. Whoever waits gives it back ({@link RingFile.reclaim}). */
+  region: number;
+}
+
+/** One that gives the view back and passes the result on. */
+class Lending implements LendingRequest {
+  region = 0;
   readonly #reactor: Reactor;
-  readonly #region: number;
   readonly #request: FileRequest;
 
-  constructor(reactor: Reactor, region: number, request: FileRequest) {
+  constructor(reactor: Reactor, request: FileRequest) {
     this.#reactor = reactor;
-    this.#region = region;
     this.#request = request;
   }
 
   done(result: number): void {
-    this.#reactor.reclaim(this.#region);
+    this.#reactor.reclaim(this.region);
     this.#request.done(result);
+  }
+}
+
+/** Lends a view and starts what it is lent to. Where that throws, nothing is lent. */
+function lendTo<Request extends LendingRequest>(
+  reactor: Reactor,
+  view: Uint8Array,
+  request: Request,
+  start: (request: Request) => void,
+): void {
+  request.region = reactor.lend(view);
+  try {
+    start(request);
+  } catch (error) {
+    reactor.reclaim(request.region);
+    throw error;
   }
 }
 
@@ -81,10 +102,23 @@ export class RingFile {
     position: number | bigint,
     request: FileRequest,
   ): void {
+    this.#lend(kind, view, offset, length, position, new Lending(this.#reactor, request));
+  }
+
+  #lend(
+    kind: Command,
+    view: Uint8Array,
+    offset: number,
+    length: number,
+    position: number | bigint,
+    request: LendingRequest,
+  ): void {
+    lendTo(this.#reactor, view, request, (waiting) => this.#tell(kind, waiting.region, offset, length, position, waiting));
+  }
+
+  #tell(kind: Command, region: number, offset: number, length: number, position: number | bigint, request: FileRequest): void {
     const reactor = this.#reactor;
-    const region = reactor.lend(view);
-    const token = reactor.files.enter(new Lending(reactor, region, request));
-    reactor.transfer(kind, this.id, region, offset, length, token, position);
+    reactor.files.start(request, (token) => reactor.transfer(kind, this.id, region, offset, length, token, position));
   }
 
   /**
@@ -115,8 +149,20 @@ export class RingFile {
     return read;
   }
 
-  /** A transfer of which the caller has lent the view itself, under `region`. */
-  transferLent(
+  /** A transfer that lends the view to `request` itself, which gives it back: one object less than {@link read} and {@link write}. */
+  transfer(
+    write: boolean,
+    view: Uint8Array,
+    offset: number,
+    length: number,
+    position: number | bigint,
+    request: LendingRequest,
+  ): void {
+    this.#lend(write ? Command.FileWrite : Command.FileRead, view, offset, length, position, request);
+  }
+
+  /** A transfer of a piece of what is lent under `region` already. */
+  transferPiece(
     write: boolean,
     region: number,
     offset: number,
@@ -124,15 +170,15 @@ export class RingFile {
     position: number | bigint,
     request: FileRequest,
   ): void {
-    const reactor = this.#reactor;
-    const token = reactor.files.enter(request);
-    reactor.transfer(write ? Command.FileWrite : Command.FileRead, this.id, region, offset, length, token, position);
+    this.#tell(write ? Command.FileWrite : Command.FileRead, region, offset, length, position, request);
   }
 
+  /** Lends a view: its region. */
   lend(view: Uint8Array): number {
     return this.#reactor.lend(view);
   }
 
+  /** Takes a view back. */
   reclaim(region: number): void {
     this.#reactor.reclaim(region);
   }
@@ -170,7 +216,7 @@ export class RingFile {
   /** `close(2)`. */
   close(request: FileRequest): void {
     const reactor = this.#reactor;
-    reactor.command(Command.FileClose, this.id, reactor.files.enter(request));
+    reactor.files.start(request, (token) => reactor.command(Command.FileClose, this.id, token));
   }
 }
 
@@ -185,8 +231,14 @@ export function lendingJob(
   request: FileRequest,
 ): void {
   const reactor = getReactor();
-  const region = reactor.lend(view);
-  fileJob(kind, handle, path, other, flags, region, view.length, new Lending(reactor, region, request));
+  lendTo(reactor, view, new Lending(reactor, request), (waiting) =>
+    fileJob(kind, handle, path, other, flags, waiting.region, view.length, waiting),
+  );
+}
+
+/** Ends a chain whose last step was said to have a next one. The request fails with `-EBADF`: it is about no file. */
+export function endChain(request: FileRequest): void {
+  fileJob(FileJob.Sync, -1, null, null, 0, 0, 0, request);
 }
 
 /** Starts a job; see {@link FileJob} for what the arguments mean. Paths have no zero bytes in them. */
@@ -202,8 +254,9 @@ export function fileJob(
   linked = false,
 ): void {
   const reactor = getReactor();
-  const token = reactor.files.enter(request);
-  const status = reactor.native.fileJob(kind, token, handle, path, other, a, b, c, linked);
-  if (status < 0) queueMicrotask(() => reactor.files.done(token, status));
+  reactor.files.start(request, (token) => {
+    const status = reactor.native.fileJob(kind, token, handle, path, other, a, b, c, linked);
+    if (status < 0) queueMicrotask(() => reactor.files.done(token, status));
+  });
   reactor.scheduleFlush();
 }

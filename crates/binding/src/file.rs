@@ -106,16 +106,18 @@ impl NativeReactor {
         c: f64,
         linked: bool,
     ) -> i32 {
-        let Some(task) = task(kind, a, b, c) else { return -libc::EINVAL };
-        let job = match Job::new(token, HandleId::from_raw(handle), task, bytes(&path), bytes(&other)) {
-            Ok(job) => job,
-            Err(errno) => return errno.negated(),
-        };
+        let job = task(kind, a, b, c)
+            .ok_or(Errno(libc::EINVAL))
+            .and_then(|task| Job::new(token, HandleId::from_raw(handle), task, bytes(&path), bytes(&other)));
         self.instance
             .with(|reactor| {
                 // What was asked for before comes first.
                 self.instance.take_commands(reactor);
-                reactor.job(job, linked);
+                match job {
+                    Ok(job) => reactor.job(job, linked),
+                    // It may be a step of a chain, which ends with it then.
+                    Err(errno) => reactor.refuse(token, errno, linked),
+                }
             })
             .map_or(-libc::EBADF, |()| 0)
     }

@@ -114,7 +114,7 @@ pub enum Completion {
     Closed,
     /// The ring itself has failed: status. There is no handle.
     RingFailed,
-    /// A file was opened: its handle, its mode, the token, then the size's lower and upper half.
+    /// A file was opened: its handle, its mode, the token, the size's lower and upper half, 1 where its status can be had without waiting.
     FileOpened,
     /// A file operation is done: no handle, bytes or status, the token.
     FileDone,
@@ -326,14 +326,21 @@ impl Queues {
             Event::Written { handle, status } => (Completion::Written, handle.raw(), status, 0, 0, 0),
             Event::ShutDown { handle, status } => (Completion::ShutDown, handle.raw(), status, 0, 0, 0),
             #[allow(clippy::cast_possible_truncation, reason = "the two halves of a size")]
-            Event::Opened { token, handle, opened } => (
-                Completion::FileOpened,
-                handle.raw(),
-                opened.mode.cast_signed(),
-                token.cast_signed(),
-                opened.size as i32,
-                (opened.size >> 32) as i32,
-            ),
+            Event::Opened { token, handle, opened } => {
+                self.put_words(
+                    record,
+                    [
+                        Completion::FileOpened as i32,
+                        handle.raw(),
+                        opened.mode.cast_signed(),
+                        token.cast_signed(),
+                        opened.size as i32,
+                        (opened.size >> 32) as i32,
+                        i32::from(opened.local),
+                    ],
+                );
+                return;
+            }
             Event::FileDone { token, result } => (Completion::FileDone, -1, result, token.cast_signed(), 0, 0),
             Event::Datagram { handle, received } => {
                 self.put_datagram(record, handle, &received);

@@ -18,6 +18,15 @@ const KEPT_PER_CLASS: usize = 4 * 1024 * 1024;
 /// Bytes that may be in use at once; beyond that transfers wait. One buffer is always to be had, however large.
 pub const BUDGET: usize = 64 * 1024 * 1024;
 
+/// Whether [`BUDGET`] counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Budget {
+    /// It does.
+    Kept,
+    /// Nothing was in use before: what asks for more than all of it would wait for ever otherwise.
+    Exceeded,
+}
+
 /// A buffer. Dropped only by who knows that the kernel has let go of it.
 pub struct Bounce {
     memory: Mapping,
@@ -57,13 +66,19 @@ impl BouncePool {
         self.count
     }
 
+    /// How to take the buffers of a chain, which has to have all of them at once.
+    #[must_use]
+    pub fn budget_of_chain(&self) -> Budget {
+        if self.bytes == 0 { Budget::Exceeded } else { Budget::Kept }
+    }
+
     /// A buffer of at least `length` bytes; `None` while too much is in use.
     ///
     /// # Errors
     /// `ENOMEM` when the address space is full.
-    pub fn take(&mut self, length: usize) -> Result<Option<Bounce>, Errno> {
+    pub fn take(&mut self, length: usize, budget: Budget) -> Result<Option<Bounce>, Errno> {
         let size = class(length).map_or_else(|| length.next_multiple_of(SMALLEST), |class| SMALLEST << class);
-        if self.bytes > 0 && self.bytes + size > BUDGET {
+        if self.bytes > 0 && self.bytes + size > BUDGET && budget == Budget::Kept {
             return Ok(None);
         }
         let kept = class(length).and_then(|class| self.kept[class].pop());
@@ -103,7 +118,7 @@ mod tests {
                 if give_back && let Some(bounce) = held.pop() {
                     pool.give_back(bounce);
                 }
-                if let Some(bounce) = pool.take(length).expect("address space") {
+                if let Some(bounce) = pool.take(length, Budget::Kept).expect("address space") {
                     prop_assert!(bounce.capacity() >= length);
                     let start = bounce.start().as_ptr() as usize;
                     prop_assert!(start.is_multiple_of(SMALLEST));
@@ -125,9 +140,11 @@ mod tests {
     #[test]
     fn the_budget_holds_and_one_buffer_is_always_to_be_had() {
         let mut pool = BouncePool::default();
-        let huge = pool.take(2 * BUDGET).expect("address space").expect("the first");
-        assert!(pool.take(1).expect("address space").is_none());
+        let huge = pool.take(2 * BUDGET, Budget::Kept).expect("address space").expect("the first");
+        assert!(pool.take(1, Budget::Kept).expect("address space").is_none());
+        assert_eq!(pool.budget_of_chain(), Budget::Kept);
         pool.give_back(huge);
-        assert!(pool.take(1).expect("address space").is_some());
+        assert_eq!(pool.budget_of_chain(), Budget::Exceeded);
+        assert!(pool.take(1, Budget::Kept).expect("address space").is_some());
     }
 }

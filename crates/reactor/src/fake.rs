@@ -20,6 +20,7 @@ use std::rc::Rc;
 
 use crate::error::Errno;
 use crate::file::request::FileRequest;
+use crate::file::transfer::Direction;
 use crate::kernel::{BufferGroup, CQE_F_BUF_MORE, CQE_F_BUFFER, CQE_F_MORE, Completion, Kernel, Request, Wait};
 use crate::operation::{IGNORED, OperationKind, kind_of};
 
@@ -81,6 +82,8 @@ pub(crate) struct World {
     pub(crate) executed: Vec<Request>,
     /// Bytes of the one file that is played.
     pub(crate) file_length: usize,
+    /// Whoever waits for something to be read waits on.
+    pub(crate) nothing_to_read: bool,
     /// The last file request was linked to the next.
     linking: bool,
     /// A step of the chain has failed: those that follow are cancelled.
@@ -110,6 +113,7 @@ impl Fake {
             enters: 0,
             executed: Vec::new(),
             file_length: 0,
+            nothing_to_read: false,
             linking: false,
             broken_chain: false,
         }));
@@ -166,6 +170,10 @@ impl Kernel for Fake {
         self.0.borrow().submission.iter().map(|flight| entries(&flight.request)).sum()
     }
 
+    fn room(&self) -> usize {
+        self.0.borrow().temper.submission_entries - self.unsubmitted()
+    }
+
     fn reap(&mut self, into: &mut Vec<Completion>, limit: usize) {
         let mut world = self.0.borrow_mut();
         for _ in 0..limit.min(world.completion.len()) {
@@ -178,8 +186,12 @@ impl Kernel for Fake {
     }
 
     unsafe fn read_now(&mut self, fd: RawFd, data: *mut u8, length: u32, position: i64) -> Result<u32, Errno> {
-        let request = FileRequest::Read { fd, data, length, position, now: true, priority: 0 };
+        let request = FileRequest::Read { fd, data, length, position, now: true, by_worker: false, priority: 0 };
         self.0.borrow_mut().play_now(&request)
+    }
+
+    unsafe fn transfer_now(&mut self, _: RawFd, _: Direction, _: *mut u8, _: u32, _: i64) -> Result<u32, Errno> {
+        panic!("no file here has `O_NONBLOCK`")
     }
 
     fn ready(&self) -> bool {
@@ -383,6 +395,7 @@ impl World {
         let descriptor = flight.fd().and_then(|fd| self.descriptors.find(fd));
         match (flight.request, descriptor) {
             (Request::Timeout { .. }, _) => self.time_passes,
+            (Request::File { request: FileRequest::Await { writable: false, .. }, .. }, _) => !self.nothing_to_read,
             (Request::File { .. }, _) => true,
             (Request::Receive { .. }, Some(it)) => !it.inbound.is_empty() || it.inbound_end.is_some(),
             (Request::ReceiveDatagrams { .. }, Some(it)) => !it.mailbox.is_empty(),

@@ -5,8 +5,13 @@
 //! through a [bounce buffer](crate::bounce), and JavaScript's memory is looked up anew when the bytes are there. `O_DIRECT` and whatever is no
 //! regular file go through bounce buffers from the start. Long writes to the page cache are the exception; see [`carrier`].
 //!
+//! **Waiting.** What pipes, terminals and other devices are asked for may have to wait for ever. A read is made when a poll has said that there is something;
+//! until then it holds no memory, and none of the [`MOST_IN_FLIGHT`] places. Both reads and writes are left to a worker of the kernel (`IOSQE_ASYNC`): most
+//! of these files cannot be asked not to wait, and would block this thread when it hands the request over. Where they can, since they were opened with
+//! `O_NONBLOCK`, a system call is made at once, with `EAGAIN` for an answer as everywhere else.
+//!
 //! **Order.** Transfers at the file's own position are made one after the other, since the kernel does not lock the position for requests of a
-//! ring. All others run at once, up to [`MOST_IN_FLIGHT`]; the rest waits here, where it costs the kernel nothing. Writes that are followed by a sync
+//! ring; what has no positions is read in order and written in order, each independent of the other. All others run at once, up to [`MOST_IN_FLIGHT`]; the rest waits here, where it costs the kernel nothing. Writes that are followed by a sync
 //! [share it](commit).
 
 pub mod carrier;
@@ -14,12 +19,12 @@ pub mod commit;
 pub(crate) mod engine;
 mod failing;
 pub mod job;
+mod look;
 mod now;
 pub mod request;
 pub mod transfer;
 
 use std::collections::VecDeque;
-use std::mem::MaybeUninit;
 use std::os::fd::RawFd;
 
 use crate::bounce::BouncePool;
@@ -28,6 +33,7 @@ use crate::handle::HandleId;
 use carrier::Carrier;
 use commit::Commits;
 use job::Job;
+use look::Mounts;
 use transfer::{Direction, Transfer};
 
 /// Most file operations that the kernel has at once.
@@ -40,18 +46,21 @@ pub(crate) const LONGEST_BRIEF: u32 = 128 * 1024;
 pub const LONGEST_CHAIN: usize = 32;
 
 /// An open file.
+#[allow(clippy::struct_excessive_bools, reason = "independent facts about the file")]
 pub struct File {
     /// Regular file or block device: has a position, and gives all that is asked for unless it ends.
     seekable: bool,
+    /// `O_NONBLOCK`.
+    nonblocking: bool,
+    /// Whether reads and writes may say where.
+    placed: [bool; 2],
     direct: bool,
     append: bool,
     /// Whether `RWF_NOWAIT` is worth trying.
     reads_now: bool,
     writes_now: bool,
-    /// A transfer at the file's own position is under way.
-    cursor_busy: bool,
-    /// Those behind it.
-    cursor_queue: VecDeque<Transfer>,
+    /// Transfers at the file's own position: of a pipe or device, its reads and its writes.
+    lanes: [Lane; 2],
     pub(crate) commits: Commits,
     /// `ioprio` of its transfers.
     pub(crate) priority: u16,
@@ -59,46 +68,87 @@ pub struct File {
     pub(crate) closer: Option<u32>,
 }
 
+/// Transfers that are made one after the other.
+#[derive(Default)]
+struct Lane {
+    busy: bool,
+    queue: VecDeque<Transfer>,
+}
+
 /// What is told of a file when it is opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Opened {
     /// `st_mode`.
     pub mode: u32,
-    /// Bytes.
+    /// Bytes, as far as that is known here: what a server knows has not been asked for.
     pub size: u64,
+    /// Its file system is known to keep all that `fstat(2)` tells in memory.
+    pub local: bool,
 }
 
 impl File {
-    /// Looks at a descriptor.
+    /// Looks at a descriptor, without waiting for whoever serves its file system.
     ///
     /// # Errors
-    /// `fstat(2)`'s.
-    pub fn of(fd: RawFd) -> Result<(Self, Opened), Errno> {
-        let mut status = MaybeUninit::<libc::stat>::uninit();
-        // SAFETY: the structure is written by the call and read only when it succeeded.
-        let status = unsafe {
-            Errno::check(libc::fstat(fd, status.as_mut_ptr()))?;
-            status.assume_init()
-        };
+    /// `statx(2)`'s and `fcntl(2)`'s.
+    pub(crate) fn of(fd: RawFd, mounts: &mut Mounts) -> Result<(Self, Opened), Errno> {
+        let opened = look::at(fd, mounts)?;
         // SAFETY: takes and returns integers only.
         let flags = Errno::check(unsafe { libc::fcntl(fd, libc::F_GETFL) })?;
-        let kind = status.st_mode & libc::S_IFMT;
+        let kind = opened.mode & libc::S_IFMT;
         let seekable = kind == libc::S_IFREG || kind == libc::S_IFBLK;
-        let direct = flags & libc::O_DIRECT != 0;
+        // A pipe of packets says `O_DIRECT` too.
+        let direct = seekable && flags & libc::O_DIRECT != 0;
         let now = kind == libc::S_IFREG && !direct;
         let file = Self {
             seekable,
+            nonblocking: flags & libc::O_NONBLOCK != 0,
+            placed: if seekable { [true; 2] } else { look::placed(fd) },
             direct,
             append: flags & libc::O_APPEND != 0,
             reads_now: now,
             writes_now: now,
-            cursor_busy: false,
-            cursor_queue: VecDeque::new(),
+            lanes: <[Lane; 2]>::default(),
             commits: Commits::default(),
             priority: 0,
             closer: None,
         };
-        Ok((file, Opened { mode: status.st_mode, size: status.st_size.cast_unsigned() }))
+        Ok((file, opened))
+    }
+
+    /// Whether a transfer may say where.
+    fn may_place(&self, direction: Direction) -> bool {
+        self.placed[direction as usize]
+    }
+
+    /// Those that a transfer at the file's own position has to wait for.
+    fn lane(&mut self, direction: Direction) -> &mut Lane {
+        &mut self.lanes[if self.seekable { 0 } else { direction as usize }]
+    }
+
+    /// Whether a read has to be told first that there is something to read: until then it would hold memory, or a worker.
+    fn polls_first(&self, direction: Direction) -> bool {
+        !self.seekable && direction == Direction::Read
+    }
+
+    /// Whether a pipe or device says `EAGAIN` where it would have to wait. Whoever shares the open file may change that.
+    fn never_waits(&mut self, fd: RawFd) -> bool {
+        if self.nonblocking && !self.seekable {
+            // SAFETY: takes and returns integers only.
+            self.nonblocking = unsafe { libc::fcntl(fd, libc::F_GETFL) } & libc::O_NONBLOCK != 0;
+        }
+        self.nonblocking && !self.seekable
+    }
+
+    /// Whether requests have to be left to a worker. For regular files the kernel sees to that, but where it thinks that none with `O_NONBLOCK` ever waits.
+    fn needs_worker(&self, direction: Direction) -> bool {
+        !self.seekable || (self.nonblocking && !self.tries_now(direction))
+    }
+
+    /// Plays a pipe.
+    #[cfg(test)]
+    pub(crate) fn pretend_pipe(&mut self) {
+        (self.seekable, self.reads_now, self.writes_now, self.placed) = (false, false, false, [false; 2]);
     }
 
     /// Plays `O_DIRECT`, which not every file system of a test machine has.
@@ -114,7 +164,12 @@ impl File {
 
     /// Takes out what waits for the file's own position.
     pub(crate) fn waiting_at_cursor(&mut self) -> impl Iterator<Item = Transfer> {
-        std::mem::take(&mut self.cursor_queue).into_iter()
+        std::mem::take(&mut self.lanes).into_iter().flat_map(|lane| lane.queue)
+    }
+
+    /// Whether something waits, or will be told of later.
+    fn is_waited_for(&self) -> bool {
+        self.lanes.iter().any(|lane| lane.busy) || self.commits.is_pending()
     }
 
     fn tries_now(&self, direction: Direction) -> bool {
@@ -139,6 +194,21 @@ pub(crate) enum Step {
     Job(Box<Job>),
     /// The sync of a group of writes; see [`commit`].
     Flush(HandleId),
+    /// Waits until a transfer can go on.
+    Await(HandleId, Transfer),
+    /// Cannot be done: a step of a chain that ends with it.
+    Refused(u32, Errno),
+}
+
+impl Step {
+    /// The file that it is about.
+    fn handle(&self) -> Option<HandleId> {
+        match self {
+            Self::Transfer(id, _) | Self::Flush(id) | Self::Await(id, _) => Some(*id),
+            Self::Job(job) => Some(job.handle),
+            Self::Refused(..) => None,
+        }
+    }
 }
 
 /// What the kernel may touch on behalf of a file operation.
@@ -158,9 +228,16 @@ pub enum OwnedByFile {
     Job(Box<Job>),
     /// The sync of a group of writes: nothing.
     Flush,
+    /// A transfer that waits until it can go on: nothing.
+    Awaiting(Transfer),
 }
 
 impl OwnedByFile {
+    /// Whether it takes one of the [`MOST_IN_FLIGHT`] places. What merely waits may do so for ever.
+    fn takes_place(&self) -> bool {
+        !matches!(self, Self::Awaiting(_))
+    }
+
     fn is_lent(&self) -> bool {
         matches!(self, Self::Transfer { carrier: Carrier::Lent(_), .. })
     }
@@ -169,7 +246,7 @@ impl OwnedByFile {
         match self {
             Self::Transfer { brief, .. } => *brief,
             Self::Job(job) => !job.chained && job.task.is_brief(),
-            Self::Flush => false,
+            Self::Flush | Self::Awaiting(_) => false,
         }
     }
 }
@@ -210,6 +287,22 @@ pub(crate) struct Files {
     pub(crate) broken_off: bool,
     /// Batches that were done at once so far.
     batches: u32,
+    /// What is known of file systems.
+    mounts: Mounts,
+}
+
+/// What an operation counts as while it is in flight.
+#[derive(Clone, Copy)]
+struct Weight {
+    takes_place: bool,
+    brief: bool,
+    lent: bool,
+}
+
+impl From<&OwnedByFile> for Weight {
+    fn from(owned: &OwnedByFile) -> Self {
+        Self { takes_place: owned.takes_place(), brief: owned.is_brief(), lent: owned.is_lent() }
+    }
 }
 
 /// One step or several, without an allocation for the one.
@@ -220,24 +313,42 @@ pub(crate) enum Batch {
     Group(HandleId),
 }
 
+impl Batch {
+    /// Whether it is about a file.
+    fn is_about(&self, id: HandleId) -> bool {
+        match self {
+            Self::One(step) => step.handle() == Some(id),
+            Self::Chain(steps) => steps.iter().any(|step| step.handle() == Some(id)),
+            Self::Group(group) => *group == id,
+        }
+    }
+}
+
 impl Files {
+    /// Whether something that has not started is about a file.
+    fn waits_for(&self, id: HandleId) -> bool {
+        self.waiting.iter().any(|batch| batch.is_about(id)) || self.chain.iter().any(|step| step.handle() == Some(id))
+    }
+
     fn next_batch(&mut self) -> u32 {
         self.batches = self.batches.wrapping_add(1);
         self.batches
     }
 
     /// Counts an operation that has started.
-    fn started(&mut self, brief: bool, lent: bool) {
-        self.in_flight += 1;
-        self.brief.started += u64::from(brief);
-        self.brief.under_way += u64::from(brief);
-        self.lent += usize::from(lent);
+    fn started(&mut self, weight: Weight) {
+        self.in_flight += usize::from(weight.takes_place);
+        self.brief.started += u64::from(weight.brief);
+        self.brief.under_way += u64::from(weight.brief);
+        self.lent += usize::from(weight.lent);
     }
 
     /// Takes it back.
     fn done(&mut self, owned: &OwnedByFile) {
-        self.in_flight -= 1;
-        self.blocked = false;
+        if owned.takes_place() {
+            self.in_flight -= 1;
+            self.blocked = false;
+        }
         self.brief.under_way -= u64::from(owned.is_brief());
         self.lent -= usize::from(owned.is_lent());
     }

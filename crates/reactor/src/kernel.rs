@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::error::Errno;
 use crate::file::request::FileRequest;
+use crate::file::transfer::Direction;
 
 /// Completion flag: the upper 16 bits of `flags` name the provided buffer that was used.
 pub(crate) const CQE_F_BUFFER: u32 = 1 << 0;
@@ -190,6 +191,23 @@ pub trait Kernel {
     /// # Safety
     /// `data` points at `length` writable bytes.
     unsafe fn read_now(&mut self, fd: RawFd, data: *mut u8, length: u32, position: i64) -> Result<u32, Errno>;
+
+    /// Reads or writes past the rings: `read(2)`, `write(2)`, or `pread(2)`, `pwrite(2)` at a position that is not negative. For files with `O_NONBLOCK`, which
+    /// let nobody wait. The memory is the kernel's for the length of the call.
+    ///
+    /// # Errors
+    /// `EAGAIN` where it would have to wait, and what those say else.
+    ///
+    /// # Safety
+    /// `data` points at `length` bytes, writable for a read.
+    unsafe fn transfer_now(
+        &mut self,
+        fd: RawFd,
+        direction: Direction,
+        data: *mut u8,
+        length: u32,
+        position: i64,
+    ) -> Result<u32, Errno>;
 
     /// Whether [`enter`](Self::enter) or [`reap`](Self::reap) would find something: completions, deferred work or overflow.
     fn ready(&self) -> bool;

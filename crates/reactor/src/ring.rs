@@ -16,6 +16,7 @@ use io_uring::{IoUring, opcode, squeue};
 use crate::config::{self, Config};
 use crate::datagram;
 use crate::error::{Errno, Error};
+use crate::file::transfer::Direction;
 use crate::kernel::{BufferGroup, Completion, Kernel, Request, Wait};
 use crate::memory::Mapping;
 use crate::operation::IGNORED;
@@ -278,6 +279,27 @@ impl Kernel for Ring {
         // SAFETY: the vector lives for the length of the call, and the caller vouches for what it points at.
         let count = unsafe {
             libc::syscall(libc::SYS_preadv2, fd, &raw const vector, 1_usize, position, 0_usize, libc::RWF_NOWAIT)
+        };
+        u32::try_from(count).map_err(|_| Errno::last_os_error())
+    }
+
+    unsafe fn transfer_now(
+        &mut self,
+        fd: RawFd,
+        direction: Direction,
+        data: *mut u8,
+        length: u32,
+        position: i64,
+    ) -> Result<u32, Errno> {
+        let (data, length) = (data.cast(), length as usize);
+        // SAFETY: the caller vouches for the memory.
+        let count = unsafe {
+            match (direction, position < 0) {
+                (Direction::Read, true) => libc::read(fd, data, length),
+                (Direction::Read, false) => libc::pread(fd, data, length, position),
+                (Direction::Write, true) => libc::write(fd, data, length),
+                (Direction::Write, false) => libc::pwrite(fd, data, length, position),
+            }
         };
         u32::try_from(count).map_err(|_| Errno::last_os_error())
     }

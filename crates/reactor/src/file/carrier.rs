@@ -11,7 +11,7 @@
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
-use crate::bounce::{Bounce, BouncePool, LARGEST_KEPT};
+use crate::bounce::{Bounce, BouncePool, Budget, LARGEST_KEPT};
 use crate::error::Errno;
 use crate::file::File;
 use crate::file::transfer::{Direction, Transfer};
@@ -19,6 +19,9 @@ use crate::memory::{Mapping, Memory, Source};
 
 /// Bytes from which on a write is lent: below, copying is cheaper than looking twice.
 const LENT_FROM: u32 = 64 * 1024;
+
+/// Bytes that a write to a pipe or device holds on to: nobody may be there to read them.
+const LONGEST_STUCK: u32 = 64 * 1024;
 
 /// Where memory for `O_DIRECT` has to begin, whatever the device.
 const DIRECT_ALIGNMENT: usize = 4096;
@@ -54,6 +57,7 @@ impl Load {
         chained: bool,
         file: &File,
         bounces: &mut BouncePool,
+        budget: Budget,
         memory: &mut impl Memory,
     ) -> Result<Option<Self>, Errno> {
         let rest = transfer.rest();
@@ -70,9 +74,10 @@ impl Load {
         if by_worker && rest.length >= LENT_FROM {
             return Ok(Some(Self { data, length: rest.length, carrier: Carrier::Lent(data), by_worker }));
         }
-        let whole = chained || file.direct || (file.append && writes);
-        let length = if whole { rest.length } else { rest.length.min(LARGEST_KEPT as u32) };
-        let Some(buffer) = bounces.take(length as usize)? else {
+        let whole = chained || (file.seekable && (file.direct || (file.append && writes)));
+        let most = if writes && !file.seekable { LONGEST_STUCK } else { LARGEST_KEPT as u32 };
+        let length = if whole { rest.length } else { rest.length.min(most) };
+        let Some(buffer) = bounces.take(length as usize, budget)? else {
             return Ok(None);
         };
         let start = buffer.start();
@@ -96,6 +101,15 @@ impl Carrier {
                 deliver(bounce, transfer.rest(), length, memory).map_or_else(Errno::negated, |()| result)
             }
             (Self::Bounce(_), _) => result,
+        }
+    }
+}
+
+impl BouncePool {
+    /// Takes back what carried a transfer, of which the kernel has let go.
+    pub(super) fn take_back(&mut self, carrier: Carrier) {
+        if let Carrier::Bounce(bounce) = carrier {
+            self.give_back(bounce);
         }
     }
 }

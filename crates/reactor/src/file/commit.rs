@@ -19,7 +19,7 @@
 use std::collections::VecDeque;
 
 use crate::context::Context;
-use crate::file::engine::Start;
+use crate::file::engine::{Lack, Start};
 use crate::file::job::Task;
 use crate::file::request::{FileRequest, Until};
 use crate::file::transfer::{Direction, Flush, Transfer};
@@ -53,6 +53,11 @@ impl Default for Commits {
 impl Commits {
     fn is_busy(&self) -> bool {
         self.writing > 0 || !self.written.is_empty()
+    }
+
+    /// Whether somebody waits for one.
+    pub(super) fn is_pending(&self) -> bool {
+        self.is_busy() || !self.waiting.is_empty()
     }
 
     /// Ends them, as far as that is up to us: the tokens of those that wait, for their turn or for a sync. A write that the kernel has is told of when it
@@ -118,7 +123,7 @@ impl<K: Kernel> Reactor<K> {
         let owned = Owned::File(OwnedByFile::Flush);
         let operation = Operation { handle: id, kind: OperationKind::Job, offered: 0, owned };
         if context.start_file(operation, &Request::File { request, linked: false }).is_err() {
-            return Start::Full(Step::Flush(id));
+            return Start::Full(Step::Flush(id), Lack::Queue);
         }
         // It is about what is done, not about what is still under way.
         file.commits.dirty &= common.in_flight > 0;

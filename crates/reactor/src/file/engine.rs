@@ -3,6 +3,7 @@
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
+use crate::bounce::Budget;
 use crate::context::Context;
 use crate::error::Errno;
 use crate::event::Event;
@@ -11,7 +12,9 @@ use crate::file::commit::{commit_of, until, written};
 use crate::file::job::{Job, STATUS_BYTES, Task};
 use crate::file::request::FileRequest;
 use crate::file::transfer::{Direction, Progress, Transfer};
-use crate::file::{Batch, Brief, File, LONGEST_BRIEF, LONGEST_CHAIN, MOST_IN_FLIGHT, Opened, OwnedByFile, Step};
+use crate::file::{
+    Batch, Brief, File, LONGEST_BRIEF, LONGEST_CHAIN, MOST_IN_FLIGHT, Opened, OwnedByFile, Step, Weight,
+};
 use crate::handle::{Common, Handle, HandleId, Resource};
 use crate::kernel::{Completion, Kernel, Request};
 use crate::memory::Memory;
@@ -21,10 +24,19 @@ use crate::reactor::Reactor;
 /// What became of an attempt to start a step.
 pub(super) enum Start {
     Done,
-    /// No room now: the step comes back.
-    Full(Step),
+    /// It cannot be started now, and comes back.
+    Full(Step, Lack),
     /// Settled with an error.
     Failed,
+}
+
+/// What was missing to start something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lack {
+    /// Room in the submission queue: there is some in the next turn.
+    Queue,
+    /// A place or memory that others have: something has to come back first.
+    Place,
 }
 
 impl<K: Kernel> Reactor<K> {
@@ -33,7 +45,8 @@ impl<K: Kernel> Reactor<K> {
     /// # Errors
     /// `fstat(2)`'s; `EMFILE` when the handle table is full. The descriptor is closed then.
     pub fn add_file(&mut self, descriptor: OwnedFd) -> Result<(HandleId, Opened), Errno> {
-        let (file, opened) = File::of(std::os::fd::AsRawFd::as_raw_fd(&descriptor))?;
+        let fd = std::os::fd::AsRawFd::as_raw_fd(&descriptor);
+        let (file, opened) = File::of(fd, &mut self.context.files.mounts)?;
         let id = self.handles.insert(descriptor, Resource::File(Box::new(file))).ok_or(Errno(libc::EMFILE))?;
         Ok((id, opened))
     }
@@ -47,10 +60,10 @@ impl<K: Kernel> Reactor<K> {
         }
     }
 
-    /// Gives the descriptor of a file away, unless something is in flight on it. The handle is gone then.
+    /// Gives the descriptor of a file away, unless something is in flight on it or waits to be. The handle is gone then.
     pub fn release_file(&mut self, id: HandleId) -> Option<OwnedFd> {
-        let (_, common, _) = self.file(id)?;
-        if common.in_flight > 0 {
+        let (file, common, context) = self.file(id)?;
+        if common.in_flight > 0 || file.is_waited_for() || context.files.waits_for(id) {
             return None;
         }
         self.handles.remove(id)?.common.take_descriptor()
@@ -67,36 +80,46 @@ impl<K: Kernel> Reactor<K> {
     /// completely, and fails with `ECANCELED` when it is not.
     pub fn transfer(&mut self, id: HandleId, transfer: Transfer, linked: bool) {
         let Some((file, _, context)) = self.file(id) else {
-            self.context.settle(transfer.token, -libc::EBADF);
-            return self.push_step(None, linked);
+            return self.refuse(transfer.token, Errno(libc::EBADF), linked);
         };
+        if transfer.position >= 0 && !file.may_place(transfer.direction) {
+            return self.refuse(transfer.token, Errno(libc::ESPIPE), linked);
+        }
         let chained = linked || !context.files.chain.is_empty();
         let mut transfer = transfer;
-        if transfer.position < 0 && file.seekable && !chained {
+        if transfer.position < 0 && !chained {
             transfer.at_cursor = true;
-            if file.cursor_busy {
-                file.cursor_queue.push_back(transfer);
+            let lane = file.lane(transfer.direction);
+            if lane.busy {
+                lane.queue.push_back(transfer);
                 return;
             }
-            file.cursor_busy = true;
+            lane.busy = true;
         }
-        self.push_step(Some(Step::Transfer(id, transfer)), linked);
+        self.push_step(Step::Transfer(id, transfer), linked);
+    }
+
+    /// Settles a transfer or job that cannot be started. Where it is a step of a chain, that ends with it: what was told before is done, what follows is
+    /// cancelled.
+    pub fn refuse(&mut self, token: u32, errno: Errno, linked: bool) {
+        if !linked && self.context.files.chain.is_empty() {
+            return self.context.settle(token, errno.negated());
+        }
+        self.push_step(Step::Refused(token, errno), linked);
     }
 
     /// Does a job; [`Event::FileDone`] or [`Event::Opened`] follows. `linked` as in [`transfer`](Self::transfer).
     pub fn job(&mut self, job: Job, linked: bool) {
-        self.push_step(Some(Step::Job(Box::new(job))), linked);
+        self.push_step(Step::Job(Box::new(job)), linked);
     }
 
-    fn push_step(&mut self, step: Option<Step>, linked: bool) {
+    fn push_step(&mut self, step: Step, linked: bool) {
         let files = &mut self.context.files;
         if !linked && files.chain.is_empty() {
-            if let Some(step) = step {
-                files.waiting.push_back(Batch::One(step));
-            }
+            files.waiting.push_back(Batch::One(step));
             return;
         }
-        files.chain.extend(step);
+        files.chain.push(step);
         if linked && files.chain.len() < LONGEST_CHAIN {
             return;
         }
@@ -132,48 +155,57 @@ impl<K: Kernel> Reactor<K> {
             && let Some(next) = self.context.files.waiting.pop_front()
         {
             let back = match next {
-                Batch::One(step) => match self.start_step(step, false, false, memory) {
-                    Start::Full(step) => Some(Batch::One(step)),
+                Batch::One(step) => match self.start_step(step, memory) {
+                    Start::Full(step, lack) => Some((Batch::One(step), lack)),
                     Start::Done | Start::Failed => None,
                 },
-                Batch::Chain(steps) => self.start_chain(steps, memory).map(Batch::Chain),
+                Batch::Chain(steps) => self.start_chain(steps, memory).map(|(steps, lack)| (Batch::Chain(steps), lack)),
                 Batch::Group(id) => {
                     self.start_group(id);
                     None
                 }
             };
-            if let Some(back) = back {
+            if let Some((back, lack)) = back {
                 self.context.files.waiting.push_front(back);
-                // With nothing in flight it is the submission queue that is full, and the next turn finds room.
-                self.context.files.blocked = self.context.files.in_flight > 0;
+                // What is in flight may stay there for ever: a full queue does not wait for it.
+                self.context.files.blocked = lack == Lack::Place && self.context.files.in_flight > 0;
                 return;
             }
         }
     }
 
-    /// Starts all steps in one submission, or none: they come back.
-    fn start_chain(&mut self, steps: Vec<Step>, memory: &mut impl Memory) -> Option<Vec<Step>> {
+    /// Starts all steps in one submission, or none: they come back. What they need is there before the first of them is started.
+    fn start_chain(&mut self, steps: Vec<Step>, memory: &mut impl Memory) -> Option<(Vec<Step>, Lack)> {
         let context = &mut self.context;
         if context.files.in_flight > 0 && context.files.in_flight + steps.len() > MOST_IN_FLIGHT {
-            return Some(steps);
+            return Some((steps, Lack::Place));
         }
         if context.kernel.room() < steps.len() {
             let _ = context.kernel.enter(crate::kernel::Wait::No);
         }
         if !context.backlog.is_empty() || context.kernel.room() < steps.len() {
-            return Some(steps);
+            return Some((steps, Lack::Queue));
         }
+        let Some(loads) = self.load_chain(&steps, memory) else {
+            return Some((steps, Lack::Place));
+        };
         let last = steps.len().saturating_sub(1);
+        let mut loads = loads.into_iter();
         let (mut failed, mut open) = (false, false);
         for (position, step) in steps.into_iter().enumerate() {
+            let load = loads.next().flatten();
             if failed {
+                if let Some(Ok(load)) = load {
+                    self.context.files.bounces.take_back(load.carrier);
+                }
                 self.give_up(step, -libc::ECANCELED);
                 continue;
             }
-            match self.start_step(step, true, position < last, memory) {
+            match self.start_linked(step, load, position < last, memory) {
                 Start::Done => open = position < last,
                 Start::Failed => failed = true,
-                Start::Full(step) => {
+                Start::Full(step, _) => {
+                    debug_assert!(false, "there was room for all of them");
                     failed = true;
                     self.give_up(step, -libc::ENOMEM);
                 }
@@ -186,63 +218,160 @@ impl<K: Kernel> Reactor<K> {
         None
     }
 
+    /// What carries the transfers of a chain, up to the first step that will fail; nothing while there is no memory for all of them.
+    fn load_chain(&mut self, steps: &[Step], memory: &mut impl Memory) -> Option<Vec<Option<Result<Load, Errno>>>> {
+        let budget = self.context.files.bounces.budget_of_chain();
+        let mut loads = Vec::with_capacity(steps.len());
+        for step in steps {
+            let &Step::Transfer(id, transfer) = step else {
+                loads.push(None);
+                continue;
+            };
+            let loaded = match self.file(id) {
+                Some((file, _, context)) => Load::of(transfer, true, file, &mut context.files.bounces, budget, memory),
+                None => Err(Errno(libc::ECANCELED)),
+            };
+            match loaded {
+                Ok(Some(load)) => loads.push(Some(Ok(load))),
+                Ok(None) => {
+                    for load in loads.into_iter().flatten().flatten() {
+                        self.context.files.bounces.take_back(load.carrier);
+                    }
+                    return None;
+                }
+                Err(errno) => {
+                    loads.push(Some(Err(errno)));
+                    break;
+                }
+            }
+        }
+        Some(loads)
+    }
+
     fn give_up(&mut self, step: Step, status: i32) {
         match step {
-            Step::Transfer(_, transfer) => self.context.settle_all(&transfer, status),
+            Step::Transfer(_, transfer) | Step::Await(_, transfer) => self.context.settle_all(&transfer, status),
             Step::Job(job) => self.context.settle(job.token, status),
+            Step::Refused(token, _) => self.context.settle(token, status),
             Step::Flush(_) => {}
         }
     }
 
-    fn start_step(&mut self, step: Step, chained: bool, linked: bool, memory: &mut impl Memory) -> Start {
-        if self.context.files.in_flight >= MOST_IN_FLIGHT {
-            return Start::Full(step);
-        }
-        match step {
-            Step::Transfer(id, transfer) => self.start_transfer(id, transfer, chained, linked, memory),
-            Step::Job(mut job) => {
-                job.chained = chained;
-                self.start_job(job, linked, memory)
-            }
-            Step::Flush(id) => self.start_flush(id),
-        }
-    }
-
-    fn start_transfer(
+    /// Starts a step of a chain. A transfer comes with what carries it.
+    fn start_linked(
         &mut self,
-        id: HandleId,
-        transfer: Transfer,
-        chained: bool,
+        step: Step,
+        load: Option<Result<Load, Errno>>,
         linked: bool,
         memory: &mut impl Memory,
     ) -> Start {
+        match (step, load) {
+            (Step::Transfer(id, transfer), Some(Ok(load))) => self.start_loaded(id, transfer, load, true, linked),
+            (Step::Transfer(id, transfer), Some(Err(errno))) => self.fail_transfer(id, &transfer, errno),
+            (Step::Job(mut job), _) => {
+                job.chained = true;
+                self.start_job(job, linked, memory)
+            }
+            (Step::Refused(token, errno), _) => {
+                self.context.settle(token, errno.negated());
+                Start::Failed
+            }
+            (step, _) => {
+                debug_assert!(false, "no step of a chain");
+                self.give_up(step, -libc::ECANCELED);
+                Start::Failed
+            }
+        }
+    }
+
+    fn start_step(&mut self, step: Step, memory: &mut impl Memory) -> Start {
+        if let Step::Await(id, transfer) = step {
+            return self.start_await(id, transfer);
+        }
+        if self.context.files.in_flight >= MOST_IN_FLIGHT {
+            return Start::Full(step, Lack::Place);
+        }
+        match step {
+            Step::Transfer(id, transfer) => self.start_transfer(id, transfer, memory),
+            Step::Job(job) => self.start_job(job, false, memory),
+            Step::Flush(id) => self.start_flush(id),
+            Step::Await(id, transfer) => self.start_await(id, transfer),
+            Step::Refused(token, errno) => {
+                self.context.settle(token, errno.negated());
+                Start::Failed
+            }
+        }
+    }
+
+    /// Waits until a pipe or device is ready.
+    fn start_await(&mut self, id: HandleId, transfer: Transfer) -> Start {
+        let Some((_, common, context)) = self.file(id) else {
+            self.context.settle_all(&transfer, -libc::ECANCELED);
+            return Start::Failed;
+        };
+        let request = FileRequest::Await { fd: common.fd(), writable: transfer.direction == Direction::Write };
+        let owned = Owned::File(OwnedByFile::Awaiting(transfer));
+        let operation = Operation { handle: id, kind: OperationKind::Transfer, offered: 0, owned };
+        if context.start_file(operation, &Request::File { request, linked: false }).is_err() {
+            return Start::Full(Step::Await(id, transfer), Lack::Queue);
+        }
+        common.in_flight += 1;
+        Start::Done
+    }
+
+    fn start_transfer(&mut self, id: HandleId, transfer: Transfer, memory: &mut impl Memory) -> Start {
         let Some((file, common, context)) = self.file(id) else {
             self.context.settle_all(&transfer, -libc::ECANCELED);
             return Start::Failed;
         };
+        if file.never_waits(common.fd()) {
+            let result = do_now(&transfer, common.fd(), context, memory).map_or_else(Errno::negated, u32::cast_signed);
+            settle_transfer(common, &transfer, result, file, context);
+            return Start::Done;
+        }
+        if file.polls_first(transfer.direction) && !transfer.refused {
+            return self.start_await(id, Transfer { refused: true, ..transfer });
+        }
         let mut transfer = transfer;
-        let chained = chained || transfer.flush.is_some();
-        if transfer.at_cursor && transfer.position < 0 && !(file.append && transfer.direction == Direction::Write) {
+        let appends = file.append && transfer.direction == Direction::Write;
+        if transfer.at_cursor && transfer.position < 0 && file.seekable && !appends {
             transfer.position = cursor(common.fd());
         }
-        let load = match Load::of(transfer, chained, file, &mut context.files.bounces, memory) {
-            Ok(Some(load)) => load,
-            Ok(None) => return Start::Full(Step::Transfer(id, transfer)),
-            Err(errno) => {
-                let done = i32::try_from(transfer.done).unwrap_or(i32::MAX);
-                let result = if done > 0 { done } else { errno.negated() };
-                settle_transfer(common, &transfer, result, file, context);
-                return Start::Failed;
-            }
+        let chained = transfer.flush.is_some();
+        match Load::of(transfer, chained, file, &mut context.files.bounces, Budget::Kept, memory) {
+            Ok(Some(load)) => self.start_loaded(id, transfer, load, chained, false),
+            Ok(None) => Start::Full(Step::Transfer(id, transfer), Lack::Place),
+            Err(errno) => self.fail_transfer(id, &transfer, errno),
+        }
+    }
+
+    /// Settles a transfer that has found no memory.
+    fn fail_transfer(&mut self, id: HandleId, transfer: &Transfer, errno: Errno) -> Start {
+        let done = i32::try_from(transfer.done).unwrap_or(i32::MAX);
+        let result = if done > 0 { done } else { errno.negated() };
+        match self.file(id) {
+            Some((file, common, context)) => settle_transfer(common, transfer, result, file, context),
+            None => self.context.settle_all(transfer, result),
+        }
+        Start::Failed
+    }
+
+    fn start_loaded(&mut self, id: HandleId, transfer: Transfer, load: Load, chained: bool, linked: bool) -> Start {
+        let Some((file, common, context)) = self.file(id) else {
+            self.context.files.bounces.take_back(load.carrier);
+            self.context.settle_all(&transfer, -libc::ECANCELED);
+            return Start::Failed;
         };
         let Load { data, length, carrier, by_worker } = load;
         let now = matches!(carrier, Carrier::AtOnce);
+        let worker = !now && file.needs_worker(transfer.direction);
         let (fd, position, priority) = (common.fd(), transfer.rest_position(), file.priority);
+        let data = data.as_ptr();
         let request = match transfer.direction {
-            Direction::Read => FileRequest::Read { fd, data: data.as_ptr(), length, position, now, priority },
+            Direction::Read => FileRequest::Read { fd, data, length, position, now, by_worker: worker, priority },
             Direction::Write => {
                 let until = until(transfer.flush);
-                FileRequest::Write { fd, data: data.as_ptr(), length, position, now, until, priority }
+                FileRequest::Write { fd, data, length, position, now, by_worker: worker, until, priority }
             }
         };
         let with_write = transfer.flush.is_some_and(|flush| flush.with_write);
@@ -262,10 +391,10 @@ impl<K: Kernel> Reactor<K> {
                 Start::Done
             }
             Err(owned) => {
-                if let OwnedByFile::Transfer { carrier: Carrier::Bounce(bounce), .. } = owned {
-                    context.files.bounces.give_back(bounce);
+                if let OwnedByFile::Transfer { carrier, .. } = owned {
+                    context.files.bounces.take_back(carrier);
                 }
-                Start::Full(Step::Transfer(id, transfer))
+                Start::Full(Step::Transfer(id, transfer), Lack::Queue)
             }
         }
     }
@@ -288,6 +417,7 @@ impl<K: Kernel> Reactor<K> {
             self.context.settle(job.token, errno.negated());
             return Start::Failed;
         }
+        job.look(&mut self.context.files.mounts);
         let request = job.request(fds[0], fds[1]);
         let handle = job.handle;
         let operation =
@@ -302,7 +432,7 @@ impl<K: Kernel> Reactor<K> {
                 }
                 Start::Done
             }
-            Err(OwnedByFile::Job(job)) => Start::Full(Step::Job(job)),
+            Err(OwnedByFile::Job(job)) => Start::Full(Step::Job(job), Lack::Queue),
             Err(_) => Start::Failed,
         }
     }
@@ -319,11 +449,14 @@ impl<K: Kernel> Reactor<K> {
         match operation.owned {
             Owned::File(OwnedByFile::Transfer { transfer, carrier, chained, .. }) => {
                 let result = carrier.collect(&transfer, result, memory);
-                if let Carrier::Bounce(bounce) = carrier {
-                    self.context.files.bounces.give_back(bounce);
-                }
+                self.context.files.bounces.take_back(carrier);
                 self.advance(id, transfer, result, chained);
             }
+            // Also where it is an end or an error that there is: the transfer will meet it.
+            Owned::File(OwnedByFile::Awaiting(transfer)) if result >= 0 && self.file(id).is_some() => {
+                self.context.files.waiting.push_front(Batch::One(Step::Transfer(id, transfer)));
+            }
+            Owned::File(OwnedByFile::Awaiting(transfer)) => self.advance(id, transfer, result, false),
             Owned::File(OwnedByFile::Job(job)) => self.finish_job(&job, result, memory),
             Owned::File(OwnedByFile::Flush) => self.finish_flush(id, result),
             _ => debug_assert!(false, "a file operation owns what file operations own"),
@@ -405,13 +538,13 @@ impl<K: Kernel> Context<K> {
 
     /// Starts a file operation, unless the submission queue has no room: what it owned comes back.
     pub(super) fn start_file(&mut self, operation: Operation, request: &Request) -> Result<(), OwnedByFile> {
-        let (brief, lent) = match &operation.owned {
-            Owned::File(owned) => (owned.is_brief(), owned.is_lent()),
-            _ => (false, false),
+        let weight = match &operation.owned {
+            Owned::File(owned) => Weight::from(owned),
+            _ => Weight { takes_place: true, brief: false, lent: false },
         };
         let id = self.operations.insert(operation);
         if self.try_push(request, id.user_data()) {
-            self.files.started(brief, lent);
+            self.files.started(weight);
             return Ok(());
         }
         match self.operations.remove(id).map(|operation| operation.owned) {
@@ -438,11 +571,25 @@ fn settle_transfer<K: Kernel>(
         if transfer.position >= 0 && transfer.done > 0 {
             set_cursor(common.fd(), transfer.rest_position());
         }
-        match file.cursor_queue.pop_front() {
+        let lane = file.lane(transfer.direction);
+        match lane.queue.pop_front() {
             Some(next) => context.files.waiting.push_back(Batch::One(Step::Transfer(common.id, next))),
-            None => file.cursor_busy = false,
+            None => lane.busy = false,
         }
     }
+}
+
+/// Does a transfer by a system call, on a file that does not let anybody wait.
+fn do_now<K: Kernel>(
+    transfer: &Transfer,
+    fd: RawFd,
+    context: &mut Context<K>,
+    memory: &mut impl Memory,
+) -> Result<u32, Errno> {
+    let data = memory.resolve(&transfer.place).ok_or(Errno(libc::EFAULT))?.as_ptr();
+    let (length, position) = (transfer.place.length, transfer.position);
+    // SAFETY: the memory has that many bytes, and stays where it is until JavaScript runs again.
+    unsafe { context.kernel.transfer_now(fd, transfer.direction, data, length, position) }
 }
 
 /// The file's own position, or -1 where it has none.

@@ -14,7 +14,6 @@ use crate::operation::Owned;
 impl File {
     /// Settles what waits for the file's own position, and a close: the descriptor is closed without the ring where it still is ours.
     pub(crate) fn break_off<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, errno: Errno) {
-        self.cursor_busy = false;
         for token in self.commits.give_up() {
             context.settle(token, errno.negated());
         }
@@ -39,7 +38,8 @@ impl<K: Kernel> Context<K> {
         let mut settled = Vec::new();
         for step in waiting.chain(std::mem::take(&mut self.files.chain)) {
             match step {
-                Step::Transfer(_, transfer) => settled.extend(outcomes(&transfer, errno)),
+                Step::Transfer(_, transfer) | Step::Await(_, transfer) => settled.extend(outcomes(&transfer, errno)),
+                Step::Refused(token, errno) => settled.push((token, errno.negated())),
                 Step::Job(job) => settled.push((job.token, errno.negated())),
                 Step::Flush(_) => {}
             }
@@ -47,7 +47,9 @@ impl<K: Kernel> Context<K> {
         if !std::mem::replace(&mut self.files.broken_off, true) {
             for operation in self.operations.iter() {
                 match &operation.owned {
-                    Owned::File(OwnedByFile::Transfer { transfer, .. }) => settled.extend(outcomes(transfer, errno)),
+                    Owned::File(OwnedByFile::Transfer { transfer, .. } | OwnedByFile::Awaiting(transfer)) => {
+                        settled.extend(outcomes(transfer, errno));
+                    }
                     Owned::File(OwnedByFile::Job(job)) => settled.push((job.token, errno.negated())),
                     _ => {}
                 }

@@ -4,6 +4,7 @@ use std::ffi::CString;
 use std::ptr;
 
 use crate::error::Errno;
+use crate::file::look::{self, Mounts};
 use crate::file::request::FileRequest;
 use crate::handle::HandleId;
 use crate::memory::{Memory, Source};
@@ -112,6 +113,8 @@ pub struct Job {
     pub task: Task,
     /// It is part of a chain, and has to wait for the others.
     pub(crate) chained: bool,
+    /// Opening may wait for ever.
+    by_worker: bool,
     path: CString,
     other: CString,
     /// Present for [`Task::Status`] alone.
@@ -141,11 +144,20 @@ impl Job {
             handle,
             task,
             chained: false,
+            by_worker: false,
             path: terminated(path)?,
             other: terminated(other)?,
             status,
             value,
         })
+    }
+
+    /// Finds out whether an open has to be left to a worker. The kernel does so by itself where a file may be made.
+    pub(crate) fn look(&mut self, mounts: &mut Mounts) {
+        if let Task::Open(flags, _) = self.task {
+            let makes = flags & (libc::O_CREAT | libc::O_TRUNC) != 0;
+            self.by_worker = !makes && !look::opens_at_once(&self.path, flags, mounts);
+        }
     }
 
     /// Takes a copy of the value that is to be set.
@@ -178,7 +190,7 @@ impl Job {
     pub(crate) fn request(&mut self, fd: i32, other_fd: i32) -> FileRequest {
         let (path, other) = (self.path.as_ptr(), self.other.as_ptr());
         match self.task {
-            Task::Open(flags, mode) => FileRequest::Open { path, flags, mode },
+            Task::Open(flags, mode) => FileRequest::Open { path, flags, mode, by_worker: self.by_worker },
             Task::Status(flags, _) => {
                 let into = self.status.as_deref_mut().map_or(ptr::null_mut(), ptr::from_mut);
                 FileRequest::Status { path, flags, into }

@@ -148,7 +148,8 @@ impl<K: Kernel> Reactor<K> {
             // SAFETY: the place of that piece, within the caller's bytes.
             let data = unsafe { data.add(piece * size as usize) };
             let position = position(piece).max(0);
-            let request = FileRequest::Read { fd, data, length: size, position, now: true, priority: 0 };
+            let request =
+                FileRequest::Read { fd, data, length: size, position, now: true, by_worker: false, priority: 0 };
             let number = u32::try_from(piece).unwrap_or(u32::MAX);
             if !context.kernel.push(&Request::File { request, linked: false }, at_once(batch, number)) {
                 break;
@@ -179,6 +180,6 @@ impl<K: Kernel> Reactor<K> {
 
 /// Whether it is worth trying.
 fn may_read<K: Kernel>(file: &File, context: &Context<K>, at_cursor: bool) -> bool {
-    let waited_for = at_cursor && file.cursor_busy;
-    !context.files.broken_off && !waited_for && file.priority == 0 && file.tries_now(Direction::Read)
+    let waited_for = at_cursor && file.lanes[0].busy;
+    file.seekable && !context.files.broken_off && !waited_for && file.priority == 0 && file.tries_now(Direction::Read)
 }

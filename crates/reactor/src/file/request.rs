@@ -18,7 +18,7 @@ pub enum Until {
 ///
 /// NOTE: that holds for buffered files only. `O_DIRECT` starts the transfer and goes on holding the memory, `RWF_NOWAIT` or not.
 ///
-/// NOTE: only writes that [wait for the disk](Until) say `IOSQE_ASYNC`, though a file system may be known to leave all to the kernel's workers. The kernel
+/// NOTE: of the writes to regular files only those that [wait for the disk](Until) say `IOSQE_ASYNC`, though a file system may be known to leave all to the kernel's workers. The kernel
 /// knows the file of such a request too late to keep the writes of one file in order, and several workers would fight for it (seen on Linux 6.18).
 ///
 /// NOTE: what a long write points at may be JavaScript's; see [`carrier`](crate::file::carrier).
@@ -36,6 +36,8 @@ pub enum FileRequest {
         position: i64,
         /// Whether to say `RWF_NOWAIT`.
         now: bool,
+        /// Whether a worker is to do it (`IOSQE_ASYNC`), since it may block whoever takes the request.
+        by_worker: bool,
         /// `ioprio`: 0 for the thread's own. See `ioprio_set(2)`.
         priority: u16,
     },
@@ -51,10 +53,19 @@ pub enum FileRequest {
         position: i64,
         /// Whether to say `RWF_NOWAIT`.
         now: bool,
+        /// Whether a worker is to do it (`IOSQE_ASYNC`), since it may block whoever takes the request.
+        by_worker: bool,
         /// When it counts as done.
         until: Until,
         /// `ioprio`.
         priority: u16,
+    },
+    /// `IORING_OP_POLL_ADD`, one shot, for `POLLIN` or `POLLOUT`. Hang-ups and errors end it as well.
+    Await {
+        /// The file.
+        fd: RawFd,
+        /// For `POLLOUT`.
+        writable: bool,
     },
     /// `IORING_OP_FSYNC`.
     Sync {
@@ -100,6 +111,8 @@ pub enum FileRequest {
         flags: i32,
         /// Permissions of a file that is created.
         mode: u32,
+        /// Whether a worker is to do it (`IOSQE_ASYNC`). Otherwise the kernel tries it with `O_NONBLOCK` first, which means something else for a pipe.
+        by_worker: bool,
     },
     /// `IORING_OP_STATX`.
     Status {

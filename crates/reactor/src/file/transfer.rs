@@ -24,9 +24,9 @@ pub struct Transfer {
     pub position: i64,
     /// Bytes done so far.
     pub done: u32,
-    /// It moves the file's own position, and others wait for it.
+    /// It is at the file's own position, and others wait for it.
     pub at_cursor: bool,
-    /// The kernel has refused to do it at once: another [carrier](crate::file::carrier) is needed.
+    /// The kernel has refused to do it at once, or need not be asked: another [carrier](crate::file::carrier) is needed.
     pub refused: bool,
     /// The sync that follows a write; see [`commit`](crate::file::commit).
     pub flush: Option<Flush>,

@@ -9,9 +9,9 @@ fn rw_flags(now: bool) -> libc::c_int {
     if now { libc::RWF_NOWAIT } else { 0 }
 }
 
-/// A write that waits for the disk is left to a worker: some file systems would do it while the request is taken, and keep this thread waiting.
-fn entry_flags(until: Until) -> squeue::Flags {
-    if until == Until::Written { squeue::Flags::empty() } else { squeue::Flags::ASYNC }
+/// A write that waits for the disk is left to a worker as well: some file systems would do it while the request is taken, and keep this thread waiting.
+fn entry_flags(by_worker: bool, until: Until) -> squeue::Flags {
+    if by_worker || until != Until::Written { squeue::Flags::ASYNC } else { squeue::Flags::empty() }
 }
 
 fn sync_flags(until: Until) -> libc::c_int {
@@ -26,18 +26,26 @@ fn sync_flags(until: Until) -> libc::c_int {
 pub(super) fn entry(request: &FileRequest) -> squeue::Entry {
     let here = Fd(libc::AT_FDCWD);
     match *request {
-        FileRequest::Read { fd, data, length, position, now, priority } => opcode::Read::new(Fd(fd), data, length)
-            .offset(position.cast_unsigned())
-            .rw_flags(rw_flags(now))
-            .ioprio(priority)
-            .build(),
-        FileRequest::Write { fd, data, length, position, now, until, priority } => {
+        FileRequest::Read { fd, data, length, position, now, by_worker, priority } => {
+            opcode::Read::new(Fd(fd), data, length)
+                .offset(position.cast_unsigned())
+                .rw_flags(rw_flags(now))
+                .ioprio(priority)
+                .build()
+                .flags(entry_flags(by_worker, Until::Written))
+        }
+        FileRequest::Write { fd, data, length, position, now, by_worker, until, priority } => {
             opcode::Write::new(Fd(fd), data, length)
                 .offset(position.cast_unsigned())
                 .rw_flags(rw_flags(now) | sync_flags(until))
                 .ioprio(priority)
                 .build()
-                .flags(entry_flags(until))
+                .flags(entry_flags(by_worker, until))
+        }
+        FileRequest::Await { fd, writable } => {
+            #[allow(clippy::cast_sign_loss, reason = "flag bits")]
+            let events = if writable { libc::POLLOUT } else { libc::POLLIN } as u32;
+            opcode::PollAdd::new(Fd(fd), events).build()
         }
         FileRequest::Sync { fd, data_only } => {
             opcode::Fsync::new(Fd(fd)).flags(if data_only { FsyncFlags::DATASYNC } else { FsyncFlags::empty() }).build()
@@ -49,7 +57,10 @@ pub(super) fn entry(request: &FileRequest) -> squeue::Entry {
         FileRequest::Advise { fd, offset, length, advice } => {
             opcode::Fadvise::new(Fd(fd), length.into(), advice).offset(offset).build()
         }
-        FileRequest::Open { path, flags, mode } => opcode::OpenAt::new(here, path).flags(flags).mode(mode).build(),
+        FileRequest::Open { path, flags, mode, by_worker } => {
+            let entry = opcode::OpenAt::new(here, path).flags(flags).mode(mode).build();
+            entry.flags(entry_flags(by_worker, Until::Written))
+        }
         FileRequest::Status { path, flags, into } => opcode::Statx::new(here, path, into.cast())
             .flags(flags)
             .mask(libc::STATX_BASIC_STATS | libc::STATX_BTIME)

@@ -6,6 +6,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use proptest::prelude::*;
 
 use super::harness::Bench;
+use crate::bounce::BUDGET;
 use crate::error::Errno;
 use crate::event::Event;
 use crate::fake::{Temper, content};
@@ -41,6 +42,13 @@ impl Table {
             file.pretend_direct();
         }
         Self { bench, file, asked: HashMap::new(), settled: HashMap::new(), closed: false }
+    }
+
+    /// Lets the file be a pipe.
+    fn pretend_pipe(&mut self) {
+        if let Some(Handle { resource: Resource::File(file), .. }) = self.bench.reactor.handles.get_mut(self.file) {
+            file.pretend_pipe();
+        }
     }
 
     fn token(&mut self, expected: Option<(u32, i64, usize)>) -> u32 {
@@ -211,10 +219,14 @@ proptest! {
         seed in any::<u64>(),
         malice in 0_u8..120,
         direct in any::<bool>(),
-        actions in proptest::collection::vec((0_u8..11, -1_i64..7000, 1_usize..3000, any::<bool>()), 1..60),
+        pipe in any::<bool>(),
+        actions in proptest::collection::vec((0_u8..12, -1_i64..7000, 1_usize..3000, any::<bool>()), 1..60),
         closes in any::<bool>(),
     ) {
-        let mut table = Table::new(temper(seed, malice, 64), direct);
+        let mut table = Table::new(temper(seed, malice, 8 + seed as usize % 57), direct && !pipe);
+        if pipe {
+            table.pretend_pipe();
+        }
         for (action, position, length, linked) in actions {
             match action {
                 0 | 1 => drop(table.read(position, length, false)),
@@ -232,6 +244,14 @@ proptest! {
                 7 => drop(table.attribute(length)),
                 9 => drop(table.read_many_now(position.max(0), length, 1 + length % 90)),
                 8 => drop(table.commit(position.max(0), length)),
+                10 => {
+                    table.sync(true);
+                    let token = table.token(None);
+                    table.bench.reactor.refuse(token, Errno(libc::EINVAL), linked);
+                    if linked {
+                        table.read(-1, length, false);
+                    }
+                }
                 _ => table.turn(),
             }
         }
@@ -392,6 +412,116 @@ fn the_kernel_has_no_more_than_so_many_at_once() {
         table.turn();
         assert!(table.bench.reactor.stats().operations <= MOST_IN_FLIGHT);
     }
+    table.close();
+    table.finish();
+}
+
+#[test]
+fn a_chain_ends_with_a_step_on_a_file_that_is_gone() {
+    let mut table = Table::new(Temper::kind(), false);
+    let gone = HandleId::from_raw(0x7ff);
+    let first = table.read(0, 10, true);
+    let place = table.bench.memory.add(vec![0xaa; 10]);
+    let second = table.token(None);
+    table.bench.reactor.transfer(gone, Transfer::new(second, Direction::Read, place, 0), true);
+    let third = table.sync(false);
+    let other = table.read(0, 10, false);
+    table.finish();
+    let outcomes = [first, second, third, other].map(|token| table.settled[&token]);
+    assert_eq!(outcomes, [10, -libc::EBADF, -libc::ECANCELED, 10]);
+    // As the first, or the last.
+    for position in [0, 1] {
+        let step = |table: &mut Table, index: i32| {
+            if index == position {
+                let token = table.token(None);
+                table.bench.reactor.refuse(token, Errno(libc::EINVAL), index == 0);
+                token
+            } else {
+                table.sync(index == 0)
+            }
+        };
+        let tokens = [step(&mut table, 0), step(&mut table, 1)];
+        table.finish();
+        let expected = if position == 0 { [-libc::EINVAL, -libc::ECANCELED] } else { [0, -libc::EINVAL] };
+        assert_eq!(tokens.map(|token| table.settled[&token]), expected);
+    }
+    table.close();
+    table.finish();
+}
+
+#[test]
+fn a_chain_waits_for_memory_and_may_need_more_than_there_is() {
+    let mut table = Table::new(Temper::kind(), true);
+    let half = BUDGET / 2 + 4096;
+    let first = table.read(0, half, false);
+    // Both halves are needed at once, in each of them.
+    let chains: Vec<[u32; 2]> = (0..3).map(|_| [table.read(0, half, true), table.read(0, half, false)]).collect();
+    let after = table.read(0, 10, false);
+    for token in chains.iter().flatten().chain([&first]) {
+        table.asked.insert(*token, None);
+    }
+    table.finish();
+    assert_eq!(table.settled[&after], 10);
+    for [read, cancelled] in chains {
+        // The file is shorter than what is asked for: the chain ends with its first step, which was started.
+        let length = i32::try_from(LENGTH).expect("small");
+        assert_eq!((table.settled[&read], table.settled[&cancelled]), (length, -libc::ECANCELED));
+    }
+    table.close();
+    table.finish();
+}
+
+#[test]
+fn a_full_queue_does_not_wait_for_what_may_never_end() {
+    let mut table = Table::new(Temper { submission_entries: 8, ..Temper::kind() }, true);
+    table.bench.world.borrow_mut().nothing_to_read = true;
+    table.pretend_pipe();
+    let waits = table.read(-1, 100, false);
+    table.turn();
+    table.turn();
+    assert!(!table.settled.contains_key(&waits), "there is nothing to read");
+    let stats = table.bench.reactor.stats();
+    assert_eq!((stats.bounces, stats.operations), (0, 1), "it holds memory while it waits");
+    // More than the queue takes at once, and more than may be with the kernel.
+    let writes: Vec<u32> = (0..40).map(|_| table.sync(false)).collect();
+    let chain = [table.sync(true), table.sync(true), table.sync(false)];
+    for _ in 0..40 {
+        table.turn();
+    }
+    assert!(writes.iter().chain(&chain).all(|token| table.settled.get(token) == Some(&0)), "stuck behind a read");
+    assert!(table.bench.reactor.release_file(table.file).is_none(), "somebody waits");
+    table.bench.world.borrow_mut().nothing_to_read = false;
+    table.asked.insert(waits, None);
+    table.finish();
+    table.close();
+    table.finish();
+}
+
+#[test]
+fn a_file_that_is_waited_for_is_not_given_away() {
+    let mut table = Table::new(Temper::kind(), false);
+    table.sync(false);
+    assert!(table.bench.reactor.release_file(table.file).is_none(), "a job waits");
+    table.finish();
+    table.write(0, 5, true);
+    assert!(table.bench.reactor.release_file(table.file).is_none(), "a chain is being told");
+    table.sync(false);
+    assert!(table.bench.reactor.release_file(table.file).is_none(), "a commit waits");
+    table.finish();
+    table.close();
+    table.finish();
+}
+
+#[test]
+fn what_has_no_positions_says_so() {
+    let mut table = Table::new(Temper::kind(), false);
+    table.pretend_pipe();
+    let read = table.read(0, 10, false);
+    let steps = [table.sync(true), table.write(5, 10, true), table.sync(false)];
+    table.asked.insert(read, None);
+    table.finish();
+    assert_eq!(table.settled[&read], -libc::ESPIPE);
+    assert_eq!(steps.map(|token| table.settled[&token]), [0, -libc::ESPIPE, -libc::ECANCELED]);
     table.close();
     table.finish();
 }
