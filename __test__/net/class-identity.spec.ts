@@ -3,7 +3,7 @@ import core from 'node:net';
 import { inherits } from 'node:util';
 import test from 'ava';
 import net from 'iouring-transport/net';
-import { nothingLeft, onRing, pair } from './_sockets.ts';
+import { nothingLeft, onRing } from './_sockets.ts';
 
 test.afterEach.always(nothingLeft);
 
@@ -47,12 +47,5 @@ test('nothing of core’s prototypes is left uncovered', (t) => {
     t.is(Object.getPrototypeOf(ours), theirs);
     for (const key of Reflect.ownKeys(theirs)) t.true(Object.hasOwn(ours, key), `${name}.prototype.${String(key)}`);
   }
-  return undefined;
-});
-
-test.serial('a connection has no _handle for core to take', async (t) => {
-  if (!onRing) return t.pass();
-  const { client, peer, server } = await pair();
-  for (const each of [client, peer, server]) t.is((each as unknown as { _handle: unknown })._handle, null);
   return undefined;
 });

@@ -1,13 +1,10 @@
 /**
  * What `iouring-transport/http2` has of its own where io_uring works.
  */
-import core, { type ClientHttp2Session, type Http2SecureServer, type Http2Server, type Http2Session } from 'node:http2';
-import type { Socket } from 'node:net';
+import core, { type ClientHttp2Session, type Http2SecureServer, type Http2Server } from 'node:http2';
 import type { CoreClass } from '../http/derive.ts';
 import { serveOverRing } from '../http/serve.ts';
-import { adoptSockets } from '../tls/module.ts';
 import { connectBelow } from './connect-below.ts';
-import { carry } from './session.ts';
 
 type Listener = (...args: any[]) => void;
 
@@ -19,31 +16,14 @@ const classOf = (instance: object) => instance.constructor as CoreClass;
 
 /** Makes a server without TLS: `([options][, requestListener])`. */
 export function createServer(options?: object | Listener, listener?: Listener): Http2Server {
-  Plain ??= serveOverRing(classOf(core.createServer()), { prepare: carrySessions }) as unknown as NonNullable<typeof Plain>;
+  Plain ??= serveOverRing(classOf(core.createServer())) as unknown as NonNullable<typeof Plain>;
   return typeof options === 'function' ? new Plain({}, options as Listener) : new Plain(options ?? {}, listener);
 }
 
 /** Makes a server with TLS: `(options[, requestListener])`. */
 export function createSecureServer(options?: object | Listener, listener?: Listener): Http2SecureServer {
-  Secure ??= serveOverRing(classOf(core.createSecureServer()), { prepare: adoptSockets }) as unknown as NonNullable<
-    typeof Secure
-  >;
+  Secure ??= serveOverRing(classOf(core.createSecureServer())) as unknown as NonNullable<typeof Secure>;
   return typeof options === 'function' ? new Secure({}, options as Listener) : new Secure(options!, listener);
-}
-
-/** The session of a connection is made by core's listener, the first; ours comes next. */
-function carrySessions(server: Http2Server): void {
-  let newest: Http2Session | undefined;
-  server.prependListener('session', (session: Http2Session) => {
-    newest = session;
-  });
-  server.on(
-    'connection' as 'session',
-    ((socket: Socket) => {
-      if (newest !== undefined) carry(newest, socket);
-      newest = undefined;
-    }) as unknown as (session: Http2Session) => void,
-  );
 }
 
 /** Connects: `(authority[, options][, listener])`. */
@@ -51,10 +31,5 @@ export function connect(authority: string | URL | object, given?: object | Liste
   const options = (typeof given === 'function' ? {} : (given ?? {})) as core.ClientSessionOptions;
   const done = (typeof given === 'function' ? given : listener) as Listener | undefined;
   if (typeof options.createConnection === 'function') return core.connect(authority as URL, options, done);
-
-  let socket: Socket | undefined;
-  const createConnection = (to: URL, settings: object) => (socket = connectBelow(to, settings) as Socket);
-  const session = core.connect(authority as URL, { ...options, createConnection } as core.ClientSessionOptions, done);
-  carry(session, socket!);
-  return session;
+  return core.connect(authority as URL, { ...options, createConnection: connectBelow } as core.ClientSessionOptions, done);
 }

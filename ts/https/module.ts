@@ -9,7 +9,6 @@ import { deriveFrom, method } from '../http/derive.ts';
 import { reportInPlace } from '../http/connection.ts';
 import { serveOverRing } from '../http/serve.ts';
 import { connect } from '../tls/connect.ts';
-import { adoptSockets } from '../tls/module.ts';
 
 /** What core's agent has beyond its typings: the cache of sessions for resumption. */
 type AgentMembers = core.Agent & {
@@ -59,10 +58,7 @@ export const Agent = deriveFrom(core.Agent, { members: { createConnection: metho
 
 /** Core's server with our sockets. */
 export const Server = serveOverRing(core.Server, {
-  prepare(server: core.Server) {
-    adoptSockets(server);
-    reportInPlace(server, 'secureConnection');
-  },
+  prepare: (server: core.Server) => reportInPlace(server, 'secureConnection'),
 });
 
 /** Makes a server: `([options][, requestListener])`. */

@@ -6,11 +6,15 @@
  */
 import process from 'node:process';
 import { setImmediate } from 'node:timers';
+import { Buffer } from 'node:buffer';
+import { EBADF } from '../errno.ts';
 import { errnoException } from '../errors.ts';
 import { AsyncScope, type StreamHandle } from '../reactor/index.ts';
 import { closeDescriptors } from './descriptors.ts';
 import { touchTimeout } from './timeout.ts';
 import { kDescriptorListener, kLink, type NetSocket, type WriteCallback } from './internals.ts';
+import type { CoreRequest } from './core-stream.ts';
+import type { SocketStream } from './socket-stream.ts';
 import type { UserBuffer } from './user-buffer.ts';
 
 /** See the head of this file. A socket has a link exactly while core's would have a `_handle`. */
@@ -31,6 +35,10 @@ export class Link {
   userBuffer: UserBuffer | null = null;
   /** Whether this link keeps the process alive; kept here for the handle that is still to be opened. */
   referenced = true;
+  /** What core's C++ can take over; made when somebody asks for it. */
+  stream: SocketStream | null = null;
+  /** Whether bytes go there instead of to the socket. */
+  feedsCore = false;
   /** Size of the queue when the timeout last looked, or at the last write. 0: nothing under way. */
   lastQueueSize = 0;
 
@@ -41,8 +49,8 @@ export class Link {
   #writeScope: AsyncScope | null = null;
   /** How many writes of the handle make up the one under way. */
   #writesLeft = 0;
-  #endDone: WriteCallback | null = null;
-  #endScope: AsyncScope | null = null;
+  /** Who waits for the end of the writing side: the socket, and what has taken its handle over. */
+  #endWaiters: ((status: number) => void)[] = [];
   #hadError = false;
 
   /**
@@ -80,6 +88,9 @@ export class Link {
     handle.onwriteerror = onWriteError;
     handle.onshutdown = onShutdown;
     handle.ondescriptors = onDescriptors;
+    handle.onlent = onLent;
+    handle.onrequest = onRequest;
+    handle.feedsCore = this.feedsCore;
     if (!this.referenced) handle.unref();
   }
 
@@ -112,6 +123,27 @@ export class Link {
     this.handle?.readStop();
   }
 
+  /** Sets whether bytes go to `stream`, and from there to what has taken it over. */
+  feedCore(wanted: boolean): void {
+    this.feedsCore = wanted;
+    if (this.handle !== null) this.handle.feedsCore = wanted;
+  }
+
+  /** A write of what has taken the stream over; it hears of the outcome there. @returns zero, or a negative errno */
+  writeForCore(request: CoreRequest, chunks: readonly Uint8Array[]): number {
+    const { handle } = this;
+    if (handle === null || handle.closed) return -EBADF;
+    touchTimeout(this.socket);
+    handle.writeFor(request, chunks);
+    return 0;
+  }
+
+  /** Nobody has taken the stream over: bytes that went there, or the end, come back. */
+  takeBack(bytes: ArrayBuffer | undefined): void {
+    if (bytes === undefined) this.scope.run(this.endReading, this);
+    else this.scope.run(this.deliver, this, Buffer.from(bytes));
+  }
+
   /** Notes down that descriptors were staged for the write of this buffer. */
   carry(bytes: Uint8Array): void {
     (this.#carriers ??= new Set()).add(bytes);
@@ -141,9 +173,21 @@ export class Link {
 
   /** Ends the writing side after everything written so far. */
   shutdown(handle: StreamHandle, done: WriteCallback): void {
-    this.#endDone = done;
-    this.#endScope = new AsyncScope('SHUTDOWNWRAP');
+    const scope = new AsyncScope('SHUTDOWNWRAP');
+    this.#endWaiters.push(() => {
+      scope.run(done, undefined);
+      scope.emitDestroy();
+    });
     handle.shutdown();
+  }
+
+  /** The same, for what has taken the stream over. @returns zero, or a negative errno */
+  shutdownForCore(request: CoreRequest): number {
+    const { handle } = this;
+    if (handle === null || handle.closed) return -EBADF;
+    this.#endWaiters.push((status) => this.stream!.finishShutdown(request, status));
+    handle.shutdown();
+    return 0;
   }
 
   /**
@@ -168,6 +212,16 @@ export class Link {
   refuse(): void {
     this.handle!.close();
     this.scope.emitDestroy();
+  }
+
+  /** Closes the descriptor alone. @returns zero, or a negative errno */
+  closeHandle(callback: (() => void) | undefined, reset: boolean): number {
+    const { handle } = this;
+    if (handle === null || handle.closed) return -EBADF;
+    if (callback !== undefined) handle.onclose = () => setImmediate(callback);
+    if (reset) return handle.reset();
+    handle.close();
+    return 0;
   }
 
   /** Whether the socket has moved on: it was destroyed, and may even be connecting anew. */
@@ -216,13 +270,17 @@ export class Link {
 
   /** Runs in the handle's context. */
   deliverEnd(status: number): void {
+    if (this.stale) return;
+    touchTimeout(this.socket);
+    if (status < 0) (this.stream?.secureSocket ?? this.socket).destroy(errnoException(status, 'read'));
+    else if (this.feedsCore) this.stream!.emitEOF();
+    else this.endReading();
+  }
+
+  /** Runs in the handle's context. */
+  endReading(): void {
     const { socket } = this;
     if (this.stale) return;
-    touchTimeout(socket);
-    if (status < 0) {
-      socket.destroy(errnoException(status, 'read'));
-      return;
-    }
     if (this.userBuffer?.holdEnd() === true || socket.readableEnded) return;
     socket.push(null);
     socket.read(0);
@@ -244,21 +302,29 @@ export class Link {
     scope.emitDestroy();
   }
 
-  /** The writing side is shut down, or never will be: either way nobody is left who could be told of an error. */
-  settleShutdown(): void {
-    const done = this.#endDone;
-    const scope = this.#endScope;
-    if (done === null || scope === null) return;
-    this.#endDone = null;
-    this.#endScope = null;
-    scope.run(done, undefined);
-    scope.emitDestroy();
+  /** The writing side is shut down, or never will be: of that only core's requests hear, nobody else is left who could be told. */
+  settleShutdown(status: number): void {
+    const waiters = this.#endWaiters;
+    this.#endWaiters = [];
+    for (const done of waiters) done(status);
   }
 }
 
 function onRead(this: StreamHandle, bytes: Buffer): void {
   const link = this.owner as Link;
-  link.scope.run(link.deliver, link, bytes);
+  if (link.feedsCore) onLent.call(this, bytes);
+  else link.scope.run(link.deliver, link, bytes);
+}
+
+function onLent(this: StreamHandle, bytes: Uint8Array): void {
+  const link = this.owner as Link;
+  if (link.stale) return;
+  touchTimeout(link.socket);
+  link.stream!.readBuffer(bytes);
+}
+
+function onRequest(this: StreamHandle, request: CoreRequest, status: number): void {
+  (this.owner as Link).stream!.finishWrite(request, status);
 }
 
 function onDescriptors(this: StreamHandle, descriptors: number[], lost: boolean): void {
@@ -280,8 +346,8 @@ function onWriteError(this: StreamHandle, status: number): void {
   link.scope.run(link.failLate, link, status);
 }
 
-function onShutdown(this: StreamHandle): void {
-  (this.owner as Link).settleShutdown();
+function onShutdown(this: StreamHandle, status: number): void {
+  (this.owner as Link).settleShutdown(status);
 }
 
 function onClose(this: StreamHandle): void {

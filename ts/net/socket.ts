@@ -34,7 +34,8 @@ import {
 import { Link } from './link.ts';
 import { changeKeepAlive, changeNoDelay, changeTypeOfService, currentTypeOfService, NO_SETTINGS } from './settings.ts';
 import { refreshTimers, setSocketTimeout, stopTimers, timedOut } from './timeout.ts';
-import { isTlsListener } from './tls-bridge.ts';
+import { isSentAway } from './sent-away.ts';
+import { streamOf, type SocketStream } from './socket-stream.ts';
 import { UserBuffer } from './user-buffer.ts';
 import { offerChunks, writeAfterPeerEnd, writeChunk, writeChunks, type QueuedChunks } from './writes.ts';
 
@@ -132,12 +133,6 @@ class SocketMembers extends Base {
     return Duplex.prototype.read.call(this, size);
   }
 
-  override once(event: string | symbol, listener: (...args: any[]) => void): this {
-    if (event === 'connect' && this[kLink]?.connected === true && isTlsListener(listener)) process.nextTick(listener);
-    else Duplex.prototype.once.call(this, event, listener);
-    return this;
-  }
-
   override end(...args: any[]): this {
     Reflect.apply(Duplex.prototype.end, this, args);
     return this;
@@ -230,9 +225,14 @@ class SocketMembers extends Base {
 Object.defineProperties(SocketMembers.prototype, {
   ...endpointAccessors,
   ...counterAccessors,
-  // Core's http and tls would talk to what they find here, in C++ or by methods of core's handles.
-  _handle: { get: () => null, set() {}, configurable: true },
+  _handle: { get: takeableHandle, set() {}, configurable: true },
 });
+
+/** What core's TLS and HTTP/2 take over. */
+function takeableHandle(this: NetSocket): SocketStream | null {
+  const link = this[kLink];
+  return link === null || isSentAway(takeableHandle) ? null : streamOf(link);
+}
 
 // What few sockets ever set does not take room in all of them.
 Object.assign(SocketMembers.prototype, {

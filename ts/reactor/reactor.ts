@@ -320,10 +320,15 @@ export class Reactor {
   /**
    * Dispatches completions, from the cursor on. Called by Rust, again and again until the cursor has passed them all: it may end early with an
    * exception of a handler's. Between two reads of one handle ticks and microtasks run, as they do in core.
+   *
+   * What goes into core's own native code must have no callback scope around it: then core runs ticks and microtasks behind each callback it makes, as it
+   * does below a socket of its own, be they several for the same bytes. So where such a record follows one that is not, or the other way round, this
+   * returns, and is called again in the other way ({@link Header.Unscoped}). The next batch begins the way the last one ended.
    */
   #dispatch(): void {
     const words = this.#words;
     const count = words[Header.Completions];
+    const unscoped = words[Header.Unscoped] !== 0;
     this.#batch++;
     this.#readAtOnce = READ_AT_ONCE;
     let unwatched = UNWATCHED;
@@ -343,6 +348,10 @@ export class Reactor {
         }
         unwatched = UNWATCHED;
       }
+      if (unscoped && !this.#isForCore(kind, id)) {
+        words[Header.Unscoped] = 0;
+        return;
+      }
       if (kind === Completion.FileDone) {
         words[Header.Cursor] = cursor + 1;
         this.files.done(words[at + 3], result);
@@ -359,6 +368,18 @@ export class Reactor {
         words[Header.Cursor] = cursor + 1;
         this.#orphan(kind, result);
         continue;
+      }
+      if (handle.feedsCore) {
+        if (unscoped) {
+          words[Header.Cursor] = cursor + 1;
+          if (kind === Completion.Received) handle.lent(this.#pool.subarray(words[at + 3], words[at + 3] + result));
+          else handle.complete(kind, result);
+          continue;
+        }
+        if (this.#isForCore(kind, id)) {
+          words[Header.Unscoped] = 1;
+          return;
+        }
       }
       if (readsOnce(kind)) {
         if (handle.batch === this.#batch) {
@@ -438,6 +459,13 @@ export class Reactor {
       filled += size;
     }
     return bytes;
+  }
+
+  /** Whether a record goes into native code of core's. */
+  #isForCore(kind: Completion, id: number): boolean {
+    if (kind !== Completion.Received && kind !== Completion.Written) return false;
+    const handle = this.#find(id);
+    return handle?.feedsCore === true && (kind === Completion.Received || handle.reportsToCore);
   }
 
   #find(id: number): SocketHandle | undefined {

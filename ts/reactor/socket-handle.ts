@@ -43,6 +43,8 @@ export abstract class SocketHandle {
   readonly id: number;
   /** The last batch of completions in which this handle was read from; for the dispatcher. */
   batch = 0;
+  /** What arrives, and what becomes of certain writes, goes into native code of core's, which is called with no callback scope of ours around it. */
+  feedsCore = false;
   /** `close` was called. */
   closed = false;
   protected readonly reactor: Reactor;
@@ -58,6 +60,14 @@ export abstract class SocketHandle {
 
   /** Bytes have arrived. */
   abstract received(bytes: Buffer): void;
+
+  /** The same where {@link feedsCore}: they are the kernel's again after the call. */
+  lent(_bytes: Uint8Array): void {}
+
+  /** Where {@link feedsCore}: whether the next write that is reported is core's. */
+  get reportsToCore(): boolean {
+    return false;
+  }
 
   /** Whether all datagrams of a turn are to be handed over at once. */
   get gathers(): boolean {

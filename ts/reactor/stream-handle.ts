@@ -45,6 +45,18 @@ const ARENA = 0;
 /** Instead of a place: the write returned false, and where its bytes are is told elsewhere. */
 const ELSEWHERE = ~ARENA;
 
+/** A write that is told of when the kernel has taken it. */
+class Pending {
+  /** Where its bytes are. */
+  readonly places: Place[] = [];
+  /** Whose it is, where it was made by {@link StreamHandle.writeFor}. */
+  readonly request: object | null;
+
+  constructor(request: object | null) {
+    this.request = request;
+  }
+}
+
 /** Encodings that can be written straight into the arena. */
 export type WriteEncoding = 'utf8' | 'latin1' | 'ascii' | 'ucs2' | 'utf16le';
 
@@ -53,10 +65,14 @@ export class StreamHandle extends SocketHandle {
   onconnect: (status: number) => void = nothing;
   /** Bytes have arrived. They are the receiver's own. */
   onread: (bytes: Buffer) => void = nothing;
+  /** The same where `feedsCore`: they are the kernel's again after the call. */
+  onlent: (bytes: Uint8Array) => void = nothing;
   /** Nothing more will arrive: zero at the end of the stream, or an error. */
   onend: (status: number) => void = nothing;
   /** The kernel has taken the write, or it has failed. Once for each write that returned false, after it has returned. */
   onwrite: (status: number) => void = nothing;
+  /** The same for a write that was made for a request. */
+  onrequest: (request: object, status: number) => void = nothing;
   /** A write that returned true has failed after all. */
   onwriteerror: (status: number) => void = nothing;
   /** The sending half has been shut down. */
@@ -75,8 +91,8 @@ export class StreamHandle extends SocketHandle {
   readonly #unconfirmed: number[] = [];
   /** Where the oldest of them is; what lies before is confirmed. Taking it out would move all others, once for every write. */
   #oldest = 0;
-  /** For each pair with {@link ELSEWHERE}, in order: the places of its bytes. */
-  readonly #elsewhere: Place[][] = [];
+  /** For each pair with {@link ELSEWHERE}, in order: the write. */
+  readonly #elsewhere: Pending[] = [];
 
   /** `socket(2)`: a handle, or a negative errno. */
   static open(kind: SocketKind): StreamHandle | number {
@@ -166,6 +182,20 @@ export class StreamHandle extends SocketHandle {
     return false;
   }
 
+  /** Writes several chunks as one for a request: `onrequest` follows in any case, after this has returned. */
+  writeFor(request: object, chunks: readonly Uint8Array[]): void {
+    let total = 0;
+    for (const chunk of chunks) total += chunk.byteLength;
+    const places = this.#beginElsewhere(total, request);
+    if (total > COPY_SIZE) {
+      this.#writeParts(places, chunks);
+      return;
+    }
+    const place = this.reactor.keep(chunks, total);
+    places.push(place);
+    this.#command(Command.Write, place, 0, total, true);
+  }
+
   /** Duplicates descriptors for the next {@link writeWithDescriptors}. @returns zero, or a negative errno */
   stageDescriptors(descriptors: readonly number[]): number {
     return this.closed ? -EBADF : this.reactor.native.stageDescriptors(this.id, descriptors);
@@ -210,12 +240,17 @@ export class StreamHandle extends SocketHandle {
   }
 
   override received(bytes: Buffer): void {
-    this.bytesRead += bytes.length;
-    if (this.#armed && !this.isBusy(Activity.Reading)) {
-      this.#armed = false;
-      if (!this.closed) this.reactor.command(Command.ReadStop, this.id);
-    }
+    this.#arrived(bytes.length);
     this.onread(bytes);
+  }
+
+  override lent(bytes: Uint8Array): void {
+    this.#arrived(bytes.length);
+    this.onlent(bytes);
+  }
+
+  override get reportsToCore(): boolean {
+    return this.#unconfirmed[this.#oldest] === ELSEWHERE && this.#elsewhere[0].request !== null;
   }
 
   override message(bytes: Buffer, descriptors: number, lost: boolean): void {
@@ -254,6 +289,13 @@ export class StreamHandle extends SocketHandle {
     }
   }
 
+  #arrived(length: number): void {
+    this.bytesRead += length;
+    if (!this.#armed || this.isBusy(Activity.Reading)) return;
+    this.#armed = false;
+    if (!this.closed) this.reactor.command(Command.ReadStop, this.id);
+  }
+
   /** Sends what has been copied. */
   #send(place: Place, length: number): boolean {
     const over = this.writeQueueSize + length <= UNCONFIRMED_LIMIT;
@@ -275,11 +317,11 @@ export class StreamHandle extends SocketHandle {
     this.writeQueueSize += length;
   }
 
-  #beginElsewhere(length: number): Place[] {
+  #beginElsewhere(length: number, request: object | null = null): Place[] {
     this.#begin(ELSEWHERE, length);
-    const places: Place[] = [];
-    this.#elsewhere.push(places);
-    return places;
+    const pending = new Pending(request);
+    this.#elsewhere.push(pending);
+    return pending.places;
   }
 
   /** The kernel has taken the oldest write, or it has failed. */
@@ -297,8 +339,10 @@ export class StreamHandle extends SocketHandle {
       if (status < 0) this.onwriteerror(status);
       return;
     }
-    for (const occupied of this.#elsewhere.shift()!) this.reactor.release(occupied);
-    this.onwrite(status);
+    const { places, request } = this.#elsewhere.shift()!;
+    for (const occupied of places) this.reactor.release(occupied);
+    if (request === null) this.onwrite(status);
+    else this.onrequest(request, status);
   }
 
   /** Many bytes: runs of small chunks are copied together, large ones are lent. */

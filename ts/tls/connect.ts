@@ -1,49 +1,103 @@
 /**
- * `tls.connect()`: our socket below core's TLSSocket.
+ * `tls.connect()`: our socket below core's TLSSocket, which takes its handle over.
  */
 import core, { type ConnectionOptions, type TLSSocket } from 'node:tls';
-import type { Socket } from 'node:net';
+import net, { type OnReadOpts, type Socket } from 'node:net';
+import { isUint8Array } from 'node:util/types';
 import { normalizeArguments } from '../net/arguments.ts';
-import { connect as connectSocket } from '../net/module.ts';
-import { adopt } from './secure-socket.ts';
+import { Socket as RingSocket } from '../net/module.ts';
 
 /** What happens on the way to a connection, for those who listen on the TLSSocket. */
 const ON_THE_WAY = ['lookup', 'connectionAttempt', 'connectionAttemptFailed', 'connectionAttemptTimeout', 'ready'];
+
+type Options = ConnectionOptions & { onread?: OnReadOpts; allowHalfOpen?: boolean };
 
 /** `(options[, cb])`, `(path[, options][, cb])` or `(port[, host][, options][, cb])`. */
 export function connect(...args: any[]): TLSSocket {
   const [given, callback] = normalizeArguments(args);
   const further = args.slice(1, 3).find((argument) => typeof argument === 'object' && argument !== null) as object | undefined;
-  const options = { ...given, ...further } as ConnectionOptions & { onread?: unknown; signal?: unknown };
+  const options = { ...given, ...further } as Options;
+  const done = callback ?? undefined;
+  if (options.socket) return core.connect(options, done);
+  const { onread } = options;
+  // Where the caller's buffer cannot be had, core's own socket has to do.
+  if (isOnread(onread) && bufferKeys() === null) return core.connect(options, done);
 
-  // A buffer of the caller's is only filled by a handle of core's.
-  if (options.onread) return core.connect(options, callback ?? undefined);
-  if (options.socket) return secure(options, callback);
-
-  const socket = connectSocket(optionsBelow(options));
-  let secured: TLSSocket;
-  try {
-    secured = secure({ ...options, socket }, callback);
-  } catch (error) {
-    socket.destroy();
-    throw error;
-  }
+  const below = new SocketBelow(options.allowHalfOpen);
+  below.socket.connect(options as never);
+  // One that has failed already has no handle to take over any more.
+  const secured = core.connect({ ...options, socket: below.socket }, done);
+  below.secure(secured);
   if (options.timeout) secured.setTimeout(options.timeout);
-  forward(socket, secured);
+  if (isOnread(onread)) useBuffer(secured, onread);
   return secured;
 }
 
-/** What is for the TLSSocket alone is not also for the socket below. */
-function optionsBelow(options: object): object {
-  return { ...options, timeout: undefined, signal: undefined, onread: undefined };
+/**
+ * A socket that nobody but one TLSSocket knows. What fails in it fails there, as it does in core, where a TLSSocket that connects has no socket below.
+ */
+class SocketBelow {
+  readonly socket: Socket;
+  #secured: TLSSocket | null = null;
+  #failed: Error | null = null;
+
+  constructor(allowHalfOpen: boolean | undefined) {
+    this.socket = new RingSocket({ allowHalfOpen: Boolean(allowHalfOpen) });
+    const { destroy } = this.socket;
+    this.socket.destroy = (error) => {
+      if (error === undefined || error === null || this.socket.destroyed) destroy.call(this.socket);
+      else if (this.#secured === null) this.#failed ??= error;
+      else this.#secured.destroy(error);
+      return this.socket;
+    };
+  }
+
+  /** Tells what is above. */
+  secure(secured: TLSSocket): void {
+    this.#secured = secured;
+    if (this.#failed !== null) secured.destroy(this.#failed);
+    for (const event of ON_THE_WAY) this.socket.on(event, (...args: unknown[]) => secured.emit(event, ...args));
+    Object.defineProperty(secured, 'autoSelectFamilyAttemptedAddresses', {
+      get: () => (this.socket as { autoSelectFamilyAttemptedAddresses?: string[] }).autoSelectFamilyAttemptedAddresses,
+      configurable: true,
+      enumerable: true,
+    });
+  }
 }
 
-function secure(options: ConnectionOptions, callback: (() => void) | null): TLSSocket {
-  const secured = core.connect(options, callback ?? undefined);
-  adopt(secured);
-  return secured;
+/** Where a socket of core's has what its `onread` option says. */
+interface BufferKeys {
+  readonly buffer: symbol;
+  readonly generator: symbol;
+  readonly callback: symbol;
 }
 
-function forward(socket: Socket, secured: TLSSocket): void {
-  for (const event of ON_THE_WAY) socket.on(event, (...args: unknown[]) => secured.emit(event, ...args));
+let keys: BufferKeys | null | undefined;
+
+function bufferKeys(): BufferKeys | null {
+  if (keys === undefined) {
+    const own = Object.getOwnPropertySymbols(new net.Socket());
+    const find = (name: string) => own.find((symbol) => symbol.description === name);
+    const [buffer, generator, callback] = [find('kBuffer'), find('kBufferGen'), find('kBufferCb')];
+    keys = buffer && generator && callback ? { buffer, generator, callback } : null;
+  }
+  return keys;
+}
+
+/** Whether core would read into buffers of the caller's. */
+function isOnread(option: OnReadOpts | undefined): option is OnReadOpts {
+  if (option === undefined || option === null || typeof option !== 'object') return false;
+  const usable = isUint8Array(option.buffer) || typeof option.buffer === 'function';
+  return usable && typeof option.callback === 'function';
+}
+
+/** Core reads the option only where it makes the socket below itself. */
+function useBuffer(secured: TLSSocket, { buffer, callback }: OnReadOpts): void {
+  const { buffer: kBuffer, generator, callback: kCallback } = bufferKeys()!;
+  const inside = secured as unknown as Record<symbol, unknown> & { _handle: { useUserBuffer(buffer: Uint8Array): void } | null };
+  const first: unknown = typeof buffer === 'function' ? buffer() : buffer;
+  inside[generator] = typeof buffer === 'function' ? buffer : null;
+  inside[kCallback] = callback;
+  inside[kBuffer] = isUint8Array(first) ? first : true;
+  if (isUint8Array(first)) inside._handle?.useUserBuffer(first);
 }

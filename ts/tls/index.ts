@@ -17,18 +17,16 @@ export * from 'node:tls';
 export const Server = chosen.Server;
 export type Server = core.Server;
 
-/** TLS over a socket; over one of ours it also has that one's addresses, options and references. */
-export const TLSSocket = chosen.TLSSocket;
-export type TLSSocket = core.TLSSocket;
-
 /** Makes a server: `([options][, secureConnectionListener])`. */
 export const createServer = chosen.createServer;
 
 /** Connects: `(options[, cb])`, `(path[, options][, cb])` or `(port[, host][, options][, cb])`. */
 export const connect = chosen.connect;
 
+export type TLSSocket = core.TLSSocket;
+
 // Named here so that they are seen without running the module.
-export const { checkServerIdentity, createSecureContext, getCiphers, rootCertificates } = core;
+export const { TLSSocket, checkServerIdentity, createSecureContext, getCiphers, rootCertificates } = core;
 export const {
   CLIENT_RENEG_LIMIT,
   CLIENT_RENEG_WINDOW,
