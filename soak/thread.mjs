@@ -8,11 +8,11 @@ import { files } from './actors/files.mjs';
 import { streams } from './actors/streams.mjs';
 import { makeWorld } from './world.mjs';
 
-const { seed, end, delay, folder } = workerData;
+const { seed, end, delay, folder, shortages } = workerData;
 const random = new Random(seed);
 const ledger = new Ledger();
 ledger.loud = false; // They are sent.
-const world = await makeWorld(ledger, { parent: folder });
+const world = await makeWorld(ledger, { parent: folder, shortages });
 if (end === 'exit') setTimeout(() => process.exit(), delay);
 if (end === 'throw') {
   setTimeout(() => {

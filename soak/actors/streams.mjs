@@ -38,8 +38,8 @@ export async function streams(world, random) {
   await closed;
 }
 
-async function talk({ ledger, shortSince }, socket, plan, servers) {
-  const before = shortSince();
+async function talk({ ledger, watchForShortage }, socket, plan, servers) {
+  const wasShort = watchForShortage();
   const client = await play(plan, 'client', socket);
   // One whose connection the server has taken hears of its end, too; one that came in with bytes missing may never have given its number.
   let server = servers.get(plan.id);
@@ -47,7 +47,7 @@ async function talk({ ledger, shortSince }, socket, plan, servers) {
     await sleep(20);
     server = servers.get(plan.id);
   }
-  judge(ledger, plan, client, await server, shortSince() !== before || before > 0);
+  judge(ledger, plan, client, await server, wasShort());
 }
 
 /** Reads the number of a conversation, and plays the server's side of it. */

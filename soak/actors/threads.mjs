@@ -11,7 +11,7 @@ export async function threads(world, random) {
       const seed = random.from(0, 0xffff_ffff);
       const delay = random.from(0, 500);
       const worker = new Worker(new URL('../thread.mjs', import.meta.url), {
-        workerData: { seed, end, delay, folder: world.folder },
+        workerData: { seed, end, delay, folder: world.folder, shortages: world.shortages },
         stderr: end === 'throw',
       });
       const left = new Promise((resolve) => worker.on('exit', resolve));
