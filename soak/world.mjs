@@ -21,7 +21,6 @@ export async function makeWorld(
     nextId: () => ++id,
     /** How many shortages there are, and how many there have been: of the process, and so the same for its workers. */
     shortages,
-    isShort: () => shortages[0] > 0,
     /** Tells, when asked later, whether descriptors were short at any time since now. */
     watchForShortage() {
       const [now, before] = shortages;

@@ -16,12 +16,13 @@ const PATIENCE = 30_000;
 let named = 0;
 
 export async function datagrams(world, random) {
+  const wasShort = world.watchForShortage();
   const { dgram, ledger } = world;
   const type = random.pick(['udp4', 'udp6', world.onRing ? 'unix_dgram' : 'udp4']);
   const open = async () => {
     const socket = dgram.createSocket({ type, recvBufferSize: type === 'unix_dgram' ? undefined : 1 << 20 });
     socket.on('error', (error) =>
-      ledger.check(world.isShort() || error.code === 'ECONNREFUSED', 'a datagram socket has no error', error),
+      ledger.check(wasShort() || error.code === 'ECONNREFUSED', 'a datagram socket has no error', error),
     );
     const listening = once(socket, 'listening');
     if (type === 'unix_dgram') socket.bind(path.join(world.folder, `d${named++}`));
@@ -48,7 +49,7 @@ export async function datagrams(world, random) {
       }),
     );
   } catch (error) {
-    ledger.check(world.isShort() && error.code === 'EMFILE', 'datagrams go to and fro', error);
+    ledger.check(wasShort() && error.code === 'EMFILE', 'datagrams go to and fro', error);
   } finally {
     await Promise.all(sockets.map((socket) => Promise.all([once(socket, 'close'), socket.close()])));
   }

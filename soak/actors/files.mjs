@@ -5,12 +5,15 @@ import { bytes, firstWrong } from '../pattern.mjs';
 let named = 0;
 
 export async function files(world, random) {
+  const wasShort = world.watchForShortage();
   const count = random.from(1, 8);
-  await Promise.all(Array.from({ length: count }, () => one(world, random.fork()).catch((error) => excuse(world, error))));
+  await Promise.all(
+    Array.from({ length: count }, () => one(world, random.fork()).catch((error) => excuse(world.ledger, wasShort, error))),
+  );
 }
 
-function excuse({ ledger, isShort }, error) {
-  ledger.check(error.code === 'EMFILE' && isShort(), 'a file is used without an error', error);
+function excuse(ledger, wasShort, error) {
+  ledger.check(error.code === 'EMFILE' && wasShort(), 'a file is used without an error', error);
 }
 
 async function one(world, random) {

@@ -19,6 +19,7 @@ const BODY = `
   }`;
 
 export async function peers(world, random) {
+  const wasShort = world.watchForShortage();
   const { net, ledger } = world;
   const open = new Set();
   const server = net.createServer({ allowHalfOpen: random.chance(0.5) }, (socket) => {
@@ -32,7 +33,7 @@ export async function peers(world, random) {
   try {
     await Promise.all([once(server, 'listening'), server.listen(0, '127.0.0.1')]);
   } catch (error) {
-    return void ledger.check(world.isShort() && error.code === 'EMFILE', 'a server listens', error);
+    return void ledger.check(wasShort() && error.code === 'EMFILE', 'a server listens', error);
   }
   const how = random.pick(['flood', 'end', 'stall', 'talk']);
   const child = spawn(process.execPath, ['--eval', BODY, String(server.address().port), how, String(random.from(1, 120))], {

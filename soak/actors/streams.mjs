@@ -7,6 +7,7 @@ import { draw, HEADER, judge, play } from '../conversation.mjs';
 let named = 0;
 
 export async function streams(world, random) {
+  const wasShort = world.watchForShortage();
   const { net, ledger } = world;
   const unix = random.chance(0.4);
   const plans = new Map();
@@ -19,7 +20,7 @@ export async function streams(world, random) {
   try {
     await Promise.all([once(server, 'listening'), server.listen(place)]);
   } catch (error) {
-    return void ledger.check(world.isShort() && error.code === 'EMFILE', 'a server listens', error);
+    return void ledger.check(wasShort() && error.code === 'EMFILE', 'a server listens', error);
   }
   const target = unix ? place : { ...place, port: server.address().port };
 
