@@ -49,6 +49,7 @@ export interface NativeReactor {
   /** Where views are lent to writes. The places made before are not looked at any more. */
   makePlaces(count: number): (Uint8Array | undefined)[];
   flush(): void;
+  closeNow(handle: number): void;
   /** Makes an error an uncaught exception, in the middle of a dispatch. */
   reportException(error: unknown): void;
   reference(): void;

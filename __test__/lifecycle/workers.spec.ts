@@ -85,3 +85,64 @@ for (const driver of drivers) {
     server.close();
   });
 }
+
+const CROWD = `
+const { parentPort, workerData } = require('node:worker_threads');
+const { once } = require('node:events');
+const net = require('iouring-transport/net');
+const dgram = require('iouring-transport/dgram');
+const fs = require('iouring-transport/fs');
+(async () => {
+  const server = net.createServer((socket) => {
+    socket.on('error', () => {}).resume();
+    if (++count === workerData.connections) parentPort.postMessage('all');
+  });
+  let count = 0;
+  const sockets = Array.from({ length: workerData.others }, () => dgram.createSocket('udp4').bind(0, '127.0.0.1'));
+  await Promise.all(sockets.map((socket) => once(socket, 'listening')));
+  globalThis.kept = await Promise.all(Array.from({ length: workerData.others }, () => fs.open('/proc/self/status')));
+  server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, () => parentPort.postMessage(server.address().port));
+})();`;
+
+/** Everything is being closed at the moment at which the thread ends. */
+const DESTROYS = `
+const sockets = [];
+require('iouring-transport/net').Server.prototype.emit = ((emit) => function (event, socket) {
+  if (event === 'connection') sockets.push(socket);
+  return emit.apply(this, arguments);
+})(require('node:events').prototype.emit);
+parentPort.on('message', () => {
+  for (const socket of sockets) socket.destroy();
+  for (const file of globalThis.kept) file.close();
+  process.exit();
+});`;
+
+for (const how of ['terminate', 'destroy']) {
+  test.serial(`a thread with thousands of descriptors closes all of them: ${how}`, async (t) => {
+    const before = descriptors();
+    const workerData = { connections: 1500, others: 100 };
+    const worker = new Worker(how === 'destroy' ? CROWD + DESTROYS : CROWD, {
+      eval: true,
+      workerData,
+      env: { ...process.env, IOURING_TRANSPORT: 'uring' },
+    });
+    const [port] = (await once(worker, 'message')) as [number];
+    let ended = 0;
+    const clients: net.Socket[] = [];
+    const ends: Promise<unknown>[] = [];
+    const all = once(worker, 'message');
+    while (clients.length < workerData.connections) {
+      const some = Array.from({ length: 100 }, () => net.connect(port, '127.0.0.1').on('error', () => {}));
+      ends.push(...some.map((client) => once(client.on('close', () => ended++).resume(), 'close')));
+      await Promise.all(some.map((client) => once(client, 'connect')));
+      clients.push(...some);
+    }
+    await all;
+    if (how === 'destroy') worker.postMessage('destroy');
+    else void worker.terminate();
+    await new Promise((resolve) => worker.once('exit', resolve));
+    await Promise.all(ends);
+    t.is(ended, workerData.connections);
+    t.is(descriptors(), before);
+  });
+}

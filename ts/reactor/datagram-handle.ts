@@ -300,8 +300,9 @@ export class DatagramHandle extends SocketHandle {
 
   /** The port is free when this returns, as it is with core. */
   override close(): void {
+    if (this.closed) return;
     super.close();
-    this.reactor.native.flush();
+    this.reactor.native.closeNow(this.id);
   }
 
   override received(): void {}

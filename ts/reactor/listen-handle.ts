@@ -42,7 +42,7 @@ export class ListenHandle extends SocketHandle {
   override close(): void {
     if (this.closed) return;
     super.close();
-    this.reactor.native.flush();
+    this.reactor.native.closeNow(this.id);
   }
 
   override complete(kind: Completion, result: number): void {

@@ -8,7 +8,7 @@
 //! a record was marked as borrowed.
 //!
 //! End: [`Instance::stop`] runs in an environment clean-up hook, on the reactor's own thread (only that thread may cancel). What the
-//! kernel does not let go of within [`PATIENCE`] is leaked, never freed.
+//! kernel does not let go of in the end is leaked, never freed.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::ptr;
@@ -33,7 +33,7 @@ use crate::protocol::{COMPLETION_CAPACITY, Queues, Request};
 const ROUNDS: usize = 8;
 const TURN: Duration = Duration::from_millis(1);
 
-/// How long the end of an environment waits for the kernel to let go of operations.
+/// How long the end of an environment waits for the kernel to let go of one operation more.
 const PATIENCE: Duration = Duration::from_millis(250);
 
 /// What a JavaScript thread has of io_uring.
@@ -222,8 +222,14 @@ impl Instance {
 
     fn submit(&self, reactor: &mut Reactor<Ring>) {
         self.take_commands(reactor);
-        if reactor.has_work()
-            && let Err(errno) = reactor.turn(&mut self.memory())
+        if reactor.has_work() {
+            self.note(reactor.turn(&mut self.memory()));
+        }
+    }
+
+    /// The first failure of the ring is told.
+    fn note(&self, outcome: Result<(), Errno>) {
+        if let Err(errno) = outcome
             && !self.told.replace(true)
         {
             self.failed.set(Some(errno));
@@ -236,6 +242,17 @@ impl Instance {
             self.submit(reactor);
             // A failure is told of with the next turn.
             let _ = reactor.offer_datagrams(handle, &mut self.memory());
+            if reactor.has_work() || self.failed.get().is_some() {
+                reactor.kernel().signal();
+            }
+        });
+    }
+
+    /// Takes up commands, and closes a handle: when this returns its descriptor is closed and its address free.
+    pub fn close_now(&self, handle: HandleId) {
+        self.with(|reactor| {
+            self.take_commands(reactor);
+            self.note(reactor.close_now(handle, &mut self.memory()));
             if reactor.has_work() || self.failed.get().is_some() {
                 reactor.kernel().signal();
             }
@@ -406,6 +423,6 @@ impl Instance {
         };
         self.take_commands(&mut reactor);
         let mut memory = Lent { views: ptr::null_mut(), ..self.memory() };
-        if reactor.shut_down(&mut memory, PATIENCE) { drop(reactor) } else { reactor.abandon() }
+        reactor.shut_down(&mut memory, PATIENCE);
     }
 }

@@ -220,6 +220,12 @@ impl NativeReactor {
         self.instance.flush();
     }
 
+    /// Takes up commands now, and closes a handle. When this returns its address is free.
+    #[napi]
+    pub fn close_now(&self, handle: i32) {
+        self.instance.close_now(HandleId::from_raw(handle));
+    }
+
     /// Makes an error an uncaught exception, in the middle of a dispatch.
     #[napi]
     pub fn report_exception(&self, error: Unknown) {

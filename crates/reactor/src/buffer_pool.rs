@@ -148,7 +148,7 @@ impl BufferPool {
     }
 
     /// Keeps the memory for the life of the process: the kernel may still write into it.
-    pub fn leak(self) {
-        std::mem::forget(self.memory);
+    pub fn leak(&self) {
+        std::mem::forget(Arc::clone(&self.memory));
     }
 }

@@ -1,6 +1,7 @@
 //! What every operation needs at hand, and how requests get into the submission queue.
 
 use std::collections::VecDeque;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use crate::buffer_pool::BufferPool;
@@ -43,6 +44,10 @@ pub(crate) struct Context<K> {
     pub(crate) receivers: Option<Receivers>,
     /// Requests that found no room in the submission queue. They go first, in order.
     pub(crate) backlog: VecDeque<(Request, u64)>,
+    /// Requests pushed so far, those of the backlog not among them.
+    pushed: u64,
+    /// Descriptors in close requests that the kernel has not taken yet, with the count at which each was pushed. Ours until it does.
+    pushed_closes: VecDeque<(u64, RawFd)>,
     /// Completions taken from the kernel and not yet looked at.
     pub(crate) arrived: Vec<Completion>,
     #[allow(clippy::vec_box, reason = "the kernel reads the header: its address must hold while the vector grows")]
@@ -51,9 +56,16 @@ pub(crate) struct Context<K> {
     spare_datagrams: Vec<Box<DatagramMessage>>,
     /// The kernel has got buffers back since the starved were last fed.
     pub(crate) buffer_returned: bool,
-    /// What made the ring unusable: it is not entered any more.
-    pub(crate) failure: Option<Errno>,
+    health: Health,
     pub(crate) files: Files,
+}
+
+/// Whether the ring can be used. Set where it is entered, and nowhere else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Health {
+    Working,
+    /// It is not entered any more, since there may be sends in its queue whose memory is gone by then.
+    Failed(Errno),
 }
 
 impl<K: Kernel> Context<K> {
@@ -70,31 +82,38 @@ impl<K: Kernel> Context<K> {
             reserve: Reserve::default(),
             receivers: None,
             backlog: VecDeque::new(),
+            pushed: 0,
+            pushed_closes: VecDeque::new(),
             arrived: Vec::new(),
             spare: Vec::new(),
             spare_datagrams: Vec::new(),
             buffer_returned: false,
-            failure: None,
+            health: Health::Working,
             files: Files::default(),
         }
     }
 
     /// Whether a turn would find anything to do.
     pub(crate) fn has_work(&self) -> bool {
-        if self.failure.is_some() {
+        if self.failure().is_some() {
             return !self.events.is_empty()
                 || !self.unsent.is_empty()
                 || !self.backlog.is_empty()
                 || !self.files.waiting.is_empty();
         }
-        self.kernel.unsubmitted() > 0
-            || !self.unsent.is_empty()
-            || !self.backlog.is_empty()
-            || !self.arrived.is_empty()
+        self.has_requests()
             || !self.events.is_empty()
             || self.buffer_returned
             || self.files.has_work()
             || self.receivers.as_ref().is_some_and(|receivers| receivers.returned)
+    }
+
+    /// Whether the kernel has anything to take or to give.
+    pub(crate) fn has_requests(&self) -> bool {
+        self.kernel.unsubmitted() > 0
+            || !self.unsent.is_empty()
+            || !self.backlog.is_empty()
+            || !self.arrived.is_empty()
             || self.kernel.ready()
     }
 
@@ -108,6 +127,7 @@ impl<K: Kernel> Context<K> {
     ) -> OperationId {
         common.in_flight += 1;
         let id = self.operations.insert(Operation { handle: common.id, kind, offered: 0, owned });
+        self.operations.link(id, &mut common.cancelable);
         self.push(request, id.user_data());
         id
     }
@@ -120,7 +140,7 @@ impl<K: Kernel> Context<K> {
             common.in_flight += 1;
             return true;
         }
-        if let Some(operation) = self.operations.remove(id) {
+        if let Some(operation) = self.operations.remove(id, &mut common.cancelable) {
             self.recycle(operation.owned);
         }
         false
@@ -138,16 +158,46 @@ impl<K: Kernel> Context<K> {
         self.push(&Request::Cancel { user_data: operation.user_data() }, IGNORED);
     }
 
+    /// Asks for the end of all that a close cannot wait for.
+    pub(crate) fn cancel_all(&mut self, common: &Common) {
+        let mut next = self.operations.first(&common.cancelable);
+        while let Some(operation) = next {
+            self.cancel(operation);
+            next = self.operations.behind(operation);
+        }
+    }
+
+    /// What made the ring unusable: it is not entered any more.
+    pub(crate) fn failure(&self) -> Option<Errno> {
+        match self.health {
+            Health::Working => None,
+            Health::Failed(errno) => Some(errno),
+        }
+    }
+
+    /// Pushes a request, unless others wait to be pushed first or there is no room even after the kernel has been entered.
     pub(crate) fn try_push(&mut self, request: &Request, user_data: u64) -> bool {
-        if !self.backlog.is_empty() || self.failure.is_some() {
+        if !self.backlog.is_empty() || self.failure().is_some() {
             return false;
         }
-        if self.kernel.push(request, user_data) {
-            return true;
+        self.hand(request, user_data) || self.make_room().is_ok() && self.hand(request, user_data)
+    }
+
+    /// Puts a request into the submission queue. False where it has no room.
+    pub(crate) fn hand(&mut self, request: &Request, user_data: u64) -> bool {
+        let pushed = self.kernel.push(request, user_data);
+        if pushed {
+            self.pushed += 1;
+            if let Request::Close { fd } = *request {
+                self.pushed_closes.push_back((self.pushed, fd));
+            }
         }
-        // Full. What the kernel answers is looked at in the next turn; here only room is wanted.
-        let _ = self.kernel.enter(Wait::No);
-        self.kernel.push(request, user_data)
+        pushed
+    }
+
+    /// Lets the kernel take what the submission queue holds, or a part of it.
+    pub(crate) fn make_room(&mut self) -> Result<(), Errno> {
+        self.enter_once(Wait::No).map(drop)
     }
 
     fn push(&mut self, request: &Request, user_data: u64) {
@@ -158,7 +208,7 @@ impl<K: Kernel> Context<K> {
 
     pub(crate) fn push_backlog(&mut self) {
         while let Some((request, user_data)) = self.backlog.front().copied() {
-            if !self.kernel.push(&request, user_data) {
+            if !self.hand(&request, user_data) {
                 break;
             }
             self.backlog.pop_front();
@@ -173,14 +223,8 @@ impl<K: Kernel> Context<K> {
         let (mut wait, mut attempt) = (wait, 0);
         loop {
             let before = self.kernel.unsubmitted();
-            let outcome = self.kernel.enter(wait);
+            let refusal = self.enter_once(wait)?;
             wait = Wait::No;
-            match outcome.map_err(|errno| errno.0) {
-                Ok(()) | Err(libc::EINTR | libc::ETIME | libc::EAGAIN | libc::ENOMEM) => {}
-                // The completion queue has overflowed: make room.
-                Err(libc::EBUSY) => self.kernel.reap(&mut self.arrived, usize::MAX),
-                Err(_) => return outcome,
-            }
             let left = self.kernel.unsubmitted();
             if left == 0 {
                 return Ok(());
@@ -188,11 +232,37 @@ impl<K: Kernel> Context<K> {
             attempt = if left < before { 0 } else { attempt + 1 };
             match attempt {
                 0 => {}
-                ENTER_ATTEMPTS => return outcome.and(Err(Errno(libc::EAGAIN))),
+                ENTER_ATTEMPTS => return self.fail(refusal.unwrap_or(Errno(libc::EAGAIN))),
                 PATIENT_AFTER.. => std::thread::sleep(Duration::from_millis(1)),
                 _ => std::thread::yield_now(),
             }
         }
+    }
+
+    /// Enters the kernel, once: the only place where that is done, and which finds out that the ring is beyond use. A refusal of the moment is no error.
+    fn enter_once(&mut self, wait: Wait) -> Result<Option<Errno>, Errno> {
+        if let Some(errno) = self.failure() {
+            return Err(errno);
+        }
+        let outcome = self.kernel.enter(wait);
+        let left = u64::try_from(self.kernel.unsubmitted()).unwrap_or(u64::MAX);
+        while self.pushed_closes.front().is_some_and(|&(count, _)| count <= self.pushed.saturating_sub(left)) {
+            self.pushed_closes.pop_front();
+        }
+        match outcome {
+            Ok(()) => return Ok(None),
+            Err(Errno(libc::EINTR | libc::ETIME | libc::EAGAIN | libc::ENOMEM)) => {}
+            // The completion queue has overflowed: make room.
+            Err(Errno(libc::EBUSY)) => self.kernel.reap(&mut self.arrived, usize::MAX),
+            Err(errno) => self.fail(errno)?,
+        }
+        Ok(outcome.err())
+    }
+
+    /// The ring is beyond use.
+    fn fail(&mut self, errno: Errno) -> Result<(), Errno> {
+        self.health = Health::Failed(errno);
+        Err(errno)
     }
 
     /// Sees to it that there are buffers for datagrams and messages.
@@ -235,6 +305,34 @@ impl<K: Kernel> Context<K> {
                 self.spare_datagrams.push(message);
             }
             _ => {}
+        }
+    }
+}
+
+impl<K> Context<K> {
+    /// Gives up the requests that did not reach the kernel, which is not entered again. What they were to close is closed.
+    pub(crate) fn drop_requests(&mut self) {
+        let waiting = self.backlog.drain(..).filter_map(|(request, _)| match request {
+            Request::Close { fd } => Some(fd),
+            _ => None,
+        });
+        for fd in self.pushed_closes.drain(..).map(|(_, fd)| fd).chain(waiting) {
+            // SAFETY: the request was given the descriptor to close, and the kernel has not taken the request.
+            drop(unsafe { OwnedFd::from_raw_fd(fd) });
+        }
+    }
+}
+
+impl<K> Drop for Context<K> {
+    /// While anything is in flight the kernel may write to what it was given: closing the ring does not wait for that. Such memory is leaked, never freed.
+    fn drop(&mut self) {
+        self.drop_requests();
+        if self.operations.live() > 0 {
+            std::mem::forget(std::mem::take(&mut self.operations));
+            self.pool.leak();
+            if let Some(receivers) = &self.receivers {
+                receivers.pool.leak();
+            }
         }
     }
 }

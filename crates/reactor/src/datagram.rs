@@ -319,8 +319,7 @@ impl Datagram {
     }
 
     /// The handle is being closed.
-    pub(crate) fn close<K: Kernel>(&mut self, context: &mut Context<K>) {
+    pub(crate) fn close(&mut self) {
         self.wants_to_receive = false;
-        self.room.close(context);
     }
 }

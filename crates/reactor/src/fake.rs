@@ -15,7 +15,7 @@ mod temper;
 
 use std::cell::RefCell;
 use std::collections::{HashSet, VecDeque};
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
 
 use crate::error::Errno;
@@ -72,8 +72,10 @@ pub(crate) struct World {
     live: HashSet<u64>,
     /// Whether timeouts end.
     pub(crate) time_passes: bool,
-    /// Refuses every enter with this error.
+    /// Refuses every enter with this error,
     pub(crate) refusal: Option<i32>,
+    /// once there were so many.
+    pub(crate) refuses_after: usize,
     /// Takes nothing while completions wait for room, until somebody reaps.
     pub(crate) busy_when_overflowed: bool,
     /// Calls of `enter`.
@@ -109,6 +111,7 @@ impl Fake {
             live: HashSet::new(),
             time_passes: true,
             refusal: None,
+            refuses_after: 0,
             busy_when_overflowed: temper.malice > 0 && temper.seed.is_multiple_of(2),
             enters: 0,
             executed: Vec::new(),
@@ -124,8 +127,7 @@ impl Fake {
 impl Kernel for Fake {
     fn push(&mut self, request: &Request, user_data: u64) -> bool {
         let mut world = self.0.borrow_mut();
-        let used: usize = world.submission.iter().map(|flight| entries(&flight.request)).sum();
-        if used + entries(request) > world.temper.submission_entries {
+        if world.submission.len() == world.temper.submission_entries {
             return false;
         }
         if user_data != IGNORED {
@@ -140,7 +142,7 @@ impl Kernel for Fake {
     fn enter(&mut self, wait: Wait) -> Result<(), Errno> {
         let mut world = self.0.borrow_mut();
         world.enters += 1;
-        if let Some(errno) = world.refusal {
+        if let Some(errno) = world.refusal.filter(|_| world.enters > world.refuses_after) {
             return Err(Errno(errno));
         }
         let full = world.completion.len() >= world.temper.completion_entries;
@@ -167,7 +169,7 @@ impl Kernel for Fake {
     }
 
     fn unsubmitted(&self) -> usize {
-        self.0.borrow().submission.iter().map(|flight| entries(&flight.request)).sum()
+        self.0.borrow().submission.len()
     }
 
     fn room(&self) -> usize {
@@ -194,6 +196,14 @@ impl Kernel for Fake {
         panic!("no file here has `O_NONBLOCK`")
     }
 
+    fn close(&mut self, descriptor: OwnedFd) {
+        let mut world = self.0.borrow_mut();
+        let fd = descriptor.as_raw_fd();
+        let left = world.flights.iter().chain(&world.submission).find(|flight| flight.fd() == Some(fd));
+        assert!(left.is_none(), "closed under a request: {:?}", left.map(|flight| flight.request));
+        world.descriptors.close(&descriptor);
+    }
+
     fn ready(&self) -> bool {
         let world = self.0.borrow();
         !world.completion.is_empty() || !world.pending.is_empty() || world.flights.iter().any(|it| world.can_go_on(it))
@@ -206,11 +216,6 @@ impl Kernel for Fake {
     fn publish(&mut self, group: BufferGroup) {
         self.0.borrow_mut().group(group).publish();
     }
-}
-
-/// Submission queue entries that a request takes.
-fn entries(request: &Request) -> usize {
-    if matches!(request, Request::Close { cancel: true, .. }) { 2 } else { 1 }
 }
 
 /// What no kernel turns round: completions of one request, the slices of one buffer, and answers to sends, which it has when it takes them, with the
@@ -301,8 +306,11 @@ impl World {
                 self.linking = false;
                 let found = self.flights.iter().position(|flight| flight.user_data == target);
                 match found {
-                    // It was just being served and goes on.
-                    Some(_) if self.mischief() => self.post(IGNORED, -libc::EALREADY, 0),
+                    // It was just being served, and may go on after that.
+                    Some(index) if self.can_go_on(&self.flights[index]) && self.mischief() => {
+                        self.go_on(index);
+                        self.post(IGNORED, -libc::EALREADY, 0);
+                    }
                     Some(index) => {
                         self.cancel(index);
                         self.post(IGNORED, 0, 0);
@@ -310,12 +318,9 @@ impl World {
                     None => self.post(IGNORED, -libc::ENOENT, 0),
                 }
             }
-            Request::Close { fd, cancel } => {
-                while let Some(index) = self.flights.iter().position(|flight| flight.fd() == Some(fd)) {
-                    assert!(cancel, "closed without cancelling {:?}", self.flights[index].request);
-                    self.cancel(index);
-                }
-                self.descriptors.close(fd);
+            Request::Close { fd } => {
+                // SAFETY: the request gave the descriptor to the kernel, and it is its first close, as was checked when it was pushed.
+                self.descriptors.close(&unsafe { OwnedFd::from_raw_fd(fd) });
                 self.post(user_data, 0, 0);
             }
             Request::File { request, linked } => self.execute_file(flight.user_data, &request, linked, flight),

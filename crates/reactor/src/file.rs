@@ -288,7 +288,7 @@ pub(crate) struct Files {
     /// Batches that were done at once so far.
     batches: u32,
     /// What is known of file systems.
-    mounts: Mounts,
+    pub(crate) mounts: Mounts,
 }
 
 /// What an operation counts as while it is in flight.

@@ -2,6 +2,9 @@
 //!
 //! A handle is an index with a generation. The slot is freed when the descriptor is closed *and* the last operation on it has
 //! had its terminal completion; the next user of the slot has another generation.
+//!
+//! A handle owns its descriptor to its end: a socket's is closed by `close(2)` once nothing is in flight on it any more, whatever has become of the ring
+//! meanwhile. A file's goes to a close request, since the file system may have to wait for a server.
 
 use std::collections::VecDeque;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -9,6 +12,7 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use crate::datagram::Datagram;
 use crate::file::File;
 use crate::listener::Listener;
+use crate::operation::InFlight;
 use crate::stream::Stream;
 
 const INDEX_BITS: u32 = 20;
@@ -47,9 +51,13 @@ pub struct Common {
     pub id: HandleId,
     /// Operations in flight on it.
     pub in_flight: u32,
+    /// Those of them that a close cancels: all but sends, which the kernel does or refuses while it takes them.
+    pub(crate) cancelable: InFlight,
     /// Close was asked for: nothing new is started, what still arrives is dropped.
     pub closing: bool,
-    /// The descriptor until a close request takes it.
+    /// What was to be sent before the close is settled, and what was in flight has been cancelled: the handle ends with the last of it.
+    pub(crate) ending: bool,
+    /// The descriptor until the handle ends or a close request takes it.
     descriptor: Option<OwnedFd>,
     fd: RawFd,
 }
@@ -67,7 +75,7 @@ impl Common {
         self.descriptor.is_some()
     }
 
-    /// Gives the descriptor away, to the close request that will end it.
+    /// Gives the descriptor away, to whoever closes it.
     pub fn take_descriptor(&mut self) -> Option<OwnedFd> {
         self.descriptor.take()
     }
@@ -143,7 +151,15 @@ impl Handles {
         }
         self.owners[number] = id;
         slot.handle = Some(Handle {
-            common: Common { id, in_flight: 0, closing: false, descriptor: Some(descriptor), fd },
+            common: Common {
+                id,
+                in_flight: 0,
+                cancelable: InFlight::default(),
+                closing: false,
+                ending: false,
+                descriptor: Some(descriptor),
+                fd,
+            },
             resource,
         });
         self.open += 1;

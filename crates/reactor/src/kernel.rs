@@ -4,7 +4,7 @@
 //! reorders, shortens and fails. A [`Request`] says what is wanted in the kernel's words and nothing about how an SQE is laid
 //! out: only `ring.rs` knows that.
 
-use std::os::fd::RawFd;
+use std::os::fd::{OwnedFd, RawFd};
 use std::time::Duration;
 
 use crate::error::Errno;
@@ -88,12 +88,10 @@ pub enum Request {
         /// The request's `user_data`.
         user_data: u64,
     },
-    /// `IORING_OP_CLOSE`. With `cancel`, hard-linked behind an `IORING_OP_ASYNC_CANCEL` of every request on the descriptor.
+    /// `IORING_OP_CLOSE`: for files, whose close may wait for a server. Sockets are closed by [`Kernel::close`].
     Close {
-        /// The descriptor; the kernel owns it from now on.
+        /// The descriptor; the kernel owns it from the moment at which it takes the request.
         fd: RawFd,
-        /// Whether requests may be in flight on it.
-        cancel: bool,
     },
     /// `IORING_OP_TIMEOUT`, relative, completing with `ETIME`.
     Timeout {
@@ -208,6 +206,11 @@ pub trait Kernel {
         length: u32,
         position: i64,
     ) -> Result<u32, Errno>;
+
+    /// Closes a descriptor on which nothing is in flight: `close(2)`.
+    fn close(&mut self, descriptor: OwnedFd) {
+        drop(descriptor);
+    }
 
     /// Whether [`enter`](Self::enter) or [`reap`](Self::reap) would find something: completions, deferred work or overflow.
     fn ready(&self) -> bool;

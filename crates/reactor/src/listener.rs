@@ -53,13 +53,6 @@ impl Listener {
         self.arm(common, context);
     }
 
-    /// The handle is being closed: the close request ends the accept, but not the pause, which is on no descriptor.
-    pub(crate) fn close<K: Kernel>(&self, context: &mut Context<K>) {
-        if let Some(retry) = self.retry {
-            context.cancel(retry);
-        }
-    }
-
     /// The ring has failed: what is in flight will never complete.
     pub(crate) fn break_off<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, errno: Errno) {
         if (self.accept.take().is_some() || self.retry.take().is_some()) && !common.closing {

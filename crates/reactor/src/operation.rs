@@ -3,6 +3,9 @@
 //! An operation is born when its request is pushed and dies with its terminal completion, never earlier: until then the kernel
 //! may touch what it owns. Its `user_data` is `kind · generation · index`; the generation changes whenever a slot is freed, so a
 //! completion that arrives late finds an empty slot or another generation and is ignored.
+//!
+//! Whatever may stay with the kernel for long is linked to its handle ([`InFlight`]), so that a close can name what it cancels. Asking the kernel to
+//! find it by descriptor costs a walk over every request of the ring, for each close.
 
 use std::os::fd::OwnedFd;
 
@@ -233,9 +236,27 @@ pub struct Operation {
     pub owned: Owned,
 }
 
+/// In place of an index: no slot.
+const NONE: u32 = u32::MAX;
+
+/// The operations of one handle that a close has to cancel: the head of a list through the slab.
+#[derive(Clone, Copy, Debug)]
+pub struct InFlight {
+    first: u32,
+}
+
+impl Default for InFlight {
+    fn default() -> Self {
+        Self { first: NONE }
+    }
+}
+
 struct Slot {
     generation: u32,
     operation: Option<Operation>,
+    /// Neighbours in the list of the handle, for what is linked.
+    next: u32,
+    previous: u32,
 }
 
 /// The slab.
@@ -266,7 +287,7 @@ impl Operations {
         let kind = operation.kind;
         self.live += 1;
         let index = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(Slot { generation: 0, operation: None });
+            self.slots.push(Slot { generation: 0, operation: None, next: NONE, previous: NONE });
             u32::try_from(self.slots.len() - 1).expect("fewer than 2^32 operations in flight")
         });
         let slot = &mut self.slots[index as usize];
@@ -293,11 +314,52 @@ impl Operations {
         slot.operation.as_mut().map(|operation| (OperationId(user_data), operation))
     }
 
-    /// Takes an operation out: its terminal completion has come. What it owned may be freed.
-    pub fn remove(&mut self, id: OperationId) -> Option<Operation> {
+    /// Enters an operation in the list of its handle, see [`first`](Self::first).
+    pub fn link(&mut self, id: OperationId, list: &mut InFlight) {
+        let Some((index, slot)) = self.slot(id.0) else {
+            return;
+        };
+        slot.next = std::mem::replace(&mut list.first, index);
+        let next = slot.next;
+        if let Some(next) = self.slots.get_mut(next as usize) {
+            next.previous = index;
+        }
+    }
+
+    /// The first operation in the list of a handle: the one linked last.
+    #[must_use]
+    pub fn first(&self, list: &InFlight) -> Option<OperationId> {
+        self.at(list.first)
+    }
+
+    /// The operation behind this one in the list of its handle.
+    #[must_use]
+    pub fn behind(&self, id: OperationId) -> Option<OperationId> {
+        #[allow(clippy::cast_possible_truncation, reason = "the index is the lower half")]
+        let slot = self.slots.get(id.0 as u32 as usize)?;
+        self.at(slot.next)
+    }
+
+    fn at(&self, index: u32) -> Option<OperationId> {
+        let slot = self.slots.get(index as usize)?;
+        slot.operation.as_ref().map(|operation| OperationId::new(operation.kind, slot.generation, index))
+    }
+
+    /// Takes an operation out, and out of the list of its handle: its terminal completion has come. What it owned may be freed.
+    pub fn remove(&mut self, id: OperationId, list: &mut InFlight) -> Option<Operation> {
         let (index, slot) = self.slot(id.0)?;
         let operation = slot.operation.take();
         slot.generation = (slot.generation + 1) & GENERATION_MASK;
+        let next = std::mem::replace(&mut slot.next, NONE);
+        let previous = std::mem::replace(&mut slot.previous, NONE);
+        if let Some(next) = self.slots.get_mut(next as usize) {
+            next.previous = previous;
+        }
+        if let Some(previous) = self.slots.get_mut(previous as usize) {
+            previous.next = next;
+        } else if list.first == index {
+            list.first = next;
+        }
         self.free.push(index);
         self.live -= 1;
         operation
@@ -322,11 +384,11 @@ mod tests {
     fn a_late_completion_never_reaches_a_reused_slot() {
         let mut operations = Operations::default();
         let first = operations.insert(operation(1));
-        operations.remove(first).expect("in flight");
+        operations.remove(first, &mut InFlight::default()).expect("in flight");
         let second = operations.insert(operation(2));
         assert_ne!(first, second);
         assert!(operations.get(first.user_data()).is_none());
-        assert!(operations.remove(first).is_none());
+        assert!(operations.remove(first, &mut InFlight::default()).is_none());
         assert_eq!(operations.live(), 1);
     }
 
@@ -343,18 +405,25 @@ mod tests {
         #[test]
         fn behaves_as_a_map_from_ids_that_never_repeat(actions in proptest::collection::vec(any::<(bool, u16)>(), 1..400)) {
             let mut operations = Operations::default();
+            let mut lists = [InFlight::default(); 3];
             let mut model: Vec<(OperationId, i32)> = Vec::new();
             let mut gone: Vec<OperationId> = Vec::new();
-            let mut next = 0;
+            let mut next = 0_i32;
             for (insert, pick) in actions {
                 if insert || model.is_empty() {
                     let id = operations.insert(operation(next));
                     prop_assert!(!gone.contains(&id));
+                    // One of four is not linked, as sends are not.
+                    if let Some(list) = lists.get_mut(next as usize % 4) {
+                        operations.link(id, list);
+                    }
                     model.push((id, next));
                     next += 1;
                 } else {
                     let (id, handle) = model.swap_remove(usize::from(pick) % model.len());
-                    prop_assert_eq!(operations.remove(id).expect("in flight").handle, HandleId::from_raw(handle));
+                    let mut nowhere = InFlight::default();
+                    let list = lists.get_mut(handle as usize % 4).unwrap_or(&mut nowhere);
+                    prop_assert_eq!(operations.remove(id, list).expect("in flight").handle, HandleId::from_raw(handle));
                     gone.push(id);
                 }
                 prop_assert_eq!(operations.live(), model.len());
@@ -363,6 +432,13 @@ mod tests {
                 }
                 for id in &gone {
                     prop_assert!(operations.get(id.user_data()).is_none());
+                }
+                for (number, list) in lists.iter().enumerate() {
+                    let mut linked: Vec<u64> = std::iter::successors(operations.first(list), |&id| operations.behind(id)).map(OperationId::user_data).collect();
+                    let mut known: Vec<u64> = model.iter().filter(|it| it.1 as usize % 4 == number).map(|it| it.0.user_data()).collect();
+                    linked.sort_unstable();
+                    known.sort_unstable();
+                    prop_assert_eq!(linked, known);
                 }
             }
         }

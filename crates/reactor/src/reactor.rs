@@ -6,7 +6,7 @@
 //!
 //! No call here blocks, except [`Reactor::shut_down`] for the time it is given.
 
-use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
 use crate::address::SocketAddress;
 use crate::buffer_pool::BufferPool;
@@ -18,9 +18,12 @@ use crate::handle::{Common, Handle, HandleId, Handles, Resource};
 use crate::kernel::{BufferGroup, Completion, Kernel, Request, Wait};
 use crate::listener::Listener;
 use crate::memory::{Memory, Source};
-use crate::operation::{IGNORED, OperationKind, Owned, is_at_once};
+use crate::operation::{IGNORED, InFlight, OperationKind, Owned, is_at_once};
 use crate::socket;
 use crate::stream::Stream;
+
+/// Turns that [`Reactor::close_now`] makes at most: in each the kernel does at least some twenty of the things that it has put off.
+const MOST_TURNS_OF_A_CLOSE: usize = 4096;
 
 /// An io_uring reactor. Belongs to the thread that made it.
 pub struct Reactor<K: Kernel> {
@@ -244,29 +247,51 @@ impl<K: Kernel> Reactor<K> {
             return;
         }
         match resource {
-            Resource::Stream(stream) => stream.close(&mut self.context),
-            Resource::Listener(listener) => listener.close(&mut self.context),
+            Resource::Stream(stream) => stream.close(),
+            Resource::Listener(_) => {}
             Resource::File(file) => {
                 let commits = file.commits.give_up();
                 for token in file.waiting_at_cursor().map(|transfer| transfer.token).chain(commits) {
                     self.context.settle(token, -libc::ECANCELED);
                 }
             }
-            Resource::Datagram(datagram) => datagram.close(&mut self.context),
+            Resource::Datagram(datagram) => datagram.close(),
         }
-        self.proceed_with_close(id);
+        match self.context.failure() {
+            None => self.proceed_with_close(id),
+            Some(errno) => self.break_off_handle(id, errno),
+        }
     }
 
-    /// Gives a descriptor to the kernel to be closed, once its handle is closing and has nothing left to send.
+    /// Closes a handle and returns when its descriptor is closed, so that its address is free: the kernel gets round to what was cancelled when it is entered,
+    /// but does some twenty things at a time. [`Event::Closed`] follows. Gives up on what the kernel does not let go of, which is closed later.
+    ///
+    /// # Errors
+    /// As [`turn`](Self::turn).
+    pub fn close_now(&mut self, id: HandleId, memory: &mut impl Memory) -> Result<(), Errno> {
+        self.close(id);
+        for _ in 0..MOST_TURNS_OF_A_CLOSE {
+            if self.handles.get(id).is_none_or(|handle| !handle.common.has_descriptor()) || !self.context.has_requests()
+            {
+                break;
+            }
+            // Whatever comes before the end of what was cancelled has to be looked at.
+            self.turn_up_to(usize::MAX, memory, Wait::No)?;
+        }
+        Ok(())
+    }
+
+    /// Cancels what is in flight on a handle that is closing and has nothing left to send, and ends the handle with the last of it.
     fn proceed_with_close(&mut self, id: HandleId) {
         let Some(Handle { common, resource }) = self.handles.get_mut(id) else {
             return;
         };
-        if !common.closing || !common.has_descriptor() {
+        // Where the ring has failed, the end of the turn sees to it.
+        if !common.closing || self.context.failure().is_some() {
             return;
         }
-        if let Some(errno) = self.context.failure {
-            return self.break_off(errno);
+        if common.ending {
+            return self.end_if_closed(id);
         }
         match resource {
             Resource::Stream(stream) if stream.is_sending() => return,
@@ -275,10 +300,15 @@ impl<K: Kernel> Reactor<K> {
             Resource::Datagram(datagram) => datagram.give_up(common, &mut self.context),
             Resource::Listener(_) | Resource::File(_) => {}
         }
-        if let Some(descriptor) = common.take_descriptor() {
-            let request = Request::Close { fd: descriptor.into_raw_fd(), cancel: common.in_flight > 0 };
+        common.ending = true;
+        self.context.cancel_all(common);
+        if matches!(resource, Resource::File(_))
+            && let Some(descriptor) = common.take_descriptor()
+        {
+            let request = Request::Close { fd: descriptor.into_raw_fd() };
             self.context.start(common, OperationKind::Close, Owned::Nothing, &request);
         }
+        self.end_if_closed(id);
     }
 
     /// Gives back what [`Event::Received`] lent. Once for each; more is ignored.
@@ -307,22 +337,26 @@ impl<K: Kernel> Reactor<K> {
     }
 
     pub(crate) fn turn_with(&mut self, memory: &mut impl Memory, wait: Wait) -> Result<(), Errno> {
+        self.turn_up_to(self.completions_per_turn, memory, wait)
+    }
+
+    /// A turn that takes no more from the kernel once there are so many completions and events to be looked at.
+    fn turn_up_to(&mut self, limit: usize, memory: &mut impl Memory, wait: Wait) -> Result<(), Errno> {
         self.turns += 1;
-        if let Some(errno) = self.context.failure {
-            self.break_off(errno);
-            return Err(errno);
+        if self.context.failure().is_none() {
+            self.context.push_backlog();
+            self.feed_starved();
+            self.send_listed(memory);
+            self.start_waiting(memory);
         }
-        self.context.push_backlog();
-        self.feed_starved();
-        self.send_listed(memory);
-        self.start_waiting(memory);
-        let mut outcome = Ok(());
         if self.context.kernel.unsubmitted() > 0 || self.context.kernel.ready() || wait != Wait::No {
-            outcome = self.context.enter(wait);
-            self.context.failure = outcome.err();
+            // A failure is seen to at the end: what has completed is true all the same.
+            let _ = self.context.enter(wait);
         }
-        // Events that nobody has taken yet count as well: what is not taken stays in the kernel's queue, which holds its peers back when it is full.
-        let room = self.completions_per_turn.saturating_sub(self.context.arrived.len() + self.context.events.len());
+        // Events that nobody has taken yet count as well: what is not taken stays in the kernel's queue, which holds its peers back when it is full. After a
+        // failure there is no other turn that could look at the rest: it may hold descriptors.
+        let limit = if self.context.failure().is_some() { usize::MAX } else { limit };
+        let room = limit.saturating_sub(self.context.arrived.len() + self.context.events.len());
         let context = &mut self.context;
         context.kernel.reap(&mut context.arrived, room);
         let mut arrived = std::mem::take(&mut self.context.arrived);
@@ -333,16 +367,19 @@ impl<K: Kernel> Reactor<K> {
         arrived.append(&mut self.context.arrived);
         self.context.arrived = arrived;
         // What was refused goes again in the same turn.
-        if outcome.is_ok() && self.context.files.has_work() {
+        if self.context.failure().is_none() && self.context.files.has_work() {
             self.start_waiting(memory);
             if self.context.kernel.unsubmitted() > 0 {
-                outcome = self.context.enter(Wait::No);
+                let _ = self.context.enter(Wait::No);
             }
         }
-        if let Err(errno) = outcome {
-            self.break_off(errno);
+        match self.context.failure() {
+            None => Ok(()),
+            Some(errno) => {
+                self.break_off(errno);
+                Err(errno)
+            }
         }
-        outcome
     }
 
     fn feed_starved(&mut self) {
@@ -414,20 +451,31 @@ impl<K: Kernel> Reactor<K> {
         };
         let (handle_id, kind, offered) = (operation.handle, operation.kind, operation.offered);
         if matches!(kind, OperationKind::Transfer | OperationKind::Job) {
-            if let Some(operation) = context.operations.remove(id) {
+            // A job need not have a handle.
+            let mut nowhere = InFlight::default();
+            let handle = self.handles.get_mut(handle_id);
+            let list = handle.map_or(&mut nowhere, |handle| &mut handle.common.cancelable);
+            if let Some(operation) = context.operations.remove(id, list) {
                 self.complete_file(operation, completion, memory);
             }
             return;
         }
         let Some(Handle { common, resource }) = self.handles.get_mut(handle_id) else {
-            debug_assert!(false, "a handle is freed after its last operation");
+            debug_assert!(context.failure().is_some(), "a handle is freed after its last operation");
+            if kind == OperationKind::Accept && completion.result >= 0 {
+                // SAFETY: the kernel has just made this descriptor for us and nobody else knows its number.
+                drop(unsafe { OwnedFd::from_raw_fd(completion.result) });
+            }
             return;
         };
         if !completion.more() {
             common.in_flight -= 1;
-            if let Some(operation) = context.operations.remove(id) {
+            if let Some(operation) = context.operations.remove(id, &mut common.cancelable) {
                 context.recycle(operation.owned);
             }
+        } else if common.ending {
+            // It was being served when it was cancelled.
+            context.cancel(id);
         }
         let mut accepted = None;
         match (resource, kind) {
@@ -458,11 +506,8 @@ impl<K: Kernel> Reactor<K> {
             (_, OperationKind::Close) => common.forget_descriptor(),
             _ => debug_assert!(false, "an operation of another resource's kind"),
         }
-        if common.closing && common.has_descriptor() {
+        if common.closing {
             self.proceed_with_close(handle_id);
-            return;
-        }
-        if self.end_if_closed(handle_id) {
             return;
         }
         let context = &mut self.context;
@@ -471,14 +516,15 @@ impl<K: Kernel> Reactor<K> {
         }
     }
 
-    /// Frees a handle that is closed and on which nothing is in flight any more. True when it did.
-    pub(crate) fn end_if_closed(&mut self, id: HandleId) -> bool {
-        let ended = self.handles.get(id).is_some_and(|handle| handle.common.closing && handle.common.in_flight == 0);
-        if ended {
+    /// Ends a handle that is to end and on which nothing is in flight any more.
+    pub(crate) fn end_if_closed(&mut self, id: HandleId) {
+        let ends = self.handles.get(id).is_some_and(|handle| handle.common.ending && handle.common.in_flight == 0);
+        if ends && let Some(mut handle) = self.handles.remove(id) {
+            if let Some(descriptor) = handle.common.take_descriptor() {
+                self.context.kernel.close(descriptor);
+            }
             self.context.events.push_back(Event::Closed { handle: id });
-            self.handles.remove(id);
         }
-        ended
     }
 
     /// Takes the next event out.

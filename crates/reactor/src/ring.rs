@@ -10,7 +10,7 @@ mod file;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicU16, Ordering, fence};
 
-use io_uring::types::{BufRingEntry, CancelBuilder, Fd, SubmitArgs, Timespec};
+use io_uring::types::{BufRingEntry, Fd, SubmitArgs, Timespec};
 use io_uring::{IoUring, opcode, squeue};
 
 use crate::config::{self, Config};
@@ -19,7 +19,6 @@ use crate::error::{Errno, Error};
 use crate::file::transfer::Direction;
 use crate::kernel::{BufferGroup, Completion, Kernel, Request, Wait};
 use crate::memory::Mapping;
-use crate::operation::IGNORED;
 use crate::support::{self, Features, Findings, Reason};
 
 /// `IORING_ENTER_GETEVENTS`.
@@ -209,8 +208,10 @@ impl Ring {
                 let events = libc::POLLOUT as u32;
                 opcode::PollAdd::new(Fd(fd), events).multi(edges).build()
             }
-            Request::Cancel { user_data } => opcode::AsyncCancel::new(user_data).build(),
-            Request::Close { fd, .. } => opcode::Close::new(Fd(fd)).build(),
+            Request::Cancel { user_data } => {
+                opcode::AsyncCancel::new(user_data).build().flags(squeue::Flags::SKIP_SUCCESS)
+            }
+            Request::Close { fd } => opcode::Close::new(Fd(fd)).build(),
             Request::Timeout { after } => opcode::Timeout::new(after).build(),
             Request::File { ref request, linked } => {
                 let flags = if linked { squeue::Flags::IO_LINK } else { squeue::Flags::empty() };
@@ -224,15 +225,6 @@ impl Kernel for Ring {
     fn push(&mut self, request: &Request, user_data: u64) -> bool {
         let entry = Self::entry(request).user_data(user_data);
         let mut submission = self.ring.submission();
-        if let Request::Close { fd, cancel: true } = *request {
-            // Hard-linked, so that the close follows even when there was nothing to cancel.
-            let cancel = opcode::AsyncCancel2::new(CancelBuilder::fd(Fd(fd)).all())
-                .build()
-                .flags(squeue::Flags::IO_HARDLINK | squeue::Flags::SKIP_SUCCESS)
-                .user_data(IGNORED);
-            // SAFETY: neither entry points at memory.
-            return unsafe { submission.push_multiple(&[cancel, entry]) }.is_ok();
-        }
         // SAFETY: the caller of `Kernel::push` promises that what the request points at lives until its terminal completion, or, for
         // sends, until the enter that takes it.
         unsafe { submission.push(&entry) }.is_ok()

@@ -136,11 +136,4 @@ impl Room {
             context.cancel(operation);
         }
     }
-
-    /// The handle is being closed: the close request ends the poll, but not the pause, which is on no descriptor.
-    pub(crate) fn close<K: Kernel>(&mut self, context: &mut Context<K>) {
-        if let Some(pause) = self.pause {
-            context.cancel(pause);
-        }
-    }
 }

@@ -462,9 +462,8 @@ impl Stream {
     }
 
     /// The handle is being closed.
-    pub(crate) fn close<K: Kernel>(&mut self, context: &mut Context<K>) {
+    pub(crate) fn close(&mut self) {
         self.wants_to_read = false;
-        self.room.close(context);
     }
 
     /// The connect has ended.

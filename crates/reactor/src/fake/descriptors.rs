@@ -4,7 +4,7 @@
 //! tells whether ours is still open, whatever numbers other tests of the process use meanwhile.
 
 use std::collections::{HashMap, VecDeque};
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 
 use super::datagrams::Mailbox;
@@ -66,6 +66,14 @@ impl FarEnd {
         unsafe { libc::poll(&raw mut poll, 1, 0) };
         poll.revents & libc::POLLHUP != 0
     }
+
+    /// Whether nothing more comes from the near end: it is closed, or at least shut down.
+    pub(crate) fn ended(&self) -> bool {
+        let mut poll = libc::pollfd { fd: self.0.as_raw_fd(), events: libc::POLLRDHUP, revents: 0 };
+        // SAFETY: as above.
+        unsafe { libc::poll(&raw mut poll, 1, 0) };
+        poll.revents & (libc::POLLRDHUP | libc::POLLHUP) != 0
+    }
 }
 
 /// All of them, by number.
@@ -124,7 +132,7 @@ impl Descriptors {
             | Request::ReceiveDatagrams { fd, .. }
             | Request::SendDatagram { fd, .. }
             | Request::PollWritable { fd, .. } => (fd, false),
-            Request::Close { fd, .. } => (fd, true),
+            Request::Close { fd } => (fd, true),
             Request::Cancel { .. } | Request::Timeout { .. } | Request::File { .. } => return,
         };
         let descriptor = self.get(fd);
@@ -132,13 +140,11 @@ impl Descriptors {
         descriptor.closing = close;
     }
 
-    pub(crate) fn close(&mut self, fd: RawFd) {
-        let descriptor = self.get(fd);
+    pub(crate) fn close(&mut self, closed: &OwnedFd) {
+        let descriptor = self.get(closed.as_raw_fd());
         descriptor.closed = true;
         descriptor.waiting.clear();
         descriptor.mailbox.inbound.clear();
-        // SAFETY: the close request gave the descriptor to the kernel, and this is its first close, as was checked above.
-        drop(unsafe { OwnedFd::from_raw_fd(fd) });
     }
 
     /// Takes a waiting connection; its descriptor belongs to whoever gets the completion.

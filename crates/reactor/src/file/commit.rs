@@ -122,12 +122,12 @@ impl<K: Kernel> Reactor<K> {
         let request = FileRequest::Sync { fd: common.fd(), data_only };
         let owned = Owned::File(OwnedByFile::Flush);
         let operation = Operation { handle: id, kind: OperationKind::Job, offered: 0, owned };
-        if context.start_file(operation, &Request::File { request, linked: false }).is_err() {
+        // It is about what is done, not about what is still under way.
+        let under_way = common.in_flight > 0;
+        if context.start_file(Some(common), operation, &Request::File { request, linked: false }).is_err() {
             return Start::Full(Step::Flush(id), Lack::Queue);
         }
-        // It is about what is done, not about what is still under way.
-        file.commits.dirty &= common.in_flight > 0;
-        common.in_flight += 1;
+        file.commits.dirty &= under_way;
         Start::Done
     }
 

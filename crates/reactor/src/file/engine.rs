@@ -18,7 +18,7 @@ use crate::file::{
 use crate::handle::{Common, Handle, HandleId, Resource};
 use crate::kernel::{Completion, Kernel, Request};
 use crate::memory::Memory;
-use crate::operation::{IGNORED, NOBODY, Operation, OperationKind, Owned};
+use crate::operation::{IGNORED, InFlight, NOBODY, Operation, OperationKind, Owned};
 use crate::reactor::Reactor;
 
 /// What became of an attempt to start a step.
@@ -181,7 +181,7 @@ impl<K: Kernel> Reactor<K> {
             return Some((steps, Lack::Place));
         }
         if context.kernel.room() < steps.len() {
-            let _ = context.kernel.enter(crate::kernel::Wait::No);
+            let _ = context.make_room();
         }
         if !context.backlog.is_empty() || context.kernel.room() < steps.len() {
             return Some((steps, Lack::Queue));
@@ -213,7 +213,7 @@ impl<K: Kernel> Reactor<K> {
         }
         if open {
             // The last that was pushed is linked to whatever comes next: let that be something that does nothing. There is room in place of what failed.
-            self.context.kernel.push(&Request::Cancel { user_data: NOBODY }, IGNORED);
+            self.context.hand(&Request::Cancel { user_data: NOBODY }, IGNORED);
         }
         None
     }
@@ -312,10 +312,9 @@ impl<K: Kernel> Reactor<K> {
         let request = FileRequest::Await { fd: common.fd(), writable: transfer.direction == Direction::Write };
         let owned = Owned::File(OwnedByFile::Awaiting(transfer));
         let operation = Operation { handle: id, kind: OperationKind::Transfer, offered: 0, owned };
-        if context.start_file(operation, &Request::File { request, linked: false }).is_err() {
+        if context.start_file(Some(common), operation, &Request::File { request, linked: false }).is_err() {
             return Start::Full(Step::Await(id, transfer), Lack::Queue);
         }
-        common.in_flight += 1;
         Start::Done
     }
 
@@ -384,9 +383,8 @@ impl<K: Kernel> Reactor<K> {
             offered: length as usize,
             owned: Owned::File(OwnedByFile::Transfer { transfer, carrier, chained, brief }),
         };
-        match context.start_file(operation, &Request::File { request, linked }) {
+        match context.start_file(Some(common), operation, &Request::File { request, linked }) {
             Ok(()) => {
-                common.in_flight += 1;
                 file.commits.dirty |= leaves_dirt;
                 Start::Done
             }
@@ -422,13 +420,12 @@ impl<K: Kernel> Reactor<K> {
         let handle = job.handle;
         let operation =
             Operation { handle, kind: OperationKind::Job, offered: 0, owned: Owned::File(OwnedByFile::Job(job)) };
-        match self.context.start_file(operation, &Request::File { request, linked }) {
+        let mut found = self.handles.get_mut(handle);
+        let common = found.as_mut().map(|found| &mut found.common);
+        match self.context.start_file(common, operation, &Request::File { request, linked }) {
             Ok(()) => {
-                if let Some(Handle { common, resource }) = self.handles.get_mut(handle) {
-                    common.in_flight += 1;
-                    if let Resource::File(file) = resource {
-                        file.commits.dirty = true;
-                    }
+                if let Some(Handle { resource: Resource::File(file), .. }) = found {
+                    file.commits.dirty = true;
                 }
                 Start::Done
             }
@@ -536,8 +533,13 @@ impl<K: Kernel> Context<K> {
         }
     }
 
-    /// Starts a file operation, unless the submission queue has no room: what it owned comes back.
-    pub(super) fn start_file(&mut self, operation: Operation, request: &Request) -> Result<(), OwnedByFile> {
+    /// Starts a file operation, on a handle or on none, unless the submission queue has no room: what it owned comes back.
+    pub(super) fn start_file(
+        &mut self,
+        common: Option<&mut Common>,
+        operation: Operation,
+        request: &Request,
+    ) -> Result<(), OwnedByFile> {
         let weight = match &operation.owned {
             Owned::File(owned) => Weight::from(owned),
             _ => Weight { takes_place: true, brief: false, lent: false },
@@ -545,9 +547,13 @@ impl<K: Kernel> Context<K> {
         let id = self.operations.insert(operation);
         if self.try_push(request, id.user_data()) {
             self.files.started(weight);
+            if let Some(common) = common {
+                common.in_flight += 1;
+                self.operations.link(id, &mut common.cancelable);
+            }
             return Ok(());
         }
-        match self.operations.remove(id).map(|operation| operation.owned) {
+        match self.operations.remove(id, &mut InFlight::default()).map(|operation| operation.owned) {
             Some(Owned::File(owned)) => Err(owned),
             _ => unreachable!("just put in"),
         }

@@ -138,7 +138,7 @@ impl<K: Kernel> Reactor<K> {
         position: impl Fn(usize) -> i64,
     ) -> Vec<u32> {
         let Some((file, common, context)) = self.file(id) else { return Vec::new() };
-        if !may_read(file, context, false) || !context.backlog.is_empty() || context.failure.is_some() {
+        if !may_read(file, context, false) || !context.backlog.is_empty() || context.failure().is_some() {
             return Vec::new();
         }
         let (fd, batch) = (common.fd(), context.files.next_batch());
@@ -151,14 +151,13 @@ impl<K: Kernel> Reactor<K> {
             let request =
                 FileRequest::Read { fd, data, length: size, position, now: true, by_worker: false, priority: 0 };
             let number = u32::try_from(piece).unwrap_or(u32::MAX);
-            if !context.kernel.push(&Request::File { request, linked: false }, at_once(batch, number)) {
+            if !context.hand(&Request::File { request, linked: false }, at_once(batch, number)) {
                 break;
             }
             results.push(-libc::EAGAIN);
         }
         // The kernel has done them all when this returns, or it is not entered again: it needs the memory no longer either way.
-        if let Err(errno) = context.enter(Wait::No) {
-            context.failure = Some(errno);
+        if context.enter(Wait::No).is_err() {
             return Vec::new();
         }
         context.kernel.reap(&mut context.arrived, usize::MAX);

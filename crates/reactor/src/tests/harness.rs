@@ -402,7 +402,7 @@ impl Bench {
     }
 
     /// Ends the reactor as an exiting process does.
-    pub(crate) fn stop(&mut self) -> bool {
-        self.reactor.shut_down(&mut self.memory, Duration::from_secs(5))
+    pub(crate) fn stop(&mut self) {
+        self.reactor.shut_down(&mut self.memory, Duration::from_secs(5));
     }
 }

@@ -306,15 +306,14 @@ impl Node {
         run(&mut [&mut self], |nodes| nodes[0].all_closed() && !nodes[0].reactor.has_work());
         let stats = self.reactor.stats();
         assert_eq!(stats, Stats { turns: stats.turns, ..Stats::default() });
-        assert!(self.reactor.shut_down(&mut self.memory, PATIENCE));
+        self.reactor.shut_down(&mut self.memory, PATIENCE);
     }
 
     /// Ends it with everything in flight, as an exiting process does. Whether that ended well, and how long it took.
     pub fn stop(mut self) -> (bool, Duration) {
         let start = Instant::now();
-        let done = self.reactor.shut_down(&mut self.memory, PATIENCE);
-        assert!(!done || self.reactor.stats().operations == 0);
-        (done, start.elapsed())
+        self.reactor.shut_down(&mut self.memory, PATIENCE);
+        (self.reactor.stats().operations == 0, start.elapsed())
     }
 }
 

@@ -83,9 +83,8 @@ fn the_end_waits_for_writes_from_memory_that_is_about_to_go() {
         desk.turn();
         // Time for a worker to begin.
         std::thread::sleep(Duration::from_millis(delay));
-        if !desk.reactor.shut_down(&mut desk.memory, Duration::ZERO) {
-            desk.reactor.abandon();
-        }
+        desk.reactor.shut_down(&mut desk.memory, Duration::ZERO);
+        drop(desk.reactor);
         // Nobody reads it any more, not even the end: what is written now is in no file.
         let memory = desk.memory.bytes[bytes.region as usize].as_mut().expect("there");
         memory[length - 1] ^= 0xff;
