@@ -1,7 +1,10 @@
 import process from 'node:process';
 import { serverScript } from '../lib/processes.mjs';
 
-const MODULES = { net: 'node:net', http: 'node:http', dgram: 'node:dgram' };
+const MODULES = {
+  ...{ net: 'node:net', tls: 'node:tls', dgram: 'node:dgram' },
+  ...{ http: 'node:http', https: 'node:https', http2: 'node:http2' },
+};
 
 export default {
   name: 'core',

@@ -3,7 +3,10 @@ import process from 'node:process';
 import { inRoot } from '../../scripts/lib.mjs';
 import { serverScript } from '../lib/processes.mjs';
 
-const MODULES = { net: 'iouring-transport/net', http: 'iouring-transport/http', dgram: 'iouring-transport/dgram' };
+const MODULES = {
+  ...{ net: 'iouring-transport/net', tls: 'iouring-transport/tls', dgram: 'iouring-transport/dgram' },
+  ...{ http: 'iouring-transport/http', https: 'iouring-transport/https', http2: 'iouring-transport/http2' },
+};
 
 export default {
   name: 'ours',

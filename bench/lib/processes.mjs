@@ -12,9 +12,20 @@ export const benchTool = path.join(process.env.CARGO_TARGET_DIR ?? inRoot('targe
 
 /** Arguments that have the JavaScript arms' server of a mode run at an address, on one of `modules`; `more` are the last of them. */
 export function serverScript(mode, address, modules, ...more) {
-  const kind = mode === 'hello' ? 'http' : isDatagram(address) ? 'dgram' : 'net';
-  const file = { http: 'http.mjs', dgram: 'datagram.mjs', net: 'stream.mjs' }[kind];
-  return [inRoot('bench', 'servers', file), modules[kind], mode, address, ...more];
+  const kind = kindOf(mode, address);
+  return [inRoot('bench', 'servers', FILES[kind] ?? 'http.mjs'), modules[kind], mode, address, ...more];
+}
+
+/** Servers that are not http.mjs, by the module that they are built on. */
+const FILES = { net: 'stream.mjs', tls: 'stream.mjs', dgram: 'datagram.mjs' };
+
+/** The module that the server of a mode is built on. */
+function kindOf(mode, address) {
+  if (isDatagram(address)) return 'dgram';
+  if (mode.startsWith('h2-')) return 'http2';
+  const isSecure = mode.startsWith('secure-');
+  if (/(hello|body)$/.test(mode)) return isSecure ? 'https' : 'http';
+  return isSecure ? 'tls' : 'net';
 }
 
 /** Whether a server at this address takes datagrams. */

@@ -1,5 +1,5 @@
 /**
- * The server of the arm `bun-socket`: `bun bun-socket.mjs MODE ADDRESS`, as stream.mjs without the module. Mode `hello` is `Bun.serve`.
+ * The server of the arm `bun-socket`: `bun bun-socket.mjs MODE ADDRESS`, as stream.mjs without the module. Modes `hello` and `body` are `Bun.serve`.
  *
  * Bun's sockets do not queue what the kernel did not take: that is done here.
  */
@@ -57,10 +57,17 @@ const serve = () =>
   Bun.serve({
     hostname,
     port: Number(port),
-    fetch: () => new Response('hello\n', { headers: { 'content-type': 'text/plain' } }),
+    ...(mode.startsWith('secure-') && {
+      tls: {
+        key: Bun.file(`${process.env.BENCH_CERTIFICATE}/key.pem`),
+        cert: Bun.file(`${process.env.BENCH_CERTIFICATE}/cert.pem`),
+      },
+    }),
+    fetch: () => new Response(body, { headers: { 'content-type': 'text/plain' } }),
   });
 
-const server = mode === 'hello' ? serve() : listen();
+const body = mode.endsWith('body') ? Buffer.alloc(65_536, 'x') : 'hello\n';
+const server = /(hello|body)$/.test(mode) ? serve() : listen();
 
 process.stdout.write(`${path === undefined ? `${server.hostname}:${server.port}` : `unix:${path}`}\n`);
 process.stdin.on('data', () => {}).on('end', () => process.exit(0));

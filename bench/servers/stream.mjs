@@ -1,16 +1,19 @@
 /**
  * The server of the JavaScript arms: `node stream.mjs MODULE MODE ADDRESS`. One file for all of them; only the module differs.
  *
- * MODULE   what to import: `node:net`, `iouring-transport/net`
- * MODE     `echo` sends back what comes in, `sink` reads and forgets, `source` sends without end
+ * MODULE   what to import: `node:net`, `iouring-transport/net`, and the same of tls
+ * MODE     `echo` sends back what comes in, `sink` reads and forgets, `source` sends without end; `secure-` before says over TLS
  * ADDRESS  `host:port` (port 0 for any) or `unix:/path`
  *
  * Prints its address when ready. Ends when standard input closes. A line `gc` on standard input collects garbage where
  * Node runs with `--expose-gc`, and is answered by `gc`.
  */
+import { readFileSync } from 'node:fs';
 import process from 'node:process';
 
-const [name, mode, address] = process.argv.slice(2);
+const [name, wanted, address] = process.argv.slice(2);
+const isSecure = wanted.startsWith('secure-');
+const mode = wanted.replace('secure-', '');
 const module = await import(name);
 const net = module.default ?? module;
 
@@ -28,7 +31,12 @@ const serve = {
   },
 }[mode];
 
-const server = net.createServer({ noDelay: true }, (socket) => {
+const certificate = () => {
+  const folder = process.env.BENCH_CERTIFICATE;
+  return { key: readFileSync(`${folder}/key.pem`), cert: readFileSync(`${folder}/cert.pem`) };
+};
+
+const server = net.createServer({ noDelay: true, ...(isSecure && certificate()) }, (socket) => {
   // A load generator that is done may reset its connections.
   socket.on('error', () => {});
   serve(socket);
