@@ -64,11 +64,6 @@ export function validateInteger(
   validateInt32(value, name, min, max);
 }
 
-/** @throws {TypeError} `ERR_INVALID_ARG_TYPE` where `value` is no object, or a function or an array. */
-export function validateObject(value: unknown, name: string): asserts value is object {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new ERR_INVALID_ARG_TYPE(name, 'Object', value);
-}
-
 /** @throws {TypeError} `ERR_INVALID_ARG_TYPE` where `value` is no view of memory: a Buffer, TypedArray or DataView. */
 export function validateView(value: unknown, name: string): asserts value is ArrayBufferView {
   if (!ArrayBuffer.isView(value)) throw new ERR_INVALID_ARG_TYPE(name, ['Buffer', 'TypedArray', 'DataView'], value);
