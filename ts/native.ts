@@ -52,6 +52,8 @@ export interface NativeReactor {
   closeNow(handle: number): void;
   /** Makes an error an uncaught exception, in the middle of a dispatch. */
   reportException(error: unknown): void;
+  /** Takes the memory away from an `ArrayBuffer` that nobody will use any more. */
+  discard(buffer: ArrayBufferLike): void;
   reference(): void;
   unreference(): void;
   open(domain: number, listener: boolean): number;

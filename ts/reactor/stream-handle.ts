@@ -182,7 +182,10 @@ export class StreamHandle extends SocketHandle {
     return false;
   }
 
-  /** Writes several chunks as one for a request: `onrequest` follows in any case, after this has returned. */
+  /**
+   * Writes several chunks as one for a request: `onrequest` follows in any case, after this has returned. Their memory is given away: it is let go of
+   * when it has been sent.
+   */
   writeFor(request: object, chunks: readonly Uint8Array[]): void {
     let total = 0;
     for (const chunk of chunks) total += chunk.byteLength;
@@ -340,9 +343,13 @@ export class StreamHandle extends SocketHandle {
       return;
     }
     const { places, request } = this.#elsewhere.shift()!;
-    for (const occupied of places) this.reactor.release(occupied);
-    if (request === null) this.onwrite(status);
-    else this.onrequest(request, status);
+    if (request === null) {
+      for (const occupied of places) this.reactor.release(occupied);
+      this.onwrite(status);
+    } else {
+      for (const occupied of places) this.reactor.discard(occupied);
+      this.onrequest(request, status);
+    }
   }
 
   /** Many bytes: runs of small chunks are copied together, large ones are lent. */

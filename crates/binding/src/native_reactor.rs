@@ -232,6 +232,13 @@ impl NativeReactor {
         self.instance.report(error.raw());
     }
 
+    /// Takes the memory away from an `ArrayBuffer` that nobody will use any more, at once instead of when garbage is collected.
+    #[napi]
+    pub fn discard(&self, buffer: Unknown) {
+        // SAFETY: the environment is alive. What is no ArrayBuffer, or one that cannot be detached, is refused and stays as it is.
+        let _ = unsafe { sys::napi_detach_arraybuffer(self.instance.env(), buffer.raw()) };
+    }
+
     /// Keeps the process alive.
     #[napi]
     pub fn reference(&self) {
