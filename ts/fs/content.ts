@@ -1,10 +1,10 @@
 /**
  * Whole contents: reading a file to its end, writing everything that a source gives.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { bytesOf } from '../reactor/ring-file.ts';
 import type { RingFile } from '../reactor/index.ts';
 import { checkAborted } from './failure.ts';
+import { setImmediate } from '../timers.ts';
 import { request } from './request.ts';
 
 /** Most bytes of one read or write: between two of them other work and abort signals get their turn. */
@@ -41,7 +41,7 @@ export async function readAll(
 async function lastChance(signal: AbortSignal | undefined): Promise<void> {
   checkAborted(signal);
   if (signal === undefined) return;
-  await nextTurn();
+  await new Promise<void>((resolve) => setImmediate(resolve));
   checkAborted(signal);
 }
 

@@ -14,6 +14,12 @@ export interface RequestFunctions {
   get: typeof core.get;
 }
 
+/** Whether `input` is a URL to core: one of another realm, or what looks like one and not like the options that `url.parse()` makes. */
+function isURL(input: unknown): input is URL {
+  const { href, protocol, auth, path } = (input ?? {}) as Record<string, unknown>;
+  return Boolean(href && protocol && auth === undefined && path === undefined);
+}
+
 /**
  * Makes them.
  *
@@ -22,7 +28,7 @@ export interface RequestFunctions {
 export function requestsThrough(defaultAgent: () => core.Agent): RequestFunctions {
   function withAgent(args: unknown[]): [Options, Callback | undefined] {
     const [input, ...rest] = args;
-    const isUrl = typeof input === 'string' || input instanceof URL;
+    const isUrl = typeof input === 'string' || isURL(input);
     const fromUrl = isUrl ? urlToHttpOptions(typeof input === 'string' ? new URL(input) : input) : {};
     const [options, callback] = (isUrl ? rest : args) as [Options | Callback | undefined, Callback | undefined];
     // `_defaultAgent` is what https hands its agent over with: it serves where `agent` is absent, and is copied for `agent: false`.

@@ -5,11 +5,11 @@
  * @packageDocumentation
  */
 import core from 'node:http';
-import { selectBackend } from '../support.ts';
+import { selectSocketBackend } from '../socket-backend.ts';
 import { mirrorAgent } from './global-agent.ts';
 import * as ring from './module.ts';
 
-const usesRing = selectBackend() === 'uring';
+const usesRing = selectSocketBackend() === 'uring';
 const chosen = (usesRing ? ring : core) as unknown as typeof core;
 
 // Whatever is not named below is core's, also what newer Node versions have.

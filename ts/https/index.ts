@@ -7,10 +7,10 @@
 import type http from 'node:http';
 import core from 'node:https';
 import { mirrorAgent } from '../http/global-agent.ts';
-import { selectBackend } from '../support.ts';
+import { selectSocketBackend } from '../socket-backend.ts';
 import * as ring from './module.ts';
 
-const usesRing = selectBackend() === 'uring';
+const usesRing = selectSocketBackend() === 'uring';
 const chosen = (usesRing ? ring : core) as unknown as typeof core;
 
 // Whatever is not named below is core's, also what newer Node versions have.

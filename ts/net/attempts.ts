@@ -3,9 +3,9 @@
  * ("happy eyeballs").
  */
 import { constants } from 'node:os';
-import { clearTimeout, setTimeout } from 'node:timers';
 import { AttemptsError, ERR_IP_BLOCKED, ERR_SOCKET_CONNECTION_TIMEOUT } from '../errors.ts';
 import { AsyncScope, type StreamHandle } from '../reactor/index.ts';
+import { clearTimeout, setTimeout } from '../timers.ts';
 import {
   answeredError,
   bindLocally,
@@ -87,7 +87,9 @@ class Race {
     const status = handle.connect(toEndpoint(target));
     if (status < 0) return this.#failed(target, immediateError(status, target, handle));
     whenConnected(handle, scope, (outcome) => this.#settle(handle, target, outcome, mark));
-    if (this.#tried < this.#targets.length) this.#timer = setTimeout(() => this.#takesTooLong(handle, target), this.#timeout);
+    if (this.#tried < this.#targets.length) {
+      this.#timer = setTimeout(() => this.#takesTooLong(handle, target), this.#timeout).ref();
+    }
     return true;
   }
 

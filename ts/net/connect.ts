@@ -3,9 +3,9 @@
  */
 import { constants } from 'node:os';
 import process from 'node:process';
-import { setImmediate } from 'node:timers';
 import { ERR_IP_BLOCKED, ERR_MISSING_ARGS, endpointException, type SystemCallError } from '../errors.ts';
 import { AsyncScope, StreamHandle, type Endpoint } from '../reactor/index.ts';
+import { setImmediate } from '../timers.ts';
 import { validateString } from '../validate.ts';
 import { announceClient, SAYS_SO_IN_CONNECT } from './client-channel.ts';
 import type { NormalizedArguments } from './arguments.ts';

@@ -5,10 +5,10 @@
  * @packageDocumentation
  */
 import core from 'node:net';
-import { selectBackend } from '../support.ts';
+import { selectSocketBackend } from '../socket-backend.ts';
 import * as ring from './module.ts';
 
-const chosen = (selectBackend() === 'uring' ? ring : core) as unknown as typeof core & typeof ring;
+const chosen = (selectSocketBackend() === 'uring' ? ring : core) as unknown as typeof core & typeof ring;
 
 /**
  * A TCP or UNIX-domain connection: a Duplex, as core's.

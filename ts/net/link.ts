@@ -5,11 +5,11 @@
  * callback field for each request that can be under way, timers touched only where one is set.
  */
 import process from 'node:process';
-import { setImmediate } from 'node:timers';
 import { Buffer } from 'node:buffer';
 import { EBADF } from '../errno.ts';
 import { errnoException } from '../errors.ts';
 import { AsyncScope, type StreamHandle } from '../reactor/index.ts';
+import { setImmediate } from '../timers.ts';
 import { closeDescriptors } from './descriptors.ts';
 import { touchTimeout } from './timeout.ts';
 import { kDescriptorListener, kLink, type NetSocket, type WriteCallback } from './internals.ts';

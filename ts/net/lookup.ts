@@ -48,7 +48,8 @@ export function lookUpAndConnect(socket: NetSocket, options: Record<string, any>
   const query = toQuery(options);
   const several = race && query.family !== 4 && query.family !== 6 && !route.localAddress;
   socket._host = route.host;
-  if (several) lookup(route.host, { ...query, all: true }, (error, answers: Answer[]) => tryAll(socket, route, error, answers));
+  if (several)
+    lookup(route.host, { ...query, all: true }, (error, addresses: ArrayLike<Answer>) => tryAll(socket, route, error, addresses));
   else lookup(route.host, query, (error, address, answered) => tryOne(socket, route, error, address, answered));
 }
 
@@ -116,7 +117,7 @@ function isFamily(family: number): family is 4 | 6 {
 }
 
 /** The lookup gave all addresses it knows, or none. */
-function tryAll(socket: NetSocket, route: Route, error: Error | null, answers: Answer[]): void {
+function tryAll(socket: NetSocket, route: Route, error: Error | null, addresses: ArrayLike<Answer>): void {
   if (!socket.connecting) return;
   if (error) {
     socket.emit('lookup', error, undefined, undefined, route.host);
@@ -124,13 +125,18 @@ function tryAll(socket: NetSocket, route: Route, error: Error | null, answers: A
     return;
   }
 
-  for (const { address, family } of answers) {
-    socket.emit('lookup', error, address, family, route.host);
+  // Whatever a lookup of the user's answers with is read as core reads it: a string has places too.
+  const answers: Answer[] = [];
+  for (let at = 0, count = addresses.length; at < count; at++) {
+    const address = addresses[at];
+    const { address: ip, family } = address;
+    socket.emit('lookup', error, ip, family, route.host);
     if (!socket.connecting) return;
+    answers.push({ address: ip, family });
   }
   const targets = interleave(answers).map(({ address, family }) => toTarget(route, address, family));
   if (targets.length === 0) {
-    const { address, family } = answers[0];
+    const { address, family } = addresses[0];
     destroyNextTick(socket, unusable(route, address, family)!);
     return;
   }

@@ -225,6 +225,17 @@ class SocketMembers extends Base {
 Object.defineProperties(SocketMembers.prototype, {
   ...endpointAccessors,
   ...counterAccessors,
+  // What `spawn(…, { stdio: [socket] })` looks at.
+  fd: {
+    get(this: NetSocket) {
+      const fd = this[kLink]?.handle?.fd();
+      return fd !== undefined && fd >= 0 ? fd : undefined;
+    },
+    set(this: NetSocket, value: unknown) {
+      Object.defineProperty(this, 'fd', { value, writable: true, configurable: true, enumerable: true });
+    },
+    configurable: true,
+  },
   _handle: { get: takeableHandle, set() {}, configurable: true },
 });
 

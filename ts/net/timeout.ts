@@ -2,7 +2,7 @@
  * The inactivity timeout. Timers are the runtime's, unreferenced, and pushed back on every read and write; a socket without one pays
  * a comparison.
  */
-import { clearTimeout, setTimeout } from 'node:timers';
+import { clearTimeout, setTimeout } from '../timers.ts';
 import { validateDelay, validateFunction } from '../validate.ts';
 import { kLink, kTimer, type NetSocket } from './internals.ts';
 
@@ -44,16 +44,12 @@ export function setSocketTimeout(socket: NetSocket, delay: number, listener?: ()
     return;
   }
 
-  socket[kTimer] = setTimeout(expire, period, socket).unref();
+  socket[kTimer] = setTimeout(() => socket._onTimeout(), period);
   const link = socket[kLink];
   if (link?.writing === true) link.lastQueueSize = link.handle?.writeQueueSize ?? 0;
   if (listener === undefined) return;
   validateFunction(listener, 'callback');
   socket.once('timeout', listener);
-}
-
-function expire(socket: NetSocket): void {
-  socket._onTimeout();
 }
 
 /** The time is over: 'timeout', unless a long write is moving on, however slowly. */

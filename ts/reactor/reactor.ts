@@ -7,6 +7,7 @@
 import process from 'node:process';
 import { loadNative, type NativeReactor, type NativeReactorConstructor } from '../native.ts';
 import { IouringUnavailableError, type Obstacle, type UnavailableReason, WITHOUT_BINDING } from '../unavailable.ts';
+import { setImmediate } from '../timers.ts';
 import { Arena } from './arena.ts';
 import {
   COMMAND_CAPACITY,

@@ -256,7 +256,7 @@ export function fileJob(
   const reactor = getReactor();
   reactor.files.start(request, (token) => {
     const status = reactor.native.fileJob(kind, token, handle, path, other, a, b, c, linked);
-    if (status < 0) queueMicrotask(() => reactor.files.done(token, status));
+    if (status < 0) void Promise.resolve().then(() => reactor.files.done(token, status));
   });
   reactor.scheduleFlush();
 }

@@ -5,10 +5,10 @@
  * @packageDocumentation
  */
 import core from 'node:tls';
-import { selectBackend } from '../support.ts';
+import { selectSocketBackend } from '../socket-backend.ts';
 import * as ring from './module.ts';
 
-const chosen = (selectBackend() === 'uring' ? ring : core) as unknown as typeof core;
+const chosen = (selectSocketBackend() === 'uring' ? ring : core) as unknown as typeof core;
 
 // Whatever is not named below is core's, also what newer Node versions have.
 export * from 'node:tls';

@@ -1,0 +1,59 @@
+/**
+ * Core's own timers, whoever replaces them: fake timers of test runners and of sinon stand in for `globalThis.setTimeout` and the exports of
+ * `node:timers`, and core's sockets know nothing of it.
+ *
+ * They are taken when this file is loaded. That may be after the replacement, so each is reached by a way on which nobody stands.
+ */
+import core from 'node:net';
+import process from 'node:process';
+import timers from 'node:timers';
+import promises from 'node:timers/promises';
+
+/** What core's method that sets a socket's timeout asks of a socket. */
+interface TimeoutHolder {
+  readonly destroyed: false;
+  readonly _onTimeout: () => void;
+}
+
+/** Where core's sockets keep their timers. */
+const kTimeout = Object.getOwnPropertySymbols(new core.Socket()).find(({ description }) => description === 'timeout');
+const setCoreTimeout = core.Socket.prototype.setTimeout as (this: TimeoutHolder, delay: number) => unknown;
+
+const { clearImmediate: clearGiven, clearTimeout: clearGivenTimeout, setImmediate: given, setTimeout: givenTimeout } = timers;
+const { scheduler } = promises as { scheduler?: { yield(): Promise<void> } };
+const nextTurn = scheduler?.yield.bind(scheduler);
+
+/** Whether `node:timers` is core's own here: core's immediates are told of. */
+function isGenuine(): boolean {
+  const count = (): number => process.getActiveResourcesInfo().filter((type) => type === 'Immediate').length;
+  const before = count();
+  const probe = given(() => {});
+  const genuine = count() > before;
+  clearGiven(probe);
+  return genuine;
+}
+
+type SetImmediate = <Args extends unknown[]>(callback: (...args: Args) => void, ...args: Args) => void;
+
+/** Core's `setImmediate`. */
+export const setImmediate: SetImmediate =
+  nextTurn === undefined || isGenuine() ? given : (callback, ...args) => void nextTurn().then(() => callback(...args));
+
+/** Core's `setTimeout`, of a timer that does not keep the process alive: that of its sockets. `delay` is in ms and valid. */
+export function setTimeout(callback: () => void, delay: number): NodeJS.Timeout {
+  if (kTimeout === undefined) return givenTimeout(callback, delay).unref();
+  const holder: TimeoutHolder & { [kTimeout]?: NodeJS.Timeout } = {
+    destroyed: false,
+    _onTimeout: callback,
+    [kTimeout]: undefined,
+  };
+  setCoreTimeout.call(holder, delay);
+  return holder[kTimeout]!;
+}
+
+/** Core's `clearTimeout`. */
+export function clearTimeout(timer: NodeJS.Timeout | null | undefined): void {
+  if (timer == null) return;
+  if (kTimeout === undefined) clearGivenTimeout(timer);
+  else timer.close();
+}
