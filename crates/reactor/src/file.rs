@@ -52,6 +52,10 @@ pub struct File {
     seekable: bool,
     /// `O_NONBLOCK`.
     nonblocking: bool,
+    /// Its file system is known to ask a server: the kernel may do so while it takes a request.
+    remote: bool,
+    /// `RWF_NOWAIT` was refused for good: reads, writes.
+    refuses_now: [bool; 2],
     /// Whether reads and writes may say where.
     placed: [bool; 2],
     direct: bool,
@@ -92,7 +96,7 @@ impl File {
     /// # Errors
     /// `statx(2)`'s and `fcntl(2)`'s.
     pub(crate) fn of(fd: RawFd, mounts: &mut Mounts) -> Result<(Self, Opened), Errno> {
-        let opened = look::at(fd, mounts)?;
+        let (opened, remote) = look::at(fd, mounts)?;
         // SAFETY: takes and returns integers only.
         let flags = Errno::check(unsafe { libc::fcntl(fd, libc::F_GETFL) })?;
         let kind = opened.mode & libc::S_IFMT;
@@ -103,6 +107,8 @@ impl File {
         let file = Self {
             seekable,
             nonblocking: flags & libc::O_NONBLOCK != 0,
+            remote,
+            refuses_now: [false; 2],
             placed: if seekable { [true; 2] } else { look::placed(fd) },
             direct,
             append: flags & libc::O_APPEND != 0,
@@ -140,9 +146,11 @@ impl File {
         self.nonblocking && !self.seekable
     }
 
-    /// Whether requests have to be left to a worker. For regular files the kernel sees to that, but where it thinks that none with `O_NONBLOCK` ever waits.
+    /// Whether requests that may wait have to be left to a worker. For regular files the kernel sees to that, unless they can be polled as well (FUSE, procfs
+    /// and sysfs) or say `O_NONBLOCK`. Writes to local files are left to it, which keeps them in order.
     fn needs_worker(&self, direction: Direction) -> bool {
-        !self.seekable || (self.nonblocking && !self.tries_now(direction))
+        let reads_slowly = direction == Direction::Read && self.refuses_now[0];
+        !self.seekable || (!self.tries_now(direction) && (self.remote || self.nonblocking || reads_slowly))
     }
 
     /// Plays a pipe.
@@ -181,6 +189,7 @@ impl File {
 
     /// The file system cannot do without waiting.
     fn never_now(&mut self, direction: Direction) {
+        self.refuses_now[direction as usize] = true;
         match direction {
             Direction::Read => self.reads_now = false,
             Direction::Write => self.writes_now = false,

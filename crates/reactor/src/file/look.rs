@@ -19,9 +19,24 @@ pub(crate) type Mounts = HashMap<u64, bool>;
 /// More mounts than any program opens files of: then they are looked at anew.
 const MOST_MOUNTS: usize = 1024;
 
-/// File systems that keep the inodes of open files in memory: ext2/3/4, xfs, btrfs, tmpfs, ramfs, overlayfs, f2fs, zfs.
-const LOCAL: [u64; 8] =
-    [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994, 0x8584_58f6, 0x794c_7630, 0xf2f5_2010, 0x2fc1_2fc1];
+/// File systems that keep the inodes of open files in memory: ext2/3/4, xfs, btrfs, tmpfs, ramfs, overlayfs, f2fs, zfs, squashfs, vfat; procfs, sysfs,
+/// cgroup2 and devpts make them up.
+const LOCAL: [u64; 14] = [
+    0xef53,
+    0x5846_5342,
+    0x9123_683e,
+    0x0102_1994,
+    0x8584_58f6,
+    0x794c_7630,
+    0xf2f5_2010,
+    0x2fc1_2fc1,
+    0x7371_7368,
+    0x4d44,
+    0x9fa0,
+    0x6265_6572,
+    0x6367_7270,
+    0x1cd1,
+];
 
 /// `STATX_MNT_ID_UNIQUE`.
 const MOUNT_NUMBER: u32 = 0x4000;
@@ -70,11 +85,11 @@ struct Mount {
 }
 const _: () = assert!(size_of::<Mount>() == 512);
 
-/// Looks at a descriptor.
+/// Looks at a descriptor. The flag says that its file system is known not to be local.
 ///
 /// # Errors
 /// `EBADF`.
-pub(super) fn at(fd: RawFd, mounts: &mut Mounts) -> Result<Opened, Errno> {
+pub(super) fn at(fd: RawFd, mounts: &mut Mounts) -> Result<(Opened, bool), Errno> {
     let mut status = MaybeUninit::<Status>::zeroed();
     let flags = libc::AT_EMPTY_PATH | libc::AT_STATX_DONT_SYNC;
     let wanted = libc::STATX_TYPE | libc::STATX_MODE | libc::STATX_SIZE | MOUNT_NUMBER;
@@ -82,12 +97,13 @@ pub(super) fn at(fd: RawFd, mounts: &mut Mounts) -> Result<Opened, Errno> {
     let outcome =
         unsafe { libc::syscall(libc::SYS_statx, fd, c"".as_ptr(), flags, wanted, status.as_mut_ptr(), 0_usize) };
     if outcome != 0 {
-        return without_statx(fd);
+        return Ok((without_statx(fd)?, false));
     }
     // SAFETY: all bits are integers, zero where the kernel has not written.
     let Status { mask, mode, size, mount, .. } = unsafe { status.assume_init() };
-    let local = mask & MOUNT_NUMBER != 0 && is_local(mount, mounts);
-    Ok(Opened { mode: mode.into(), size, local })
+    let known = mask & MOUNT_NUMBER != 0;
+    let local = known && is_local(mount, mounts);
+    Ok((Opened { mode: mode.into(), size, local }, known && !local))
 }
 
 /// Where a filter forbids `statx(2)`.
@@ -134,7 +150,7 @@ pub(super) fn opens_at_once(path: &CStr, flags: i32, mounts: &mut Mounts) -> boo
     // SAFETY: made by the call above and known to nobody else.
     let fd = unsafe { OwnedFd::from_raw_fd(fd) };
     at(fd.as_raw_fd(), mounts)
-        .is_ok_and(|found| found.local && matches!(found.mode & libc::S_IFMT, libc::S_IFREG | libc::S_IFDIR))
+        .is_ok_and(|(found, _)| found.local && matches!(found.mode & libc::S_IFMT, libc::S_IFREG | libc::S_IFDIR))
 }
 
 /// Whether reads and writes of something that is no regular file may say where. They move nothing, and the driver does not hear of them.
@@ -166,11 +182,11 @@ mod tests {
         let mut mounts = Mounts::new();
         for path in ["/proc/self/exe", "/", "/dev/null"] {
             let file = File::open(path).expect(path);
-            let found = at(file.as_raw_fd(), &mut mounts).expect("open");
+            let (found, _) = at(file.as_raw_fd(), &mut mounts).expect("open");
             let told = without_statx(file.as_raw_fd()).expect("open");
             assert_eq!((found.mode, found.size), (told.mode, told.size), "{path}");
         }
-        let file = File::open("/proc/self/status").expect("/proc");
-        assert!(!at(file.as_raw_fd(), &mut mounts).expect("open").local, "procfs is no local file system");
+        let socket = std::os::unix::net::UnixDatagram::unbound().expect("descriptors");
+        assert!(!at(socket.as_raw_fd(), &mut mounts).expect("open").0.local, "nothing is known of sockets");
     }
 }
