@@ -32,11 +32,14 @@ for (const driver of drivers) {
       peer.end('last');
       await once(peer, 'close');
       for (const socket of sockets) socket.close();
-      server.close(() => process.on('exit', () => console.log(exceptions, received, stats().buffersLent, stats().handles)));
+      await once(server.close(), 'close');
+      // Buffers of the last dispatch go back with the next turn.
+      while (stats().buffersLent > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      console.log(exceptions, received, stats().handles);
       `,
       driver,
     );
     t.is(code, 0, stderr);
-    t.is(stdout, '3000 first second last 0 0\n', stderr);
+    t.is(stdout, '3000 first second last 0\n', stderr);
   });
 }
