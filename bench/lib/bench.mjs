@@ -15,6 +15,7 @@ const ORDER = [
   'tcp-echo',
   'tcp-connect',
   'tcp-idle',
+  'tcp-close',
   'tcp-stream',
   'unix-echo',
   'http-hello',

@@ -2,7 +2,8 @@
  * The server of the JavaScript arms: `node stream.mjs MODULE MODE ADDRESS`. One file for all of them; only the module differs.
  *
  * MODULE   what to import: `node:net`, `iouring-transport/net`, and the same of tls
- * MODE     `echo` sends back what comes in, `sink` reads and forgets, `source` sends without end; `secure-` before says over TLS
+ * MODE     `echo` sends back what comes in, `sink` reads and forgets, `source` sends without end; `close` is `echo` whose connections are all
+ *          destroyed when a line `close` comes on standard input, which is answered with what that took; `secure-` before says over TLS
  * ADDRESS  `host:port` (port 0 for any) or `unix:/path`
  *
  * Prints its address when ready. Ends when standard input closes. A line `gc` on standard input collects garbage where
@@ -17,8 +18,15 @@ const mode = wanted.replace('secure-', '');
 const module = await import(name);
 const net = module.default ?? module;
 
+/** Of mode `close`. */
+const sockets = new Set();
+
 const serve = {
   echo: (socket) => socket.on('data', (bytes) => socket.write(bytes)),
+  close(socket) {
+    sockets.add(socket);
+    socket.on('data', (bytes) => socket.write(bytes)).on('close', () => sockets.delete(socket));
+  },
   sink: (socket) => socket.on('data', () => {}),
   source(socket) {
     const bytes = Buffer.alloc(65_536, 'x');
@@ -52,8 +60,30 @@ server.listen(path === undefined ? { host, port: Number(port), backlog: 4096 } :
 process.stdin
   .setEncoding('utf8')
   .on('data', (line) => {
+    if (line.trim() === 'close') void destroyAll().then((took) => process.stdout.write(`${JSON.stringify(took)}\n`));
     if (line.trim() !== 'gc') return;
     globalThis.gc?.();
     process.stdout.write('gc\n');
   })
   .on('end', () => process.exit(0));
+
+/** Destroys all connections at once: CPU time in microseconds, and milliseconds until the last 'close', and by which a timer was late. */
+async function destroyAll() {
+  const sleep = (ms) => new Promise((resolve) => void setTimeout(resolve, ms));
+  const connections = sockets.size;
+  const before = process.cpuUsage();
+  const start = performance.now();
+  let longest = 0;
+  for (const socket of sockets) socket.destroy();
+  for (let last = start; sockets.size > 0;) {
+    await sleep(1);
+    const now = performance.now();
+    longest = Math.max(longest, now - last - 1);
+    last = now;
+  }
+  const milliseconds = performance.now() - start;
+  // What was put off until after the event is a part of it.
+  await sleep(50);
+  const { user, system } = process.cpuUsage(before);
+  return { connections, cpuMicroseconds: user + system, milliseconds, blockedMilliseconds: longest };
+}

@@ -1,5 +1,6 @@
 //! The load generator.
 
+mod close;
 mod connect;
 mod echo;
 mod idle;
@@ -25,6 +26,9 @@ pub(crate) enum Load {
     /// Connections that are opened, used once and held until standard input closes.
     #[command(name = "tcp-idle")]
     Idle(idle::Options),
+    /// Connections that are opened, used once and held until the server closes them.
+    #[command(name = "tcp-close")]
+    Close(idle::Options),
     /// Bytes in one direction.
     #[command(name = "tcp-stream")]
     Stream(stream::Options),
@@ -46,8 +50,9 @@ impl Load {
             Self::UdpEcho(options) => udp_echo::run(&options)?,
             Self::UdpReceive(options) => udp_receive::run(&options)?,
             Self::UdpSend(options) => udp_send::run(&options)?,
-            // Prints its result by itself, before it is over.
+            // These print their results by themselves, before they are over.
             Self::Idle(options) => return idle::run(&options),
+            Self::Close(options) => return close::run(&options),
         };
         println!("{result}");
         Ok(())

@@ -123,6 +123,24 @@ fn holds_idle_connections_until_its_input_closes() {
 }
 
 #[test]
+fn sees_the_end_of_every_connection_that_the_server_closes() {
+    let Some(mut server) = Server::start("native-floor", "echo", "127.0.0.1:0") else { return };
+    let mut close = Command::new(TOOL)
+        .args(["load", "tcp-close", "--address", &server.address, "--connections", "50"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(close.stdout.take().unwrap()).lines();
+    let mut next = || serde_json::from_str::<Value>(&lines.next().unwrap().unwrap()).unwrap();
+    assert_eq!(next()["connections"], 50);
+    server.process.kill().unwrap();
+    assert_eq!(next()["ended"], 50);
+    drop(close.stdin.take());
+    assert!(close.wait().unwrap().success());
+}
+
+#[test]
 fn reports_a_server_that_is_not_there() {
     let output = Command::new(TOOL).args(["load", "tcp-echo", "--address", "127.0.0.1:1"]).output().unwrap();
     assert!(!output.status.success());

@@ -26,6 +26,14 @@ pub(crate) struct Options {
 
 /// Opens the connections, prints a line when all of them are there, and holds them until standard input closes.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+    let held = open("tcp-idle", options)?;
+    io::copy(&mut io::stdin(), &mut io::sink())?;
+    drop(held);
+    Ok(())
+}
+
+/// Opens the connections, sends a message over each and waits for its echo, and prints a line when all of them are there.
+pub(super) fn open(scenario: &str, options: &Options) -> anyhow::Result<Vec<Socket>> {
     let pattern = Pattern::new(options.size);
     let mut held: Vec<Socket> = Vec::with_capacity(options.connections);
     for index in 0..options.connections {
@@ -42,8 +50,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         }
         held.push(socket);
     }
-    println!("{}", json!({ "scenario": "tcp-idle", "connections": held.len(), "size": options.size }));
+    println!("{}", json!({ "scenario": scenario, "connections": held.len(), "size": options.size }));
     io::stdout().flush()?;
-    io::copy(&mut io::stdin(), &mut io::sink())?;
-    Ok(())
+    Ok(held)
 }
