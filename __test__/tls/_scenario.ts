@@ -35,12 +35,8 @@ export interface Scenario {
   readonly client?: coreTls.ConnectionOptions & { allowHalfOpen?: boolean };
 }
 
-/**
- * What was told by each end, in order, without how many pieces the bytes came in. When an end has finished writing depends on when the kernel takes what it
- * writes, so that only whether is told.
- */
+/** What was told by each end, in order, without how many pieces the bytes came in, and when what was written was with the kernel. */
 export interface Told {
-  readonly finished: { server: boolean; client: boolean };
   readonly server: string[];
   readonly client: string[];
   readonly raw: string[];
@@ -75,7 +71,7 @@ export async function play(
   sides: { server: Modules; client: Modules },
   version?: coreTls.SecureVersion,
 ): Promise<Told> {
-  const told: Told = { finished: { server: false, client: false }, server: [], client: [], raw: [] };
+  const told: Told = { server: [], client: [], raw: [] };
   const raws: Socket[] = [];
   const options = { ...certificate, minVersion: version, maxVersion: version, ...scenario.server };
   const server = track<coreTls.Server>(sides.server.tls.createServer(options));
@@ -88,7 +84,6 @@ export async function play(
   server.on('tlsClientError', (error: NodeJS.ErrnoException) => told.server.push(`tlsClientError ${error.code}`));
   server.on('secureConnection', (secure) => {
     listenTo(track(secure), told.server);
-    secure.on('finish', () => (told.finished.server = true));
     closed.push(new Promise((done) => secure.on('close', done)));
     scenario.serve(secure, raws.at(-1)!);
   });
@@ -98,7 +93,6 @@ export async function play(
   const client = sides.client.tls.connect({ port, host: '127.0.0.1', ca, ...scenario.client });
   track(client);
   listenTo(client, told.client);
-  client.on('finish', () => (told.finished.client = true));
   scenario.ask(client);
   await new Promise((done) => client.on('close', done));
   await Promise.all(closed);
