@@ -6,6 +6,9 @@ import process from 'node:process';
 import { promisify } from 'node:util';
 import test from 'ava';
 
+/** As many as one look at the kernel's queue always brings together: what comes with the next is a callback of another turn, also in core. */
+const COUNT = 12;
+
 /** Prints what ran, in order. */
 const program = (sends: string, body: string): string => `
 const log = [];
@@ -35,10 +38,10 @@ const received = (onmessage: string): string =>
     `
   receiver.on('message', (message) => {
     const i = Number(message.toString());
-    if (i === 19) setTimeout(end, 20);
+    if (i === ${COUNT - 1}) setTimeout(end, 20);
     ${onmessage}
   });
-  for (let i = 0; i < 20; i++) send(i);`,
+  for (let i = 0; i < ${COUNT}; i++) send(i);`,
   );
 
 const programs = {
@@ -50,9 +53,9 @@ const programs = {
   'callbacks of one tick follow each other, then what they have queued': program(
     'dgram',
     `
-  for (let i = 0; i < 20; i++) send(i, () => {
+  for (let i = 0; i < ${COUNT}; i++) send(i, () => {
     trace('sent ' + i);
-    if (i === 19) setTimeout(end, 20);
+    if (i === ${COUNT - 1}) setTimeout(end, 20);
   });`,
   ),
 };
@@ -66,7 +69,7 @@ for (const [title, source] of Object.entries(programs)) {
       return JSON.parse(stdout);
     };
     const expected = await printed('node:dgram');
-    t.true(Array.isArray(expected) && expected.length >= 60, JSON.stringify(expected));
+    t.true(Array.isArray(expected) && expected.length >= 3 * COUNT, JSON.stringify(expected));
     t.deepEqual(await printed('iouring-transport/dgram'), expected);
     // The other way to the same: see `runTicks` in ts/reactor/reactor.ts.
     t.deepEqual(await printed('iouring-transport/dgram', '--pending-deprecation'), expected);
