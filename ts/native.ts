@@ -56,6 +56,8 @@ export interface NativeReactor {
   discard(buffer: ArrayBufferLike): void;
   reference(): void;
   unreference(): void;
+  /** Keeps the process alive until what has been written is offered to the kernel, and on while the kernel does not take it. */
+  holdUntilOffered(): void;
   open(domain: number, listener: boolean): number;
   adopt(fd: number, listener: boolean): number;
   fd(handle: number): number;

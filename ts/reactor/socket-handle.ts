@@ -26,10 +26,15 @@ export const enum Activity {
   Connecting = 4,
   ShuttingDown = 8,
   Listening = 16,
+  /** Writes that are over for their caller, who is told of nothing but an error. */
+  Confirming = 32,
 }
 
-/** What may go on for ever, and so keeps the process alive only where the handle has a reference. All else is a request, which holds until it ends. */
-const ENDLESS = Activity.Reading | Activity.Listening;
+/**
+ * What keeps the process alive only where the handle has a reference. All else is a request, which holds until it ends. Writes that are being confirmed are
+ * none, as those are none that libuv could make at once; Rust holds the process while the kernel has not taken their bytes.
+ */
+const REFERENCED_ALONE = Activity.Reading | Activity.Listening | Activity.Confirming;
 
 /** What a handle does about news that its owner has not asked for. */
 export function nothing(): void {}
@@ -166,7 +171,7 @@ export abstract class SocketHandle {
 
   /** Holds the process while there is a reason to, which is libuv's: a request under way and a handle that is closing are, referenced or not. */
   #settle(): void {
-    const reasons = this.#referenced ? this.#activity : this.#activity & ~ENDLESS;
+    const reasons = this.#referenced ? this.#activity : this.#activity & ~REFERENCED_ALONE;
     const hold = this.closed || reasons !== 0;
     if (hold === this.#held) return;
     this.#held = hold;

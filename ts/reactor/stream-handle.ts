@@ -314,7 +314,8 @@ export class StreamHandle extends SocketHandle {
   }
 
   #begin(place: Place, length: number): void {
-    this.begin(Activity.Writing);
+    this.begin(place === ELSEWHERE ? Activity.Writing : Activity.Confirming);
+    if (place !== ELSEWHERE && !this.hasRef()) this.reactor.native.holdUntilOffered();
     this.#unconfirmed.push(place, length);
     this.bytesWritten += length;
     this.writeQueueSize += length;
@@ -336,13 +337,14 @@ export class StreamHandle extends SocketHandle {
       this.#unconfirmed.splice(0, this.#oldest);
       this.#oldest = 0;
     }
-    if (this.#unconfirmed.length === 0) this.finish(Activity.Writing);
+    if (this.#unconfirmed.length === 0) this.finish(Activity.Confirming);
     if (place !== ELSEWHERE) {
       this.reactor.release(place);
       if (status < 0) this.onwriteerror(status);
       return;
     }
     const { places, request } = this.#elsewhere.shift()!;
+    if (this.#elsewhere.length === 0) this.finish(Activity.Writing);
     if (request === null) {
       for (const occupied of places) this.reactor.release(occupied);
       this.onwrite(status);

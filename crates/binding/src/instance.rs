@@ -36,6 +36,23 @@ const TURN: Duration = Duration::from_millis(1);
 /// How long the end of an environment waits for the kernel to let go of one operation more.
 const PATIENCE: Duration = Duration::from_millis(250);
 
+/// What keeps the process alive, apart from handles of others.
+#[derive(Clone, Copy, Default)]
+struct Hold {
+    /// Requests under way, and handles that are referenced and active.
+    javascript: bool,
+    /// Writes of handles without a reference that the kernel has not been offered yet. libuv would have offered them within the write.
+    unoffered: bool,
+    /// Bytes of streams, referenced or not, that the kernel has not taken.
+    untaken: bool,
+}
+
+impl Hold {
+    fn any(self) -> bool {
+        self.javascript || self.unoffered || self.untaken
+    }
+}
+
 /// What a JavaScript thread has of io_uring.
 pub struct Instance {
     env: sys::napi_env,
@@ -53,6 +70,8 @@ pub struct Instance {
     delivered: RefCell<Vec<(usize, BufferGroup, u16)>>,
     driver: OnceCell<Box<dyn Driver>>,
     running: Cell<bool>,
+    /// What keeps the process alive.
+    hold: Cell<Hold>,
     /// What the ring has failed with, until JavaScript has been told; that is done once.
     failed: Cell<Option<Errno>>,
     told: Cell<bool>,
@@ -80,6 +99,7 @@ impl Instance {
             delivered: RefCell::new(Vec::new()),
             driver: OnceCell::new(),
             running: Cell::new(false),
+            hold: Cell::new(Hold::default()),
             failed: Cell::new(None),
             told: Cell::new(false),
         })
@@ -224,6 +244,28 @@ impl Instance {
         self.take_commands(reactor);
         if reactor.has_work() {
             self.note(reactor.turn(&mut self.memory()));
+        }
+        self.hold(|hold| Hold { unoffered: false, untaken: reactor.holds_bytes(), ..hold });
+    }
+
+    /// Says that there are requests or handles of JavaScript's that keep the process alive, or that there is none.
+    pub fn hold_for_javascript(&self, wanted: bool) {
+        self.hold(|hold| Hold { javascript: wanted, ..hold });
+    }
+
+    /// Keeps the process alive until what has been written is offered to the kernel, and on while the kernel does not take it.
+    pub fn hold_until_offered(&self) {
+        self.hold(|hold| Hold { unoffered: true, ..hold });
+    }
+
+    fn hold(&self, change: impl FnOnce(Hold) -> Hold) {
+        let before = self.hold.get();
+        let after = change(before);
+        self.hold.set(after);
+        if let Some(driver) = self.driver()
+            && before.any() != after.any()
+        {
+            if after.any() { driver.reference() } else { driver.unreference() }
         }
     }
 

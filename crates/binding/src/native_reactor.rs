@@ -242,17 +242,19 @@ impl NativeReactor {
     /// Keeps the process alive.
     #[napi]
     pub fn reference(&self) {
-        if let Some(driver) = self.instance.driver() {
-            driver.reference();
-        }
+        self.instance.hold_for_javascript(true);
+    }
+
+    /// Keeps it alive until what has been written is offered to the kernel, and on while the kernel does not take it.
+    #[napi]
+    pub fn hold_until_offered(&self) {
+        self.instance.hold_until_offered();
     }
 
     /// Lets the process end.
     #[napi]
     pub fn unreference(&self) {
-        if let Some(driver) = self.instance.driver() {
-            driver.unreference();
-        }
+        self.instance.hold_for_javascript(false);
     }
 
     /// Opens a stream socket that will connect, or one that will listen: a handle.

@@ -37,6 +37,8 @@ pub(crate) struct Context<K> {
     pub(crate) events: VecDeque<Event>,
     /// Streams with something to send.
     pub(crate) unsent: Vec<HandleId>,
+    /// Number of streams that wait for room in their socket's send buffer.
+    pub(crate) waiting_streams: usize,
     /// Streams that found no buffer.
     pub(crate) starved: VecDeque<HandleId>,
     pub(crate) reserve: Reserve,
@@ -78,6 +80,7 @@ impl<K: Kernel> Context<K> {
             pool,
             events: VecDeque::new(),
             unsent: Vec::new(),
+            waiting_streams: 0,
             starved: VecDeque::new(),
             reserve: Reserve::default(),
             receivers: None,

@@ -321,6 +321,12 @@ impl<K: Kernel> Reactor<K> {
         self.context.give_back(BufferGroup::Datagrams, buffer);
     }
 
+    /// Whether a stream has bytes that the kernel has not taken: it had no room for them, or has not been asked yet.
+    #[must_use]
+    pub fn holds_bytes(&self) -> bool {
+        self.context.waiting_streams > 0 || !self.context.unsent.is_empty() || !self.context.backlog.is_empty()
+    }
+
     /// Whether a turn would find anything to do.
     #[must_use]
     pub fn has_work(&self) -> bool {

@@ -386,7 +386,15 @@ impl Stream {
             return;
         }
         self.sending = Sending::Waiting;
+        context.waiting_streams += 1;
         self.room.wait(common, context);
+    }
+
+    /// Sends nothing and waits for nothing.
+    fn rest<K: Kernel>(&mut self, context: &mut Context<K>) {
+        if matches!(std::mem::replace(&mut self.sending, Sending::Idle), Sending::Waiting) {
+            context.waiting_streams -= 1;
+        }
     }
 
     /// The wait for room has news.
@@ -397,7 +405,7 @@ impl Stream {
         completion: &Completion,
     ) {
         if self.room.polled(common, context, completion, self.waiting()) {
-            self.sending = Sending::Idle;
+            self.rest(context);
             self.list(common, context);
         }
     }
@@ -480,7 +488,7 @@ impl Stream {
         if self.connecting {
             self.connected(common, context, status);
         }
-        self.sending = Sending::Idle;
+        self.rest(context);
         self.fail(common, context, status);
         if std::mem::take(&mut self.shutdown) {
             context.events.push_back(Event::ShutDown { handle: common.id, status });
@@ -497,6 +505,7 @@ impl Stream {
 
     /// Settles what can not be done any more.
     pub(crate) fn give_up<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>) {
+        self.rest(context);
         self.fail(common, context, -libc::ECANCELED);
         if std::mem::take(&mut self.shutdown) {
             context.events.push_back(Event::ShutDown { handle: common.id, status: -libc::ECANCELED });
