@@ -58,6 +58,8 @@ pub(crate) struct Context<K> {
     spare_datagrams: Vec<Box<DatagramMessage>>,
     /// The kernel has got buffers back since the starved were last fed.
     pub(crate) buffer_returned: bool,
+    /// A receive was ended by what it received, and its successor waits to be handed over.
+    pub(crate) receive_again: bool,
     health: Health,
     pub(crate) files: Files,
 }
@@ -91,6 +93,7 @@ impl<K: Kernel> Context<K> {
             spare: Vec::new(),
             spare_datagrams: Vec::new(),
             buffer_returned: false,
+            receive_again: false,
             health: Health::Working,
             files: Files::default(),
         }

@@ -3,8 +3,8 @@
 //! **Receiving.** One multishot `recvmsg` per socket that wants to receive. Each completion fills a buffer of
 //! [`BufferGroup::Datagrams`], which is large enough for any datagram, and so never consumed bit by bit; pages of it that nothing was
 //! written to cost nothing. In the buffer lie a header of the kernel's, the sender's name, control data and the payload, see
-//! [`Received`]. A datagram of no bytes ends a multishot, as do errors and the kernel's whim: a missing `F_MORE` re-arms it; an empty
-//! buffer ring does so when a buffer comes back. Meanwhile the socket's own queue takes what arrives, and drops what does not fit.
+//! [`Received`]. A datagram of no bytes ends a multishot, as do errors and the kernel's whim: a missing `F_MORE` re-arms it, within the
+//! turn where a datagram has done it, lest a flood of empty ones cost a turn each; an empty buffer ring does so when a buffer comes back. Meanwhile the socket's own queue takes what arrives, and drops what does not fit.
 //!
 //! **Sending.** Datagrams queue up here and go out as `sendmsg` with `MSG_DONTWAIT`: done or refused while the kernel takes the request, so
 //! that many can be in flight in order and none of JavaScript's memory is held. Where a socket's buffer is full the queue waits for
@@ -265,7 +265,11 @@ impl Datagram {
                     receivers.returned |= receivers.pool.provided() > 0;
                 }
             }
-            ..=0 | libc::ECANCELED | libc::EINTR | libc::EAGAIN => self.arm(common, context),
+            ..=0 => {
+                self.arm(common, context);
+                context.receive_again |= matches!(self.receiving, Receiving::Armed(_));
+            }
+            libc::ECANCELED | libc::EINTR | libc::EAGAIN => self.arm(common, context),
             errno => {
                 context.events.push_back(Event::ReceiveFailed { handle: common.id, status: -errno });
                 // Any other is an error of the network's, which was reported here once and has left the socket as it was.

@@ -362,16 +362,14 @@ impl<K: Kernel> Reactor<K> {
         // Events that nobody has taken yet count as well: what is not taken stays in the kernel's queue, which holds its peers back when it is full. After a
         // failure there is no other turn that could look at the rest: it may hold descriptors.
         let limit = if self.context.failure().is_some() { usize::MAX } else { limit };
-        let room = limit.saturating_sub(self.context.arrived.len() + self.context.events.len());
-        let context = &mut self.context;
-        context.kernel.reap(&mut context.arrived, room);
-        let mut arrived = std::mem::take(&mut self.context.arrived);
-        for completion in arrived.drain(..) {
-            self.complete(&completion, memory);
+        self.collect(limit, memory);
+        // Behind a datagram that ended its receive there may be others. One at a time and in order, as by `recvmsg(2)`.
+        while std::mem::take(&mut self.context.receive_again)
+            && self.context.events.len() < limit
+            && self.context.enter(Wait::No).is_ok()
+        {
+            self.collect(limit, memory);
         }
-        // An overflow may have appended to the list while it was out; what `enter` reaps stays for the next turn.
-        arrived.append(&mut self.context.arrived);
-        self.context.arrived = arrived;
         // What was refused goes again in the same turn.
         if self.context.failure().is_none() && self.context.files.has_work() {
             self.start_waiting(memory);
@@ -386,6 +384,20 @@ impl<K: Kernel> Reactor<K> {
                 Err(errno)
             }
         }
+    }
+
+    /// Looks at what has completed, as far as there is room for what comes of it.
+    fn collect(&mut self, limit: usize, memory: &mut impl Memory) {
+        let room = limit.saturating_sub(self.context.arrived.len() + self.context.events.len());
+        let context = &mut self.context;
+        context.kernel.reap(&mut context.arrived, room);
+        let mut arrived = std::mem::take(&mut self.context.arrived);
+        for completion in arrived.drain(..) {
+            self.complete(&completion, memory);
+        }
+        // An overflow may have appended to the list while it was out; what `enter` reaps stays for the next turn.
+        arrived.append(&mut self.context.arrived);
+        self.context.arrived = arrived;
     }
 
     fn feed_starved(&mut self) {

@@ -343,6 +343,19 @@ fn whoever_changes_their_mind_asks_the_kernel_once() {
     bench.close_all();
 }
 
+/// Each of them ends the receive.
+#[test]
+fn datagrams_of_no_bytes_do_not_cost_a_turn_each() {
+    let mut bench = receiving(8, 6);
+    (0..8).for_each(|number| bench.arrive(0, if number % 4 == 3 { 10 } else { 0 }, 0, false));
+    // As many as a turn may bring, and not one more.
+    for received in [6, 8] {
+        bench.turn();
+        assert_eq!(bench.sockets[0].received, received);
+    }
+    bench.close_all();
+}
+
 /// The kernel has found the ring empty before it was told to stop.
 #[test]
 fn who_has_stopped_does_not_starve() {
