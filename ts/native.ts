@@ -66,7 +66,7 @@ export interface NativeReactor {
   connect(handle: number, address: string, port: number): number;
   localEndpoint(handle: number): NativeEndpoint | number;
   peerEndpoint(handle: number): NativeEndpoint | number;
-  receiveDescriptors(handle: number): number;
+  receiveDescriptors(handle: number, limit: number): number;
   takeDescriptors(handle: number): number[];
   stageDescriptors(handle: number, fds: readonly number[]): number;
   peerCredentials(handle: number): NativeCredentials | number;

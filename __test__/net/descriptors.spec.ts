@@ -96,6 +96,51 @@ onTheRing('253 at once, and not one more', async (t) => {
   t.is(inbox.contents.length, 253);
 });
 
+const FLOOD = `
+const net = require('iouring-transport/net');
+const socket = net.connect(process.argv[1]);
+for (let round = 0; round < 40; round++) net.sendDescriptors(socket, new Array(100).fill(0), 'x');
+socket.end();`;
+
+for (const limit of [1, 60, 253]) {
+  onTheRing(`a peer that passes them faster than they are taken: ${limit} at a time, and the loss is told`, async (t) => {
+    let [messages, taken, losses, most, before] = [0, 0, 0, 0, 0];
+    const server = await listening(
+      {},
+      (socket) => {
+        before = openDescriptors();
+        const taker = (descriptors: number[], { lost }: { lost: boolean }) => {
+          most = Math.max(most, openDescriptors() - before);
+          messages++;
+          taken += descriptors.length;
+          if (lost) losses++;
+          for (const one of descriptors) closeSync(one);
+        };
+        receiveDescriptors(socket, taker, { limit });
+        socket.resume();
+      },
+      { path: place(`flood-${limit}`) },
+    );
+    // Another process, since its own would be counted.
+    const peer = spawn(process.execPath, ['-e', FLOOD, place(`flood-${limit}`)], {
+      env: { ...process.env, IOURING_TRANSPORT: 'uring' },
+      stdio: 'inherit',
+    });
+    const [accepted] = (await once(server, 'connection')) as [core.Socket];
+    await Promise.all([once(accepted, 'end'), once(peer, 'exit')]);
+    t.deepEqual([messages, taken, losses], [40, 40 * Math.min(limit, 100), limit < 100 ? 40 : 0]);
+    t.is(most, Math.min(limit, 100));
+  });
+}
+
+onTheRing('a limit is a whole number from 1 to 253', async (t) => {
+  const { client } = await ends('limits');
+  for (const limit of [0, -1, 254, 1.5, NaN, 2 ** 32 + 1]) {
+    t.throws(() => receiveDescriptors(client, () => {}, { limit }), { code: 'ERR_OUT_OF_RANGE' });
+  }
+  t.throws(() => receiveDescriptors(client, () => {}, { limit: '4' as never }), { code: 'ERR_INVALID_ARG_TYPE' });
+});
+
 onTheRing('a connection is handed over and goes on elsewhere', async (t) => {
   const { client, peer } = await ends('handed');
   const handed = new Promise<core.Socket>((resolve) => {

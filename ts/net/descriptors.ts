@@ -22,7 +22,7 @@ import {
 import { support } from '../support.ts';
 import { IouringUnavailableError } from '../unavailable.ts';
 import { validateFunction, validateInt32 } from '../validate.ts';
-import { kDescriptorListener, kLink, type NetSocket, type WriteCallback } from './internals.ts';
+import { kDescriptorTaker, kLink, type NetSocket, type WriteCallback } from './internals.ts';
 import type { Link } from './link.ts';
 
 /** Most descriptors that one message can carry: the kernel's `SCM_MAX_FD`. */
@@ -35,12 +35,24 @@ export type Passable = number | { readonly fd: number } | core.Socket;
 export interface DescriptorInfo {
   /** How many bytes had been received before the chunk that they came with. */
   readonly position: number;
-  /** Descriptors were lost, since this process could not open as many (`EMFILE`): those passed are the first of them, or none. */
+  /** Descriptors were lost, since they were more than the limit, or than this process could open (`EMFILE`): those passed are the first of them, or none. */
   readonly lost: boolean;
 }
 
 /** Is given the descriptors of one message, which are the listener's to close from then on. Close-on-exec is set. `this` is the socket. */
 export type DescriptorListener = (this: core.Socket, descriptors: number[], info: DescriptorInfo) => void;
+
+/** How descriptors are taken. */
+export interface ReceiveDescriptorsOptions {
+  /** Most that are taken with one message, 1 to 253: the kernel closes those beyond, and `info.lost` says so. Default: 253, which is as many as there can be. */
+  readonly limit?: number;
+}
+
+/** Who takes a socket's descriptors, and how many at a time. */
+export interface DescriptorTaker {
+  readonly listener: DescriptorListener;
+  readonly limit: number;
+}
 
 /** Who a peer is. */
 export interface PeerCredentials {
@@ -97,16 +109,24 @@ export function sendDescriptors(
  * had some, in order. Before this is called, and after `receiveDescriptors(socket, null)`, they are closed. Call it in the listener of 'connection',
  * or before 'connect', so that none is missed. Beyond that it changes nothing: reading stops and goes on as ever.
  *
+ * However fast the peer is, a socket never has more of them open than one message's that its listener was not yet given: the next message stays in the
+ * kernel until then.
+ *
  * @param socket a UNIX-domain socket of this module, or one that has not begun to connect
- * @throws {Error} `ERR_IOURING_NOT_UNIX`; `ERR_SOCKET_CLOSED`; `ERR_INVALID_ARG_TYPE`; `ENOMEM` where there is no room for buffers.
+ * @throws {Error} `ERR_IOURING_NOT_UNIX`; `ERR_SOCKET_CLOSED`; `ERR_INVALID_ARG_TYPE`; `ERR_OUT_OF_RANGE`; `ENOMEM` where there is no room for buffers.
  * @throws {IouringUnavailableError} on the core backend.
  */
-export function receiveDescriptors(socket: core.Socket, listener: DescriptorListener | null): void {
+export function receiveDescriptors(
+  socket: core.Socket,
+  listener: DescriptorListener | null,
+  { limit = MOST_DESCRIPTORS }: ReceiveDescriptorsOptions = {},
+): void {
   const link = unixLink(socket);
   if (listener !== null) validateFunction(listener, 'listener');
+  validateInt32(limit, 'options.limit', 1, MOST_DESCRIPTORS);
   if (link === null && socket.destroyed) throw new ERR_SOCKET_CLOSED();
-  (socket as NetSocket)[kDescriptorListener] = listener;
-  const status = listener === null ? 0 : (link?.handle?.receiveDescriptors() ?? 0);
+  (socket as NetSocket)[kDescriptorTaker] = listener === null ? null : { listener, limit };
+  const status = listener === null ? 0 : (link?.handle?.receiveDescriptors(limit) ?? 0);
   if (status < 0) throw errnoException(status, 'recvmsg');
 }
 

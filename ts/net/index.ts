@@ -49,7 +49,7 @@ export const {
 
 // Beyond core; on the core backend they throw.
 export { peerCredentials, receiveDescriptors, sendDescriptors } from './descriptors.ts';
-export type { DescriptorInfo, DescriptorListener, Passable, PeerCredentials } from './descriptors.ts';
+export type { DescriptorInfo, DescriptorListener, Passable, PeerCredentials, ReceiveDescriptorsOptions } from './descriptors.ts';
 
 /** @internal */
 export const { _createServerHandle, _normalizeArgs, _setSimultaneousAccepts } = chosen;

@@ -3,7 +3,7 @@
  * like core's from outside.
  */
 import type core from 'node:net';
-import type { DescriptorListener } from './descriptors.ts';
+import type { DescriptorTaker } from './descriptors.ts';
 import type { Link } from './link.ts';
 import type { UserBuffer } from './user-buffer.ts';
 
@@ -20,7 +20,7 @@ export const kBytesWritten = Symbol('bytes written');
 export const kSettings = Symbol('settings');
 
 /** Who is given the descriptors that arrive; null for nobody. */
-export const kDescriptorListener = Symbol('descriptor listener');
+export const kDescriptorTaker = Symbol('descriptor taker');
 
 /** How the stream wants to hear that something is done. */
 export type WriteCallback = (error?: Error | null) => void;
@@ -43,7 +43,7 @@ export interface NetSocket extends core.Socket {
   [kBytesRead]: number;
   [kBytesWritten]: number;
   [kSettings]: Settings;
-  [kDescriptorListener]: DescriptorListener | null;
+  [kDescriptorTaker]: DescriptorTaker | null;
 
   connecting: boolean;
   timeout?: number;

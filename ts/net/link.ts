@@ -12,7 +12,7 @@ import { AsyncScope, type StreamHandle } from '../reactor/index.ts';
 import { setImmediate } from '../timers.ts';
 import { closeDescriptors } from './descriptors.ts';
 import { touchTimeout } from './timeout.ts';
-import { kDescriptorListener, kLink, type NetSocket, type WriteCallback } from './internals.ts';
+import { kDescriptorTaker, kLink, type NetSocket, type WriteCallback } from './internals.ts';
 import type { CoreRequest } from './core-stream.ts';
 import type { SocketStream } from './socket-stream.ts';
 import type { UserBuffer } from './user-buffer.ts';
@@ -103,8 +103,9 @@ export class Link {
 
   /** Asks for the descriptors that come with data, where the socket has said who is given them. */
   askForDescriptors(handle: StreamHandle): void {
-    if (this.socket[kDescriptorListener] === null || !this.unix) return;
-    const status = handle.receiveDescriptors();
+    const taker = this.socket[kDescriptorTaker];
+    if (taker === null || !this.unix) return;
+    const status = handle.receiveDescriptors(taker.limit);
     if (status < 0) process.nextTick(() => this.socket.destroy(errnoException(status, 'recvmsg')));
   }
 
@@ -263,9 +264,9 @@ export class Link {
   /** Runs in the handle's context. */
   deliverDescriptors(descriptors: number[], lost: boolean): void {
     const { socket } = this;
-    const listener = socket[kDescriptorListener];
-    if (this.stale || listener === null) closeDescriptors(descriptors);
-    else listener.call(socket, descriptors, { position: this.handle!.bytesRead, lost });
+    const taker = socket[kDescriptorTaker];
+    if (this.stale || taker === null) closeDescriptors(descriptors);
+    else taker.listener.call(socket, descriptors, { position: this.handle!.bytesRead, lost });
   }
 
   /** Runs in the handle's context. */

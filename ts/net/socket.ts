@@ -22,7 +22,7 @@ import { isOwn, standInFor } from './lineage.ts';
 import {
   kBytesRead,
   kBytesWritten,
-  kDescriptorListener,
+  kDescriptorTaker,
   kLink,
   kSettings,
   kTimer,
@@ -260,7 +260,7 @@ Object.assign(SocketMembers.prototype, {
   [kBytesRead]: 0,
   [kBytesWritten]: 0,
   [kSettings]: NO_SETTINGS,
-  [kDescriptorListener]: null,
+  [kDescriptorTaker]: null,
 });
 
 function checkOptions(given: SocketOptions | number | undefined): SocketOptions {

@@ -217,9 +217,9 @@ export class StreamHandle extends SocketHandle {
     this.#lend(places, bytes, true, Command.WriteWithDescriptors);
   }
 
-  /** Takes descriptors too, from here on. @returns zero, or a negative errno */
-  receiveDescriptors(): number {
-    const status = this.closed ? -EBADF : this.reactor.native.receiveDescriptors(this.id);
+  /** Takes descriptors too, from here on, at most `limit` at a time. @returns zero, or a negative errno */
+  receiveDescriptors(limit: number): number {
+    const status = this.closed ? -EBADF : this.reactor.native.receiveDescriptors(this.id, limit);
     this.reactor.scheduleFlush();
     return status;
   }

@@ -21,13 +21,14 @@ pub struct Credentials {
 
 #[napi]
 impl NativeReactor {
-    /// Receives descriptors as well, from here on.
+    /// Receives descriptors as well, from here on: at most `limit` at a time.
     #[napi]
-    pub fn receive_descriptors(&self, handle: i32) -> i32 {
-        status(self.instance.with(|reactor| reactor.receive_descriptors(HandleId::from_raw(handle))))
+    pub fn receive_descriptors(&self, handle: i32, limit: u32) -> i32 {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        status(self.instance.with(|reactor| reactor.receive_descriptors(HandleId::from_raw(handle), limit)))
     }
 
-    /// The descriptors of the oldest message of which they were not taken: the caller's from then on.
+    /// The descriptors of the message that came last, where they were not taken: the caller's from then on. None come before that.
     #[napi]
     pub fn take_descriptors(&self, handle: i32) -> Vec<i32> {
         let taken = self.instance.with(|reactor| reactor.take_descriptors(HandleId::from_raw(handle)));

@@ -29,8 +29,10 @@ pub fn messages(data: &[u8]) -> impl Iterator<Item = (i32, i32, &[u8])> {
 /// Most descriptors that one message can carry: `SCM_MAX_FD`.
 pub const MAX_DESCRIPTORS: usize = 253;
 
-/// Room for that many.
-pub(crate) const DESCRIPTORS_ROOM: usize = (HEADER + MAX_DESCRIPTORS * size_of::<i32>()).next_multiple_of(ALIGNMENT);
+/// Room for so many, and for none beyond: without what follows for the sake of alignment.
+pub(crate) const fn room_for_descriptors(count: usize) -> usize {
+    HEADER + count * size_of::<i32>()
+}
 
 /// The descriptors that came with a message (`SCM_RIGHTS`): whoever can reach a UNIX socket can send some. They are closed when they
 /// are dropped.

@@ -55,6 +55,10 @@ pub const UNIX_NAME: usize = 112;
 /// Room for control data where it is asked for: enough for all that [`control`] knows, at once.
 pub const CONTROL: usize = 256;
 
+/// The same on a UNIX socket, where there are a timestamp and credentials, of 32 bytes each. Descriptors come last, and nobody wants them: in what the
+/// others leave there is room for four at most, and the kernel closes the rest itself.
+pub const UNIX_CONTROL: usize = 64;
+
 /// Size of a buffer, a multiple of the cache line's.
 const BUFFER_SIZE: usize = (HEADER + UNIX_NAME + CONTROL + PAYLOAD).next_multiple_of(64);
 
@@ -192,7 +196,11 @@ impl Datagram {
 
     /// Gives control data room or takes it away.
     pub(crate) fn set_control<K: Kernel>(&mut self, context: &mut Context<K>, wanted: bool) {
-        self.control = if wanted { CONTROL } else { 0 };
+        self.control = match (wanted, self.unix) {
+            (false, _) => 0,
+            (true, false) => CONTROL,
+            (true, true) => UNIX_CONTROL,
+        };
         if self.control != self.armed_control {
             self.disarm(context);
         }

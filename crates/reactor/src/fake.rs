@@ -49,6 +49,7 @@ impl Flight {
             | Request::Connect { fd, .. }
             | Request::Receive { fd }
             | Request::ReceiveDatagrams { fd, .. }
+            | Request::ReceiveMessage { fd, .. }
             | Request::PollWritable { fd, .. } => Some(fd),
             _ => None,
         }
@@ -329,7 +330,9 @@ impl World {
                 self.flights.push(flight);
             }
             Request::Receive { .. } if self.buffers.is_empty() => self.post(user_data, -libc::ENOBUFS, 0),
-            Request::ReceiveDatagrams { .. } if self.group(BufferGroup::Datagrams).is_empty() => {
+            Request::ReceiveDatagrams { .. } | Request::ReceiveMessage { .. }
+                if self.group(BufferGroup::Datagrams).is_empty() =>
+            {
                 self.post(user_data, -libc::ENOBUFS, 0);
             }
             _ => {
@@ -387,6 +390,10 @@ impl World {
                 let (result, flags) = self.deliver_datagram(fd, message);
                 self.end(index, result, flags);
             }
+            Request::ReceiveMessage { fd, message } if deliver && !self.descriptors.get(fd).mailbox.is_empty() => {
+                let (result, flags) = self.deliver_message(fd, message);
+                self.end(index, result, flags);
+            }
             Request::Accept { fd } if deliver => {
                 let accepted = self.descriptors.accept(fd);
                 self.end(index, accepted.unwrap_or(-libc::ECANCELED), 0);
@@ -403,7 +410,7 @@ impl World {
             (Request::File { request: FileRequest::Await { writable: false, .. }, .. }, _) => !self.nothing_to_read,
             (Request::File { .. }, _) => true,
             (Request::Receive { .. }, Some(it)) => !it.inbound.is_empty() || it.inbound_end.is_some(),
-            (Request::ReceiveDatagrams { .. }, Some(it)) => !it.mailbox.is_empty(),
+            (Request::ReceiveDatagrams { .. } | Request::ReceiveMessage { .. }, Some(it)) => !it.mailbox.is_empty(),
             (Request::Accept { .. }, Some(it)) => !it.waiting.is_empty() || it.accept_error.is_some(),
             (Request::PollWritable { edges: false, .. }, Some(it)) => it.poll() != 0,
             (Request::PollWritable { edges: true, .. }, Some(it)) => it.poll() & !it.told != 0,
@@ -464,6 +471,14 @@ impl World {
                 } else {
                     self.post(user_data, result, flags | more);
                 }
+            }
+            Request::ReceiveMessage { fd, message } => {
+                if self.mischief() {
+                    let errno = [libc::EINTR, libc::EAGAIN, libc::ECANCELED][self.random.below(3)];
+                    return self.end(index, -errno, 0);
+                }
+                let (result, flags) = self.deliver_message(fd, message);
+                self.end(index, result, flags);
             }
             Request::Accept { fd } => {
                 let error = self.descriptors.get(fd).accept_error.take();

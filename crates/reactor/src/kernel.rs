@@ -62,10 +62,17 @@ pub enum Request {
     },
     /// `IORING_OP_RECVMSG` with `MSG_CMSG_CLOEXEC`, multishot, into the provided buffers of [`BufferGroup::Datagrams`].
     ReceiveDatagrams {
-        /// A datagram socket, or a stream that takes descriptors.
+        /// A datagram socket.
         fd: RawFd,
         /// Says how much room name and control data get in a buffer; lives until the terminal completion.
         message: *const libc::msghdr,
+    },
+    /// `IORING_OP_RECVMSG` with `MSG_CMSG_CLOEXEC`, once, into a provided buffer of [`BufferGroup::Datagrams`].
+    ReceiveMessage {
+        /// A UNIX stream.
+        fd: RawFd,
+        /// Says where control data go and how much there is room for, and is told how much there was; lives until the terminal completion.
+        message: *mut libc::msghdr,
     },
     /// `IORING_OP_SENDMSG` of one datagram, with `MSG_DONTWAIT | MSG_NOSIGNAL`.
     SendDatagram {

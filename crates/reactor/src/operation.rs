@@ -14,6 +14,7 @@ use crate::control;
 use crate::error::Errno;
 use crate::file::OwnedByFile;
 use crate::handle::HandleId;
+use crate::passing::Receipt;
 
 /// `user_data` of requests whose completion nobody waits for.
 pub const IGNORED: u64 = 0;
@@ -218,6 +219,8 @@ pub enum Owned {
     Message(Box<Message>),
     /// The header of a datagram, or of a datagram receive.
     Datagram(Box<DatagramMessage>),
+    /// The header of a receive that takes descriptors.
+    Receipt(Box<Receipt>),
     /// A timeout's duration.
     Timespec(Box<io_uring::types::Timespec>),
     /// What a file operation needs.

@@ -13,15 +13,16 @@
 //! kernel's, and goes with the socket. Where the descriptor table is full (`EMFILE`) the kernel hands over those that fit and drops
 //! the rest (`MSG_CTRUNC`), which is told.
 //!
+//! **How many.** A peer can pass them faster than they are taken, and those that have arrived fill the table that all others live in. So a stream
+//! never holds more than its limit: its receive takes one message, with room for so many, beyond which the kernel closes them itself and says so as above;
+//! and the next receive is armed when these were taken. (A multishot brings up to 32 messages before the first is seen.)
+//!
 //! **Order.** A write with descriptors is a message of its own, and what arrives ends at the latest where that message ends: descriptors are a
 //! barrier in the stream. The kernel may put bytes that were sent before into the same chunk, never bytes of a later write.
 
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 
-use io_uring::types::RecvMsgOut;
-
-use crate::buffer_pool::{BufferPool, Slice};
 use crate::control;
 use crate::error::Errno;
 use crate::handle::HandleId;
@@ -31,73 +32,80 @@ use crate::operation::DatagramMessage;
 use crate::reactor::Reactor;
 use crate::socket;
 
-/// The kernel's header in front of what was received: `struct io_uring_recvmsg_out`.
-const HEADER: usize = 16;
-
 /// What a stream holds of descriptors that travel.
 #[derive(Default)]
 pub(crate) struct Passing {
-    /// Descriptors are received.
-    pub(crate) receives: bool,
+    /// Most descriptors that a receive takes; zero where they are not wanted.
+    pub(crate) limit: usize,
     /// The receive under way is one that takes them.
     pub(crate) armed: bool,
     /// Duplicates for writes to come, in order.
     pub(crate) staged: VecDeque<Vec<OwnedFd>>,
-    /// What has arrived and was not taken, in order: an entry for each message that had any.
-    pub(crate) arrived: VecDeque<Vec<OwnedFd>>,
+    /// What has arrived with the last message and was not taken.
+    pub(crate) arrived: Vec<OwnedFd>,
 }
 
-/// A message as it lies in its buffer.
-pub(crate) struct Arrived {
-    /// Its bytes.
-    pub(crate) slice: Slice,
+/// What came with a message beside its bytes.
+#[derive(Default)]
+pub(crate) struct Passed {
     pub(crate) descriptors: Vec<OwnedFd>,
-    /// There was no room for some in the descriptor table.
+    /// Some were closed by the kernel: they were too many, or there was no room in the descriptor table.
     pub(crate) lost: bool,
 }
 
-/// The header of a receive: no name, and room for as many descriptors as one message can carry.
-pub(crate) fn receive_header() -> libc::msghdr {
-    let mut header = DatagramMessage::empty_header();
-    header.msg_controllen = control::DESCRIPTORS_ROOM as _;
-    header
+/// What the kernel fills where descriptors are received: a header, and the room for control data that it points at.
+pub struct Receipt {
+    pub(crate) header: libc::msghdr,
+    /// As aligned as the headers in it.
+    control: Vec<u64>,
 }
 
-/// Finds the parts of a message. `None` where there is not even a whole header.
-///
-/// # Safety
-/// The kernel has just filled the slice for a receive with [`receive_header`], and it is parsed once.
-pub(crate) unsafe fn parse(pool: &BufferPool, slice: Slice) -> Option<Arrived> {
-    let message = RecvMsgOut::parse(pool.bytes(&slice), &receive_header()).ok()?;
-    // SAFETY: as the caller promises.
-    let descriptors = unsafe { control::take_descriptors(message.control_data()) };
-    let front = u32::try_from(HEADER + control::DESCRIPTORS_ROOM).ok()?;
-    let length = u32::try_from(message.payload_data().len()).ok()?;
-    Some(Arrived {
-        slice: Slice { buffer: slice.buffer, offset: slice.offset + front, length },
-        descriptors,
-        lost: message.is_control_data_truncated(),
-    })
+impl Receipt {
+    /// No name, and room for at most `limit` descriptors. The bytes go into a provided buffer.
+    pub(crate) fn new(limit: usize) -> Box<Self> {
+        let room = control::room_for_descriptors(limit);
+        let mut control = vec![0_u64; room.div_ceil(size_of::<u64>())];
+        let mut header = DatagramMessage::empty_header();
+        header.msg_control = control.as_mut_ptr().cast();
+        header.msg_controllen = room as _;
+        Box::new(Self { header, control })
+    }
+
+    /// What came with the message. The receive has succeeded, and the kernel has written here how much there is; the second time it is nothing.
+    pub(crate) fn take(&mut self) -> Passed {
+        #[allow(clippy::unnecessary_cast, reason = "the type of the length is not the same in all C libraries")]
+        let length =
+            (std::mem::take(&mut self.header.msg_controllen) as usize).min(size_of_val(self.control.as_slice()));
+        // SAFETY: so many bytes are there, and any are initialized.
+        let data = unsafe { std::slice::from_raw_parts(self.control.as_ptr().cast::<u8>(), length) };
+        // SAFETY: the kernel has written them for this receive, and their length is forgotten: they are taken once.
+        let descriptors = unsafe { control::take_descriptors(data) };
+        Passed { descriptors, lost: self.header.msg_flags & libc::MSG_CTRUNC != 0 }
+    }
 }
 
 impl<K: Kernel> Reactor<K> {
     /// From here on descriptors are received on a stream as well: [`Event::Message`](crate::Event::Message) takes the place of
-    /// [`Event::Received`](crate::Event::Received). What has arrived before has lost them.
+    /// [`Event::Received`](crate::Event::Received). What has arrived before has lost them. At most `limit` of a message's are received, and nothing more
+    /// until they were [taken](Self::take_descriptors).
     ///
     /// # Errors
-    /// `EBADF` for what is not an open stream; `ENOMEM` where there is no memory for the buffers.
-    pub fn receive_descriptors(&mut self, id: HandleId) -> Result<(), Errno> {
+    /// `EBADF` for what is not an open stream; `EINVAL` for a limit of zero or above [`control::MAX_DESCRIPTORS`]; `ENOMEM` where there is no memory for the
+    /// buffers.
+    pub fn receive_descriptors(&mut self, id: HandleId, limit: usize) -> Result<(), Errno> {
         self.stream(id).ok_or(Errno(libc::EBADF))?;
+        if !(1..=control::MAX_DESCRIPTORS).contains(&limit) {
+            return Err(Errno::EINVAL);
+        }
         self.context.prepare_receivers()?;
         let (stream, _, context) = self.stream(id).ok_or(Errno(libc::EBADF))?;
-        stream.receive_descriptors(context);
+        stream.receive_descriptors(context, limit);
         Ok(())
     }
 
-    /// The descriptors of the oldest message that had some and of which they were not taken; none where the stream is gone, and they with
-    /// it.
+    /// The descriptors that came last, where they were not taken; none where the stream is gone, and they with it.
     pub fn take_descriptors(&mut self, id: HandleId) -> Vec<OwnedFd> {
-        self.stream(id).map(|(stream, ..)| stream.take_descriptors()).unwrap_or_default()
+        self.stream(id).map(|(stream, common, context)| stream.take_descriptors(common, context)).unwrap_or_default()
     }
 
     /// Duplicates descriptors for a [write to come](Self::write_with_descriptors).

@@ -19,6 +19,7 @@ use crate::kernel::{BufferGroup, Completion, Kernel, Request, Wait};
 use crate::listener::Listener;
 use crate::memory::{Memory, Source};
 use crate::operation::{IGNORED, InFlight, OperationKind, Owned, is_at_once};
+use crate::passing::Passed;
 use crate::socket;
 use crate::stream::Stream;
 
@@ -468,6 +469,11 @@ impl<K: Kernel> Reactor<K> {
             return;
         };
         let (handle_id, kind, offered) = (operation.handle, operation.kind, operation.offered);
+        // Ours from here on, whatever has become of the stream.
+        let passed = match &mut operation.owned {
+            Owned::Receipt(receipt) if completion.result >= 0 => receipt.take(),
+            _ => Passed::default(),
+        };
         if matches!(kind, OperationKind::Transfer | OperationKind::Job) {
             // A job need not have a handle.
             let mut nowhere = InFlight::default();
@@ -497,7 +503,7 @@ impl<K: Kernel> Reactor<K> {
         }
         let mut accepted = None;
         match (resource, kind) {
-            (Resource::Stream(stream), OperationKind::Receive) => stream.received(common, context, completion),
+            (Resource::Stream(stream), OperationKind::Receive) => stream.received(common, context, completion, passed),
             (Resource::Stream(stream), OperationKind::Send) => stream.sent(common, context, completion.result, offered),
             (Resource::Stream(stream), OperationKind::PollWritable) => stream.writable(common, context, completion),
             (Resource::Stream(stream), OperationKind::Connect) => stream.connected(common, context, completion.result),

@@ -190,6 +190,15 @@ impl Ring {
                 let flags = libc::MSG_CMSG_CLOEXEC as u32;
                 opcode::RecvMsgMulti::new(Fd(fd), message, BufferGroup::Datagrams as u16).flags(flags).build()
             }
+            Request::ReceiveMessage { fd, message } => {
+                #[allow(clippy::cast_sign_loss, reason = "a flag bit")]
+                let flags = libc::MSG_CMSG_CLOEXEC as u32;
+                opcode::RecvMsg::new(Fd(fd), message)
+                    .buf_group(BufferGroup::Datagrams as u16)
+                    .flags(flags)
+                    .build()
+                    .flags(squeue::Flags::BUFFER_SELECT)
+            }
             Request::Send { fd, data, length } => {
                 opcode::Send::new(Fd(fd), data, length).flags(libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL).build()
             }

@@ -25,7 +25,7 @@ use crate::handle::Common;
 use crate::kernel::{BufferGroup, Completion, Kernel, Request};
 use crate::memory::{Memory, Source};
 use crate::operation::{OperationId, OperationKind, Owned};
-use crate::passing::{self, Passing};
+use crate::passing::{Passed, Passing, Receipt};
 use crate::room::{Room, Waiting};
 use crate::socket;
 
@@ -116,12 +116,13 @@ impl Stream {
     fn arm<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>) {
         if self.wants_to_read && !common.closing && matches!(self.receiving, Receiving::Idle) {
             let operation = match &mut self.passing {
-                Some(passing) if passing.receives => {
+                // Goes on when they have been taken.
+                Some(passing) if !passing.arrived.is_empty() => return,
+                Some(passing) if passing.limit > 0 => {
                     passing.armed = true;
-                    let mut message = context.datagram_message();
-                    message.header = passing::receive_header();
-                    let request = Request::ReceiveDatagrams { fd: common.fd(), message: &raw const message.header };
-                    context.start(common, OperationKind::Receive, Owned::Datagram(message), &request)
+                    let mut receipt = Receipt::new(passing.limit);
+                    let request = Request::ReceiveMessage { fd: common.fd(), message: &raw mut receipt.header };
+                    context.start(common, OperationKind::Receive, Owned::Receipt(receipt), &request)
                 }
                 _ => {
                     let request = Request::Receive { fd: common.fd() };
@@ -133,18 +134,26 @@ impl Stream {
     }
 
     /// From here on descriptors are received as well: [`Event::Message`] takes the place of [`Event::Received`].
-    pub(crate) fn receive_descriptors<K: Kernel>(&mut self, context: &mut Context<K>) {
+    pub(crate) fn receive_descriptors<K: Kernel>(&mut self, context: &mut Context<K>, limit: usize) {
         let passing = self.passing.get_or_insert_default();
-        passing.receives = true;
-        if let (Receiving::Armed(operation), false) = (&self.receiving, passing.armed) {
+        let before = std::mem::replace(&mut passing.limit, limit);
+        if let Receiving::Armed(operation) = &self.receiving
+            && (!passing.armed || before != limit)
+        {
             context.cancel(*operation);
             self.receiving = Receiving::Stopping;
         }
     }
 
-    /// The descriptors of the oldest message whose descriptors were not taken.
-    pub(crate) fn take_descriptors(&mut self) -> Vec<OwnedFd> {
-        self.passing.as_mut().and_then(|passing| passing.arrived.pop_front()).unwrap_or_default()
+    /// The descriptors that came last. With that others may come.
+    pub(crate) fn take_descriptors<K: Kernel>(
+        &mut self,
+        common: &mut Common,
+        context: &mut Context<K>,
+    ) -> Vec<OwnedFd> {
+        let taken = self.passing.as_mut().map(|passing| std::mem::take(&mut passing.arrived)).unwrap_or_default();
+        self.arm(common, context);
+        taken
     }
 
     /// Keeps descriptors for a write to come.
@@ -166,14 +175,14 @@ impl Stream {
         common: &mut Common,
         context: &mut Context<K>,
         completion: &Completion,
+        passed: Passed,
     ) {
         let by_message = self.passing.as_ref().is_some_and(|passing| passing.armed);
-        let result = if by_message {
-            self.take_message(common, context, completion)
+        if by_message {
+            self.take_message(common, context, completion, passed);
         } else {
             Self::take_bytes(common, context, completion);
-            completion.result
-        };
+        }
         if completion.more() {
             return;
         }
@@ -181,11 +190,11 @@ impl Stream {
         if let Some(passing) = &mut self.passing {
             passing.armed = false;
         }
-        match result {
+        match completion.result {
             _ if common.closing => {}
             0 => self.end(common, context, 0),
             1.. => self.arm(common, context),
-            _ => match -result {
+            _ => match -completion.result {
                 libc::ENOBUFS if self.wants_to_read => {
                     self.receiving = Receiving::Starved;
                     // Old news, when the kernel has got buffers since: nobody else may ever give one back.
@@ -202,7 +211,7 @@ impl Stream {
                 }
                 libc::ENOBUFS => {}
                 libc::ECANCELED | libc::EINTR | libc::EAGAIN => self.arm(common, context),
-                _ => self.end(common, context, result),
+                _ => self.end(common, context, completion.result),
             },
         }
     }
@@ -221,31 +230,26 @@ impl Stream {
         }
     }
 
-    /// The number of the message's bytes: with `recvmsg` even the end of the stream has a header. Otherwise the completion's error.
-    fn take_message<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, completion: &Completion) -> i32 {
-        let (Some(buffer), Some(receivers)) = (completion.buffer(), &mut context.receivers) else {
-            return completion.result;
-        };
-        let length = u32::try_from(completion.result).unwrap_or(0);
-        let Some(whole) = receivers.pool.take(buffer, length, false) else {
-            return completion.result.min(-libc::EIO);
-        };
-        // SAFETY: the kernel has filled it for this receive just now, and nobody else parses it.
-        let message = unsafe { passing::parse(&receivers.pool, whole) };
-        match (message, &mut self.passing) {
-            (Some(message), Some(passing)) if message.slice.length > 0 && !common.closing => {
-                let passing::Arrived { slice, descriptors, lost } = message;
+    fn take_message<K: Kernel>(
+        &mut self,
+        common: &Common,
+        context: &mut Context<K>,
+        completion: &Completion,
+        passed: Passed,
+    ) {
+        let slice = completion.buffer().and_then(|buffer| {
+            let length = u32::try_from(completion.result).unwrap_or(0);
+            context.receivers.as_mut()?.pool.take(buffer, length, false)
+        });
+        match (slice, &mut self.passing) {
+            (Some(slice), Some(passing)) if slice.length > 0 && !common.closing => {
+                let Passed { descriptors, lost } = passed;
                 let count = u8::try_from(descriptors.len()).unwrap_or(u8::MAX);
-                if count > 0 {
-                    passing.arrived.push_back(descriptors);
-                }
+                passing.arrived = descriptors;
                 context.events.push_back(Event::Message { handle: common.id, slice, descriptors: count, lost });
-                i32::try_from(slice.length).unwrap_or(i32::MAX)
             }
-            (message, _) => {
-                context.give_back(BufferGroup::Datagrams, buffer);
-                if message.is_some() { 0 } else { -libc::EIO }
-            }
+            (Some(slice), _) => context.give_back(BufferGroup::Datagrams, slice.buffer),
+            (None, _) => {}
         }
     }
 

@@ -10,5 +10,6 @@ mod datagrams;
 mod files;
 mod harness;
 mod holes;
+mod passing;
 mod room;
 mod streams;

@@ -18,6 +18,8 @@ pub(crate) enum Inbound {
         /// A descriptor that the sender has sent along.
         right: Option<OwnedFd>,
     },
+    /// A message of a stream, with descriptors.
+    Message { payload: Vec<u8>, rights: Vec<OwnedFd> },
     /// An error that the network reports.
     Error(i32),
 }
@@ -103,6 +105,7 @@ impl World {
             match self.descriptors.get(fd).mailbox.inbound.pop_front().expect("can go on") {
                 Inbound::Error(errno) => return (-errno, 0),
                 Inbound::Datagram { name, payload, control, right } => (name, payload, control, right),
+                Inbound::Message { .. } => panic!("streams have no datagrams"),
             };
         assert!(name.len() <= name_room);
         let mut control = Vec::new();
@@ -145,6 +148,35 @@ impl World {
         let delivered = Delivered { name, payload, truncated, control, control_truncated };
         self.descriptors.get(fd).mailbox.delivered.push_back(delivered);
         (i32::try_from(bytes.len()).expect("small"), CQE_F_BUFFER | u32::from(buffer) << 16)
+    }
+
+    /// Puts the next message of a stream into a buffer and its descriptors where the header says, as `recvmsg` does: the result and the flags.
+    pub(super) fn deliver_message(&mut self, fd: RawFd, message: *mut libc::msghdr) -> (i32, u32) {
+        if self.group(BufferGroup::Datagrams).is_empty() {
+            return (-libc::ENOBUFS, 0);
+        }
+        let (payload, mut rights) = match self.descriptors.get(fd).mailbox.inbound.pop_front().expect("can go on") {
+            Inbound::Message { payload, rights } => (payload, rights),
+            Inbound::Error(errno) => return (-errno, 0),
+            Inbound::Datagram { .. } => panic!("datagrams have no streams"),
+        };
+        // SAFETY: the caller of `Kernel::push` promises that it and what it points at live.
+        let header = unsafe { &mut *message };
+        #[allow(clippy::unnecessary_cast, reason = "the types are not the same in all C libraries")]
+        let room = header.msg_controllen as usize;
+        let count = (room.saturating_sub(size_of::<libc::cmsghdr>()) / size_of::<i32>()).min(rights.len());
+        header.msg_flags = if count < rights.len() { libc::MSG_CTRUNC } else { 0 };
+        let numbers: Vec<u8> = rights.drain(..count).flat_map(|it| it.into_raw_fd().to_ne_bytes()).collect();
+        let mut control =
+            if count > 0 { control_message(libc::SOL_SOCKET, libc::SCM_RIGHTS, &numbers) } else { vec![] };
+        control.truncate(room);
+        header.msg_controllen = control.len() as _;
+        // SAFETY: there is so much room, as the header says.
+        unsafe { std::ptr::copy_nonoverlapping(control.as_ptr(), header.msg_control.cast(), control.len()) };
+        let buffers = self.group(BufferGroup::Datagrams);
+        buffers.write(&payload);
+        let (buffer, _) = buffers.consume(payload.len());
+        (i32::try_from(payload.len()).expect("small"), CQE_F_BUFFER | u32::from(buffer) << 16)
     }
 
     /// Sends a datagram, or refuses it: the result.

@@ -130,6 +130,7 @@ impl Descriptors {
             | Request::Send { fd, .. }
             | Request::SendMessage { fd, .. }
             | Request::ReceiveDatagrams { fd, .. }
+            | Request::ReceiveMessage { fd, .. }
             | Request::SendDatagram { fd, .. }
             | Request::PollWritable { fd, .. } => (fd, false),
             Request::Close { fd } => (fd, true),

@@ -16,7 +16,7 @@ fn pair() -> (Node, HandleId, HandleId) {
     let mut node = Node::new(&small(), false);
     let (one, other) = UnixStream::pair().unwrap();
     let (one, other) = (node.add(one.into()), node.add(other.into()));
-    node.reactor.receive_descriptors(other).unwrap();
+    node.reactor.receive_descriptors(other, MAX_DESCRIPTORS).unwrap();
     (node, one, other)
 }
 
@@ -147,7 +147,7 @@ fn nobody_who_has_not_asked_gets_any() {
     run(&mut [&mut node], |nodes| !nodes[0].book(other).received.is_empty());
     assert!(node.book(other).passed.is_empty() && all_closed(&mut reader));
     // It asks while it receives: what comes from then on is kept.
-    node.reactor.receive_descriptors(other).unwrap();
+    node.reactor.receive_descriptors(other, MAX_DESCRIPTORS).unwrap();
     run(&mut [&mut node], |nodes| !nodes[0].turn());
     let (mut reader, writer) = pipe();
     node.pass(one, b"y", &[writer.as_raw_fd()]);
