@@ -7,7 +7,9 @@ import { performance } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
 import test from 'ava';
 import net from 'iouring-transport/net';
-import { listening, portOf, track } from './_sockets.ts';
+import { listening, nothingLeft, portOf, track } from './_sockets.ts';
+
+test.afterEach.always(nothingLeft);
 
 const ROUNDS = 30;
 
