@@ -33,8 +33,8 @@ for (const driver of drivers) {
       await once(peer, 'close');
       for (const socket of sockets) socket.close();
       await once(server.close(), 'close');
-      // Buffers of the last dispatch go back with the next turn.
-      while (stats().buffersLent > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      // Buffers of the last dispatch go back with the next turn, in which the datagram sockets are closed.
+      while (stats().buffersLent > 0 || stats().handles > 0) await new Promise((resolve) => setTimeout(resolve, 5));
       console.log(exceptions, received, stats().handles);
       `,
       driver,

@@ -1,9 +1,12 @@
 // A writer is held back by a reader that does not read, and memory does not grow meanwhile.
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
+import core from 'node:net';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
+import { support } from 'iouring-transport';
+import net from 'iouring-transport/net';
 import { nothingLeft, pair } from './_sockets.ts';
 
 const MIB = 1024 * 1024;
@@ -80,6 +83,40 @@ test.serial('a reader that pauses takes in no more, and gets everything once it 
   t.is(read, total);
   t.is(received.digest('hex'), sent.digest('hex'));
 });
+
+const bounded = support().backend === 'core' || support().features['bounded-receive'] === true;
+(bounded ? test.serial : test.serial.skip)(
+  'readers that have stopped hold little, however much is sent (needs Linux 6.17)',
+  async (t) => {
+    const READERS = 40;
+    const readers: { readonly socket: net.Socket; read: number }[] = [];
+    const server = net.createServer((socket) => {
+      const reader = { socket, read: 0 };
+      readers.push(reader);
+      socket.on('data', (bytes) => {
+        reader.read += bytes.length;
+        socket.pause();
+      });
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as net.AddressInfo;
+    const bytes = Buffer.alloc(8 * MIB);
+    const senders = Array.from({ length: READERS }, () => {
+      const sender = core.connect(port, '127.0.0.1');
+      sender.on('error', () => {});
+      sender.write(bytes);
+      return sender;
+    });
+    while (readers.length < READERS || readers.some(({ read }) => read === 0)) await sleep(5);
+    await sleep(100); // What is on its way comes.
+    // Beyond the stream's own high-water mark and what a read puts together, 64 KiB each.
+    for (const { socket, read } of readers)
+      t.true(socket.bytesRead - read <= 64 * 1024 + 128 * 1024, String(socket.bytesRead - read));
+    for (const sender of senders) sender.destroy();
+    for (const { socket } of readers) socket.destroy();
+    await once(server.close(), 'close');
+  },
+);
 
 test.serial('a slow writer at the other end: 128 MiB through pipe() with flat memory', async (t) => {
   const { client, peer } = await pair();

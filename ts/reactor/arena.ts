@@ -28,7 +28,8 @@ export class Arena {
   /** Hands out `length` bytes, at most {@link BLOCK_SIZE}: their offset, or -1 when the arena is full. */
   allocate(length: number): number {
     let offset = this.#cursor;
-    if (offset + length > this.#end) {
+    // Nothing lies in a block too, and behind the end is the next one.
+    if (offset + (length || 1) > this.#end) {
       if (!this.#advance()) return -1;
       offset = this.#cursor;
     }

@@ -85,8 +85,6 @@ export class StreamHandle extends SocketHandle {
   bytesRead = 0;
   /** Bytes written that the kernel has not taken yet. */
   writeQueueSize = 0;
-  /** The kernel has been told to receive. */
-  #armed = false;
   /** The writes that the kernel has not confirmed, in order, as pairs: place of the bytes, or {@link ELSEWHERE}; length. */
   readonly #unconfirmed: number[] = [];
   /** Where the oldest of them is; what lies before is confirmed. Taking it out would move all others, once for every write. */
@@ -135,17 +133,14 @@ export class StreamHandle extends SocketHandle {
   readStart(): void {
     if (this.closed || this.isBusy(Activity.Reading)) return;
     this.begin(Activity.Reading);
-    if (this.#armed) return;
-    this.#armed = true;
     this.reactor.command(Command.ReadStart, this.id);
   }
 
-  /**
-   * Lets no more bytes come, except those that are on their way and one chunk more: only when that comes is the kernel told to stop. A reader that
-   * keeps stopping and starting, as streams do under backpressure, then costs nothing as long as it is as fast as the writer.
-   */
+  /** Lets no more bytes come, except those that are on their way: 128 KiB at most where the kernel can bound a receive (Linux 6.17), else up to 2 MiB once. */
   readStop(): void {
+    if (!this.isBusy(Activity.Reading)) return;
     this.finish(Activity.Reading);
+    if (!this.closed) this.reactor.command(Command.ReadStop, this.id);
   }
 
   /** Writes bytes. True: over; false: `onwrite` follows, and the next write had better wait for it: nothing bounds how many there are. */
@@ -243,12 +238,12 @@ export class StreamHandle extends SocketHandle {
   }
 
   override received(bytes: Buffer): void {
-    this.#arrived(bytes.length);
+    this.bytesRead += bytes.length;
     this.onread(bytes);
   }
 
   override lent(bytes: Uint8Array): void {
-    this.#arrived(bytes.length);
+    this.bytesRead += bytes.length;
     this.onlent(bytes);
   }
 
@@ -290,13 +285,6 @@ export class StreamHandle extends SocketHandle {
       default:
         break; // Not this handle's.
     }
-  }
-
-  #arrived(length: number): void {
-    this.bytesRead += length;
-    if (!this.#armed || this.isBusy(Activity.Reading)) return;
-    this.#armed = false;
-    if (!this.closed) this.reactor.command(Command.ReadStop, this.id);
   }
 
   /** Sends what has been copied. */

@@ -37,6 +37,10 @@ pub(crate) struct Context<K> {
     pub(crate) events: VecDeque<Event>,
     /// Streams with something to send.
     pub(crate) unsent: Vec<HandleId>,
+    /// Streams whose receive has ended by itself: it is armed again once JavaScript has heard what came, and may have had enough.
+    pub(crate) due_receives: Vec<HandleId>,
+    /// Events were taken out that their receiver has not heard of.
+    pub(crate) unheard: bool,
     /// Number of streams that wait for room in their socket's send buffer.
     pub(crate) waiting_streams: usize,
     /// Streams that found no buffer.
@@ -82,6 +86,8 @@ impl<K: Kernel> Context<K> {
             pool,
             events: VecDeque::new(),
             unsent: Vec::new(),
+            due_receives: Vec::new(),
+            unheard: false,
             waiting_streams: 0,
             starved: VecDeque::new(),
             reserve: Reserve::default(),
@@ -110,6 +116,7 @@ impl<K: Kernel> Context<K> {
         self.has_requests()
             || !self.events.is_empty()
             || self.buffer_returned
+            || !self.due_receives.is_empty()
             || self.files.has_work()
             || self.receivers.as_ref().is_some_and(|receivers| receivers.returned)
     }

@@ -21,7 +21,7 @@ use std::rc::Rc;
 use crate::error::Errno;
 use crate::file::request::FileRequest;
 use crate::file::transfer::Direction;
-use crate::kernel::{BufferGroup, CQE_F_BUF_MORE, CQE_F_BUFFER, CQE_F_MORE, Completion, Kernel, Request, Wait};
+use crate::kernel::{BufferGroup, CQE_F_BUF_MORE, CQE_F_BUFFER, CQE_F_MORE, Completion, Extent, Kernel, Request, Wait};
 use crate::operation::{IGNORED, OperationKind, kind_of};
 
 use buffers::Buffers;
@@ -47,7 +47,7 @@ impl Flight {
         match self.request {
             Request::Accept { fd }
             | Request::Connect { fd, .. }
-            | Request::Receive { fd }
+            | Request::Receive { fd, .. }
             | Request::ReceiveDatagrams { fd, .. }
             | Request::ReceiveMessage { fd, .. }
             | Request::PollWritable { fd, .. } => Some(fd),
@@ -77,6 +77,8 @@ pub(crate) struct World {
     pub(crate) refusal: Option<i32>,
     /// once there were so many.
     pub(crate) refuses_after: usize,
+    /// Whether receives can be bounded.
+    pub(crate) bounds_receives: bool,
     /// Takes nothing while completions wait for room, until somebody reaps.
     pub(crate) busy_when_overflowed: bool,
     /// Calls of `enter`.
@@ -113,6 +115,7 @@ impl Fake {
             time_passes: true,
             refusal: None,
             refuses_after: 0,
+            bounds_receives: temper.seed.is_multiple_of(2),
             busy_when_overflowed: temper.malice > 0 && temper.seed.is_multiple_of(2),
             enters: 0,
             executed: Vec::new(),
@@ -167,6 +170,10 @@ impl Kernel for Fake {
             return Err(Errno(libc::ETIME));
         }
         Ok(())
+    }
+
+    fn bounds_receives(&self) -> bool {
+        self.0.borrow().bounds_receives
     }
 
     fn unsubmitted(&self) -> usize {
@@ -378,7 +385,7 @@ impl World {
     fn cancel(&mut self, index: usize) {
         let deliver = self.temper.malice > 0 && self.random.chance(128);
         match self.flights[index].request {
-            Request::Receive { fd } if deliver && !self.buffers.is_empty() => {
+            Request::Receive { fd, .. } if deliver && !self.buffers.is_empty() => {
                 if self.descriptors.get(fd).inbound.is_empty() {
                     self.end(index, -libc::ECANCELED, 0);
                 } else {
@@ -438,7 +445,7 @@ impl World {
         let more = if full || self.mischief() { 0 } else { CQE_F_MORE };
         let user_data = self.flights[index].user_data;
         match self.flights[index].request {
-            Request::Receive { fd } => {
+            Request::Receive { fd, extent } => {
                 if self.mischief() {
                     let errno = [libc::EINTR, libc::EAGAIN, libc::ECANCELED][self.random.below(3)];
                     self.end(index, -errno, 0);
@@ -446,7 +453,17 @@ impl World {
                     self.end(index, -libc::ENOBUFS, 0);
                 } else if !self.descriptors.get(fd).inbound.is_empty() {
                     let (length, flags) = self.fill(fd);
-                    if more == 0 {
+                    let left = match extent {
+                        Extent::Endless => u32::MAX,
+                        Extent::Single => 0,
+                        Extent::Bounded(limit) => limit.saturating_sub(u32::try_from(length).unwrap_or(0)),
+                    };
+                    if let (Request::Receive { extent, .. }, Extent::Bounded(_)) =
+                        (&mut self.flights[index].request, extent)
+                    {
+                        *extent = Extent::Bounded(left);
+                    }
+                    if more == 0 || left == 0 {
                         self.end(index, length, flags);
                     } else {
                         self.post(user_data, length, flags | more);

@@ -43,6 +43,8 @@ pub enum Request {
     Receive {
         /// A connected socket.
         fd: RawFd,
+        /// After how much it ends by itself.
+        extent: Extent,
     },
     /// `IORING_OP_SEND` with `MSG_DONTWAIT | MSG_NOSIGNAL`: done, short or `EAGAIN` at once.
     Send {
@@ -146,6 +148,17 @@ impl Completion {
     }
 }
 
+/// How much a [`Request::Receive`] delivers before it ends by itself, as the kernel may end it at any time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// It does not: up to 32 buffers are filled in one go, whoever wants them.
+    Endless,
+    /// It ends with the buffer that holds the last of so many bytes (Linux 6.17). Only where [`Kernel::bounds_receives`].
+    Bounded(u32),
+    /// One buffer: not a multishot.
+    Single,
+}
+
 /// A ring of provided buffers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u16)]
@@ -218,6 +231,9 @@ pub trait Kernel {
     fn close(&mut self, descriptor: OwnedFd) {
         drop(descriptor);
     }
+
+    /// Whether a receive may be [`Extent::Bounded`].
+    fn bounds_receives(&self) -> bool;
 
     /// Whether [`enter`](Self::enter) or [`reap`](Self::reap) would find something: completions, deferred work or overflow.
     fn ready(&self) -> bool;

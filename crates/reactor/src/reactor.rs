@@ -217,8 +217,8 @@ impl<K: Kernel> Reactor<K> {
 
     /// Stops [`read_start`](Self::read_start). What was on its way is still delivered.
     pub fn read_stop(&mut self, id: HandleId) {
-        if let Some((stream, _, context)) = self.stream(id) {
-            stream.read_stop(context);
+        if let Some((stream, ..)) = self.stream(id) {
+            stream.read_stop();
         } else if let Some((datagram, _, context)) = self.datagram(id) {
             datagram.receive_stop(context);
         }
@@ -352,6 +352,7 @@ impl<K: Kernel> Reactor<K> {
         self.turns += 1;
         if self.context.failure().is_none() {
             self.context.push_backlog();
+            self.arm_due_receives();
             self.feed_starved();
             self.send_listed(memory);
             self.start_waiting(memory);
@@ -399,6 +400,22 @@ impl<K: Kernel> Reactor<K> {
         // An overflow may have appended to the list while it was out; what `enter` reaps stays for the next turn.
         arrived.append(&mut self.context.arrived);
         self.context.arrived = arrived;
+    }
+
+    /// Says whether JavaScript has yet to hear of what was taken out as events: until it has, it cannot say that it has had enough.
+    pub fn set_unheard(&mut self, unheard: bool) {
+        self.context.unheard = unheard;
+    }
+
+    fn arm_due_receives(&mut self) {
+        if self.context.unheard || !self.context.events.is_empty() {
+            return;
+        }
+        for id in std::mem::take(&mut self.context.due_receives) {
+            if let Some((stream, common, context)) = self.stream(id) {
+                stream.arm(common, context);
+            }
+        }
     }
 
     fn feed_starved(&mut self) {

@@ -17,7 +17,7 @@ use crate::config::{self, Config};
 use crate::datagram;
 use crate::error::{Errno, Error};
 use crate::file::transfer::Direction;
-use crate::kernel::{BufferGroup, Completion, Kernel, Request, Wait};
+use crate::kernel::{BufferGroup, Completion, Extent, Kernel, Request, Wait};
 use crate::memory::Mapping;
 use crate::support::{self, Features, Findings, Reason};
 
@@ -25,6 +25,8 @@ use crate::support::{self, Features, Findings, Reason};
 const ENTER_GETEVENTS: u32 = 1;
 /// `IOU_PBUF_RING_INC`: a buffer is consumed bit by bit.
 const PBUF_RING_INC: u16 = 2;
+/// Where `optlen` lies in an SQE.
+const OPTLEN: usize = 44;
 
 /// An io_uring, its eventfd and its rings of provided buffers.
 pub struct Ring {
@@ -33,6 +35,7 @@ pub struct Ring {
     eventfd: OwnedFd,
     bytes: BufferRing,
     datagrams: BufferRing,
+    bounds_receives: bool,
 }
 
 /// A ring of provided buffers.
@@ -88,7 +91,7 @@ impl Ring {
     /// # Errors
     /// See [`config::set_up`].
     pub fn new(config: &Config, incremental: bool) -> Result<Self, Error> {
-        config::set_up_with(config, |ring, _obtained| Self::equip(ring, config, incremental))
+        config::set_up_with(config, |ring, _obtained| Self::equip(ring, config, incremental, false))
     }
 
     /// The same where nothing is known of the kernel: the ring is tried out first, as [`support::detect`] does with one of its own, and made for
@@ -97,8 +100,10 @@ impl Ring {
     /// # Errors
     /// Those of [`Ring::new`] and of [`support::detect`].
     pub fn tried_out(config: &Config) -> Result<(Self, Features), Error> {
-        let equip =
-            |ring, features: &Features| Self::equip(ring, &config.fitted(features), features.incremental_buffers);
+        let equip = |ring, features: &Features| {
+            let Features { incremental_buffers, bounded_receive, .. } = *features;
+            Self::equip(ring, &config.fitted(features), incremental_buffers, bounded_receive)
+        };
         let (ring, features) = config::set_up_with(config, |mut ring, obtained| {
             let Findings { features, is_clean } = support::examine(&mut ring, obtained)?;
             // Not with a second ring: where memory is short there is no room for two, and that of a closed one is given back late.
@@ -108,7 +113,7 @@ impl Ring {
         Ok((ring.map_or_else(fresh, Ok)?, features))
     }
 
-    fn equip(ring: IoUring, config: &Config, incremental: bool) -> Result<Self, Error> {
+    fn equip(ring: IoUring, config: &Config, incremental: bool, bounds_receives: bool) -> Result<Self, Error> {
         // SAFETY: takes and returns integers only.
         let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
         let fd = Errno::check(fd).map_err(|errno| match errno {
@@ -127,7 +132,7 @@ impl Ring {
         let bytes = unsafe { BufferRing::register(&ring, BufferGroup::Bytes, count, flags) }?;
         // SAFETY: the same.
         match unsafe { BufferRing::register(&ring, BufferGroup::Datagrams, datagram::BUFFERS, 0) } {
-            Ok(datagrams) => Ok(Self { ring, eventfd, bytes, datagrams }),
+            Ok(datagrams) => Ok(Self { ring, eventfd, bytes, datagrams, bounds_receives }),
             Err(error) => {
                 // Before what is registered with it.
                 drop(ring);
@@ -184,7 +189,14 @@ impl Ring {
         match *request {
             Request::Accept { fd } => opcode::AcceptMulti::new(Fd(fd)).flags(libc::SOCK_CLOEXEC).build(),
             Request::Connect { fd, address, length } => opcode::Connect::new(Fd(fd), address, length).build(),
-            Request::Receive { fd } => opcode::RecvMulti::new(Fd(fd), BufferGroup::Bytes as u16).build(),
+            Request::Receive { fd, extent } => match extent {
+                Extent::Endless => opcode::RecvMulti::new(Fd(fd), BufferGroup::Bytes as u16).build(),
+                Extent::Bounded(limit) => bounded_receive(fd, BufferGroup::Bytes as u16, limit),
+                Extent::Single => opcode::Recv::new(Fd(fd), std::ptr::null_mut(), 0)
+                    .buf_group(BufferGroup::Bytes as u16)
+                    .build()
+                    .flags(squeue::Flags::BUFFER_SELECT),
+            },
             Request::ReceiveDatagrams { fd, message } => {
                 #[allow(clippy::cast_sign_loss, reason = "a flag bit")]
                 let flags = libc::MSG_CMSG_CLOEXEC as u32;
@@ -230,7 +242,22 @@ impl Ring {
     }
 }
 
+/// A multishot receive that ends by itself once it has delivered `limit` bytes, or up to a buffer more (Linux 6.17).
+pub(crate) fn bounded_receive(fd: RawFd, group: u16, limit: u32) -> squeue::Entry {
+    let mut entry = opcode::RecvMulti::new(Fd(fd), group).build();
+    const { assert!(size_of::<squeue::Entry>() == 64) }
+    // The crate has no name for this field.
+    // SAFETY: an entry is the kernel's `struct io_uring_sqe` and nothing else (`repr(C)`, 64 bytes); the four bytes from 44 on are its union of
+    // integers that is called `optlen` here. The entry is borrowed by nobody else.
+    unsafe { (&raw mut entry).cast::<u8>().add(OPTLEN).cast::<u32>().write(limit) };
+    entry
+}
+
 impl Kernel for Ring {
+    fn bounds_receives(&self) -> bool {
+        self.bounds_receives
+    }
+
     fn push(&mut self, request: &Request, user_data: u64) -> bool {
         let entry = Self::entry(request).user_data(user_data);
         let mut submission = self.ring.submission();

@@ -22,7 +22,7 @@ use crate::context::Context;
 use crate::error::Errno;
 use crate::event::Event;
 use crate::handle::Common;
-use crate::kernel::{BufferGroup, Completion, Kernel, Request};
+use crate::kernel::{BufferGroup, Completion, Extent, Kernel, Request};
 use crate::memory::{Memory, Source};
 use crate::operation::{OperationId, OperationKind, Owned};
 use crate::passing::{Passed, Passing, Receipt};
@@ -31,6 +31,9 @@ use crate::socket;
 
 /// Most slices that one vectored send takes.
 pub const MAX_SLICES: usize = 256;
+
+/// After so many bytes a receive ends and is armed anew in the next turn. The buffer that they end in is filled: 128 KiB at most.
+const RUN: u32 = 64 * 1024;
 
 #[derive(Default)]
 enum Receiving {
@@ -70,6 +73,8 @@ struct Segment {
 pub struct Stream {
     receiving: Receiving,
     wants_to_read: bool,
+    /// It did not want to once: it may again.
+    has_stopped: bool,
     sending: Sending,
     room: Room,
     queue: VecDeque<Segment>,
@@ -99,21 +104,15 @@ impl Stream {
         self.arm(common, context);
     }
 
-    /// Lets no more data come. What is already on its way is still delivered.
-    pub(crate) fn read_stop<K: Kernel>(&mut self, context: &mut Context<K>) {
+    /// Lets no more data come. What is already on its way is still delivered. The kernel is told only when bytes come that nobody wants: a
+    /// reader that keeps stopping and starting, as streams do under backpressure, costs nothing as long as it is as fast as the writer.
+    pub(crate) fn read_stop(&mut self) {
         self.wants_to_read = false;
-        match self.receiving {
-            Receiving::Armed(operation) => {
-                self.receiving = Receiving::Stopping;
-                context.cancel(operation);
-            }
-            // Still listed among the starved; it is armed only if it wants to read by then.
-            Receiving::Starved => {}
-            Receiving::Idle | Receiving::Stopping | Receiving::Ended => {}
-        }
+        self.has_stopped = true;
     }
 
-    fn arm<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>) {
+    /// Starts receiving, where that is wanted and nothing stands against it.
+    pub(crate) fn arm<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>) {
         if self.wants_to_read && !common.closing && matches!(self.receiving, Receiving::Idle) {
             let operation = match &mut self.passing {
                 // Goes on when they have been taken.
@@ -125,7 +124,13 @@ impl Stream {
                     context.start(common, OperationKind::Receive, Owned::Receipt(receipt), &request)
                 }
                 _ => {
-                    let request = Request::Receive { fd: common.fd() };
+                    // What is on its way when a reader stops is what one receive delivers.
+                    let extent = match (context.kernel.bounds_receives(), self.has_stopped) {
+                        (true, _) => Extent::Bounded(RUN),
+                        (false, false) => Extent::Endless,
+                        (false, true) => Extent::Single,
+                    };
+                    let request = Request::Receive { fd: common.fd(), extent };
                     context.start(common, OperationKind::Receive, Owned::Nothing, &request)
                 }
             };
@@ -184,6 +189,10 @@ impl Stream {
             Self::take_bytes(common, context, completion);
         }
         if completion.more() {
+            if let (false, Receiving::Armed(operation)) = (self.wants_to_read, &self.receiving) {
+                context.cancel(*operation);
+                self.receiving = Receiving::Stopping;
+            }
             return;
         }
         self.receiving = Receiving::Idle;
@@ -193,7 +202,7 @@ impl Stream {
         match completion.result {
             _ if common.closing => {}
             0 => self.end(common, context, 0),
-            1.. => self.arm(common, context),
+            1.. => context.due_receives.push(common.id),
             _ => match -completion.result {
                 libc::ENOBUFS if self.wants_to_read => {
                     self.receiving = Receiving::Starved;

@@ -181,6 +181,8 @@ features! {
     incremental_buffers = "incremental-buffers",
     /// A minimum wait for batches of completions (Linux 6.12). By feature bit.
     min_wait = "min-wait",
+    /// Multishot receives that end after so many bytes (Linux 6.17). By trial.
+    bounded_receive = "bounded-receive",
 }
 
 impl Features {
@@ -259,6 +261,7 @@ pub(crate) fn examine(ring: &mut IoUring, obtained: Obtained) -> Result<Findings
         bind_listen: probe.is_supported(opcode::Bind::CODE) && probe.is_supported(opcode::Listen::CODE),
         incremental_buffers: trial.incremental_buffers()?,
         min_wait,
+        bounded_receive: trial.bounded_receive()?,
     };
     Ok(Findings { features, is_clean: trial.is_clean() })
 }

@@ -19,6 +19,7 @@ use io_uring::{IoUring, opcode};
 use crate::address::SocketAddress;
 use crate::error::{Errno, Error};
 use crate::memory::Mapping;
+use crate::ring::bounded_receive;
 use crate::socket::{self, Domain, Type};
 use crate::support::Reason;
 
@@ -135,6 +136,25 @@ impl<'ring> Trial<'ring> {
             }
         }
         works &= self.cancel(&ours)?;
+        self.withdraw_buffers()?;
+        Ok(works)
+    }
+
+    /// Whether a multishot receive ends after so many bytes as it is told: after the first of two buffers that a message fills.
+    pub(crate) fn bounded_receive(&mut self) -> Result<bool, Error> {
+        let outcome = self.try_bounded_receive();
+        without_failing(outcome)
+    }
+
+    fn try_bounded_receive(&mut self) -> Result<bool, Error> {
+        self.name = "bounded receive";
+        self.provide_buffers(0).map_err(|errno| Reason::of_register(errno, "IORING_REGISTER_PBUF_RING"))?;
+        let (ours, theirs) = self.prepared(socket_pair())?;
+        self.prepared(send(&theirs, b"12345678", 0))?;
+        self.start(bounded_receive(ours.as_raw_fd(), 0, 1))?;
+        let completion = self.next()?;
+        let works = self.received(&completion, 0) == b"1234" && !cqueue::more(completion.flags());
+        self.cancel(&ours)?;
         self.withdraw_buffers()?;
         Ok(works)
     }

@@ -126,7 +126,7 @@ impl Descriptors {
         let (fd, close) = match *request {
             Request::Accept { fd }
             | Request::Connect { fd, .. }
-            | Request::Receive { fd }
+            | Request::Receive { fd, .. }
             | Request::Send { fd, .. }
             | Request::SendMessage { fd, .. }
             | Request::ReceiveDatagrams { fd, .. }
