@@ -30,7 +30,7 @@ import {
 
 /**
  * Writes up to this size are copied: their buffers may be filled anew at once. Longer ones are lent, and offered to the kernel at once, as core does: what it
- * takes within `write()` is safe too. For so many bytes that costs a turn of the ring, less than going through them once more.
+ * takes within `write()` is safe too. That costs a turn of the ring each.
  */
 const COPY_SIZE = BLOCK_SIZE;
 
