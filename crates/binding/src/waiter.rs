@@ -108,9 +108,10 @@ impl Driver for WaiterDriver {
         unsafe { sys::napi_unref_threadsafe_function(self.env, self.wake.0) };
     }
 
-    /// Node-API alone cannot tell. The time that a turn may take is the limit.
+    /// Never: the runtime calls `on_wake` within a callback scope of its own, and only when that closes do ticks and microtasks run. A second round
+    /// would pass a handle's next read before them.
     fn may_go_on(&self) -> bool {
-        true
+        false
     }
 
     fn flushes(&self) -> bool {
