@@ -67,4 +67,25 @@ for (const secure of [false, true]) {
     server.close();
     await once(server, 'close');
   });
+
+  test.serial(`a session that is destroyed right after a write says goodbye, ${over}`, async (t) => {
+    t.timeout(5000);
+    const { server, client } = await serve(secure);
+    server.on('stream', (stream) => {
+      stream.on('error', () => {});
+      stream.respond();
+      stream.write('body');
+      const { session } = stream;
+      setImmediate(() => session!.destroy(http2.constants.NGHTTP2_ENHANCE_YOUR_CALM as never));
+    });
+    const stream = client.request();
+    stream.on('error', () => {});
+    stream.resume();
+    client.on('error', () => {});
+    const [code] = (await once(client, 'goaway')) as [number];
+    t.is(code, http2.constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    client.destroy();
+    server.close();
+    await once(server, 'close');
+  });
 }

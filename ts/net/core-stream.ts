@@ -4,8 +4,11 @@
  */
 import process from 'node:process';
 
-/** A write or shutdown of core's: opaque, and to be finished exactly once. */
-export type CoreRequest = object;
+/** A write or shutdown of core's, to be finished exactly once. */
+export interface CoreRequest {
+  /** Who waits, where that is JavaScript. */
+  readonly oncomplete?: Function;
+}
 
 /** What a `JSStream` has from core. */
 export interface CoreStream {
@@ -26,6 +29,9 @@ export type CoreStreamClass = new () => CoreStream;
 /** A TLSSocket, and its handle, as core sees them. */
 export interface SecureSocket {
   readonly _handle: SecureHandle | null;
+  readonly writableLength: number;
+  /** Whether the handshake is still to be made. */
+  readonly secureConnecting: boolean;
   destroy(error?: Error): unknown;
 }
 interface SecureHandle {

@@ -13,6 +13,7 @@ import { setImmediate } from '../timers.ts';
 import { closeDescriptors } from './descriptors.ts';
 import { touchTimeout } from './timeout.ts';
 import { kDescriptorTaker, kLink, type NetSocket, type WriteCallback } from './internals.ts';
+import { finishEarly, finishWrite, passBytes } from './core-calls.ts';
 import type { CoreRequest } from './core-stream.ts';
 import type { SocketStream } from './socket-stream.ts';
 import type { UserBuffer } from './user-buffer.ts';
@@ -52,6 +53,10 @@ export class Link {
   /** Who waits for the end of the writing side: the socket, and what has taken its handle over. */
   #endWaiters: ((status: number) => void)[] = [];
   #hadError = false;
+  /** What a write of core's that was over has failed with; the next one ends with it. */
+  #coreError = 0;
+  /** The end of the last bytes that core has written for a user of the TLSSocket, among all bytes. */
+  #usersBytes = 0;
 
   /**
    * @param unix whether this is a UNIX-domain connection, where that is known
@@ -134,8 +139,16 @@ export class Link {
   writeForCore(request: CoreRequest, chunks: readonly Uint8Array[]): number {
     const { handle } = this;
     if (handle === null || handle.closed) return -EBADF;
+    if (this.#coreError < 0) return this.#coreError;
     touchTimeout(this.socket);
-    handle.writeFor(request, chunks);
+    const { secureSocket } = this.stream!;
+    // A writer in JavaScript, which core's HTTP/2 is not, gives a callback, and that is where it looks for an error.
+    const toJavaScript = secureSocket === undefined && request.oncomplete !== undefined;
+    if (!handle.writeFor(request, chunks, toJavaScript)) return 0;
+    if (secureSocket !== undefined && secureSocket.writableLength > 0 && !secureSocket.secureConnecting) {
+      this.#usersBytes = handle.bytesWritten;
+    }
+    finishEarly(this, request, secureSocket === undefined);
     return 0;
   }
 
@@ -249,7 +262,15 @@ export class Link {
 
   /** Runs in the handle's context: a write that was over for its caller has failed. */
   failLate(status: number): void {
-    if (!this.stale) this.socket.destroy(errnoException(status, 'write'));
+    if (this.stale) return;
+    if (!this.feedsCore) {
+      this.socket.destroy(errnoException(status, 'write'));
+      return;
+    }
+    this.#coreError = status;
+    // As with core nobody hears of handshakes and alerts that cannot be sent, and HTTP/2 does not mind.
+    const { bytesWritten, writeQueueSize } = this.handle!;
+    if (this.#usersBytes >= bytesWritten - writeQueueSize) this.stream!.secureSocket?.destroy(errnoException(status, 'write'));
   }
 
   /** Runs in the handle's context. */
@@ -321,11 +342,11 @@ function onLent(this: StreamHandle, bytes: Uint8Array): void {
   const link = this.owner as Link;
   if (link.stale) return;
   touchTimeout(link.socket);
-  link.stream!.readBuffer(bytes);
+  passBytes(link, bytes);
 }
 
 function onRequest(this: StreamHandle, request: CoreRequest, status: number): void {
-  (this.owner as Link).stream!.finishWrite(request, status);
+  finishWrite(this.owner as Link, request, status);
 }
 
 function onDescriptors(this: StreamHandle, descriptors: number[], lost: boolean): void {

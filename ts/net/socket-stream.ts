@@ -3,7 +3,7 @@
  * have. Made for those who ask; a socket that nobody asks has none.
  *
  * TLS and HTTP/2 take it over as they take a handle of core's, and read and write past the socket: received bytes go from the ring's buffers into
- * {@link CoreStream.readBuffer}, which copies them; what core writes becomes one write of the link's handle, and is over when the kernel has taken it.
+ * {@link CoreStream.readBuffer}, which copies them; what core writes becomes one write of the link's handle (see `core-calls.ts`).
  * As long as nobody has taken the stream over, its bytes come out again at `onread`, and go to the socket as ever.
  */
 import { EBADF } from '../errno.ts';

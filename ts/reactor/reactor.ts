@@ -20,7 +20,7 @@ import {
   RECORD_WORDS,
 } from './protocol.ts';
 import { FileRequests } from './file-requests.ts';
-import type { SocketHandle } from './socket-handle.ts';
+import { Whose, type SocketHandle } from './socket-handle.ts';
 
 const COMMANDS_START = HEADER_WORDS;
 const COMPLETIONS_START = COMMANDS_START + COMMAND_CAPACITY * RECORD_WORDS;
@@ -311,8 +311,12 @@ export class Reactor {
    * is cheaper to copy to and to send from than fresh memory, of which a writer of much would use one MiB after the other until garbage is collected.
    */
   discard(place: Place): void {
-    const view = place < 0 ? this.#views[~place - 1] : undefined;
-    this.release(place);
+    if (place >= 0) {
+      this.arena.release(place);
+      return;
+    }
+    const view = this.#views[~place - 1];
+    this.reclaim(~place);
     if (view !== undefined && view.byteLength === view.buffer.byteLength) this.native.discard(view.buffer);
   }
 
@@ -359,7 +363,7 @@ export class Reactor {
         }
         unwatched = UNWATCHED;
       }
-      if (unscoped && !this.#isForCore(kind, id)) {
+      if (unscoped && !this.#isForCore(kind, id) && !this.#isForNobody(kind, id, result)) {
         words[Header.Unscoped] = 0;
         return;
       }
@@ -476,7 +480,12 @@ export class Reactor {
   #isForCore(kind: Completion, id: number): boolean {
     if (kind !== Completion.Received && kind !== Completion.Written) return false;
     const handle = this.#find(id);
-    return handle?.feedsCore === true && (kind === Completion.Received || handle.reportsToCore);
+    return handle?.feedsCore === true && (kind === Completion.Received || handle.whoseWrite === Whose.Cores);
+  }
+
+  /** Whether a record is bookkeeping alone, which it does not matter for whether there is a callback scope. */
+  #isForNobody(kind: Completion, id: number, result: number): boolean {
+    return kind === Completion.Written && result >= 0 && this.#find(id)?.whoseWrite === Whose.Nobodys;
   }
 
   #find(id: number): SocketHandle | undefined {

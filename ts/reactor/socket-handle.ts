@@ -30,6 +30,16 @@ export const enum Activity {
   Confirming = 32,
 }
 
+/** Who is told of a write. */
+export const enum Whose {
+  /** Users of the handle. */
+  Ours,
+  /** Native code of core's. */
+  Cores,
+  /** Nobody, but for an error: it was over at once. */
+  Nobodys,
+}
+
 /**
  * What keeps the process alive only where the handle has a reference. All else is a request, which holds until it ends. Writes that are being confirmed are
  * none, as those are none that libuv could make at once; Rust holds the process while the kernel has not taken their bytes.
@@ -69,9 +79,9 @@ export abstract class SocketHandle {
   /** The same where {@link feedsCore}: they are the kernel's again after the call. */
   lent(_bytes: Uint8Array): void {}
 
-  /** Where {@link feedsCore}: whether the next write that is reported is core's. */
-  get reportsToCore(): boolean {
-    return false;
+  /** Whose the write is that the kernel reports next. */
+  get whoseWrite(): Whose {
+    return Whose.Ours;
   }
 
   /** Whether all datagrams of a turn are to be handed over at once. */

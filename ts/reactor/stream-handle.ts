@@ -24,6 +24,7 @@ import {
   openSocket,
   SocketHandle,
   toEndpoint,
+  Whose,
   type Endpoint,
   type SocketKind,
 } from './socket-handle.ts';
@@ -40,7 +41,7 @@ const COPY_SIZE = BLOCK_SIZE;
  */
 const GIVEN_COPY_SIZE = 8 * 1024;
 
-/** Most copied bytes of one stream that the kernel has not taken yet; further writes wait for it. */
+/** Most bytes of one stream that the kernel has not taken although their writes are over; further writes wait for it. */
 const UNCONFIRMED_LIMIT = 64 * 1024;
 
 /** Most bytes that one UTF-16 code unit becomes. */
@@ -49,14 +50,17 @@ const UTF8_EXPANSION = 3;
 /** The region of the arena. */
 const ARENA = 0;
 
-/** Instead of a place: the write returned false, and where its bytes are is told elsewhere. */
+/** Instead of a place: where its bytes are, and who waits, is told elsewhere. */
 const ELSEWHERE = ~ARENA;
 
-/** A write that is told of when the kernel has taken it. */
+/** Instead of a request: the write is over, and nobody waits for it. */
+const NOBODY = {};
+
+/** A write whose bytes are in several places, or that is told of when the kernel has taken it. */
 class Pending {
   /** Where its bytes are. */
   readonly places: Place[] = [];
-  /** Whose it is, where it was made by {@link StreamHandle.writeFor}. */
+  /** Whose it is, where it was made by {@link StreamHandle.writeFor}, or {@link NOBODY}. */
   readonly request: object | null;
 
   constructor(request: object | null) {
@@ -187,20 +191,24 @@ export class StreamHandle extends SocketHandle {
   }
 
   /**
-   * Writes several chunks as one for a request: `onrequest` follows in any case, after this has returned. Their memory is given away: it is let go of
-   * when it has been sent.
+   * Writes several chunks as one for a request, likewise, with `onrequest` for `onwrite`. Their memory is given away: it is let go of when it has been
+   * sent, so that however many they are the write may be over at once.
+   *
+   * @param tell whether to call `onrequest` in any case, so that the request hears of an error
    */
-  writeFor(request: object, chunks: readonly Uint8Array[]): void {
+  writeFor(request: object, chunks: readonly Uint8Array[], tell: boolean): boolean {
     let total = 0;
     for (const chunk of chunks) total += chunk.byteLength;
-    const places = this.#beginElsewhere(total, request);
+    const over = !tell && this.writeQueueSize + total <= UNCONFIRMED_LIMIT;
     if (total > GIVEN_COPY_SIZE) {
-      this.#writeParts(places, chunks, GIVEN_COPY_SIZE);
-      return;
+      this.#writeParts(this.#beginElsewhere(total, over ? NOBODY : request), chunks, GIVEN_COPY_SIZE);
+      return over;
     }
     const place = this.reactor.keep(chunks, total);
-    places.push(place);
+    if (over) this.#begin(place, total, Activity.Confirming);
+    else this.#beginElsewhere(total, request).push(place);
     this.#command(Command.Write, place, 0, total, true);
+    return over;
   }
 
   /** Duplicates descriptors for the next {@link writeWithDescriptors}. @returns zero, or a negative errno */
@@ -257,8 +265,10 @@ export class StreamHandle extends SocketHandle {
     this.onlent(bytes);
   }
 
-  override get reportsToCore(): boolean {
-    return this.#unconfirmed[this.#oldest] === ELSEWHERE && this.#elsewhere[0].request !== null;
+  override get whoseWrite(): Whose {
+    if (this.#unconfirmed[this.#oldest] !== ELSEWHERE) return Whose.Nobodys;
+    const { request } = this.#elsewhere[0];
+    return request === null ? Whose.Ours : request === NOBODY ? Whose.Nobodys : Whose.Cores;
   }
 
   override message(bytes: Buffer, descriptors: number, lost: boolean): void {
@@ -300,7 +310,7 @@ export class StreamHandle extends SocketHandle {
   /** Sends what has been copied. */
   #send(place: Place, length: number): boolean {
     const over = this.writeQueueSize + length <= UNCONFIRMED_LIMIT;
-    if (over) this.#begin(place, length);
+    if (over) this.#begin(place, length, Activity.Confirming);
     else this.#beginElsewhere(length).push(place);
     this.#command(Command.Write, place, 0, length, true);
     return over;
@@ -311,16 +321,16 @@ export class StreamHandle extends SocketHandle {
     else this.reactor.command(kind, this.id, ~place, offset, length, last ? 1 : 0);
   }
 
-  #begin(place: Place, length: number): void {
-    this.begin(place === ELSEWHERE ? Activity.Writing : Activity.Confirming);
-    if (place !== ELSEWHERE && !this.hasRef()) this.reactor.native.holdUntilOffered();
+  #begin(place: Place, length: number, activity: Activity): void {
+    this.begin(activity);
+    if (activity === Activity.Confirming && !this.hasRef()) this.reactor.native.holdUntilOffered();
     this.#unconfirmed.push(place, length);
     this.bytesWritten += length;
     this.writeQueueSize += length;
   }
 
   #beginElsewhere(length: number, request: object | null = null): Place[] {
-    this.#begin(ELSEWHERE, length);
+    this.#begin(ELSEWHERE, length, request === NOBODY ? Activity.Confirming : Activity.Writing);
     const pending = new Pending(request);
     this.#elsewhere.push(pending);
     return pending.places;
@@ -337,7 +347,7 @@ export class StreamHandle extends SocketHandle {
     }
     if (this.#unconfirmed.length === 0) this.finish(Activity.Confirming);
     if (place !== ELSEWHERE) {
-      this.reactor.release(place);
+      this.reactor.discard(place);
       if (status < 0) this.onwriteerror(status);
       return;
     }
@@ -346,10 +356,11 @@ export class StreamHandle extends SocketHandle {
     if (request === null) {
       for (const occupied of places) this.reactor.release(occupied);
       this.onwrite(status);
-    } else {
-      for (const occupied of places) this.reactor.discard(occupied);
-      this.onrequest(request, status);
+      return;
     }
+    for (const occupied of places) this.reactor.discard(occupied);
+    if (request !== NOBODY) this.onrequest(request, status);
+    else if (status < 0) this.onwriteerror(status);
   }
 
   /** Many bytes: runs of chunks of at most `copied` bytes are copied together, larger ones are lent. */
