@@ -17,6 +17,7 @@ const ORDER = [
   'tcp-idle',
   'tcp-close',
   'tcp-stream',
+  'fairness',
   'unix-echo',
   'http-hello',
   'http-body',

@@ -13,11 +13,11 @@ export const benchTool = path.join(process.env.CARGO_TARGET_DIR ?? inRoot('targe
 /** Arguments that have the JavaScript arms' server of a mode run at an address, on one of `modules`; `more` are the last of them. */
 export function serverScript(mode, address, modules, ...more) {
   const kind = kindOf(mode, address);
-  return [inRoot('bench', 'servers', FILES[kind] ?? 'http.mjs'), modules[kind], mode, address, ...more];
+  return [inRoot('bench', 'servers', FILES[mode] ?? FILES[kind] ?? 'http.mjs'), modules[kind], mode, address, ...more];
 }
 
-/** Servers that are not http.mjs, by the module that they are built on. */
-const FILES = { net: 'stream.mjs', tls: 'stream.mjs', dgram: 'datagram.mjs' };
+/** Servers that are not http.mjs, by their mode or the module that they are built on. */
+const FILES = { fairness: 'fairness.mjs', net: 'stream.mjs', tls: 'stream.mjs', dgram: 'datagram.mjs' };
 
 /** The module that the server of a mode is built on. */
 function kindOf(mode, address) {

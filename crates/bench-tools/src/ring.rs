@@ -32,6 +32,18 @@ pub(crate) unsafe fn push(ring: &mut IoUring, entry: &squeue::Entry) -> io::Resu
     Ok(())
 }
 
+/// Queues linked entries. They are submitted together, since a submission ends a chain.
+///
+/// # Safety
+/// As for [`push`].
+pub(crate) unsafe fn push_chain(ring: &mut IoUring, chain: &[squeue::Entry]) -> io::Result<()> {
+    // SAFETY: passed on to our caller.
+    while unsafe { ring.submission().push_multiple(chain) }.is_err() {
+        ring.submit()?;
+    }
+    Ok(())
+}
+
 /// Queues a look at standard input: it completes when the process is to end.
 pub(crate) fn watch_input(ring: &mut IoUring, user_data: u64) -> io::Result<()> {
     let input = opcode::PollAdd::new(Fd(libc::STDIN_FILENO), libc::POLLIN as u32).build().user_data(user_data);

@@ -132,13 +132,12 @@ impl Client<'_> {
             (END, opcode::Recv::new(fd, slot.surplus.as_mut_ptr(), 1).build()),
             (CLOSE, opcode::Close::new(fd).build()),
         ];
-        for (step, entry) in chain {
+        let chain = chain.map(|(step, entry)| {
             let flags = if step == CLOSE { squeue::Flags::empty() } else { squeue::Flags::IO_LINK };
-            let entry = entry.flags(flags).user_data(step << 32 | index as u64);
-            // SAFETY: the message, the buffers and the address outlive the ring, and a slot's buffers are used by one chain.
-            unsafe { ring::push(ring, &entry)? };
-        }
-        Ok(())
+            entry.flags(flags).user_data(step << 32 | index as u64)
+        });
+        // SAFETY: the message, the buffers and the address outlive the ring, and a slot's buffers are used by one chain.
+        unsafe { ring::push_chain(ring, &chain) }
     }
 
     fn on_step(&mut self, ring: &mut IoUring, completion: &cqueue::Entry, meter: &mut Meter) -> anyhow::Result<()> {
