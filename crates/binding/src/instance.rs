@@ -242,7 +242,7 @@ impl Instance {
 
     fn submit(&self, reactor: &mut Reactor<Ring>) {
         self.take_commands(reactor);
-        reactor.set_unheard(!self.queues.dispatched());
+        reactor.set_unheard(self.queues.undispatched());
         if reactor.has_work() {
             self.note(reactor.turn(&mut self.memory()));
         }

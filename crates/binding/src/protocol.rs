@@ -431,6 +431,12 @@ impl Queues {
 
     /// Whether TypeScript has passed all the completions offered.
     pub fn dispatched(&self) -> bool {
-        self.get(Header::Cursor as usize) >= self.get(Header::Completions as usize)
+        self.undispatched() == 0
+    }
+
+    /// How many of the completions offered TypeScript has not passed yet.
+    pub fn undispatched(&self) -> usize {
+        let left = i64::from(self.get(Header::Completions as usize)) - i64::from(self.get(Header::Cursor as usize));
+        usize::try_from(left).unwrap_or(0)
     }
 }

@@ -37,10 +37,13 @@ pub(crate) struct Context<K> {
     pub(crate) events: VecDeque<Event>,
     /// Streams with something to send.
     pub(crate) unsent: Vec<HandleId>,
-    /// Streams whose receive has ended by itself: it is armed again once JavaScript has heard what came, and may have had enough.
-    pub(crate) due_receives: Vec<HandleId>,
-    /// Events were taken out that their receiver has not heard of.
-    pub(crate) unheard: bool,
+    /// How many events were taken out so far,
+    pub(crate) taken: u64,
+    /// and how many of them their receiver has not heard of yet.
+    pub(crate) unheard: u64,
+    /// Streams whose receive has ended by itself, each with the number of events up to its own last one. It is armed again once JavaScript has heard of that
+    /// one, and may have had enough. Not of all that there are: under load others come all the time.
+    due_receives: VecDeque<(HandleId, u64)>,
     /// Number of streams that wait for room in their socket's send buffer.
     pub(crate) waiting_streams: usize,
     /// Streams that found no buffer.
@@ -86,8 +89,9 @@ impl<K: Kernel> Context<K> {
             pool,
             events: VecDeque::new(),
             unsent: Vec::new(),
-            due_receives: Vec::new(),
-            unheard: false,
+            taken: 0,
+            unheard: 0,
+            due_receives: VecDeque::new(),
             waiting_streams: 0,
             starved: VecDeque::new(),
             reserve: Reserve::default(),
@@ -284,6 +288,28 @@ impl<K: Kernel> Context<K> {
             self.receivers = Some(Receivers::new(&mut self.kernel, BUFFERS)?);
         }
         Ok(())
+    }
+
+    /// Has a receive that has ended by itself armed again, once its receiver has heard of everything up to now.
+    pub(crate) fn arm_when_heard(&mut self, stream: HandleId) {
+        let count = self.taken + self.events.len() as u64;
+        self.due_receives.push_back((stream, count));
+    }
+
+    /// The next stream of those that were to be armed when this was heard of.
+    pub(crate) fn next_heard(&mut self) -> Option<HandleId> {
+        let heard = self.taken.saturating_sub(self.unheard);
+        let &(stream, count) = self.due_receives.front()?;
+        if count > heard {
+            return None;
+        }
+        self.due_receives.pop_front();
+        Some(stream)
+    }
+
+    /// Forgets what was to be armed.
+    pub(crate) fn forget_due_receives(&mut self) {
+        self.due_receives.clear();
     }
 
     /// Takes a slice back.

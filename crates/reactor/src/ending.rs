@@ -82,7 +82,7 @@ impl<K: Kernel> Reactor<K> {
 
     fn forget_starved(&mut self) {
         self.context.starved.clear();
-        self.context.due_receives.clear();
+        self.context.forget_due_receives();
         if let Some(receivers) = &mut self.context.receivers {
             receivers.starved.clear();
         }

@@ -506,11 +506,7 @@ impl World {
                     self.end(index, -errno, 0);
                 } else {
                     let accepted = self.descriptors.accept(fd).expect("can go on");
-                    if more == 0 {
-                        self.end(index, accepted, 0);
-                    } else {
-                        self.post(user_data, accepted, more);
-                    }
+                    self.end(index, accepted, 0);
                 }
             }
             Request::PollWritable { fd, edges } => {

@@ -25,7 +25,7 @@ pub(crate) const CQE_F_MORE: u32 = 1 << 1;
 /// request, so that their memory is needed only until the [`Kernel::enter`] that consumes it.
 #[derive(Clone, Copy, Debug)]
 pub enum Request {
-    /// `IORING_OP_ACCEPT`, multishot. Accepted descriptors are close-on-exec and in blocking mode.
+    /// `IORING_OP_ACCEPT` of one connection. Its descriptor is close-on-exec and in blocking mode.
     Accept {
         /// The listening socket.
         fd: RawFd,

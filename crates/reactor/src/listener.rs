@@ -1,8 +1,9 @@
 //! Listening sockets.
 //!
-//! Life of the operation: one multishot accept per listener, armed by [`listen`](crate::Reactor::listen). Every completion
-//! carries a descriptor, which becomes a [`Stream`] at once; a completion without `F_MORE` ends the operation and it is armed
-//! anew. Closing cancels it; a connection that the kernel had already taken is closed, not leaked.
+//! Life of the operation: one accept per listener, armed by [`listen`](crate::Reactor::listen). It completes with a descriptor, which becomes a [`Stream`]
+//! at once, and is armed anew, so that a turn accepts one connection of each listener, as libuv does. A multishot accept takes all that wait: under a flood
+//! of 200 connections timers and other sockets then waited for all of them, and bulk senders got a fortieth of what they get now. Closing cancels it; a
+//! connection that the kernel had already taken is closed, not leaked.
 //!
 //! Out of descriptors (`EMFILE`, `ENFILE`): a waiting connection would make every new accept fail at once, so the reactor gives
 //! up a descriptor held in reserve, takes what waits and closes it, so that clients see an end instead of a hang, as libuv does.
@@ -32,7 +33,7 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Arms the multishot accept, unless it is armed.
+    /// Arms the accept, unless it is armed.
     pub(crate) fn arm<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>) {
         if self.accept.is_none() && !common.closing {
             let request = Request::Accept { fd: common.fd() };
@@ -67,9 +68,7 @@ impl Listener {
         context: &mut Context<K>,
         completion: &Completion,
     ) -> Option<OwnedFd> {
-        if !completion.more() {
-            self.accept = None;
-        }
+        self.accept = None;
         let accepted = if completion.result >= 0 {
             // SAFETY: the kernel has just made this descriptor for us and nobody else knows its number.
             Some(unsafe { OwnedFd::from_raw_fd(completion.result) })
@@ -77,7 +76,7 @@ impl Listener {
             self.failed(common, context, Errno(-completion.result));
             None
         };
-        if self.accept.is_none() && (completion.result >= 0 || transient(completion.result)) {
+        if completion.result >= 0 || transient(completion.result) {
             self.arm(common, context);
         }
         accepted.filter(|_| !common.closing)

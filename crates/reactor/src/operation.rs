@@ -43,7 +43,7 @@ const GENERATION_MASK: u32 = (1 << GENERATION_BITS) - 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum OperationKind {
-    /// Multishot accept.
+    /// Accept.
     Accept = 1,
     /// Connect.
     Connect,

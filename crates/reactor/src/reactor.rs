@@ -402,16 +402,13 @@ impl<K: Kernel> Reactor<K> {
         self.context.arrived = arrived;
     }
 
-    /// Says whether JavaScript has yet to hear of what was taken out as events: until it has, it cannot say that it has had enough.
-    pub fn set_unheard(&mut self, unheard: bool) {
-        self.context.unheard = unheard;
+    /// Says how many of the events that were taken out JavaScript has yet to hear of: until it has, it cannot say that it has had enough.
+    pub fn set_unheard(&mut self, unheard: usize) {
+        self.context.unheard = unheard as u64;
     }
 
     fn arm_due_receives(&mut self) {
-        if self.context.unheard || !self.context.events.is_empty() {
-            return;
-        }
-        for id in std::mem::take(&mut self.context.due_receives) {
+        while let Some(id) = self.context.next_heard() {
             if let Some((stream, common, context)) = self.stream(id) {
                 stream.arm(common, context);
             }
@@ -570,6 +567,8 @@ impl<K: Kernel> Reactor<K> {
 
     /// Takes the next event out.
     pub fn next_event(&mut self) -> Option<Event> {
-        self.context.events.pop_front()
+        let event = self.context.events.pop_front()?;
+        self.context.taken += 1;
+        Some(event)
     }
 }

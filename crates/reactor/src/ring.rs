@@ -187,7 +187,9 @@ impl Ring {
 
     fn entry(request: &Request) -> squeue::Entry {
         match *request {
-            Request::Accept { fd } => opcode::AcceptMulti::new(Fd(fd)).flags(libc::SOCK_CLOEXEC).build(),
+            Request::Accept { fd } => opcode::Accept::new(Fd(fd), std::ptr::null_mut(), std::ptr::null_mut())
+                .flags(libc::SOCK_CLOEXEC)
+                .build(),
             Request::Connect { fd, address, length } => opcode::Connect::new(Fd(fd), address, length).build(),
             Request::Receive { fd, extent } => match extent {
                 Extent::Endless => opcode::RecvMulti::new(Fd(fd), BufferGroup::Bytes as u16).build(),

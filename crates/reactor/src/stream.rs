@@ -202,7 +202,7 @@ impl Stream {
         match completion.result {
             _ if common.closing => {}
             0 => self.end(common, context, 0),
-            1.. => context.due_receives.push(common.id),
+            1.. => context.arm_when_heard(common.id),
             _ => match -completion.result {
                 libc::ENOBUFS if self.wants_to_read => {
                     self.receiving = Receiving::Starved;

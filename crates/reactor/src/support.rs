@@ -248,7 +248,7 @@ pub(crate) fn examine(ring: &mut IoUring, obtained: Obtained) -> Result<Findings
     let min_wait = parameters.is_feature_min_timeout();
     let mut trial = Trial::new(ring);
     trial.multishot_receive()?;
-    trial.multishot_accept()?;
+    trial.accept()?;
     trial.synchronous_cancel()?;
     let features = Features {
         msg_ring: probe.is_supported(opcode::MsgRingData::CODE),

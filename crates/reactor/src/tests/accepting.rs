@@ -138,3 +138,17 @@ fn having_no_descriptor_left_is_no_reason_to_spin() {
     let armed = setting.bench.world.borrow().executed.iter().filter(|it| matches!(it, Request::Accept { .. })).count();
     assert!(armed <= 4, "{armed}");
 }
+
+/// All that wait at once would keep everybody else waiting for what becomes of them.
+#[test]
+fn a_turn_accepts_one_connection() {
+    let mut setting = Setting::new(Temper::kind(), 16);
+    setting.bench.turn();
+    (0..10).for_each(|_| setting.arrive());
+    for turn in 1..=10 {
+        setting.bench.turn();
+        assert_eq!(setting.bench.accepted.len(), turn);
+    }
+    setting.bench.close(0);
+    setting.bench.close_all();
+}

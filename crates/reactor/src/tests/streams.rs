@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::harness::Bench;
 use crate::fake::Temper;
+use crate::kernel::Request;
 
 #[derive(Clone, Debug)]
 pub(crate) enum Action {
@@ -168,5 +169,38 @@ proptest! {
             turns += 1;
             prop_assert!(turns < 2_000, "starved");
         }
+    }
+}
+
+/// A receive that ends after so many bytes goes on when they have been heard of, and is not kept from it by what comes for others meanwhile.
+#[test]
+fn a_receive_goes_on_when_its_own_bytes_have_been_heard_of() {
+    const RUN: usize = 64 * 1024;
+    let mut bench = bench(Temper::kind(), 16, RUN as u32, 16, 2);
+    bench.world.borrow_mut().bounds_receives = true;
+    bench.reactor.read_start(bench.streams[0]);
+    bench.peer_sends(0, 4 * RUN);
+    bench.turn();
+    assert_eq!(bench.book(0).received.len(), RUN);
+
+    let armed =
+        |bench: &Bench| bench.world.borrow().executed.iter().filter(|it| matches!(it, Request::Receive { .. })).count();
+    let before = armed(&bench);
+    bench.reactor.set_unheard(1);
+    bench.turn();
+    assert_eq!(armed(&bench), before, "nobody has had the chance to say that it is enough");
+
+    bench.reactor.read_start(bench.streams[1]);
+    let mut turns = 0;
+    while bench.book(0).received.len() < 4 * RUN {
+        // The last event that was taken out is always the other's.
+        bench.peer_sends(1, 1);
+        bench.turn();
+        bench.reactor.set_unheard(1);
+        while !bench.lent.is_empty() {
+            bench.give_back(0);
+        }
+        turns += 1;
+        assert!(turns < 20, "it waits for what is not its own");
     }
 }

@@ -126,7 +126,7 @@ fn full_queues_delay_and_lose_nothing() {
 }
 
 #[test]
-fn one_turn_accepts_many_connections() {
+fn many_connections_are_accepted() {
     const CONNECTIONS: usize = 1_000;
     if !available() || !descriptors(2 * CONNECTIONS as u64 + 500) {
         return;
