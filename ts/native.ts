@@ -76,7 +76,7 @@ export interface NativeReactor {
   offerDatagrams(handle: number): void;
   socketKind(fd: number): string | null;
   connectDatagram(handle: number, address: string, port: number): number;
-  socketAddress(address: string, port: number): Uint8Array | number;
+  socketAddress(address: string, port: number): ArrayBuffer | number;
   describeAddress(bytes: Uint8Array): NativeEndpoint | number;
   datagramQueue(handle: number): { count: number; bytes: number };
   membership(handle: number, join: boolean, group: string, source: string, interfaceName: string): number;

@@ -13,7 +13,7 @@ const LENGTHS = [0, 1, 100, BLOCK_SIZE / 8, BLOCK_SIZE / 2, BLOCK_SIZE - 1, BLOC
 for (const seed of [1, 2, 3]) {
   test(`allocations lie apart, and all of it comes back (seed ${seed})`, (t) => {
     const random = generator(seed);
-    const arena = new Arena(new ArrayBuffer(4 * BLOCK_SIZE));
+    const arena = new Arena(() => new ArrayBuffer(4 * BLOCK_SIZE));
     const live: { readonly offset: number; readonly length: number }[] = [];
     let overlaps = 0;
     for (let step = 0; step < 20_000; step++) {

@@ -79,8 +79,7 @@ export function listen(server: NetServer, args: readonly unknown[]): void {
 /** The handle of another server of ours, or one that `_createServerHandle()` has made. */
 function ownHandle(source: unknown): ListenHandle | null {
   if (source instanceof ListenHandle) return source;
-  const listener = (source as Partial<NetServer>)[kListener];
-  return listener instanceof RingListener ? listener.handle : null;
+  return RingListener.handleOf((source as Partial<NetServer>)[kListener]);
 }
 
 /** Handles of core's report to core alone. */

@@ -26,8 +26,7 @@ export interface Listener {
 
 /** A listening socket of the ring. */
 export class RingListener implements Listener {
-  /** Public so that one server can take over from another: `listen(otherServer)`. */
-  readonly handle: ListenHandle;
+  readonly #handle: ListenHandle;
   readonly listening = true;
   readonly announcesClose = false;
   readonly #scope: AsyncScope;
@@ -35,13 +34,18 @@ export class RingListener implements Listener {
 
   /** @param handle bound, not listening yet */
   constructor(server: NetServer, handle: ListenHandle) {
-    this.handle = handle;
+    this.#handle = handle;
     this.#unix = boundPath(handle) !== null;
     this.#scope = new AsyncScope(this.#unix ? 'PIPESERVERWRAP' : 'TCPSERVERWRAP');
     this.#scope.owner = server;
     handle.owner = server;
     handle.onaccept = (peer) => this.#accepted(server, peer);
     handle.onaccepterror = (status) => this.#scope.run(acceptFailed, server, status);
+  }
+
+  /** The handle behind a server of ours, which another one can take over: `listen(otherServer)`; null where there is none of the ring's. */
+  static handleOf(listener: Listener | null | undefined): ListenHandle | null {
+    return listener instanceof RingListener ? listener.#handle : null;
   }
 
   /** The connection's own context is the event loop's, not the listener's, in which the listener is called. */
@@ -53,22 +57,22 @@ export class RingListener implements Listener {
 
   /** @returns 0, or a negative errno */
   listen(backlog: number): number {
-    return this.handle.listen(backlog);
+    return this.#handle.listen(backlog);
   }
 
   close(): void {
-    releasePath(this.handle);
-    this.handle.close();
+    releasePath(this.#handle);
+    this.#handle.close();
     this.#scope.emitDestroy();
   }
 
   reference(wanted: boolean): void {
-    if (wanted) this.handle.ref();
-    else this.handle.unref();
+    if (wanted) this.#handle.ref();
+    else this.#handle.unref();
   }
 
   address(server: NetServer): core.AddressInfo | string | null {
-    const endpoint = this.handle.localEndpoint();
+    const endpoint = this.#handle.localEndpoint();
     if (typeof endpoint === 'number') throw errnoException(endpoint, 'address');
     return 'path' in endpoint ? (server._pipeName ?? null) : (describeEndpoint(endpoint) as core.AddressInfo);
   }

@@ -9,8 +9,8 @@
 export const BLOCK_SIZE = 64 * 1024;
 
 export class Arena {
-  /** The whole arena, to write into at the offsets handed out. */
-  readonly memory: Buffer;
+  readonly #share: () => ArrayBuffer;
+  #memory: Buffer;
   /** Allocations not given back, per block. */
   readonly #used: Int32Array;
   readonly #free: number[] = [];
@@ -18,11 +18,19 @@ export class Arena {
   #cursor = 0;
   #end = BLOCK_SIZE;
 
-  constructor(memory: ArrayBuffer) {
-    this.memory = Buffer.from(memory);
-    const blocks = Math.floor(memory.byteLength / BLOCK_SIZE);
+  /** @param share asks Rust for the memory, which is the same each time, in an `ArrayBuffer` of its own */
+  constructor(share: () => ArrayBuffer) {
+    this.#share = share;
+    this.#memory = Buffer.from(share());
+    const blocks = Math.floor(this.#memory.byteLength / BLOCK_SIZE);
     this.#used = new Int32Array(blocks);
     for (let block = blocks - 1; block > 0; block--) this.#free.push(block);
+  }
+
+  /** The whole arena, to write into at the offsets handed out. Asked for anew where a script has moved its `ArrayBuffer`. */
+  get memory(): Buffer {
+    if (this.#memory.length === 0) this.#memory = Buffer.from(this.#share());
+    return this.#memory;
   }
 
   /** Hands out `length` bytes, at most {@link BLOCK_SIZE}: their offset, or -1 when the arena is full. */

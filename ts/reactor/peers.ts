@@ -82,8 +82,9 @@ export class Peers {
     const key = unix ? `/${address}` : address;
     const known = this.#addresses.get(key);
     if (known !== undefined) return known;
-    const bytes = this.#native.socketAddress(address, unix ? NO_PORT : 0);
-    if (typeof bytes === 'number') return bytes;
+    const found = this.#native.socketAddress(address, unix ? NO_PORT : 0);
+    if (typeof found === 'number') return found;
+    const bytes = new Uint8Array(found);
     // A scope by name may come to mean another interface.
     if (!unix && address.includes('%')) return bytes;
     if (this.#addresses.size >= CAPACITY) this.#addresses.clear();

@@ -120,8 +120,9 @@ export class Reactor {
   readonly readNow: NativeReactor['readNow'];
   readonly readManyNow: NativeReactor['readManyNow'];
   readonly arena: Arena;
-  readonly #words: Int32Array;
-  readonly #pool: Buffer;
+  /** Memory that Rust shares: the queues, the receive buffers, and those of datagram sockets. To be read through {@link #queues} and the like. */
+  #words: Int32Array;
+  #pool: Buffer;
   /** User buffers lent to writes, in places that Rust has made; it looks them up at the moment it hands them to the kernel. */
   #views: (Uint8Array | undefined)[] = [];
   #datagramPool: Buffer | undefined = undefined;
@@ -142,7 +143,7 @@ export class Reactor {
     this.native = new Native(() => this.#dispatch(), wantsWaiter());
     this.readNow = this.native.readNow;
     this.readManyNow = this.native.readManyNow;
-    this.arena = new Arena(this.native.arena);
+    this.arena = new Arena(() => this.native.arena);
     this.#words = new Int32Array(this.native.queues);
     this.#pool = Buffer.from(this.native.pool);
     this.#flushes = this.native.flushes;
@@ -180,11 +181,12 @@ export class Reactor {
    */
   command(kind: Command, handle: number, region = 0, offset = 0, length = 0, last = 0): void {
     if (length > LONGEST_PIECE) throw new RangeError(`A command cannot be about ${length} bytes`);
-    const words = this.#words;
+    let words = this.#words;
     let count = words[Header.Commands];
-    if (count === COMMAND_CAPACITY) {
-      this.native.flush();
-      count = 0;
+    // Not `===`: there is no count either where the memory was moved.
+    if (!(count < COMMAND_CAPACITY)) {
+      words = this.#makeRoom();
+      count = words[Header.Commands];
     }
     const at = COMMANDS_START + count * RECORD_WORDS;
     // Storing takes a number modulo 2^32.
@@ -249,16 +251,39 @@ export class Reactor {
 
   /** Writes the last words of the next command, before the others: `command` may hand the record over at once. */
   #further(first: number, second: number): void {
-    const words = this.#words;
-    if (words[Header.Commands] === COMMAND_CAPACITY) this.native.flush();
+    let words = this.#words;
+    if (!(words[Header.Commands] < COMMAND_CAPACITY)) words = this.#makeRoom();
     const at = COMMANDS_START + words[Header.Commands] * RECORD_WORDS;
     words[at + 6] = first;
     words[at + 7] = second;
   }
 
+  /** Has the commands taken up, where there is no room for more. */
+  #makeRoom(): Int32Array {
+    const words = this.#queues();
+    if (!(words[Header.Commands] < COMMAND_CAPACITY)) this.native.flush();
+    return words;
+  }
+
+  /**
+   * The queues. No script is given the `ArrayBuffer` of memory that Rust shares, but one that has got hold of it can move it (`transfer()`), which leaves a view
+   * of no length. The memory itself stays where it is, with all that is in it, so that another view is as good.
+   */
+  #queues(): Int32Array {
+    if (this.#words.length === 0) this.#words = new Int32Array(this.native.queues);
+    return this.#words;
+  }
+
+  /** The receive buffers of streams. */
+  #receiveBuffers(): Buffer {
+    if (this.#pool.length === 0) this.#pool = Buffer.from(this.native.pool);
+    return this.#pool;
+  }
+
   /** The receive buffers of datagram sockets, and of streams that take descriptors; there once there was one. */
   get datagramPool(): Buffer {
-    return (this.#datagramPool ??= Buffer.from(this.native.datagramPool));
+    const pool = this.#datagramPool;
+    return pool !== undefined && pool.length > 0 ? pool : (this.#datagramPool = Buffer.from(this.native.datagramPool));
   }
 
   /** For drivers that do not come round at the end of a tick by themselves. */
@@ -341,7 +366,7 @@ export class Reactor {
    * returns, and is called again in the other way ({@link Header.Unscoped}). The next batch begins the way the last one ended.
    */
   #dispatch(): void {
-    const words = this.#words;
+    const words = this.#queues();
     const count = words[Header.Completions];
     const unscoped = words[Header.Unscoped] !== 0;
     this.#batch++;
@@ -387,7 +412,7 @@ export class Reactor {
       if (handle.feedsCore) {
         if (unscoped) {
           words[Header.Cursor] = cursor + 1;
-          if (kind === Completion.Received) handle.lent(this.#pool.subarray(words[at + 3], words[at + 3] + result));
+          if (kind === Completion.Received) handle.lent(this.#receiveBuffers().subarray(words[at + 3], words[at + 3] + result));
           else handle.complete(kind, result);
           continue;
         }
@@ -464,7 +489,7 @@ export class Reactor {
     words[Header.Cursor] = end;
 
     const bytes = Buffer.allocUnsafeSlow(length);
-    const pool = this.#pool;
+    const pool = this.#receiveBuffers();
     let filled = 0;
     for (let record = cursor; record < end; record++, at += RECORD_WORDS) {
       const size = words[at + 2];

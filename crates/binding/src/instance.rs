@@ -33,6 +33,10 @@ use crate::protocol::{COMPLETION_CAPACITY, Queues, Request};
 const ROUNDS: usize = 8;
 const TURN: Duration = Duration::from_millis(1);
 
+/// How many calls of the dispatch in a row may pass no completion: one to be called in another way, and one before ticks and microtasks. More are a script's,
+/// which has put its own in the dispatch's place: the event loop must go on.
+const MOST_IN_VAIN: usize = 8;
+
 /// How long the end of an environment waits for the kernel to let go of one operation more.
 const PATIENCE: Duration = Duration::from_millis(250);
 
@@ -401,7 +405,9 @@ impl Instance {
     /// False when its time is used up, or JavaScript cannot be entered any more.
     fn call_dispatch(&self) -> bool {
         let mut failures = 0;
+        let mut in_vain = 0;
         while !self.queues.dispatched() {
+            let before = self.queues.undispatched();
             let mut function = ptr::null_mut();
             let mut result = ptr::null_mut();
             // SAFETY: the environment is alive, a handle scope is open, the reference lives until the environment's end.
@@ -429,6 +435,10 @@ impl Instance {
                 return false;
             }
             if status == sys::Status::napi_ok {
+                in_vain = if self.queues.undispatched() == before { in_vain + 1 } else { 0 };
+                if in_vain > MOST_IN_VAIN {
+                    return false;
+                }
                 continue;
             }
             failures += 1;

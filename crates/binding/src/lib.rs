@@ -14,6 +14,7 @@ mod native_datagram;
 mod native_passing;
 mod native_reactor;
 mod protocol;
+mod shown;
 mod socket_option;
 mod uv;
 mod vigil;
@@ -29,7 +30,7 @@ use napi::bindgen_prelude::{Env, Unknown};
 use napi_derive::napi;
 
 use crate::instance::Instance;
-use crate::memory::{expose, is_ending};
+use crate::shown::show;
 
 /// What was found out by trying.
 #[napi(object)]
@@ -100,14 +101,9 @@ pub fn aligned_memory(env: Env, size: f64) -> napi::Result<Option<Unknown<'stati
     let memory = Arc::new(memory);
     let instance = env.get_instance_data::<Rc<Instance>>()?.map(|instance| Rc::clone(instance));
     let owner = instance.as_ref().map(Rc::downgrade);
-    let value = expose(env.raw(), &memory, move |env, memory| {
+    let value = show(env.raw(), &memory, move |memory| {
         if let Some(instance) = owner.and_then(|owner| owner.upgrade()) {
-            instance.kept().remove(&memory);
-        }
-        if is_ending(env) {
-            // Not because nobody has it any more: what JavaScript has moved to another thread (`ArrayBuffer.prototype.transfer`) is in use there.
-            memory.empty();
-            std::mem::forget(memory);
+            instance.kept().remove(memory);
         }
     })?;
     if let Some(instance) = instance {

@@ -1,6 +1,5 @@
-//! Memory on the border: what JavaScript lends to a write, and what Rust shows to JavaScript.
+//! Memory on the border: what JavaScript lends to a write.
 
-use std::ffi::c_void;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
@@ -149,51 +148,4 @@ pub fn places(env: sys::napi_env, before: sys::napi_ref, count: u32) -> napi::Re
         check(sys::napi_create_reference(env, places, 1, &raw mut reference))?;
     }
     Ok((places, reference))
-}
-
-/// Whether the environment is past running JavaScript. To be asked in a finalizer.
-pub fn is_ending(env: sys::napi_env) -> bool {
-    let (mut global, mut found) = (ptr::null_mut(), false);
-    // SAFETY: called from a finalizer, with a handle scope open; the out-pointers are locals. The second call is refused where JavaScript cannot be run.
-    unsafe {
-        sys::napi_get_global(env, &raw mut global) != sys::Status::napi_ok
-            || sys::napi_has_named_property(env, global, c"Object".as_ptr(), &raw mut found) != sys::Status::napi_ok
-    }
-}
-
-/// Shows a mapping to JavaScript as an `ArrayBuffer`. The mapping lives until both sides have let go of it; `released` gets JavaScript's
-/// share, on the environment's thread.
-pub fn expose(
-    env: sys::napi_env,
-    memory: &Arc<Mapping>,
-    released: impl FnOnce(sys::napi_env, Arc<Mapping>) + 'static,
-) -> napi::Result<sys::napi_value> {
-    struct Shown {
-        memory: Arc<Mapping>,
-        released: Box<dyn FnOnce(sys::napi_env, Arc<Mapping>)>,
-    }
-    unsafe extern "C" fn release(env: sys::napi_env, _data: *mut c_void, hint: *mut c_void) {
-        // SAFETY: the hint is what `Box::into_raw` gave below, and the finalizer runs once.
-        let Shown { memory, released } = *unsafe { Box::from_raw(hint.cast::<Shown>()) };
-        released(env, memory);
-    }
-    let hint = Box::into_raw(Box::new(Shown { memory: Arc::clone(memory), released: Box::new(released) }));
-    let mut buffer = ptr::null_mut();
-    // SAFETY: the mapping stays where it is until `release` has run.
-    let status = unsafe {
-        sys::napi_create_external_arraybuffer(
-            env,
-            memory.start().as_ptr().cast(),
-            memory.length(),
-            Some(release),
-            hint.cast(),
-            &raw mut buffer,
-        )
-    };
-    if status != sys::Status::napi_ok {
-        // SAFETY: nothing was created that would call the finalizer.
-        drop(unsafe { Box::from_raw(hint) });
-        return Err(napi::Error::new(Status::from(status), "this runtime does not allow external ArrayBuffers"));
-    }
-    Ok(buffer)
 }

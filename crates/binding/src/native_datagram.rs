@@ -8,7 +8,7 @@ use iouring_reactor::adoption::Adopted;
 use iouring_reactor::multicast::{self, Change, Interface};
 use iouring_reactor::socket::{self, Description, Type};
 use iouring_reactor::{Errno, HandleId};
-use napi::bindgen_prelude::{Uint8Array, Unknown};
+use napi::bindgen_prelude::{ArrayBuffer, Env, Unknown};
 use napi_derive::napi;
 
 use crate::native_reactor::{Domain, Endpoint, NativeReactor, address, domain_of, endpoint, status};
@@ -110,12 +110,21 @@ impl NativeReactor {
     }
 
     /// The `sockaddr` of an address, to be sent to: as bytes, or a negative errno.
+    ///
+    /// # Errors
+    /// Where JavaScript has no memory for them.
     #[napi]
-    pub fn socket_address(&self, text: String, port: i32) -> napi::Either<Uint8Array, i32> {
-        match address(&text, port) {
-            Ok(address) => napi::Either::A(Uint8Array::new(address.bytes().to_vec())),
+    pub fn socket_address<'env>(
+        &self,
+        env: &'env Env,
+        text: String,
+        port: i32,
+    ) -> napi::Result<napi::Either<ArrayBuffer<'env>, i32>> {
+        Ok(match address(&text, port) {
+            // In memory of JavaScript's own, which a script may do with what it likes.
+            Ok(address) => napi::Either::A(ArrayBuffer::copy_from(env, address.bytes())?),
             Err(errno) => napi::Either::B(errno.negated()),
-        }
+        })
     }
 
     /// The address that a `sockaddr` stands for.

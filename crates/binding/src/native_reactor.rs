@@ -17,7 +17,7 @@ use napi_derive::napi;
 
 use crate::driver::Driver;
 use crate::instance::Instance;
-use crate::memory::expose;
+use crate::shown::show;
 use crate::uv::UvDriver;
 use crate::waiter::WaiterDriver;
 
@@ -203,7 +203,7 @@ impl NativeReactor {
         memory: &std::sync::Arc<iouring_reactor::memory::Mapping>,
     ) -> napi::Result<Unknown<'static>> {
         let env = self.instance.env();
-        let value = expose(env, memory, |_, memory| drop(memory))?;
+        let value = show(env, memory, |_| ())?;
         // SAFETY: the value was made in this environment just now; it is returned to JavaScript at once.
         Ok(unsafe { Unknown::from_raw_unchecked(env, value) })
     }

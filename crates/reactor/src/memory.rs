@@ -43,12 +43,6 @@ impl Mapping {
         self.length
     }
 
-    /// Gives the pages back, for zeros. The addresses stay good.
-    pub fn empty(&self) {
-        // SAFETY: the range is ours; private anonymous pages that are given back are zero when they are touched again.
-        unsafe { libc::madvise(self.start.as_ptr().cast(), self.length, libc::MADV_DONTNEED) };
-    }
-
     /// Keeps the memory for the life of the process: the kernel may still write into it.
     pub fn leak(self) {
         std::mem::forget(self);
