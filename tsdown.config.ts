@@ -1,4 +1,5 @@
 import { defineConfig } from 'tsdown';
+import { coreImports } from './scripts/core-imports.mjs';
 import { esmFaces } from './scripts/esm-faces.mjs';
 
 /**
@@ -22,7 +23,7 @@ const entries = {
 };
 
 /** Facades that pass everything of core's module on but for what they replace. */
-const wholes = { http: 'node:http', https: 'node:https', tls: 'node:tls', http2: 'node:http2' };
+const wholes = { net: 'node:net', http: 'node:http', https: 'node:https', tls: 'node:tls', http2: 'node:http2' };
 
 // The implementation is emitted once, as CommonJS; `import` gets a thin ES module in front of the very same file, so that both
 // share one reactor and one set of classes.
@@ -40,9 +41,23 @@ export default defineConfig({
   sourcemap: false,
   minify: false,
   hash: false,
-  // `require()` must give what core's module gives: the exports and nothing else.
-  outputOptions: { esModule: false, exports: 'named', generatedCode: { symbols: false } },
-  // Protocol numbers become literals where they are used: the dispatch loop runs once a message.
-  inputOptions: { optimization: { inlineConst: { mode: 'all', pass: 2 } } },
-  plugins: [esmFaces(wholes)],
+  outputOptions: {
+    // `require()` must give what core's module gives: the exports and nothing else.
+    esModule: false,
+    exports: 'named',
+    generatedCode: { symbols: false },
+    // Every program that starts would read them. Names and lines stay, for stack traces.
+    comments: { legal: false, annotation: false, jsdoc: false },
+    // What most entries need is one file: finding and opening each costs a program that starts more than its contents.
+    codeSplitting: {
+      groups: [{ name: 'ring', test: /[\\/]ts[\\/](?:[^\\/]+$|reactor[\\/]|net[\\/]lineage)/, minShareCount: 6 }],
+    },
+  },
+  inputOptions: {
+    // Protocol numbers become literals where they are used: the dispatch loop runs once a message.
+    optimization: { inlineConst: { mode: 'all', pass: 2 } },
+    // An entry gets the files that it uses something of, and not all that `ts/reactor/index.ts` names.
+    treeshake: { moduleSideEffects: [{ test: /./, external: false, sideEffects: false }] },
+  },
+  plugins: [coreImports(), esmFaces(wholes)],
 });

@@ -10,7 +10,14 @@ import { fileURLToPath } from 'node:url';
 import { bin, fail, fingerprint, has, inRoot, isStamped, mustRun, say, stamp } from './lib.mjs';
 
 const NATIVE_INPUTS = ['Cargo.toml', 'Cargo.lock', 'crates/reactor', 'crates/binding'];
-const TS_INPUTS = ['ts', 'tsconfig.json', 'tsdown.config.ts', 'scripts/esm-faces.mjs', 'package-lock.json'];
+const TS_INPUTS = [
+  'ts',
+  'tsconfig.json',
+  'tsdown.config.ts',
+  'scripts/core-imports.mjs',
+  'scripts/esm-faces.mjs',
+  'package-lock.json',
+];
 
 /** The local binary, where it has been built. */
 function nativeBinary() {

@@ -26,8 +26,8 @@ export interface SystemCallError extends CodedError {
 
 type AnyErrorConstructor = new (message?: string) => Error;
 
-/** Core prints `Name [CODE]: message` at the head of a stack when an error carries this mark. Undefined where core has none. */
-const coreMark: symbol | undefined = findCoreMark();
+/** Core prints `Name [CODE]: message` at the head of a stack when an error carries this mark. Undefined where core has none, null until it is looked for. */
+let coreMark: symbol | undefined | null = null;
 
 function findCoreMark(): symbol | undefined {
   try {
@@ -41,18 +41,25 @@ function findCoreMark(): symbol | undefined {
   return undefined;
 }
 
-/** Gives a class the habits of core's coded errors: `constructor` and `name` of the built-in class, the code in `toString()`. */
-function dressAsCore(Class: { prototype: object }, Base: unknown): void {
-  Object.defineProperties(Class.prototype, {
-    constructor: { get: () => Base, configurable: true },
-    toString: {
-      value(this: CodedError) {
-        return `${this.name} [${this.code}]: ${this.message}`;
-      },
-      writable: true,
-      configurable: true,
+const dressed = new WeakSet<object>();
+
+/**
+ * Gives a class the habits of core's coded errors: `constructor` and `name` of the built-in class, the code in `toString()`. Called before its first error
+ * is made, not when the class is: finding out how core marks its own takes an error of core's, and most programs get by without any.
+ */
+function dressAsCore(Class: { prototype: object }, Base: unknown, withToString = true): void {
+  if (dressed.has(Class)) return;
+  dressed.add(Class);
+  const toString = {
+    value(this: CodedError) {
+      return `${this.name} [${this.code}]: ${this.message}`;
     },
-  });
+    writable: true,
+    configurable: true,
+  };
+  Object.defineProperty(Class.prototype, 'constructor', { get: () => Base, configurable: true });
+  if (withToString) Object.defineProperty(Class.prototype, 'toString', toString);
+  if (coreMark === null) coreMark = findCoreMark();
   if (coreMark !== undefined) Object.defineProperty(Class.prototype, coreMark, { get: () => true, configurable: true });
 }
 
@@ -61,10 +68,10 @@ function coded<Args extends unknown[]>(Base: AnyErrorConstructor, code: string, 
   const Class = class extends Base {
     code = code;
     constructor(...args: Args) {
+      dressAsCore(Class, Base);
       super(describe(...args));
     }
   };
-  dressAsCore(Class, Base);
   return Class as unknown as new (...args: Args) => CodedError;
 }
 
@@ -130,11 +137,11 @@ export class ERR_INVALID_ADDRESS_FAMILY extends InvalidAddressFamily {
   declare host: unknown;
   declare port: unknown;
   constructor(family: unknown, host: unknown, port: unknown) {
+    dressAsCore(ERR_INVALID_ADDRESS_FAMILY, RangeError);
     super(family, host, port);
     Object.assign(this, { host, port });
   }
 }
-dressAsCore(ERR_INVALID_ADDRESS_FAMILY, RangeError);
 
 export const ERR_BUFFER_OUT_OF_BOUNDS = coded(
   RangeError,
@@ -235,6 +242,7 @@ export class ERR_SOCKET_BUFFER_SIZE extends Error {
   declare errno: number;
   declare syscall: string;
   constructor(errno: number, syscall: string) {
+    dressAsCore(ERR_SOCKET_BUFFER_SIZE, Error);
     const [code, meaning] = getSystemErrorMap().get(errno) ?? ['UNKNOWN', 'unknown error'];
     super(`Could not get or set buffer size: ${syscall} returned ${code} (${meaning})`);
     const info = { errno, code, message: meaning, syscall };
@@ -254,7 +262,6 @@ export class ERR_SOCKET_BUFFER_SIZE extends Error {
     Error.captureStackTrace(this, ERR_SOCKET_BUFFER_SIZE);
   }
 }
-dressAsCore(ERR_SOCKET_BUFFER_SIZE, Error);
 
 /* ---- several at once ---- */
 
@@ -262,13 +269,12 @@ dressAsCore(ERR_SOCKET_BUFFER_SIZE, Error);
 export class AttemptsError extends AggregateError {
   code: string | undefined;
   constructor(errors: readonly Error[]) {
+    // Core's has no toString of its own.
+    dressAsCore(AttemptsError, AggregateError, false);
     super(errors);
     this.code = (errors[0] as Partial<CodedError> | undefined)?.code;
   }
 }
-dressAsCore(AttemptsError, AggregateError);
-// Core's has no toString of its own.
-delete (AttemptsError.prototype as { toString?: unknown }).toString;
 
 /** A plain error with a code, for what core raises without a class of its own. */
 export function plainCodedError(code: string, message: string): CodedError {

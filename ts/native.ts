@@ -1,7 +1,8 @@
 /**
  * Loads the native binding, lazily and once per thread. No other file imports it.
  */
-import { readFileSync } from 'node:fs';
+import { Buffer } from 'node:buffer';
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import process from 'node:process';
 import type { UnavailableReason } from './unavailable.ts';
@@ -176,11 +177,28 @@ function load(): NativeLoad {
   return { binding: null, reason: 'ERR_IOURING_NO_BINARY' };
 }
 
-/** Whether this process runs on musl: its dynamic loader is mapped then. Loading a binary made for the other libc can crash. */
+/** Where a program names the loader that it wants: near its head, unless a tool has moved it. */
+const HEAD_LENGTH = 4096;
+
+/**
+ * Whether this process runs on musl: loading a binary made for the other libc can crash. The program's file tells by the loader that it names. One that was
+ * started through a loader is that loader here, and names none: what is mapped tells then, which takes the kernel longer to say.
+ */
 function usesMusl(): boolean {
   try {
-    return readFileSync('/proc/self/maps', 'latin1').includes('/ld-musl-');
+    const [, libc] = /\/ld-(musl|linux)-/.exec(headOfProgram()) ?? [];
+    return libc === undefined ? readFileSync('/proc/self/maps', 'latin1').includes('/ld-musl-') : libc === 'musl';
   } catch {
     return false; // No /proc: glibc is the likelier one.
+  }
+}
+
+function headOfProgram(): string {
+  const head = Buffer.alloc(HEAD_LENGTH);
+  const fd = openSync('/proc/self/exe', 'r');
+  try {
+    return head.toString('latin1', 0, readSync(fd, head));
+  } finally {
+    closeSync(fd);
   }
 }

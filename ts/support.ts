@@ -7,7 +7,6 @@
 import os from 'node:os';
 import process from 'node:process';
 import { getSystemErrorName } from 'node:util';
-import { getEnvironmentData, isMainThread, setEnvironmentData, threadId } from 'node:worker_threads';
 import { loadNative } from './native.ts';
 import { makeReactor, Reactor } from './reactor/reactor.ts';
 import { IouringUnavailableError, type Obstacle, type UnavailableReason, WITHOUT_BINDING } from './unavailable.ts';
@@ -118,6 +117,7 @@ function isObstacle(finding: Finding): finding is Obstacle {
 
 function warnOfFallback({ reason, message, errno }: Obstacle): void {
   if (reason === 'ERR_IOURING_NOT_LINUX' || !isFirstToWarn()) return;
+  const { isMainThread, threadId } = process.getBuiltinModule('node:worker_threads');
   const who = isMainThread ? '' : ` to worker ${threadId}`;
   process.emitWarning(`io_uring is not available${who}, running on Node's own modules: ${message}`, {
     type: 'IouringTransportWarning',
@@ -132,6 +132,7 @@ const WARNED = 'iouring-transport: fallback announced';
 function isFirstToWarn(): boolean {
   const { binding } = loadNative();
   if (binding !== null) return binding.claimWarning();
+  const { getEnvironmentData, setEnvironmentData } = process.getBuiltinModule('node:worker_threads');
   if (getEnvironmentData(WARNED) === true) return false;
   setEnvironmentData(WARNED, true);
   return true;

@@ -7,7 +7,6 @@
 import core from 'node:net';
 import process from 'node:process';
 import timers from 'node:timers';
-import promises from 'node:timers/promises';
 
 /** What core's method that sets a socket's timeout asks of a socket. */
 interface TimeoutHolder {
@@ -15,13 +14,11 @@ interface TimeoutHolder {
   readonly _onTimeout: () => void;
 }
 
-/** Where core's sockets keep their timers. */
-const kTimeout = Object.getOwnPropertySymbols(new core.Socket()).find(({ description }) => description === 'timeout');
+/** Where core's sockets keep their timers: looked for when the first one is set. */
+let kTimeout: symbol | undefined | null = null;
 const setCoreTimeout = core.Socket.prototype.setTimeout as (this: TimeoutHolder, delay: number) => unknown;
 
 const { clearImmediate: clearGiven, clearTimeout: clearGivenTimeout, setImmediate: given, setTimeout: givenTimeout } = timers;
-const { scheduler } = promises as { scheduler?: { yield(): Promise<void> } };
-const nextTurn = scheduler?.yield.bind(scheduler);
 
 /** Whether `node:timers` is core's own here: core's immediates are told of. */
 function isGenuine(): boolean {
@@ -35,12 +32,24 @@ function isGenuine(): boolean {
 
 type SetImmediate = <Args extends unknown[]>(callback: (...args: Args) => void, ...args: Args) => void;
 
+/** By way of promises, whose module keeps core's functions for itself. */
+function immediateByPromise(): SetImmediate {
+  const { scheduler } = process.getBuiltinModule('node:timers/promises') as { scheduler?: { yield(): Promise<void> } };
+  if (scheduler === undefined) return given;
+  const nextTurn = scheduler.yield.bind(scheduler);
+  return (callback, ...args) => void nextTurn().then(() => callback(...args));
+}
+
 /** Core's `setImmediate`. */
-export const setImmediate: SetImmediate =
-  nextTurn === undefined || isGenuine() ? given : (callback, ...args) => void nextTurn().then(() => callback(...args));
+export const setImmediate: SetImmediate = isGenuine() ? given : immediateByPromise();
+
+function findTimeoutSymbol(): symbol | undefined {
+  return Object.getOwnPropertySymbols(new core.Socket()).find(({ description }) => description === 'timeout');
+}
 
 /** Core's `setTimeout`, of a timer that does not keep the process alive: that of its sockets. `delay` is in ms and valid. */
 export function setTimeout(callback: () => void, delay: number): NodeJS.Timeout {
+  if (kTimeout === null) kTimeout = findTimeoutSymbol();
   if (kTimeout === undefined) return givenTimeout(callback, delay).unref();
   const holder: TimeoutHolder & { [kTimeout]?: NodeJS.Timeout } = {
     destroyed: false,
@@ -54,6 +63,6 @@ export function setTimeout(callback: () => void, delay: number): NodeJS.Timeout 
 /** Core's `clearTimeout`. */
 export function clearTimeout(timer: NodeJS.Timeout | null | undefined): void {
   if (timer == null) return;
-  if (kTimeout === undefined) clearGivenTimeout(timer);
+  if (kTimeout == null) clearGivenTimeout(timer);
   else timer.close();
 }

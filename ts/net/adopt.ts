@@ -3,7 +3,7 @@
  */
 import { fstatSync, type Stats } from 'node:fs';
 import { constants } from 'node:os';
-import { isatty } from 'node:tty';
+import process from 'node:process';
 import { ERR_INVALID_FD_TYPE, errnoException } from '../errors.ts';
 import { ListenHandle, StreamHandle } from '../reactor/index.ts';
 import { validateInt32 } from '../validate.ts';
@@ -48,7 +48,7 @@ function describeDescriptor(fd: number, status: number): string {
   }
   if (stats.isFIFO()) return 'PIPE';
   if (stats.isFile()) return 'FILE';
-  if (stats.isCharacterDevice()) return isatty(fd) ? 'TTY' : 'FILE';
+  if (stats.isCharacterDevice()) return process.getBuiltinModule('node:tty').isatty(fd) ? 'TTY' : 'FILE';
   if (!stats.isSocket()) return 'UNKNOWN';
   // The reactor says EINVAL of a socket that is no stream.
   return status === -errno.EINVAL ? 'UDP' : 'TCP';

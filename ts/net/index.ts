@@ -6,7 +6,7 @@
  */
 import core from 'node:net';
 import { selectSocketBackend } from '../socket-backend.ts';
-import * as ring from './module.ts';
+import { ring } from './module.ts';
 
 const chosen = (selectSocketBackend() === 'uring' ? ring : core) as unknown as typeof core & typeof ring;
 
@@ -34,18 +34,10 @@ export const connect = chosen.connect as typeof core.connect;
 /** Same as {@link connect}. */
 export const createConnection = chosen.connect as typeof core.createConnection;
 
-// They touch no I/O, and core's own options check for their classes.
-export const { BlockList, SocketAddress, isIP, isIPv4, isIPv6 } = core;
-export type BlockList = core.BlockList;
-export type SocketAddress = core.SocketAddress;
-
-// One setting for core's sockets and ours.
-export const {
-  getDefaultAutoSelectFamily,
-  setDefaultAutoSelectFamily,
-  getDefaultAutoSelectFamilyAttemptTimeout,
-  setDefaultAutoSelectFamilyAttemptTimeout,
-} = core;
+// Whatever is not named here is core's, also what newer Node versions have: `BlockList` and `SocketAddress`, which touch no I/O, whose classes core's own
+// options check for, and which core loads when they are first asked for; the defaults of `autoSelectFamily`, one setting for core's sockets and ours.
+export * from 'node:net';
+export const { isIP, isIPv4, isIPv6 } = core;
 
 // Beyond core; on the core backend they throw.
 export { peerCredentials, receiveDescriptors, sendDescriptors } from './descriptors.ts';

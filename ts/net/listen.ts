@@ -1,13 +1,12 @@
 /**
  * `server.listen()`: its many forms, and how a listening socket comes about.
  */
-import cluster from 'node:cluster';
 import diagnostics from 'node:diagnostics_channel';
-import dns from 'node:dns';
 import { addAbortListener } from 'node:events';
 import { chmodSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
 import process from 'node:process';
+import { isClusterWorker } from '../cluster-worker.ts';
 import {
   describedEndpointException,
   ERR_INVALID_ARG_VALUE,
@@ -89,7 +88,7 @@ function isCoreHandle(source: Record<string, any>): boolean {
 
 /** A cluster worker listens on what its primary has opened, unless it asks for a socket of its own. */
 function sharesWithPrimary({ exclusive, reusePort }: Record<string, any>): boolean {
-  return cluster.isWorker && !exclusive && !reusePort;
+  return isClusterWorker() && !exclusive && !reusePort;
 }
 
 function listenThroughCore(server: NetServer, args: readonly unknown[]): void {
@@ -124,7 +123,7 @@ function listenOnPort(server: NetServer, options: Record<string, any>, backlogAr
     return;
   }
   const id = server._listeningId;
-  dns.lookup(host as string, (error, address, family) => {
+  process.getBuiltinModule('node:dns').lookup(host as string, (error, address, family) => {
     if (id !== server._listeningId) return; // Closed meanwhile.
     if (error) server.emit('error', error);
     else server._listen2(address, port, address ? family : 4, backlog, undefined, flags);

@@ -1,7 +1,6 @@
 /**
  * From a host name to addresses: options checked, the name looked up, the answers sorted out.
  */
-import dns from 'node:dns';
 import core, { isIP } from 'node:net';
 import process from 'node:process';
 import { ERR_INVALID_ADDRESS_FAMILY, ERR_INVALID_ARG_TYPE, ERR_INVALID_IP_ADDRESS } from '../errors.ts';
@@ -44,7 +43,7 @@ export function lookUpAndConnect(socket: NetSocket, options: Record<string, any>
   }
 
   if (options['lookup'] != null) validateFunction(options['lookup'], 'options.lookup');
-  const lookup: Lookup = options['lookup'] || dns.lookup;
+  const lookup: Lookup = options['lookup'] || process.getBuiltinModule('node:dns').lookup;
   const query = toQuery(options);
   const several = race && query.family !== 4 && query.family !== 6 && !route.localAddress;
   socket._host = route.host;
@@ -86,7 +85,7 @@ function toQuery(options: Record<string, any>): { family: unknown; hints: number
   const named: Record<string, number> = { IPv4: 4, IPv6: 6 };
   const family: unknown = named[options['family']] ?? options['family'];
   const hints: number = options['hints'] || 0;
-  return { family, hints: hints === 0 && family !== 4 && family !== 6 ? dns.ADDRCONFIG : hints };
+  return { family, hints: hints === 0 && family !== 4 && family !== 6 ? process.getBuiltinModule('node:dns').ADDRCONFIG : hints };
 }
 
 function toTarget({ port, localAddress, localPort }: Route, address: string, family: number): Target {

@@ -39,4 +39,8 @@ export function _setSimultaneousAccepts(): void {
   process.emitWarning('net._setSimultaneousAccepts() is deprecated and will be removed.', 'DeprecationWarning', 'DEP0121');
 }
 
-export { normalizeArguments as _normalizeArgs, createListenHandle as _createServerHandle };
+/** What stands in for core's exports. */
+export const ring = {
+  ...{ Server, Socket, connect, createServer },
+  ...{ _createServerHandle: createListenHandle, _normalizeArgs: normalizeArguments, _setSimultaneousAccepts },
+};

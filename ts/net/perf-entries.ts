@@ -6,7 +6,7 @@
  * handle does nothing. Where core looks different from what is expected here there are no entries, and nothing else changes.
  */
 import core from 'node:net';
-import { performance, PerformanceObserver } from 'node:perf_hooks';
+import type perfHooks from 'node:perf_hooks';
 import process from 'node:process';
 import { withoutAnnouncing } from './client-channel.ts';
 import type { Target } from './connect.ts';
@@ -25,13 +25,15 @@ interface Ways {
   readonly mark: symbol;
 }
 
+let hooks: typeof perfHooks | undefined;
 let ways: Ways | null | undefined;
 let learning = false;
 
 /** Notes the start of a connect. Null for UNIX-domain sockets, for which core makes no entries. */
 export function noteConnect({ address, port, family }: Target): ConnectMark {
   if (family === undefined || ways === null) return null;
-  if (!learning) learn();
+  const { performance, PerformanceObserver } = (hooks ??= process.getBuiltinModule('node:perf_hooks'));
+  if (!learning) learn(PerformanceObserver);
   const startTime = performance.now();
   return () => makeEntry({ type: 'net', name: 'connect', startTime, detail: { host: address, port } });
 }
@@ -56,9 +58,9 @@ function makeEntry(mark: object): void {
 }
 
 /** Lets a core socket connect through a handle that does nothing, on the next tick, while somebody seems to observe. */
-function learn(): void {
+function learn(Observer: typeof perfHooks.PerformanceObserver): void {
   learning = true;
-  const observer = new PerformanceObserver(() => {});
+  const observer = new Observer(() => {});
   const seen = (handle: object, request: { oncomplete?: AfterConnect }) => {
     const owner = symbolOf(handle, 'owner_symbol');
     const afterConnect = request.oncomplete;

@@ -15,11 +15,15 @@ const MAY_IMPORT = /\b(?:import|export)\b/;
 /** What this file needs of CommonJS modules and their typings do not have. */
 interface Compiling {
   load(this: Module, filename: string): void;
-  _compile(this: Module, content: string, ...rest: unknown[]): unknown;
+  _compile(this: Module, content: string, filename: string, ...rest: unknown[]): unknown;
 }
 
-/** Calls back once, at the latest right before the first ES module is loaded, or a script with an `import()` is run. */
-export function beforeImports(begin: () => void): void {
+/**
+ * Calls back once, at the latest right before the first ES module is loaded, or a script with an `import()` is run.
+ *
+ * @param own folder of this package, whose files get core's modules whatever they say
+ */
+export function beforeImports(own: string, begin: () => void): void {
   if (programMayImport()) {
     begin();
     return;
@@ -38,9 +42,9 @@ export function beforeImports(begin: () => void): void {
     beginIf(filename.endsWith('.mjs'));
     load.call(this, filename);
   };
-  prototype._compile = function compileWatched(content, ...rest) {
-    beginIf(MAY_IMPORT.test(content));
-    return compile.call(this, content, ...rest);
+  prototype._compile = function compileWatched(content, filename, ...rest) {
+    beginIf(!filename.startsWith(own) && MAY_IMPORT.test(content));
+    return compile.call(this, content, filename, ...rest);
   };
 }
 

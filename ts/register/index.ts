@@ -48,8 +48,9 @@ function redirect(): void {
   if (modules.registerHooks !== undefined) {
     modules.registerHooks({ resolve: answerInThread({ folder, table }, onRing) });
   } else {
-    redirectRequire();
-    beforeImports(() => {
+    const own = fileURLToPath(folder);
+    redirectRequire(own);
+    beforeImports(own, () => {
       if (onRing()) modules.register(new URL('register-hooks.mjs', folder).href, { data: { folder, table } });
     });
   }
@@ -58,8 +59,7 @@ function redirect(): void {
 }
 
 /** `require`, before Node 22.15, where hooks do not see it. */
-function redirectRequire(): void {
-  const own = fileURLToPath(folder);
+function redirectRequire(own: string): void {
   modules._load = function redirected(request, parent, isMain) {
     const replacement = parent?.filename?.startsWith(own) === true ? undefined : replacementOf(request);
     return Reflect.apply(load, this, [replacement === undefined ? request : replacement.file, parent, isMain]);
