@@ -14,8 +14,10 @@ use iouring_reactor::{Errno, Error};
 
 /// Names the limit that a child puts on itself.
 const LIMIT: &str = "REFUSAL_LIMIT";
-/// The user without privileges that a child becomes.
-const NOBODY: libc::uid_t = 65534;
+/// The user without privileges that a child becomes. Locked memory is counted by user: one for each child.
+fn nobody() -> libc::uid_t {
+    60_000 + std::process::id() % 5_000
+}
 
 /// What names a limit: not the same type in all C libraries.
 #[cfg(target_env = "gnu")]
@@ -89,7 +91,6 @@ fn running_out_of_descriptors_half_way_can_pass() {
     }
 }
 
-/// Limits on locked memory are counted per user, and these children are the same user: one after another.
 #[test]
 fn little_locked_memory_gives_a_smaller_ring_or_says_so() {
     // SAFETY: geteuid(2) cannot fail.
@@ -159,7 +160,7 @@ fn become_nobody(locked_memory: libc::rlim_t) {
     set_limit(libc::RLIMIT_MEMLOCK, locked_memory);
     // SAFETY: setgroups(2) reads no groups when told that there are none.
     let failed =
-        unsafe { libc::setgroups(0, std::ptr::null()) != 0 || libc::setgid(NOBODY) != 0 || libc::setuid(NOBODY) != 0 };
+        unsafe { libc::setgroups(0, std::ptr::null()) != 0 || libc::setgid(nobody()) != 0 || libc::setuid(nobody()) != 0 };
     assert!(!failed, "{}", Errno::last_os_error());
 }
 

@@ -215,7 +215,8 @@ fn who_stops_reading_gets_what_is_on_its_way_and_no_more_from_the_kernel() {
     node.reactor.read_stop(id);
     while node.turn() {}
     far.write_all(b"last").unwrap();
-    crate::node::run_for(&mut node, std::time::Duration::from_millis(20));
+    run(&mut [&mut node], |nodes| !nodes[0].book(id).received.is_empty());
+    while node.turn() {}
     far.write_all(b"wait").unwrap();
     crate::node::run_for(&mut node, std::time::Duration::from_millis(20));
     assert_eq!(node.book(id).received, b"last");
