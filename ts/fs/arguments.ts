@@ -40,10 +40,10 @@ export async function refused(name: string, value: unknown, core: Promise<unknow
 export function plainPath(path: unknown): PathBytes | undefined {
   if (typeof path === 'string') return path.includes('\0') ? undefined : path;
   // Of this realm or another.
-  if (types.isUint8Array(path)) return path.includes(0) ? undefined : path;
-  if (typeof path !== 'object' || path === null || !('href' in path) || !('protocol' in path)) return undefined;
+  if (types.isUint8Array(path)) return path.byteLength === 0 || path.includes(0) ? undefined : path;
+  if (typeof path !== 'object' || path === null) return undefined;
   try {
-    return plainPath(fileURLToPath(path as URL));
+    return 'href' in path && 'protocol' in path ? plainPath(fileURLToPath(path as URL)) : undefined;
   } catch {
     return undefined;
   }
@@ -61,14 +61,6 @@ export function plainMode(mode: unknown, standard: number): number | undefined {
   if (mode === undefined || mode === null) return standard;
   if (typeof mode === 'string') return /^[0-7]{1,10}$/.test(mode) ? Number.parseInt(mode, 8) : undefined;
   return typeof mode === 'number' && Number.isInteger(mode) && mode >= 0 && mode < 2 ** 32 ? mode : undefined;
-}
-
-/** A position in a file; -1 for the file's own. */
-export function plainPosition(position: unknown): number | bigint | undefined {
-  if (typeof position === 'number') return Number.isSafeInteger(position) ? Math.max(position, -1) : -1;
-  if (position === undefined || position === null) return -1;
-  if (typeof position === 'bigint') return position < 0n ? -1 : position < 2n ** 63n ? position : undefined;
-  return undefined;
 }
 
 /**
@@ -89,7 +81,7 @@ export function validPosition(position: unknown, name: string): number | bigint 
 
 /** Encodings that `Buffer` knows, and none. */
 export function plainEncoding(encoding: unknown): BufferEncoding | null | undefined {
-  if (!encoding || encoding === 'buffer') return null;
+  if (!encoding) return null;
   return typeof encoding === 'string' && Buffer.isEncoding(encoding) ? encoding : undefined;
 }
 

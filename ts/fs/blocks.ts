@@ -114,7 +114,8 @@ export class BlockFile {
   async writeMany(pieces: readonly ArrayBufferView[], offset: number = 0): Promise<number> {
     if (!Array.isArray(pieces)) throw new ERR_INVALID_ARG_TYPE('pieces', 'Array', pieces);
     pieces.forEach((piece, index) => validateView(piece, `pieces[${index}]`));
-    const views = pieces.map((piece) => bytesOf(piece as ArrayBufferView));
+    // A detached one is empty as well, and cannot be copied.
+    const views = pieces.map((piece) => bytesOf(piece as ArrayBufferView)).filter(({ length }) => length > 0);
     return this.write(views.length === 1 ? views[0] : Buffer.concat(views), offset);
   }
 

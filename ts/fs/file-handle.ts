@@ -4,9 +4,9 @@
 import { AsyncResource } from 'node:async_hooks';
 import fs from 'node:fs';
 import readline from 'node:readline';
-import { promisify } from 'node:util';
+import { types } from 'node:util';
 import { addTo, type FileHandleAdditions } from './additions.ts';
-import { plainDataOptions, refused } from './arguments.ts';
+import { plainDataOptions } from './arguments.ts';
 import { isIterable, readAll, type Source, writeAll } from './content.ts';
 import { type Core, type CoreFileHandle, nativeHandle } from './core-file-handle.ts';
 import { FileState, watch } from './file-state.ts';
@@ -17,22 +17,27 @@ import { ERR_INTERNAL_ASSERTION } from '../errors.ts';
 import { read, readv, write, writev } from './transfers.ts';
 import { webStream } from './web-stream.ts';
 
-const call = {
-  fchmod: promisify(fs.fchmod),
-  fchown: promisify(fs.fchown),
-  futimes: promisify(fs.futimes),
-  ftruncate: promisify(fs.ftruncate),
-};
-
 /** Core's file handle, made of a file of the ring. */
 export type RingFileHandle = CoreFileHandle & FileHandleAdditions & { readonly [stateOf]: FileState };
+
+/** Core's methods, which work on our handles as well: they ask for `fd`, and say when they begin and end. What they are given they judge themselves. */
+interface CoreMethods {
+  read(buffer: unknown, offset: unknown, length: unknown, position: unknown): Promise<unknown>;
+  write(buffer: unknown, offset: unknown, length: unknown, position: unknown): Promise<unknown>;
+  readv(buffers: unknown, position: unknown): Promise<unknown>;
+  writev(buffers: unknown, position: unknown): Promise<unknown>;
+  readFile(options: unknown): Promise<unknown>;
+  writeFile(data: unknown, options: unknown): Promise<void>;
+  truncate(length: unknown): Promise<void>;
+  emit(event: string): boolean;
+}
 
 /** Where a handle keeps its state. */
 export const stateOf: unique symbol = Symbol('state');
 
 /** Makes the class, right below core's. */
 export function fileHandleClass({ Class, symbols }: Core): new (opened: Opened) => RingFileHandle {
-  const Base = Class as unknown as new () => { emit(event: string): boolean; once(event: string, listener: () => void): unknown };
+  const Base = Class as unknown as new () => CoreMethods;
 
   class FileHandle extends Base {
     declare readonly [stateOf]: FileState;
@@ -58,55 +63,54 @@ export function fileHandleClass({ Class, symbols }: Core): new (opened: Opened) 
       return (this.#resource ??= new AsyncResource('FILEHANDLE')).asyncId();
     }
 
-    read(buffer?: unknown, offset?: unknown, length?: unknown, position?: unknown): Promise<unknown> {
+    override read(buffer?: unknown, offset?: unknown, length?: unknown, position?: unknown): Promise<unknown> {
       try {
-        return read(this, brand(this), buffer, offset, length, position);
+        return read(this, brand(this), buffer, offset, length, position) ?? super.read(buffer, offset, length, position);
       } catch (error) {
         return refuse(error);
       }
     }
 
-    write(buffer: unknown, offset?: unknown, length?: unknown, position?: unknown): Promise<unknown> {
+    override write(buffer: unknown, offset?: unknown, length?: unknown, position?: unknown): Promise<unknown> {
       try {
-        return write(this, brand(this), buffer, offset, length, position);
+        return write(this, brand(this), buffer, offset, length, position) ?? super.write(buffer, offset, length, position);
       } catch (error) {
         return refuse(error);
       }
     }
 
-    readv(buffers: unknown, position?: unknown): Promise<unknown> {
+    override readv(buffers: unknown, position?: unknown): Promise<unknown> {
       try {
-        return readv(this, brand(this), buffers, position);
+        return readv(this, brand(this), buffers, position) ?? super.readv(buffers, position);
       } catch (error) {
         return refuse(error);
       }
     }
 
-    writev(buffers: unknown, position?: unknown): Promise<unknown> {
+    override writev(buffers: unknown, position?: unknown): Promise<unknown> {
       try {
-        return writev(this, brand(this), buffers, position);
+        return writev(this, brand(this), buffers, position) ?? super.writev(buffers, position);
       } catch (error) {
         return refuse(error);
       }
     }
 
-    async readFile(options?: unknown): Promise<unknown> {
-      const plain = plainDataOptions(options);
-      if (plain === undefined) return refused('options', options, fs.promises.readFile('/dev/null', options as never));
+    override async readFile(options?: unknown): Promise<unknown> {
       const state = brand(this);
+      const plain = plainDataOptions(options);
+      if (plain === undefined) return super.readFile(options);
       return state.use('readFile', async (file) => {
         const { size, mode } = await statusOf(state.fd, state);
         return readAll(file, isRegular(mode) ? size : 0, plain.encoding, plain.signal, false);
       });
     }
 
-    async writeFile(data: unknown, options?: unknown): Promise<void> {
+    override async writeFile(data: unknown, options?: unknown): Promise<void> {
       brand(this).file('writeFile');
       const plain = plainDataOptions(options);
-      if (plain === undefined) return refused('options', options, fs.promises.writeFile('/dev/null', '', options as never));
-      const encoding = plain.encoding ?? 'utf8';
-      const source = sourceOf(data, encoding);
-      if (source === undefined) return refused('data', data, fs.promises.writeFile('/dev/null', data as never));
+      const encoding = plain?.encoding ?? 'utf8';
+      const source = plain === undefined ? undefined : sourceOf(data, encoding);
+      if (plain === undefined || source === undefined) return super.writeFile(data, options);
       await brand(this).use('writeFile', (file) => writeAll(file, source, encoding, plain.signal));
       if (plain.flush) await this.sync();
     }
@@ -124,15 +128,15 @@ export function fileHandleClass({ Class, symbols }: Core): new (opened: Opened) 
       await brand(this).use('fdatasync', (file) => request((waiting) => file.sync(true, waiting), 'fdatasync'));
     }
 
-    async truncate(length: number = 0): Promise<void> {
+    override async truncate(length: unknown = 0): Promise<void> {
       await brand(this).use('ftruncate', async (file) => {
-        if (!Number.isSafeInteger(length)) return call.ftruncate(this.fd, length);
+        if (typeof length !== 'number' || !Number.isSafeInteger(length)) return super.truncate(length);
         try {
           await request((waiting) => file.truncate(Math.max(0, length), waiting), 'ftruncate');
         } catch (error) {
           // The opcode came with Linux 6.9; before it and where the file cannot be cut, this is the error.
           if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error;
-          await call.ftruncate(this.fd, length);
+          await super.truncate(length);
         }
       });
     }
@@ -140,18 +144,6 @@ export function fileHandleClass({ Class, symbols }: Core): new (opened: Opened) 
     async stat(options?: unknown): Promise<fs.Stats> {
       const state = brand(this);
       return state.use('fstat', () => statusOf(state.fd, state, options as fs.StatOptions));
-    }
-
-    async chmod(mode: fs.Mode): Promise<void> {
-      await brand(this).use('fchmod', () => call.fchmod(this.fd, mode));
-    }
-
-    async chown(uid: number, gid: number): Promise<void> {
-      await brand(this).use('fchown', () => call.fchown(this.fd, uid, gid));
-    }
-
-    async utimes(atime: fs.TimeLike, mtime: fs.TimeLike): Promise<void> {
-      await brand(this).use('futimes', () => call.futimes(this.fd, atime, mtime));
     }
 
     readLines(options: object = {}): readline.Interface {
@@ -243,5 +235,6 @@ export function sourceOf(data: unknown, encoding: BufferEncoding): Source | unde
 
 /** Whether a value is one of our handles; `undefined` for those that are closed or core's. */
 export function ownState(value: unknown): FileState | undefined {
-  return typeof value === 'object' && value !== null ? (value as { [stateOf]?: FileState })[stateOf] : undefined;
+  const candidate = typeof value === 'object' && value !== null && !types.isProxy(value);
+  return candidate ? (value as { [stateOf]?: FileState })[stateOf] : undefined;
 }

@@ -73,7 +73,7 @@ async function write(path: unknown, data: unknown, options: unknown, flag: strin
   const chosen = plainDataOptions(options);
   const flags = plainFlags(chosen?.flag ?? flag);
   const mode = plainMode(chosen?.mode, STANDARD_MODE);
-  const source = sourceOf(data, chosen?.encoding ?? 'utf8');
+  const source = chosen === undefined ? undefined : sourceOf(data, chosen.encoding ?? 'utf8');
   if (plain === undefined || chosen === undefined || flags === undefined || mode === undefined || source === undefined) {
     return fallback(path, data, options) as Promise<void>;
   }

@@ -1,14 +1,11 @@
 /**
  * Reads and writes of a FileHandle: one promise each, and nothing else that has to be made anew but the request.
  *
- * Arguments of the usual kind go to the ring; for all others core's callback functions decide, on the same descriptor.
+ * Arguments of the usual kind go to the ring. For all others `undefined` is returned: core's methods decide, on the same descriptor.
  */
-import fs from 'node:fs';
 import process from 'node:process';
 import { bytesOf } from '../reactor/ring-file.ts';
 import type { LendingRequest, RingFile } from '../reactor/index.ts';
-import { ERR_INVALID_ARG_TYPE } from '../errors.ts';
-import { plainPosition } from './arguments.ts';
 import type { FileState } from './file-state.ts';
 import { failureOf } from './request.ts';
 import { buffersRead, buffersWritten, type BytesRead, bytesRead, type BytesWritten, bytesWritten } from './results.ts';
@@ -16,8 +13,8 @@ import { buffersRead, buffersWritten, type BytesRead, bytesRead, type BytesWritt
 /** Most bytes of one system call. */
 const LONGEST = 2 ** 31 - 1;
 
-/** Until then the methods of core's FileHandle took any position, and only numbers counted. */
-const LENIENT = Number.parseInt(process.versions.node, 10) < 22;
+/** Until then a position that will not do was none. */
+const CHECKS_POSITIONS = Number.parseInt(process.versions.node, 10) >= 22;
 
 type Resolve = (value: never) => void;
 type Reject = (error: unknown) => void;
@@ -128,9 +125,26 @@ function fits(offset: unknown, length: unknown, size: number): boolean {
   );
 }
 
-function positionOf(position: unknown): number | bigint | undefined {
-  const plain = plainPosition(position);
-  return plain === undefined && LENIENT ? -1 : plain;
+/** A position to read from; -1 for the file's own. */
+function placeToRead(position: unknown): number | bigint | undefined {
+  if (position === undefined || position === null) return -1;
+  const place = usualPlace(position);
+  return place === undefined && !CHECKS_POSITIONS ? -1 : place;
+}
+
+/** A position to write at, or to read several views from. Core ignores what is no number; bigints count here. */
+function placeToWrite(position: unknown): number | bigint | undefined {
+  return typeof position === 'number' || typeof position === 'bigint' ? usualPlace(position) : -1;
+}
+
+function usualPlace(position: unknown): number | bigint | undefined {
+  if (typeof position === 'number') return Number.isSafeInteger(position) && position >= -1 ? position : undefined;
+  return typeof position === 'bigint' && position >= -1n && position < 2n ** 63n ? position : undefined;
+}
+
+/** Whether core lets a length pass that is no integer. It makes one of it from Node 26 on; before that it ends the process. */
+function passesAsLength(offset: number, length: unknown, size: number): boolean {
+  return !Number.isInteger(length) && !((length as number) < 0) && !(offset + (length as number) > size);
 }
 
 interface ReadOptions {
@@ -148,38 +162,32 @@ export function read(
   second?: unknown,
   length?: unknown,
   position?: unknown,
-): Promise<any> {
+): Promise<any> | undefined {
   state.file('read');
   let buffer = first;
   let offset = second;
   if (!ArrayBuffer.isView(buffer)) {
-    if (first !== undefined && first !== null && (typeof first !== 'object' || Array.isArray(first))) {
-      throw new ERR_INVALID_ARG_TYPE('options', 'object', first);
-    }
+    if (first !== undefined && first !== null && (typeof first !== 'object' || Array.isArray(first))) return undefined;
     const options = (first ?? {}) as ReadOptions;
     ({ buffer = Buffer.alloc(16384), offset = 0, length, position } = options);
   } else if (typeof offset === 'object' && offset !== null) {
     ({ offset = 0, length, position } = second as ReadOptions);
   }
   offset ??= 0;
-  if (ArrayBuffer.isView(buffer)) {
-    // An offset of another type is for core to refuse.
-    if (typeof offset === 'number') length ??= buffer.byteLength - offset;
+  const at = placeToRead(position);
+  if (!ArrayBuffer.isView(buffer) || at === undefined) return undefined;
+  if (typeof offset !== 'number' || !Number.isSafeInteger(offset) || offset < 0) return undefined;
+  length ??= buffer.byteLength - offset;
+  if (passesAsLength(offset, length, buffer.byteLength)) {
+    length = (length as number) | 0;
     if (length === 0) return Promise.resolve(bytesRead(0, buffer));
-    const at = positionOf(position);
-    // No system call reads more; core loses the upper bits of such a length, or its life.
-    if (typeof length === 'number' && length > LONGEST && fits(offset, LONGEST, buffer.byteLength - (length - LONGEST))) {
-      length = LONGEST;
-    }
-    if (at !== undefined && buffer.byteLength > 0 && fits(offset, length, buffer.byteLength)) {
-      return startRead(holder, state, buffer, offset as number, length as number, at);
-    }
   }
-  return judge(
-    state,
-    (done) => fs.read(state.fd, buffer as Buffer, offset as number, length as number, position as number, done),
-    (count) => bytesRead(count, buffer as Buffer),
-  );
+  // No system call reads more; core loses the upper bits of such a length, or its life.
+  if (typeof length === 'number' && length > LONGEST && fits(offset, LONGEST, buffer.byteLength - (length - LONGEST))) {
+    length = LONGEST;
+  }
+  if (length === 0 || !fits(offset, length, buffer.byteLength)) return undefined;
+  return startRead(holder, state, buffer, offset, length as number, at);
 }
 
 /** `write(buffer[, offset[, length[, position]]])`, `write(buffer[, options])` and `write(string[, position[, encoding]])`. */
@@ -190,51 +198,24 @@ export function write(
   second?: unknown,
   length?: unknown,
   position?: unknown,
-): Promise<any> {
+): Promise<any> | undefined {
   state.file('write');
-  const result = (count: number) => bytesWritten(count, buffer);
   if (ArrayBuffer.isView(buffer)) {
-    if (buffer.byteLength === 0) return Promise.resolve(result(0));
     let offset = second;
     if (typeof offset === 'object' && offset !== null) ({ offset = 0, length, position } = second as ReadOptions);
     offset ??= 0;
     if (typeof length !== 'number' && typeof offset === 'number') length = buffer.byteLength - offset;
-    const at = typeof position === 'number' || typeof position === 'bigint' ? positionOf(position) : -1;
-    if (at !== undefined && fits(offset, length, buffer.byteLength)) {
-      return startWrite(holder, state, bytesOf(buffer), offset as number, length as number, at, buffer);
-    }
-    return judge(
-      state,
-      (done) => fs.write(state.fd, buffer as Buffer, offset as number, length as number, position as number, done),
-      result,
-    );
+    const at = placeToWrite(position);
+    if (at === undefined || buffer.byteLength === 0 || !fits(offset, length, buffer.byteLength)) return undefined;
+    return startWrite(holder, state, bytesOf(buffer), offset as number, length as number, at, buffer);
   }
   const encoding = length ?? 'utf8';
-  const at = positionOf(second);
-  if (typeof buffer === 'string' && at !== undefined && typeof encoding === 'string' && Buffer.isEncoding(encoding)) {
-    const odd = encoding === 'hex' && buffer.length % 2 !== 0;
-    if (!odd) {
-      const bytes = Buffer.from(buffer, encoding);
-      return startWrite(holder, state, bytes, 0, bytes.length, at, buffer);
-    }
-  }
-  return judge(state, (done) => fs.write(state.fd, buffer as string, second as number, length as BufferEncoding, done), result);
-}
-
-/** Lets core's function decide: it throws where the arguments will not do. */
-function judge(
-  state: FileState,
-  call: (done: (error: NodeJS.ErrnoException | null, count: number) => void) => void,
-  result: (count: number) => unknown,
-): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    call((error, count) => {
-      state.leave();
-      if (error) reject(error);
-      else resolve(result(count));
-    });
-    state.enter();
-  });
+  const at = placeToWrite(second);
+  if (typeof buffer !== 'string' || at === undefined || typeof encoding !== 'string' || !Buffer.isEncoding(encoding))
+    return undefined;
+  if (encoding === 'hex' && buffer.length % 2 !== 0) return undefined;
+  const bytes = Buffer.from(buffer, encoding);
+  return startWrite(holder, state, bytes, 0, bytes.length, at, buffer);
 }
 
 function totalOf(views: readonly ArrayBufferView[]): number {
@@ -245,53 +226,60 @@ function areViews(buffers: unknown): buffers is ArrayBufferView[] {
   return Array.isArray(buffers) && buffers.every((buffer) => ArrayBuffer.isView(buffer));
 }
 
+/** What is moved in one go, or undefined for what core has to judge. */
+function usualViews(buffers: unknown): { views: readonly ArrayBufferView[]; total: number } | undefined {
+  if (!areViews(buffers)) return undefined;
+  const total = totalOf(buffers);
+  return total > 0 && total <= LONGEST ? { views: buffers, total } : undefined;
+}
+
 /** `readv(buffers[, position])`: one read, whose bytes are dealt out to the views. */
-export async function readv(holder: object, state: FileState, buffers: unknown, position?: unknown): Promise<any> {
+export function readv(holder: object, state: FileState, buffers: unknown, position?: unknown): Promise<any> | undefined {
   state.file('readv');
-  const at = typeof position === 'number' || typeof position === 'bigint' ? positionOf(position) : -1;
-  const total = areViews(buffers) ? totalOf(buffers) : Infinity;
-  if (!areViews(buffers) || total === 0 || total > LONGEST || at === undefined) {
-    return judge(
-      state,
-      (done) => fs.readv(state.fd, buffers as never, position as number, done as never),
-      (count) => buffersRead(count, buffers),
-    );
-  }
-  if (buffers.length === 1) {
-    const whole = await startRead(holder, state, buffers[0], 0, total, at);
-    return buffersRead(whole.bytesRead, buffers);
+  const [usual, at] = [usualViews(buffers), placeToWrite(position)];
+  return usual === undefined || at === undefined ? undefined : readInto(holder, state, usual, at);
+}
+
+async function readInto(
+  holder: object,
+  state: FileState,
+  { views, total }: NonNullable<ReturnType<typeof usualViews>>,
+  at: number | bigint,
+): Promise<unknown> {
+  if (views.length === 1) {
+    const whole = await startRead(holder, state, views[0], 0, total, at);
+    return buffersRead(whole.bytesRead, views);
   }
   const bytes = Buffer.allocUnsafe(total);
   const { bytesRead: count } = await startRead(holder, state, bytes, 0, total, at);
   let dealt = 0;
-  for (const view of buffers) {
+  for (const view of views) {
     if (dealt >= count) break;
+    // A detached one is empty as well, and cannot even be given nothing.
+    if (view.byteLength === 0) continue;
     const share = bytes.subarray(dealt, Math.min(dealt + view.byteLength, count));
     bytesOf(view).set(share);
     dealt += share.length;
   }
-  return buffersRead(count, buffers);
+  return buffersRead(count, views);
 }
 
 /** `writev(buffers[, position])`: one write of all the bytes. */
-export async function writev(holder: object, state: FileState, buffers: unknown, position?: unknown): Promise<any> {
+export function writev(holder: object, state: FileState, buffers: unknown, position?: unknown): Promise<any> | undefined {
   state.file('writev');
-  const at = typeof position === 'number' || typeof position === 'bigint' ? positionOf(position) : -1;
-  const total = areViews(buffers) ? totalOf(buffers) : Infinity;
-  if (!areViews(buffers) || total === 0 || total > LONGEST || at === undefined) {
-    return judge(
-      state,
-      (done) => fs.writev(state.fd, buffers as never, position as number, done as never),
-      (count) => buffersWritten(count, buffers),
-    );
-  }
-  const bytes =
-    buffers.length === 1
-      ? bytesOf(buffers[0])
-      : Buffer.concat(
-          buffers.map((view) => bytesOf(view)),
-          total,
-        );
-  const whole = await startWrite(holder, state, bytes, 0, total, at, buffers);
-  return buffersWritten(whole.bytesWritten, buffers);
+  const [usual, at] = [usualViews(buffers), placeToWrite(position)];
+  return usual === undefined || at === undefined ? undefined : writeFrom(holder, state, usual, at);
+}
+
+async function writeFrom(
+  holder: object,
+  state: FileState,
+  { views, total }: NonNullable<ReturnType<typeof usualViews>>,
+  at: number | bigint,
+): Promise<unknown> {
+  // A detached one is empty as well, and cannot be copied.
+  const pieces = views.filter((view) => view.byteLength > 0).map((view) => bytesOf(view));
+  const bytes = pieces.length === 1 ? pieces[0] : Buffer.concat(pieces, total);
+  const whole = await startWrite(holder, state, bytes, 0, total, at, views);
+  return buffersWritten(whole.bytesWritten, views);
 }
