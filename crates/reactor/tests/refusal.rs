@@ -159,8 +159,9 @@ fn while_possible(taken: &mut Vec<fs::File>) {
 fn become_nobody(locked_memory: libc::rlim_t) {
     set_limit(libc::RLIMIT_MEMLOCK, locked_memory);
     // SAFETY: setgroups(2) reads no groups when told that there are none.
-    let failed =
-        unsafe { libc::setgroups(0, std::ptr::null()) != 0 || libc::setgid(nobody()) != 0 || libc::setuid(nobody()) != 0 };
+    let failed = unsafe {
+        libc::setgroups(0, std::ptr::null()) != 0 || libc::setgid(nobody()) != 0 || libc::setuid(nobody()) != 0
+    };
     assert!(!failed, "{}", Errno::last_os_error());
 }
 

@@ -134,8 +134,9 @@ mod early {
 fn exhaust_memory() {
     set_limit(libc::RLIMIT_MEMLOCK, 64 * 1024);
     // SAFETY: setgroups(2) reads no groups when told that there are none.
-    let failed =
-        unsafe { libc::setgroups(0, std::ptr::null()) != 0 || libc::setgid(nobody()) != 0 || libc::setuid(nobody()) != 0 };
+    let failed = unsafe {
+        libc::setgroups(0, std::ptr::null()) != 0 || libc::setgid(nobody()) != 0 || libc::setuid(nobody()) != 0
+    };
     assert!(!failed);
     let mut node = Node::new(&Config::default(), false);
     node.echo = true;

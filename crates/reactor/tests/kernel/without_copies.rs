@@ -92,7 +92,11 @@ fn the_end_waits_for_writes_from_memory_that_is_about_to_go() {
         memory[length / 2] ^= 0xff;
         std::thread::sleep(Duration::from_millis(50));
         let content = fs::read(path).expect("there");
-        assert!((content.is_empty() && !begun) || content == vec![7; length], "half of a write: {} bytes", content.len());
+        assert!(
+            (content.is_empty() && !begun) || content == vec![7; length],
+            "half of a write: {} bytes",
+            content.len()
+        );
         fs::remove_dir_all(&desk.directory).expect("removed");
     }
 }
