@@ -61,6 +61,7 @@ export interface NativeReactor {
   holdUntilOffered(): void;
   open(domain: number, listener: boolean): number;
   adopt(fd: number, listener: boolean): number;
+  duplicate(fd: number): number;
   fd(handle: number): number;
   bind(handle: number, address: string, port: number): number;
   listen(handle: number, backlog: number): number;

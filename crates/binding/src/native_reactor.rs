@@ -272,6 +272,12 @@ impl NativeReactor {
         self.take_over(fd, if listener { Adopted::Listener } else { Adopted::Stream })
     }
 
+    /// A second descriptor of what is open at `fd`, close-on-exec, which belongs to the caller; or a negative errno.
+    #[napi]
+    pub fn duplicate(&self, fd: i32) -> i32 {
+        socket::duplicate(&fd).map_or_else(Errno::negated, std::os::fd::IntoRawFd::into_raw_fd)
+    }
+
     pub(crate) fn take_over(&self, fd: i32, kind: Adopted) -> i32 {
         // SAFETY: JavaScript gives the descriptor away, as with core's `new net.Socket({ fd })`; nothing of ours owns it, or the caller has
         // broken the same rule that core has.

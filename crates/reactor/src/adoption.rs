@@ -32,9 +32,8 @@ pub enum Adopted {
 }
 
 impl<K: Kernel> Reactor<K> {
-    /// Takes over an open descriptor. Sockets are put into blocking mode, which also holds for whoever else has the same open socket, and
-    /// made close-on-exec. Standard input, output and error are never closed (the next file to be opened would take their place): a
-    /// duplicate is taken of those.
+    /// Takes over an open descriptor. Sockets are made close-on-exec; whether they are in blocking mode does not matter, see [`socket::adopt`].
+    /// Standard input, output and error are never closed (the next file to be opened would take their place): a duplicate is taken of those.
     ///
     /// # Errors
     /// `EBADF`; `ENOTSOCK`, and `EINVAL` for a socket of another kind; `EEXIST` where a handle has it already, as in libuv; `EMFILE` where the

@@ -19,6 +19,7 @@ use crate::event::Event;
 use crate::handle::{Common, Handles, Resource};
 use crate::kernel::{Completion, Kernel, Request};
 use crate::operation::{OperationId, OperationKind, Owned};
+use crate::socket::NonBlocking;
 use crate::stream::Stream;
 
 /// Pause before a listener that has no descriptor to spare tries again.
@@ -92,7 +93,8 @@ impl Listener {
                     self.pause(common, context);
                 }
             }
-            libc::ENOBUFS | libc::ENOMEM => self.pause(common, context),
+            // EAGAIN: a kernel that minds O_NONBLOCK, which another process may have set on a listener that it shares.
+            libc::ENOBUFS | libc::ENOMEM | libc::EAGAIN => self.pause(common, context),
             raw if transient(-raw) => {}
             _ => context.events.push_back(Event::AcceptFailed { listener: common.id, status: errno.negated() }),
         }
@@ -119,7 +121,6 @@ fn transient(result: i32) -> bool {
         -result,
         libc::ECONNABORTED
             | libc::EINTR
-            | libc::EAGAIN
             | libc::EPROTO
             | libc::EPERM
             | libc::ENETDOWN
@@ -151,7 +152,10 @@ impl Reserve {
             return 0;
         }
         let mut shed = 0;
-        set_nonblocking(listener, true);
+        let Ok(guard) = NonBlocking::new(listener) else {
+            self.fill();
+            return 0;
+        };
         loop {
             // SAFETY: a null address is allowed and means that the peer's name is not wanted.
             let fd = unsafe { libc::accept4(listener, std::ptr::null_mut(), std::ptr::null_mut(), libc::SOCK_CLOEXEC) };
@@ -165,19 +169,8 @@ impl Reserve {
             drop(unsafe { OwnedFd::from_raw_fd(fd) });
             shed += 1;
         }
-        set_nonblocking(listener, false);
+        drop(guard);
         self.fill();
         shed
-    }
-}
-
-/// `O_NONBLOCK` for the moment in which no accept is armed; armed requests would answer `EAGAIN` with it.
-fn set_nonblocking(fd: i32, on: bool) {
-    // SAFETY: F_GETFL and F_SETFL take and return integers only.
-    unsafe {
-        let flags = libc::fcntl(fd, libc::F_GETFL);
-        if flags >= 0 {
-            libc::fcntl(fd, libc::F_SETFL, if on { flags | libc::O_NONBLOCK } else { flags & !libc::O_NONBLOCK });
-        }
     }
 }

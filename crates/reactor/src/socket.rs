@@ -43,10 +43,8 @@ pub struct Description {
     pub connected: bool,
 }
 
-/// Opens a socket: close-on-exec, and in blocking mode.
-///
-/// Blocking mode is what io_uring wants: on a socket with `O_NONBLOCK` it answers `EAGAIN` where otherwise it would
-/// wait for the socket and complete later.
+/// Opens a socket: close-on-exec, and in blocking mode, which is of no importance here (see [`adopt`]) and what programs
+/// expect that get it as their standard input or output.
 ///
 /// # Errors
 /// `EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM`; `EAFNOSUPPORT` where the kernel has no IPv6; `EACCES`/`EPERM`.
@@ -159,16 +157,13 @@ pub fn peer_credentials(fd: RawFd) -> Result<Credentials, Errno> {
 ///
 /// UNIX sockets connect in one step, so there is nothing to wait for but room in the listener's backlog, and core
 /// does not wait for that. Through io_uring such a connect would occupy a kernel worker thread instead.
-/// The descriptor's file status is changed meanwhile: do not share it.
 ///
 /// # Errors
 /// `EAGAIN` where the listener's backlog is full, `ECONNREFUSED` where nobody listens, `ENOENT`, `EACCES`,
 /// `EPROTOTYPE` (the peer is of another type), `EISCONN`, `ENOTSOCK`.
 pub fn connect_unix_now(fd: RawFd, address: &SocketAddress) -> Result<(), Errno> {
-    set_nonblocking(fd, true)?;
-    let connected = connect(fd, address);
-    set_nonblocking(fd, false)?;
-    connected
+    let _guard = NonBlocking::new(fd)?;
+    connect(fd, address)
 }
 
 /// Connects a datagram socket, which only remembers the address and so never waits.
@@ -213,8 +208,11 @@ pub fn describe(fd: RawFd) -> Result<Description, Errno> {
     Ok(Description { domain, kind, listening, connected })
 }
 
-/// Takes over a socket that somebody else opened: describes it, makes it close-on-exec, and clears `O_NONBLOCK`
-/// (see [`open`]), which also clears it for whoever else has the same open socket.
+/// Takes over a socket that somebody else opened: describes it, and makes it close-on-exec.
+///
+/// `O_NONBLOCK` stays as it is. It belongs to the open socket, so that other processes that have it too, as those of a
+/// cluster do, would lose or get it as well; and it may come and go at any time by what they do. The ring does not mind:
+/// of its requests only `MSG_*` flags say whether they wait.
 ///
 /// # Errors
 /// Those of [`describe`]; the descriptor is then still the caller's, and unchanged.
@@ -223,7 +221,6 @@ pub fn describe(fd: RawFd) -> Result<Description, Errno> {
 /// `fd` must be the caller's to give away: from success on, the result closes it.
 pub unsafe fn adopt(fd: RawFd) -> Result<(OwnedFd, Description), Errno> {
     let description = describe(fd)?;
-    set_nonblocking(fd, false)?;
     // SAFETY: FIOCLEX takes no argument and writes no memory.
     Errno::check(unsafe { libc::ioctl(fd, libc::FIOCLEX) })?;
     // SAFETY: the descriptor is open, as describe() has shown, and the caller gives it away.
@@ -248,6 +245,35 @@ pub(crate) fn connect(fd: RawFd, address: &SocketAddress) -> Result<(), Errno> {
         match Errno::check(unsafe { libc::connect(fd, address.as_ptr(), address.len()) }) {
             Err(Errno::EINTR) => {}
             result => return result.map(drop),
+        }
+    }
+}
+
+/// `O_NONBLOCK` for a system call that must not wait. Where it was set already it stays so: it may be there for others, who
+/// have the same open socket.
+pub(crate) struct NonBlocking {
+    fd: RawFd,
+    was_blocking: bool,
+}
+
+impl NonBlocking {
+    /// The descriptor must stay open for as long as this lives.
+    pub(crate) fn new(fd: RawFd) -> Result<Self, Errno> {
+        // SAFETY: this fcntl(2) takes integers alone.
+        let flags = Errno::check(unsafe { libc::fcntl(fd, libc::F_GETFL) })?;
+        let was_blocking = flags & libc::O_NONBLOCK == 0;
+        if was_blocking {
+            set_nonblocking(fd, true)?;
+        }
+        Ok(Self { fd, was_blocking })
+    }
+}
+
+impl Drop for NonBlocking {
+    fn drop(&mut self) {
+        if self.was_blocking {
+            // It could be set, so it can be cleared.
+            let _ = set_nonblocking(self.fd, false);
         }
     }
 }
@@ -370,14 +396,18 @@ mod tests {
     }
 
     #[test]
-    fn adopting_sets_the_mode_that_the_ring_needs() {
-        // SAFETY: socket(2) takes integers alone.
-        let fd = unsafe { libc::socket(libc::AF_UNIX, libc::SOCK_STREAM | libc::SOCK_NONBLOCK, 0) };
-        assert_eq!(status(fd), (false, true));
-        // SAFETY: the descriptor was opened above, for this.
-        let (socket, description) = unsafe { adopt(fd) }.unwrap();
-        assert_eq!((socket.as_raw_fd(), description.domain), (fd, Domain::Unix));
-        assert_eq!(status(fd), (true, false));
+    fn adopting_leaves_the_mode_to_whoever_else_has_the_socket() {
+        for mode in [0, libc::SOCK_NONBLOCK] {
+            // SAFETY: socket(2) takes integers alone.
+            let fd = unsafe { libc::socket(libc::AF_UNIX, libc::SOCK_STREAM | mode, 0) };
+            assert_eq!(status(fd), (false, mode != 0));
+            // SAFETY: the descriptor was opened above, for this.
+            let (socket, description) = unsafe { adopt(fd) }.unwrap();
+            assert_eq!((socket.as_raw_fd(), description.domain), (fd, Domain::Unix));
+            assert_eq!(status(fd), (true, mode != 0));
+            assert_eq!(connect_unix_now(fd, &unique("nobody")), Err(Errno::ECONNREFUSED));
+            assert_eq!(status(fd), (true, mode != 0), "as before, whatever came of it");
+        }
     }
 
     #[test]

@@ -298,3 +298,24 @@ fn send_descriptor(through: &UnixDatagram, descriptor: OwnedFd) {
     }
     drop(descriptor);
 }
+
+#[test]
+fn a_socket_that_is_nonblocking_waits_for_datagrams() {
+    if !available() {
+        return;
+    }
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    socket.set_nonblocking(true).expect("an option");
+    let address = socket.local_addr().expect("an address");
+    let mut node = Node::new();
+    let id = node.reactor.add_datagram(OwnedFd::from(socket), false).expect("room");
+    node.reactor.read_start(id);
+    let theirs = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    for count in 1..=3 {
+        // Armed, with nothing there.
+        node.reactor.turn(&mut node.memory).expect("a turn");
+        theirs.send_to(b"a datagram", address).expect("sendto(2)");
+        node.run(|node| node.received.len() == count);
+    }
+    assert!(node.failed.is_empty());
+}

@@ -13,5 +13,6 @@ mod limits;
 mod node;
 mod passing;
 mod pressure;
+mod shared;
 mod unix_datagrams;
 mod without_copies;
