@@ -2,6 +2,7 @@
  * The exports of `node:dgram`, over io_uring.
  */
 import core from 'node:dgram';
+import { inPlaceOf } from '../in-place-of.ts';
 import { Socket } from './socket.ts';
 
 export { Socket } from './socket.ts';
@@ -10,6 +11,7 @@ export { Socket } from './socket.ts';
 export function createSocket(type: any, listener?: any): core.Socket {
   return Reflect.construct(Socket, [type, listener]) as core.Socket;
 }
+inPlaceOf(core.createSocket, createSocket);
 
 /** Makes a handle of core's. Deprecated there, and of use to nobody else. */
 export const { _createSocketHandle } = core as unknown as { _createSocketHandle: unknown };

@@ -3,6 +3,7 @@
  */
 import core from 'node:http';
 import { urlToHttpOptions } from 'node:url';
+import { inPlaceOf } from '../in-place-of.ts';
 
 type Callback = (response: core.IncomingMessage) => void;
 type Options = core.RequestOptions & { _defaultAgent?: core.Agent };
@@ -23,9 +24,13 @@ function isURL(input: unknown): input is URL {
 /**
  * Makes them.
  *
+ * @param theirs core's, whose place they take
  * @param defaultAgent what serves a request that has no agent of its own, asked anew for each: `globalAgent` may be exchanged
  */
-export function requestsThrough(defaultAgent: () => core.Agent): RequestFunctions {
+export function requestsThrough(
+  theirs: Pick<RequestFunctions, 'request' | 'get'>,
+  defaultAgent: () => core.Agent,
+): RequestFunctions {
   function withAgent(args: unknown[]): [Options, Callback | undefined] {
     const [input, ...rest] = args;
     const isUrl = typeof input === 'string' || isURL(input);
@@ -36,12 +41,16 @@ export function requestsThrough(defaultAgent: () => core.Agent): RequestFunction
     return [{ _defaultAgent: defaultAgent(), ...fromUrl, ...options }, callback];
   }
 
-  function construct(this: unknown, ...args: unknown[]): core.ClientRequest {
+  function construct(this: unknown, ...args: unknown[]): core.ClientRequest | undefined {
+    // A constructor from before there were classes calls this one on an object of its own.
+    if (new.target === undefined && this instanceof core.ClientRequest) {
+      Reflect.apply(core.ClientRequest as unknown as Function, this, withAgent(args));
+      return undefined;
+    }
     return Reflect.construct(core.ClientRequest, withAgent(args), new.target ?? core.ClientRequest) as core.ClientRequest;
   }
   // One prototype: a request is an instance of core's class and of this one, whoever made it.
   Object.defineProperty(construct, 'prototype', { value: core.ClientRequest.prototype, writable: false });
-  Object.defineProperty(construct, 'name', { value: 'ClientRequest' });
 
   function request(...args: unknown[]): core.ClientRequest {
     const [options, callback] = withAgent(args);
@@ -55,8 +64,8 @@ export function requestsThrough(defaultAgent: () => core.Agent): RequestFunction
   }
 
   return {
-    ClientRequest: construct as unknown as typeof core.ClientRequest,
-    request,
-    get,
+    ClientRequest: inPlaceOf(core.ClientRequest, construct as unknown as typeof core.ClientRequest),
+    request: inPlaceOf(theirs.request, request),
+    get: inPlaceOf(theirs.get, get),
   };
 }

@@ -3,6 +3,8 @@
  * objects as instances, since libraries that check with `instanceof` mean the behaviour, not whose socket is below.
  */
 
+import { inPlaceOf } from '../in-place-of.ts';
+
 /** A constructor of core's: a function or a class. */
 export type CoreClass = abstract new (...args: any[]) => object;
 
@@ -33,14 +35,13 @@ export function deriveFrom<Class extends CoreClass>(Core: Class, changes: Change
   Object.setPrototypeOf(Derived, Core);
   Object.defineProperty(Derived, 'prototype', { value: prototype, writable: false });
   Object.defineProperty(prototype, 'constructor', { value: Derived, writable: true, configurable: true });
-  Object.defineProperty(Derived, 'name', { value: Core.name });
   Object.defineProperty(Derived, Symbol.hasInstance, {
     value(this: unknown, candidate: unknown): boolean {
       const Asked = this === Derived ? Core : (this as Function);
       return Function.prototype[Symbol.hasInstance].call(Asked, candidate);
     },
   });
-  return Derived as unknown as Class;
+  return inPlaceOf(Core, Derived) as unknown as Class;
 }
 
 /** A method as it stands in a class: not enumerable. */

@@ -2,6 +2,7 @@
  * What `iouring-transport/http` has of its own where io_uring works; everything else is core's.
  */
 import core from 'node:http';
+import { inPlaceOf } from '../in-place-of.ts';
 import { connect } from '../net/module.ts';
 import { connectionListener, reportInPlace } from './connection.ts';
 import { deriveFrom, method } from './derive.ts';
@@ -33,6 +34,7 @@ export { connectionListener as _connectionListener };
 export function createServer(options?: core.ServerOptions, listener?: core.RequestListener): core.Server {
   return new Server(options!, listener);
 }
+inPlaceOf(core.createServer, createServer);
 
 let agent: core.Agent | undefined;
 
@@ -46,4 +48,4 @@ export function setGlobalAgent(next: core.Agent): void {
   agent = next;
 }
 
-export const { ClientRequest, request, get } = requestsThrough(getGlobalAgent);
+export const { ClientRequest, request, get } = requestsThrough(core, getGlobalAgent);

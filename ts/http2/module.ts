@@ -2,8 +2,10 @@
  * What `iouring-transport/http2` has of its own where io_uring works.
  */
 import core, { type ClientHttp2Session, type Http2SecureServer, type Http2Server } from 'node:http2';
+import { promisify } from 'node:util';
 import type { CoreClass } from '../http/derive.ts';
 import { serveOverRing } from '../http/serve.ts';
+import { inPlaceOf } from '../in-place-of.ts';
 import { connectBelow } from './connect-below.ts';
 
 type Listener = (...args: any[]) => void;
@@ -33,3 +35,19 @@ export function connect(authority: string | URL | object, given?: object | Liste
   if (typeof options.createConnection === 'function') return core.connect(authority as URL, options, done);
   return core.connect(authority as URL, { ...options, createConnection: connectBelow } as core.ClientSessionOptions, done);
 }
+
+/** For `util.promisify(http2.connect)`: core's would make a session over a socket of core's. */
+function connected(authority: string | URL | object, options?: object): Promise<ClientHttp2Session> {
+  return new Promise((resolve, reject) => {
+    const session = connect(authority, options, () => {
+      session.removeListener('error', reject);
+      resolve(session);
+    });
+    session.once('error', reject);
+  });
+}
+Object.defineProperty(connect, promisify.custom, { value: connected });
+
+inPlaceOf(core.connect, connect);
+inPlaceOf(core.createServer, createServer);
+inPlaceOf(core.createSecureServer, createSecureServer);

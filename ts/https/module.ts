@@ -4,6 +4,7 @@
 import type http from 'node:http';
 import core from 'node:https';
 import type { TLSSocket } from 'node:tls';
+import { inPlaceOf } from '../in-place-of.ts';
 import { requestsThrough } from '../http/client.ts';
 import { deriveFrom, method } from '../http/derive.ts';
 import { reportInPlace } from '../http/connection.ts';
@@ -65,6 +66,7 @@ export const Server = serveOverRing(core.Server, {
 export function createServer(options?: core.ServerOptions, listener?: http.RequestListener): core.Server {
   return new Server(options!, listener);
 }
+inPlaceOf(core.createServer, createServer);
 
 let agent: core.Agent | undefined;
 
@@ -78,4 +80,4 @@ export function setGlobalAgent(next: http.Agent): void {
   agent = next as core.Agent;
 }
 
-export const { request, get } = requestsThrough(getGlobalAgent);
+export const { request, get } = requestsThrough(core, getGlobalAgent);

@@ -1,8 +1,9 @@
 /**
  * The exports of `node:net`, over io_uring.
  */
-import type core from 'node:net';
+import core from 'node:net';
 import process from 'node:process';
+import { inPlaceOf } from '../in-place-of.ts';
 import { normalizeArguments } from './arguments.ts';
 import { announceClient, SAYS_SO_IN_CONNECT } from './client-channel.ts';
 import { createListenHandle } from './listen.ts';
@@ -38,6 +39,10 @@ export function _setSimultaneousAccepts(): void {
   warned = true;
   process.emitWarning('net._setSimultaneousAccepts() is deprecated and will be removed.', 'DeprecationWarning', 'DEP0121');
 }
+
+const { _createServerHandle, _normalizeArgs } = core as unknown as Record<string, Function>;
+inPlaceOf(_createServerHandle, createListenHandle);
+inPlaceOf(_normalizeArgs, normalizeArguments);
 
 /** What stands in for core's exports. */
 export const ring = {

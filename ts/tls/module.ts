@@ -2,6 +2,7 @@
  * What `iouring-transport/tls` has of its own where io_uring works. Its TLSSockets are core's: they take the handles of our sockets over.
  */
 import core, { type TLSSocket, type TlsOptions } from 'node:tls';
+import { inPlaceOf } from '../in-place-of.ts';
 import { serveOverRing } from '../http/serve.ts';
 
 export { connect } from './connect.ts';
@@ -13,3 +14,4 @@ export const Server = serveOverRing(core.Server);
 export function createServer(options?: TlsOptions, listener?: (socket: TLSSocket) => void): core.Server {
   return new Server(options!, listener);
 }
+inPlaceOf(core.createServer, createServer);

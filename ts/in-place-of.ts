@@ -1,0 +1,22 @@
+/**
+ * Gives a function that takes the place of one of core's its name, its length and its static members. Those are core's: who assigns to one
+ * (`http.Agent.defaultMaxSockets`) assigns it there, where core looks.
+ *
+ * @returns `ours`
+ */
+export function inPlaceOf<Ours extends Function>(theirs: Function, ours: Ours): Ours {
+  for (const key of Reflect.ownKeys(theirs)) {
+    const member = Object.getOwnPropertyDescriptor(theirs, key)!;
+    if (key === 'name' || key === 'length') Object.defineProperty(ours, key, member);
+    else if (!Object.hasOwn(ours, key)) Object.defineProperty(ours, key, forwarded(theirs, key, member));
+  }
+  return ours;
+}
+
+function forwarded(theirs: Function, key: string | symbol, { configurable, enumerable, writable }: PropertyDescriptor) {
+  const there = theirs as unknown as Record<string | symbol, unknown>;
+  const set = (value: unknown): void => {
+    there[key] = value;
+  };
+  return { get: () => there[key], ...(writable === false ? {} : { set }), configurable: configurable!, enumerable: enumerable! };
+}
