@@ -16,6 +16,8 @@ import {
   endpointException,
   errnoException,
 } from '../errors.ts';
+import { adoptCopy, noteOwner, type CoreHandle } from '../net/core-handles.ts';
+import { askPrimary, asksPrimary, type Query } from '../primary.ts';
 import { DatagramHandle, SocketOption } from '../reactor/index.ts';
 import { applyExtras } from './extras.ts';
 import { validateString } from '../validate.ts';
@@ -43,9 +45,15 @@ export function bind(socket: DgramSocket, args: readonly unknown[]): void {
 
   const [first, second] = args;
   const options = typeof first === 'object' && first !== null ? (first as Record<string, any>) : undefined;
+  if (typeof options?.['recvStart'] === 'function') {
+    bindToHandle(socket, state, options as unknown as CoreHandle);
+    return;
+  }
   const fd: unknown = options?.['fd'];
+  const shared = state.kind !== 'unix_dgram' && !state.reusePort && asksPrimary(options?.['exclusive']);
   if (typeof fd === 'number' && (fd | 0) === fd && fd > 0) {
-    bindToDescriptor(socket, state, fd);
+    if (shared) bindThroughPrimary(socket, state, { address: null, port: null, fd, flags: null });
+    else bindToDescriptor(socket, state, fd);
     return;
   }
   if (state.kind === 'unix_dgram') {
@@ -62,7 +70,8 @@ export function bind(socket: DgramSocket, args: readonly unknown[]): void {
       socket.emit('error', error);
       return;
     }
-    bindToAddress(socket, state, ip, port);
+    if (shared) bindThroughPrimary(socket, state, { address: ip, port, fd: -1, flags: flagsOf(state) });
+    else bindToAddress(socket, state, ip, port);
   });
 }
 
@@ -172,6 +181,54 @@ function bindToDescriptor(socket: DgramSocket, state: State, fd: number): void {
   }
   attach(socket, state, handle);
   startReceiving(socket, state);
+}
+
+/** libuv's `UV_UDP_IPV6ONLY` and `UV_UDP_REUSEADDR`. */
+function flagsOf({ ipv6Only, reuseAddr }: State): number {
+  return (ipv6Only ? 1 : 0) | (reuseAddr ? 4 : 0);
+}
+
+/** The socket is one that all workers of the cluster share, opened by the primary. */
+function bindThroughPrimary(socket: DgramSocket, state: State, query: Omit<Query, 'addressType'>): void {
+  askPrimary(socket, { addressType: state.kind, ...query }, (status, handle) => {
+    if (state.closed) {
+      handle?.close();
+      return;
+    }
+    const failure = handle === null ? status : takeOver(socket, state, handle);
+    if (failure === 0) {
+      startReceiving(socket, state);
+      return;
+    }
+    const { address, port } = query;
+    fail(
+      socket,
+      state,
+      address === null ? errnoException(failure, 'open') : endpointException(failure, 'bind', address, port ?? 0),
+    );
+  });
+}
+
+/** A handle of core's with a socket that is bound. It is closed with ours. */
+function bindToHandle(socket: DgramSocket, state: State, handle: CoreHandle): void {
+  const status = takeOver(socket, state, handle);
+  if (status < 0) throw errnoException(status, 'open');
+  startReceiving(socket, state);
+}
+
+/** @returns zero, or a negative errno */
+function takeOver(socket: DgramSocket, state: State, theirs: CoreHandle): number {
+  const handle = adoptCopy(theirs.fd, (fd) => DatagramHandle.adopt(fd, state.kind));
+  if (typeof handle === 'number') {
+    theirs.close();
+    return handle;
+  }
+  noteOwner(theirs, socket);
+  state.sibling = theirs;
+  // What was opened before, to set an option, gives way as in core.
+  state.handle?.close();
+  attach(socket, state, handle);
+  return 0;
 }
 
 function describeDescriptor(fd: number): string {

@@ -1,8 +1,11 @@
 /**
- * Core's underscored members, all deprecated (DEP0112): as much of them as can be had without core's handle.
+ * Core's underscored members, all deprecated (DEP0112).
  */
 import { deprecate } from 'node:util';
 import { checkRunning } from './bind.ts';
+import type { CoreHandle } from '../net/core-handles.ts';
+import { isSentAway } from '../net/sent-away.ts';
+import { makeSendable, ShownHandle } from './shown-handle.ts';
 import { type Bound, kState, type DgramSocket } from './state.ts';
 
 const CODE = 'DEP0112';
@@ -46,9 +49,15 @@ function method(name: string, act: (socket: DgramSocket) => void) {
 
 function nothing(): void {}
 
+/** What has the members of core's handles; for child_process, what it can send. Null on a socket that was closed. */
+export function shownHandle(socket: DgramSocket): ShownHandle | CoreHandle | null {
+  const state = socket[kState];
+  if (state.closed) return null;
+  return isSentAway(shownHandle) ? makeSendable(socket) : (state.shown ??= new ShownHandle(socket));
+}
+
 export const deprecatedAccessors: PropertyDescriptorMap = {
-  // Null-ish, as everywhere: whoever finds a handle takes it for one of core's.
-  _handle: accessor('_handle', () => null, nothing),
+  _handle: accessor('_handle', shownHandle, nothing),
   _receiving: accessor(
     '_receiving',
     (socket) => socket[kState].receiving,

@@ -5,13 +5,11 @@
  * @packageDocumentation
  */
 import core from 'node:dgram';
-import { isClusterWorker } from '../cluster-worker.ts';
 import { selectSocketBackend } from '../socket-backend.ts';
 import type { DgramAdditions, DgramOptions } from './types.ts';
 import * as ring from './module.ts';
 
-// Cluster shares a port among workers by handing handles of core's around: in a worker everything is core's, so that classes that extend it are, too.
-const chosen = selectSocketBackend() === 'uring' && !isClusterWorker() ? ring : core;
+const chosen = selectSocketBackend() === 'uring' ? ring : core;
 
 /** A datagram socket, as core's. `instanceof` works both ways between this class and core's. */
 export const Socket = chosen.Socket as unknown as Omit<typeof core.Socket, 'prototype'> & {

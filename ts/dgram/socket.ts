@@ -21,12 +21,13 @@ import { AsyncScope, SocketOption, type DatagramHandle, type DatagramKind, type 
 import { validateAbortSignal, validateFunction, validateInt32, validateNumber, validateString } from '../validate.ts';
 import { bind, checkRunning, getBufferSize, openHandle, patchedLookup, removePath, setBufferSize } from './bind.ts';
 import { checkConnected, connect, disconnect } from './connect.ts';
-import { deprecatedAccessors } from './deprecated.ts';
+import { deprecatedAccessors, shownHandle } from './deprecated.ts';
 import { readExtras } from './extras.ts';
 import { MessageIterator, type MessagesOptions } from './iteration.ts';
 import type { Message } from './receive.ts';
 import { send } from './send.ts';
 import { sendMany, type OutgoingMessage, type SendManyOptions, type SendResult } from './send-many.ts';
+import { coreState } from './shown-handle.ts';
 import { Bound, Connected, kState, type DgramSocket, type Lookup, type State } from './state.ts';
 
 const channel = diagnostics.channel('udp.socket');
@@ -91,6 +92,7 @@ class SocketMembers extends Base {
     state.closed = true;
     state.receiving = false;
     const { handle } = state;
+    state.sibling?.close();
     if (handle === null) {
       process.nextTick(emitClose, this);
       return this;
@@ -201,6 +203,13 @@ class SocketMembers extends Base {
   }
 }
 Object.defineProperties(SocketMembers.prototype, deprecatedAccessors);
+// Where child_process looks for the handle, to send it.
+Object.defineProperty(SocketMembers.prototype, coreState(), {
+  get(this: DgramSocket) {
+    return { handle: shownHandle(this) };
+  },
+  configurable: true,
+});
 
 function emitClose(socket: DgramSocket): void {
   socket[kState].scope.emitDestroy();
@@ -321,6 +330,8 @@ function construct(this: unknown, type: any, listener?: (...args: any[]) => void
     scope: new AsyncScope('UDPWRAP'),
     lookup: (options['lookup'] as Lookup | undefined) ?? patchedLookup(),
     handle: null,
+    sibling: null,
+    shown: undefined,
     closed: false,
     bound: Bound.No,
     connected: Connected.No,

@@ -3,7 +3,10 @@
  */
 import type core from 'node:dgram';
 import { isIP, type BlockList } from 'node:net';
+import type { CoreHandle } from '../net/core-handles.ts';
 import type { AsyncScope, DatagramHandle, DatagramKind, Peer, SentReport } from '../reactor/index.ts';
+
+import type { ShownHandle } from './shown-handle.ts';
 
 export const kState = Symbol('state');
 
@@ -33,6 +36,10 @@ export interface State {
   readonly lookup: Lookup | undefined;
   /** From binding on. */
   handle: DatagramHandle | null;
+  /** A handle of core's for the same socket, which is closed with it: the primary's of a cluster, or one that child_process sends. */
+  sibling: CoreHandle | null;
+  /** What `_handle` is; made for the first who asks. */
+  shown: ShownHandle | undefined;
   closed: boolean;
   bound: Bound;
   connected: Connected;

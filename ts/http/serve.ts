@@ -49,15 +49,24 @@ function protocolMembers(prototype: object): Set<PropertyKey> {
   return found;
 }
 
+/** What core's `net.Server` finds when it closes. */
+const NOTHING_LEFT: PropertyDescriptorMap = {
+  _handle: { value: null, writable: true, configurable: true },
+  _emitCloseIfDrained: { value() {}, configurable: true },
+};
+
 /** The protocol's `close()`, which ends idle connections and timers, and then ours. */
 function closeBoth(protocol: { close: Close }): Close {
   return function close(callback) {
-    // The former goes on to core's `net.Server`, which would take this server for one that does not listen and tell so.
-    Object.defineProperty(this, '_emitCloseIfDrained', { value() {}, configurable: true });
+    // The former goes on to core's `net.Server`, for which there is to be nothing left to do.
+    const workers = this._usingWorkers;
+    this._usingWorkers = false;
+    Object.defineProperties(this, NOTHING_LEFT);
     try {
       protocol.close.call(this);
     } finally {
-      delete (this as { _emitCloseIfDrained?: unknown })._emitCloseIfDrained;
+      for (const name of Object.keys(NOTHING_LEFT)) delete (this as unknown as Record<string, unknown>)[name];
+      this._usingWorkers = workers;
     }
     closeListener.call(this, callback);
     return this;

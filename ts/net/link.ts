@@ -10,6 +10,7 @@ import { EBADF } from '../errno.ts';
 import { errnoException } from '../errors.ts';
 import { AsyncScope, type StreamHandle } from '../reactor/index.ts';
 import { setImmediate } from '../timers.ts';
+import { makeCoreHandle, type CoreHandle } from './core-handles.ts';
 import { closeDescriptors } from './descriptors.ts';
 import { touchTimeout } from './timeout.ts';
 import { kDescriptorTaker, kLink, type NetSocket, type WriteCallback } from './internals.ts';
@@ -57,6 +58,8 @@ export class Link {
   #coreError = 0;
   /** The end of the last bytes that core has written for a user of the TLSSocket, among all bytes. */
   #usersBytes = 0;
+  /** What child_process has been given to send, and has not taken: closed with the connection. */
+  #sendable: CoreHandle | null = null;
 
   /**
    * @param unix whether this is a UNIX-domain connection, where that is known
@@ -217,6 +220,7 @@ export class Link {
       setImmediate(closed, this);
       return;
     }
+    this.#sendable?.close();
     handle.onclose = onClose;
     if (reset) handle.reset();
     else handle.close();
@@ -232,10 +236,30 @@ export class Link {
   closeHandle(callback: (() => void) | undefined, reset: boolean): number {
     const { handle } = this;
     if (handle === null || handle.closed) return -EBADF;
+    this.#sendable?.close();
     if (callback !== undefined) handle.onclose = () => setImmediate(callback);
     if (reset) return handle.reset();
     handle.close();
     return 0;
+  }
+
+  /** A handle of core's for the same connection, which can be sent to another process. Null before there is a connection. */
+  makeSendable(): CoreHandle | null {
+    const { handle } = this;
+    if (handle === null || handle.closed) return null;
+    // Who gets it may write as soon as it does: behind all of this.
+    handle.flush();
+    return (this.#sendable ??= makeCoreHandle(handle.fd()));
+  }
+
+  /** Another process has the connection from here on; what was made to be sent is closed by who sends it. */
+  leave(): void {
+    this.socket[kLink] = null;
+    this.#sendable = null;
+    this.handle!.close();
+    // What comes from now on is for the other process.
+    this.handle!.flush();
+    this.scope.emitDestroy();
   }
 
   /** Whether the socket has moved on: it was destroyed, and may even be connecting anew. */

@@ -19,6 +19,7 @@ import { validateAbortSignal, validatePort } from '../validate.ts';
 import { adoptListener } from './adopt.ts';
 import { isPath, normalizeArguments, portNumber } from './arguments.ts';
 import { CoreListener, ownPath, RingListener } from './listener.ts';
+import { ServerHandle } from './server-handle.ts';
 import { kListener, type ListenFlags, type NetServer } from './server-internals.ts';
 
 const { errno } = constants;
@@ -75,9 +76,10 @@ export function listen(server: NetServer, args: readonly unknown[]): void {
 
 /* ---- whose socket ---- */
 
-/** The handle of another server of ours, or one that `_createServerHandle()` has made. */
+/** The handle of another server of ours, or its `_handle`, or one that `_createServerHandle()` has made. */
 function ownHandle(source: unknown): ListenHandle | null {
   if (source instanceof ListenHandle) return source;
+  if (source instanceof ServerHandle) return ServerHandle.handleOf(source);
   return RingListener.handleOf((source as Partial<NetServer>)[kListener]);
 }
 

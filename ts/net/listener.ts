@@ -4,10 +4,12 @@
 import { unlinkSync } from 'node:fs';
 import core from 'node:net';
 import { errnoException } from '../errors.ts';
-import { AsyncScope, type ListenHandle, type StreamHandle } from '../reactor/index.ts';
+import { AsyncScope, StreamHandle, type ListenHandle } from '../reactor/index.ts';
 import { acceptConnection } from './accept.ts';
+import { makeCoreHandle, takeFromCore, type CoreHandle } from './core-handles.ts';
 import { describeEndpoint } from './endpoints.ts';
 import { Link } from './link.ts';
+import { ServerHandle, type Listening } from './server-handle.ts';
 import { kListener, type NetServer } from './server-internals.ts';
 
 /** Where connections come from. */
@@ -22,25 +24,43 @@ export interface Listener {
   reference(wanted: boolean): void;
   /** `{ address, family, port }`, a path, or null where it has none. */
   address(server: NetServer): core.AddressInfo | string | null;
+  /** What `server._handle` is. */
+  shownHandle(): object | null;
+  /** The same for child_process, which sends it to another process: a handle of core's. */
+  makeSendable(): CoreHandle | null;
 }
 
 /** A listening socket of the ring. */
-export class RingListener implements Listener {
+export class RingListener implements Listener, Listening {
   readonly #handle: ListenHandle;
   readonly listening = true;
   readonly announcesClose = false;
+  readonly #server: NetServer;
   readonly #scope: AsyncScope;
   readonly #unix: boolean;
+  /** A handle of core's for the same socket, which is closed with it: the primary's, or one that child_process sends. */
+  #sibling: CoreHandle | null;
+  #shown: ServerHandle | null = null;
 
-  /** @param handle bound, not listening yet */
-  constructor(server: NetServer, handle: ListenHandle) {
+  /**
+   * @param handle bound, not listening yet
+   * @param sibling a handle of core's for the same socket, which is closed with it
+   */
+  constructor(server: NetServer, handle: ListenHandle, sibling: CoreHandle | null = null) {
     this.#handle = handle;
+    this.#server = server;
+    this.#sibling = sibling;
     this.#unix = boundPath(handle) !== null;
     this.#scope = new AsyncScope(this.#unix ? 'PIPESERVERWRAP' : 'TCPSERVERWRAP');
     this.#scope.owner = server;
     handle.owner = server;
-    handle.onaccept = (peer) => this.#accepted(server, peer);
-    handle.onaccepterror = (status) => this.#scope.run(acceptFailed, server, status);
+    handle.onaccept = (peer) => this.#accepted(peer);
+    handle.onaccepterror = (status) => this.#scope.run(this.#acceptFailed, this, status);
+  }
+
+  #accepted(peer: StreamHandle): void {
+    if (this.#shown === null) this.#welcome(peer);
+    else this.#scope.run(this.#passOrWelcome, this, this.#shown, peer);
   }
 
   /** The handle behind a server of ours, which another one can take over: `listen(otherServer)`; null where there is none of the ring's. */
@@ -49,10 +69,25 @@ export class RingListener implements Listener {
   }
 
   /** The connection's own context is the event loop's, not the listener's, in which the listener is called. */
-  #accepted(server: NetServer, peer: StreamHandle): void {
+  #welcome(peer: StreamHandle): void {
     const link = new Link(this.#unix, this.#scope.asyncId());
     link.attach(peer);
-    this.#scope.run(acceptConnection, undefined, server, link);
+    this.#scope.run(acceptConnection, undefined, this.#server, link);
+  }
+
+  #passOrWelcome(shown: ServerHandle, peer: StreamHandle): void {
+    if (shown.pass(0, peer.fd())) peer.close();
+    else this.#welcome(peer);
+  }
+
+  #acceptFailed(status: number): void {
+    if (this.#shown?.pass(status, -1) !== true) this.accept(status);
+  }
+
+  accept(status: number, client?: CoreHandle): void {
+    const peer = client === undefined ? status : takeFromCore(client, (fd) => StreamHandle.adopt(fd));
+    if (typeof peer === 'object') this.#welcome(peer);
+    else if (peer < 0) this.#server.emit('error', errnoException(peer, 'accept'));
   }
 
   /** @returns 0, or a negative errno */
@@ -63,7 +98,16 @@ export class RingListener implements Listener {
   close(): void {
     releasePath(this.#handle);
     this.#handle.close();
+    this.#sibling?.close();
     this.#scope.emitDestroy();
+  }
+
+  shownHandle(): ServerHandle {
+    return (this.#shown ??= new ServerHandle(this, this.#handle, this.#scope.asyncId()));
+  }
+
+  makeSendable(): CoreHandle {
+    return (this.#sibling ??= makeCoreHandle(this.#handle.fd()));
   }
 
   reference(wanted: boolean): void {
@@ -103,14 +147,7 @@ function boundPath(handle: ListenHandle): string | null {
   return typeof endpoint === 'object' && 'path' in endpoint ? endpoint.path : null;
 }
 
-function acceptFailed(this: NetServer, status: number): void {
-  this.emit('error', errnoException(status, 'accept'));
-}
-
-/**
- * A server of core's behind ours: for a cluster worker, whose sockets belong to the primary, and for handles of core's.
- * Connections are core's sockets then.
- */
+/** A server of core's behind ours, for handles of core's. Connections are core's sockets then. */
 export class CoreListener implements Listener {
   readonly announcesClose = true;
   readonly #server: core.Server;
@@ -164,5 +201,13 @@ export class CoreListener implements Listener {
 
   address(): core.AddressInfo | string | null {
     return this.#server.address();
+  }
+
+  shownHandle(): object | null {
+    return (this.#server as unknown as { _handle: CoreHandle | null })._handle;
+  }
+
+  makeSendable(): CoreHandle | null {
+    return (this.#server as unknown as { _handle: CoreHandle | null })._handle;
   }
 }

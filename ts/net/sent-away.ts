@@ -1,27 +1,81 @@
 /**
- * Core's child_process sends a socket to another process by its `_handle`, which it takes for one of libuv's, in C++ and without looking. What ours has
- * is another kind of object: the process would read memory that is none. So child_process does not get to see it, and sends its message without.
+ * When core's child_process asks for a handle, to send it to another process: it takes whatever it finds for one of libuv's, in C++ and without looking. So
+ * it is given one of core's (`core-handles.ts`), which nobody else gets to see: all others are better served by what is ours.
+ *
+ * It asks while it sends, so its `_send` is watched, of this process and of each child. A child that was started before this file was loaded cannot be
+ * watched any more. Where there may be one, the callers of an accessor are looked at.
  */
 import diagnostics from 'node:diagnostics_channel';
+import { readdirSync, readFileSync } from 'node:fs';
 import process from 'node:process';
+import type { CoreHandle } from './core-handles.ts';
 
 const SENDER = 'node:internal/child_process';
 
-/** Whether there was a child of this process. */
-let hasChildren = false;
+/** On what stands for a handle of core's: makes one that can be sent. */
+export const kMakeSendable = Symbol('make sendable');
 
-diagnostics.channel('child_process').subscribe(noteChild);
+type Send = (this: unknown, message: unknown, handle?: unknown, ...rest: unknown[]) => unknown;
 
-function noteChild(): void {
-  hasChildren = true;
-  diagnostics.channel('child_process').unsubscribe(noteChild);
+/** An end of a channel between processes. */
+interface ChannelEnd {
+  _send?: Send;
 }
 
-/**
- * Whether the caller of `accessor` is child_process. Some 10 µs, and nothing in a process without children and without a parent to talk to.
- */
+/** Whether something is being sent right now. */
+let sending = false;
+
+function watched(send: Send): Send {
+  return function sendWatched(message, handle, ...rest) {
+    const before = sending;
+    sending = true;
+    try {
+      const sendable =
+        (handle as { [kMakeSendable]?: () => CoreHandle | null } | null | undefined)?.[kMakeSendable]?.() ?? handle;
+      return send.call(this, message, sendable, ...rest);
+    } finally {
+      sending = before;
+    }
+  };
+}
+
+/** It gets its `_send` later, by assignment. */
+function watchChild(child: ChannelEnd): void {
+  Object.defineProperty(child, '_send', {
+    get: () => undefined,
+    set(send: Send) {
+      Object.defineProperty(child, '_send', { value: watched(send), writable: true, enumerable: true, configurable: true });
+    },
+    enumerable: true,
+    configurable: true,
+  });
+}
+
+const self = process as unknown as ChannelEnd;
+if (typeof self._send === 'function') self._send = watched(self._send);
+diagnostics.channel('child_process').subscribe((message) => watchChild((message as { process: ChannelEnd }).process));
+
+/** Whether there may be children whose `_send` is not watched. */
+const hasUnwatched = mayHaveChildren();
+
+function mayHaveChildren(): boolean {
+  const { moduleLoadList: loaded } = process as unknown as { moduleLoadList?: readonly string[] };
+  if (loaded?.includes(`NativeModule ${SENDER.replace('node:', '')}`) === false) return false;
+  try {
+    const tasks = readdirSync('/proc/self/task');
+    return tasks.some((task) => readFileSync(`/proc/self/task/${task}/children`, 'latin1') !== '');
+  } catch {
+    return true; // Nobody says.
+  }
+}
+
+/** Whether `accessor` was called for a handle to be sent to another process. */
 export function isSentAway(accessor: Function): boolean {
-  if (!hasChildren && process.send === undefined) return false;
+  return sending || (hasUnwatched && isCalledBySender(accessor));
+}
+
+/** Some 10 µs. */
+function isCalledBySender(accessor: Function): boolean {
   // Where built-in objects are frozen it cannot be found out.
   if (Object.isFrozen(Error)) return true;
   const { stackTraceLimit, prepareStackTrace } = Error;

@@ -10,6 +10,7 @@ import { ERR_INVALID_ARG_TYPE, ERR_SERVER_NOT_RUNNING } from '../errors.ts';
 import { validateNumber } from '../validate.ts';
 import { isOwn, standInFor } from './lineage.ts';
 import { listen, startListening } from './listen.ts';
+import { isSentAway } from './sent-away.ts';
 import { kListener, type NetServer, type WorkerSockets } from './server-internals.ts';
 import { isBlockList } from './socket.ts';
 
@@ -107,9 +108,19 @@ Object.defineProperties(ServerMembers.prototype, {
     configurable: true,
     enumerable: true,
   },
-  // Core's child_process and cluster would take what they find here for a handle of core's.
-  _handle: { get: () => null, set() {}, configurable: true },
+  _handle: { get: shownHandle, set: giveHandleAway, configurable: true },
 });
+
+function shownHandle(this: NetServer): object | null {
+  const listener = this[kListener];
+  if (listener === null) return null;
+  return isSentAway(shownHandle) ? listener.makeSendable() : listener.shownHandle();
+}
+
+/** Who sets it to null has taken the handle, and connections with it: the server does not listen any more, the socket does. */
+function giveHandleAway(this: NetServer, value: unknown): void {
+  if (value === null) this[kListener] = null;
+}
 
 /** Lets go of the connections that child processes hold. */
 function closeWorkers(server: NetServer): void {

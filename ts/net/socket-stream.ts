@@ -15,8 +15,10 @@ import {
   type SecureSocket,
   type Wrapped,
 } from './core-stream.ts';
+import type { CoreHandle } from './core-handles.ts';
 import { localInfo, peerInfo } from './endpoints.ts';
 import type { Link } from './link.ts';
+import { kMakeSendable } from './sent-away.ts';
 import { changeKeepAlive, changeNoDelay, changeTypeOfService, currentTypeOfService } from './settings.ts';
 
 /** See the head of this file. */
@@ -25,7 +27,10 @@ export interface SocketStream extends CoreStream, Wrapped {
   readonly secureSocket: SecureSocket | undefined;
 }
 
-type SocketStreamClass = new (link: Link) => SocketStream;
+interface SocketStreamClass {
+  new (link: Link): SocketStream;
+  linkOf(handle: unknown): Link | null;
+}
 
 let Class: SocketStreamClass | null | undefined;
 
@@ -49,6 +54,11 @@ export function streamOf(link: Link): SocketStream | null {
     link.feedCore(!parser && !_httpMessage);
   }
   return link.stream;
+}
+
+/** The link whose stream this is; null for what is none of ours. */
+export function linkOf(handle: unknown): Link | null {
+  return Class?.linkOf(handle) ?? null;
 }
 
 function define(): SocketStreamClass | null {
@@ -173,6 +183,14 @@ function define(): SocketStreamClass | null {
       if (handle === null || handle.closed) return -EBADF;
       Object.assign(result, peerInfo(handle));
       return 0;
+    }
+
+    static linkOf(handle: unknown): Link | null {
+      return typeof handle === 'object' && handle !== null && #link in handle ? handle.#link : null;
+    }
+
+    [kMakeSendable](): CoreHandle | null {
+      return this.#link.makeSendable();
     }
 
     setNoDelay(enable: boolean): number {

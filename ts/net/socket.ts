@@ -16,6 +16,7 @@ import { validateInt32, validateNumber } from '../validate.ts';
 import { adoptDescriptor } from './adopt.ts';
 import { isNormalized, normalizeArguments } from './arguments.ts';
 import { connectSocket, useBuffer } from './connect.ts';
+import type { CoreHandle } from './core-handles.ts';
 import { counterAccessors } from './counters.ts';
 import { endpointAccessors, peerName, socketName } from './endpoints.ts';
 import { isOwn, standInFor } from './lineage.ts';
@@ -35,7 +36,7 @@ import { Link } from './link.ts';
 import { changeKeepAlive, changeNoDelay, changeTypeOfService, currentTypeOfService, NO_SETTINGS } from './settings.ts';
 import { refreshTimers, setSocketTimeout, stopTimers, timedOut } from './timeout.ts';
 import { isSentAway } from './sent-away.ts';
-import { streamOf, type SocketStream } from './socket-stream.ts';
+import { linkOf, streamOf, type SocketStream } from './socket-stream.ts';
 import { UserBuffer } from './user-buffer.ts';
 import { offerChunks, writeAfterPeerEnd, writeChunk, writeChunks, type QueuedChunks } from './writes.ts';
 
@@ -236,13 +237,22 @@ Object.defineProperties(SocketMembers.prototype, {
     },
     configurable: true,
   },
-  _handle: { get: takeableHandle, set() {}, configurable: true },
+  _handle: { get: takeableHandle, set: giveHandleAway, configurable: true },
 });
 
-/** What core's TLS and HTTP/2 take over. */
-function takeableHandle(this: NetSocket): SocketStream | null {
+/** What core's TLS and HTTP/2 take over; for child_process, what it can send. */
+function takeableHandle(this: NetSocket): SocketStream | CoreHandle | null {
   const link = this[kLink];
-  return link === null || isSentAway(takeableHandle) ? null : streamOf(link);
+  if (link === null) return null;
+  return isSentAway(takeableHandle) ? link.makeSendable() : streamOf(link);
+}
+
+/** Who sets it to null has taken the handle: child_process, to send it, or somebody who makes another socket of it. */
+function giveHandleAway(this: NetSocket, value: unknown): void {
+  const link = this[kLink];
+  if (value !== null || link === null) return;
+  if (isSentAway(giveHandleAway)) link.leave();
+  else this[kLink] = null;
 }
 
 // What few sockets ever set does not take room in all of them.
@@ -285,11 +295,23 @@ export function isBlockList(value: unknown): boolean {
   return value instanceof core.BlockList;
 }
 
-/** Stands for a handle of core's, which only core's sockets can work with. */
+/** Stands for a handle that only core's code can work with: one of core's, or an object of JavaScript that behaves as one. */
 const FOREIGN = Symbol('foreign handle');
 
+/** Has core's members run on a socket in the place of ours, which lie in front of them; those of a class that extends ours stay in front of both. */
+function becomeCores(socket: object): void {
+  const theirs = core.Socket.prototype;
+  for (const key of Reflect.ownKeys(theirs)) {
+    if (key === 'constructor') continue;
+    let holder = socket;
+    while (!Object.hasOwn(holder, key)) holder = Object.getPrototypeOf(holder) as object;
+    if (holder !== SocketMembers.prototype) continue;
+    Object.defineProperty(socket, key, { ...Object.getOwnPropertyDescriptor(theirs, key), configurable: true });
+  }
+}
+
 function takeHandle({ handle, fd }: SocketOptions): Link | typeof FOREIGN | null {
-  if (handle) return handle instanceof Link ? handle : FOREIGN;
+  if (handle) return handle instanceof Link ? handle : (linkOf(handle) ?? FOREIGN);
   if (fd === undefined) return null;
   const adopted = adoptDescriptor(fd);
   if (adopted === null) return FOREIGN;
@@ -348,7 +370,11 @@ const SocketClass = function Socket(this: NetSocket | undefined, given?: SocketO
   const socket = this!;
   const options = checkOptions(given);
   const link = takeHandle(options);
-  if (link === FOREIGN) return new core.Socket(options);
+  if (link === FOREIGN) {
+    becomeCores(socket);
+    Reflect.apply(core.Socket as unknown as Function, socket, [options]);
+    return undefined;
+  }
 
   socket.connecting = false;
   socket[kLink] = null;

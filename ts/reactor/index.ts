@@ -6,7 +6,7 @@ export { type Peer } from './peers.ts';
 export { ListenHandle } from './listen-handle.ts';
 export { SocketOption } from './protocol.ts';
 export { reactorStats, reportException, type Stats } from './reactor.ts';
-export { type Endpoint, type SocketKind } from './socket-handle.ts';
+export { duplicateDescriptor, type Endpoint, type SocketKind } from './socket-handle.ts';
 export { StreamHandle, type WriteEncoding } from './stream-handle.ts';
 export { type FileRequest, type Found } from './file-requests.ts';
 export { type LendingRequest, RingFile } from './ring-file.ts';

@@ -211,6 +211,11 @@ export class StreamHandle extends SocketHandle {
     return over;
   }
 
+  /** Offers what has been written to the kernel, and tells it of everything else, now instead of at the end of the tick. */
+  flush(): void {
+    this.reactor.native.flush();
+  }
+
   /** Duplicates descriptors for the next {@link writeWithDescriptors}. @returns zero, or a negative errno */
   stageDescriptors(descriptors: readonly number[]): number {
     return this.closed ? -EBADF : this.reactor.native.stageDescriptors(this.id, descriptors);

@@ -1,0 +1,126 @@
+/**
+ * What `socket._handle` is, with the members of core's handles that tell of a socket, and its substitute where child_process sends it to another process.
+ */
+import core from 'node:dgram';
+import { EBADF } from '../errno.ts';
+import { errnoException } from '../errors.ts';
+import { describeEndpoint } from '../net/endpoints.ts';
+import { kMakeSendable } from '../net/sent-away.ts';
+import type { CoreHandle } from '../net/core-handles.ts';
+import { duplicateDescriptor, type Endpoint } from '../reactor/index.ts';
+import { setImmediate } from '../timers.ts';
+import { kState, type DgramSocket } from './state.ts';
+
+export class ShownHandle {
+  readonly #socket: DgramSocket;
+
+  constructor(socket: DgramSocket) {
+    this.#socket = socket;
+  }
+
+  /** The descriptor's number, negative before binding and after closing. */
+  get fd(): number {
+    return this.#socket[kState].handle?.fd() ?? -EBADF;
+  }
+
+  getAsyncId(): number {
+    return this.#socket[kState].scope.asyncId();
+  }
+
+  /** Writes `{ address, family, port }` into `result`. @returns zero, or a negative errno */
+  getsockname(result: object): number {
+    return tell(this.#socket[kState].handle?.localEndpoint(), result);
+  }
+
+  /** The same of the peer. */
+  getpeername(result: object): number {
+    return tell(this.#socket[kState].handle?.peerEndpoint(), result);
+  }
+
+  getSendQueueSize(): number {
+    return this.#socket.getSendQueueSize();
+  }
+
+  getSendQueueCount(): number {
+    return this.#socket.getSendQueueCount();
+  }
+
+  ref(): void {
+    this.#socket.ref();
+  }
+
+  unref(): void {
+    this.#socket.unref();
+  }
+
+  hasRef(): boolean {
+    const { closed, referenced } = this.#socket[kState];
+    return !closed && referenced;
+  }
+
+  recvStart(): number {
+    this.#socket[kState].handle?.receiveStart();
+    return 0;
+  }
+
+  recvStop(): number {
+    this.#socket[kState].handle?.receiveStop();
+    return 0;
+  }
+
+  /** Closes the descriptor without a word to the socket. */
+  close(callback?: () => void): void {
+    this.#socket[kState].handle?.close();
+    if (callback !== undefined) setImmediate(() => callback.call(this));
+  }
+
+  [kMakeSendable](): CoreHandle | null {
+    return makeSendable(this.#socket);
+  }
+}
+
+function tell(endpoint: Endpoint | number | undefined, result: object): number {
+  if (endpoint === undefined) return -EBADF;
+  if (typeof endpoint === 'number') return endpoint;
+  Object.assign(result, describeEndpoint(endpoint));
+  return 0;
+}
+
+/** A handle of core's for the same socket, closed with it; null before there is a descriptor, and for a UNIX socket, which core knows nothing of. */
+export function makeSendable(socket: DgramSocket): CoreHandle | null {
+  const state = socket[kState];
+  if (state.sibling !== null || state.handle === null || state.kind === 'unix_dgram') return state.sibling;
+  const copy = duplicateDescriptor(state.handle.fd());
+  if (copy < 0) throw errnoException(copy, 'dup');
+  const carrier = core.createSocket(state.kind).bind({ fd: copy, exclusive: true }) as unknown as Record<
+    symbol,
+    { handle: CoreDatagramHandle }
+  >;
+  const { handle } = carrier[coreState()];
+  handle.recvStop();
+  handle.unref();
+  return (state.sibling = handle);
+}
+
+interface CoreDatagramHandle extends CoreHandle {
+  recvStop(): number;
+}
+
+let found: symbol | undefined;
+
+/** Under which core's sockets have their state, and child_process looks for the handle. */
+export function coreState(): symbol {
+  if (found === undefined) {
+    const anything = new Proxy(
+      {},
+      {
+        get(_target, key) {
+          if (typeof key === 'symbol') found = key;
+          return { handle: null };
+        },
+      },
+    );
+    core.Socket.prototype.ref.call(anything as core.Socket);
+  }
+  return found!;
+}

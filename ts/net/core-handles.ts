@@ -1,0 +1,78 @@
+/**
+ * Handles of core's: made for what is open here, and taken over from there. Core's child_process and cluster know descriptors by such handles alone, so
+ * that they are where sockets cross.
+ *
+ * Either way the descriptor is duplicated, since a handle of core's cannot let go of its own without closing it.
+ */
+import { closeSync } from 'node:fs';
+import core from 'node:net';
+import { errnoException } from '../errors.ts';
+import { duplicateDescriptor } from '../reactor/index.ts';
+
+/** As much of a handle of core's as is of use here. */
+export interface CoreHandle {
+  readonly fd: number;
+  close(callback?: () => void): void;
+  ref(): void;
+  unref(): void;
+}
+
+/** A socket of core's, from inside. */
+interface CoreSocket {
+  _handle: CoreHandle | null;
+}
+
+/**
+ * A handle of core's for the open stream socket at `fd`, which may listen or be connected. It does nothing by itself, and does not hold the process.
+ *
+ * @throws {Error} `EMFILE` and its like
+ */
+export function makeCoreHandle(fd: number): CoreHandle {
+  const copy = duplicateDescriptor(fd);
+  if (copy < 0) throw errnoException(copy, 'dup');
+  // The classes are not to be had, but a socket of core's makes a handle of the right one for any descriptor.
+  const handle = handleOf({ fd: copy })!;
+  handle.unref();
+  return handle;
+}
+
+function handleOf(options: object): CoreHandle | null {
+  const carrier = new core.Socket({ ...options, manualStart: true } as core.SocketConstructorOpts) as unknown as CoreSocket;
+  const handle = carrier._handle;
+  carrier._handle = null;
+  return handle;
+}
+
+/**
+ * Adopts what a handle of core's has open, and closes that handle.
+ *
+ * @param adopt takes a descriptor over, or says with a negative errno that it has not
+ * @returns what it has made of it, or a negative errno
+ */
+export function takeFromCore<Handle extends object>(handle: CoreHandle, adopt: (fd: number) => Handle | number): Handle | number {
+  const taken = adoptCopy(handle.fd, adopt);
+  handle.close();
+  return taken;
+}
+
+/** The same of a duplicate alone: the other descriptor stays whose it is. */
+export function adoptCopy<Handle extends object>(fd: number, adopt: (fd: number) => Handle | number): Handle | number {
+  const copy = duplicateDescriptor(fd);
+  if (copy < 0) return copy;
+  const taken = adopt(copy);
+  if (typeof taken === 'number') closeSync(copy);
+  return taken;
+}
+
+let ownerSymbol: symbol | undefined;
+
+/** Notes down on what stands for a handle of core's whose it is, where core's cluster looks. */
+export function noteOwner(handle: object, owner: object): void {
+  if (ownerSymbol === undefined) {
+    // Core takes any object for a handle, and notes down on it whose it is.
+    const probe = {};
+    handleOf({ handle: probe });
+    ownerSymbol = Object.getOwnPropertySymbols(probe).find(({ description }) => description === 'owner_symbol');
+  }
+  if (ownerSymbol !== undefined) (handle as Record<symbol, object>)[ownerSymbol] = owner;
+}
