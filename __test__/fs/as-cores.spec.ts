@@ -75,3 +75,40 @@ test.serial('what reads and writes give has no prototype', async (t) => {
     }
   }
 });
+
+test.serial('positions of every kind', async (t) => {
+  const file = path.join(directory(t), 'file');
+  const numbers = [0, 2, 4, 5, -1, -2, 2 ** 31, 2 ** 32, 2 ** 32 + 1, 2 ** 53 - 1, 2 ** 53, 1.5, NaN, Infinity, -Infinity];
+  // Before that core read at the file's own position where it was told a bigint.
+  const bigints =
+    Number.parseInt(process.versions.node, 10) < 22
+      ? []
+      : [0n, 3n, -1n, -2n, 2n ** 32n, 2n ** 63n - 6n, 2n ** 63n - 5n, 2n ** 63n];
+  for (const position of [null, undefined, ...numbers, ...bigints, '1', true, {}]) {
+    const ends = [];
+    for (const { open } of [fs, core]) {
+      writeFileSync(file, 'hello');
+      const handle: any = await open(file, 'r+');
+      const buffer = Buffer.alloc(5);
+      const read = await endOf(() => handle.read(buffer, 0, 5, position));
+      const other = await endOf(() => handle.read({ buffer, length: 2, position }));
+      const written = typeof position === 'bigint' ? '' : await endOf(() => handle.write('HE', position));
+      const own = (await handle.read(Buffer.alloc(9), 0, 9, null)).bytesRead;
+      const start = (await handle.read(Buffer.alloc(9), 0, 9, 0)).buffer.toString();
+      ends.push({ read, other, written, own, start, size: (await handle.stat()).size, found: buffer.toString() });
+      await handle.close();
+    }
+    t.deepEqual(ends[0], ends[1], `${typeof position} ${String(position)}`);
+  }
+});
+
+test.serial('what readFile gives is in memory of its own, and no more', async (t) => {
+  const file = path.join(directory(t), 'file');
+  writeFileSync(file, 'hello');
+  for (const name of [file, '/proc/version', '/proc/self/maps', '/dev/null']) {
+    const bytes = await fs.readFile(name);
+    t.is(bytes.buffer.byteLength, bytes.length, name);
+    if (name === file) t.is(String(bytes), 'hello');
+  }
+  t.is(String(await fs.readFile('/proc/version')), String(await core.readFile('/proc/version')));
+});

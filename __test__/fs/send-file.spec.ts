@@ -1,10 +1,12 @@
 // sendFile fills memory again that a stream is done with, and never what somebody still holds.
-import { writeFileSync } from 'node:fs';
+import { truncateSync, writeFileSync } from 'node:fs';
 import coreHttp, { type IncomingMessage, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import coreNet from 'node:net';
 import path from 'node:path';
-import { PassThrough, type Writable } from 'node:stream';
+import process from 'node:process';
+import { PassThrough, Writable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import fs, { sendFile } from 'iouring-transport/fs';
@@ -13,6 +15,7 @@ import net from 'iouring-transport/net';
 import { directory, pattern } from './_helpers.ts';
 
 const PIECE = 256 * 1024;
+const GIB = 2 ** 30;
 
 /** Several pieces that differ, and a short one: their bytes tell which one they are of. */
 const content = Buffer.concat(Array.from({ length: 6 }, (_, piece) => pattern(piece < 5 ? PIECE : 1000, piece + 1)));
@@ -141,4 +144,53 @@ test.serial('a peer that goes away, and a signal, end it', async (t) => {
     await once(server.close(), 'close');
   }
   t.is((await handle.read(Buffer.alloc(4), 0, 4, 0)).bytesRead, 4);
+});
+
+test.serial('parts of a file beyond 2 and 4 GiB', async (t) => {
+  const file = path.join(directory(t), 'file');
+  writeFileSync(file, '');
+  truncateSync(file, 5 * GIB);
+  await using handle = await fs.open(file, 'r+');
+  const marks = [2 * GIB - 1, 2 * GIB, 4 * GIB - 1, 4 * GIB, 4 * GIB + 5, 5 * GIB - 1];
+  for (const at of marks) await handle.write('x', at);
+  for (const [start, length] of [
+    [2 * GIB - 5, 10],
+    [4 * GIB - 5, 20],
+    [5 * GIB - 1000, 2 ** 31],
+    [5 * GIB - 1000, 2 ** 32 + 100],
+    [5 * GIB - 1, Infinity],
+    [2 ** 53 - 1, Infinity],
+  ]) {
+    const sink = new PassThrough();
+    const received = buffer(sink);
+    const sent = await sendFile(handle, sink, { start, length });
+    sink.end();
+    const bytes = await received;
+    t.is(sent, Math.max(0, Math.min(length, 5 * GIB - start)));
+    t.is(bytes.length, sent);
+    const found = [...bytes.keys()].filter((at) => bytes[at] !== 0).map((at) => start + at);
+    t.deepEqual(
+      found,
+      marks.filter((at) => at >= start && at < start + sent),
+    );
+  }
+});
+
+const HUGE = process.env.IOURING_TRANSPORT_TEST_HUGE === '1';
+
+(HUGE ? test.serial : test.serial.skip)('more than 4 GiB of a file (IOURING_TRANSPORT_TEST_HUGE=1)', async (t) => {
+  t.timeout(300_000);
+  const file = path.join(directory(t), 'file');
+  writeFileSync(file, '');
+  truncateSync(file, 5 * GIB);
+  await using handle = await fs.open(file);
+  let received = 0;
+  const sink = new Writable({
+    write(bytes: Buffer, _encoding, done) {
+      received += bytes.length;
+      done();
+    },
+  });
+  t.is(await sendFile(handle, sink, { start: 5, length: 2 ** 32 + 100 }), 2 ** 32 + 100);
+  t.is(received, 2 ** 32 + 100);
 });

@@ -2,8 +2,10 @@
 import { constants } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
 import process from 'node:process';
 import test from 'ava';
+import net from 'iouring-transport/net';
 import { nothingLeft, pair } from './_sockets.ts';
 
 const wanted = process.env.IOURING_TRANSPORT_TEST_HUGE === '1';
@@ -60,3 +62,71 @@ for (const size of [2 ** 31 - 1, 2 ** 31, 2 ** 32, 2 ** 32 + 10]) {
     t.deepEqual(found, new Set(marks));
   });
 }
+
+const possible = constants.MAX_LENGTH > 2 ** 32 + 4096;
+
+(wanted && possible ? test.serial : test.serial.skip)(
+  'one writev of more than 4 GiB (IOURING_TRANSPORT_TEST_HUGE=1)',
+  async (t) => {
+    t.timeout(300_000);
+    const { client, peer } = await pair();
+    const bytes = Buffer.alloc(2 ** 32 + 4096);
+    bytes[2 ** 32 + 10] = 1;
+    const found: number[] = [];
+    let read = 0;
+    peer.on('data', (chunk: Buffer) => {
+      for (let at = chunk.indexOf(1); at >= 0; at = chunk.indexOf(1, at + 1)) found.push(read + at);
+      read += chunk.length;
+    });
+    client.cork();
+    client.write(bytes.subarray(0, 2 ** 31));
+    client.write(bytes.subarray(2 ** 31));
+    client.write(bytes.subarray(2 ** 32 + 5, 2 ** 32 + 15));
+    client.uncork();
+    client.end();
+    await once(peer, 'end');
+    t.is(read, bytes.length + 10);
+    t.deepEqual(found, [2 ** 32 + 10, bytes.length + 5]);
+    t.deepEqual([client.bytesWritten, peer.bytesRead], [read, read]);
+  },
+);
+
+(possible ? test.serial : test.serial.skip)('views beyond 4 GiB, to write and to read into', async (t) => {
+  // Pages that nobody touches cost nothing.
+  const bytes = Buffer.alloc(2 ** 32 + 4096);
+  bytes[2 ** 32 + 10] = 1;
+  const pieces = [bytes.subarray(2 ** 32 + 10, 2 ** 32 + 20), bytes.subarray(2 ** 32 - 100_000, 2 ** 32 + 15)];
+  const { client, peer } = await pair();
+  const received: Buffer[] = [];
+  peer.on('data', (chunk: Buffer) => received.push(chunk));
+  for (const corked of [false, true]) {
+    if (corked) client.cork();
+    for (const piece of pieces) client.write(piece);
+    if (corked) client.uncork();
+  }
+  client.end();
+  await once(peer, 'end');
+  t.true(Buffer.concat(received).equals(Buffer.concat([...pieces, ...pieces])));
+
+  const server = net.createServer((socket) => socket.end('hello')).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  for (const buffer of [bytes, bytes.subarray(2 ** 32 + 1000)]) {
+    let text = '';
+    const reader = net.connect({
+      port,
+      onread: {
+        buffer,
+        callback(count: number, filled: Uint8Array) {
+          text += Buffer.from(filled.subarray(0, count)).toString();
+          return true;
+        },
+      },
+    });
+    await once(reader, 'close');
+    t.is(text, 'hello');
+    t.is(buffer.toString('latin1', 0, 5), 'hello');
+  }
+  server.close();
+  await once(server, 'close');
+});

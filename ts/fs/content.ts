@@ -65,14 +65,23 @@ async function readKnown(file: RingFile, size: number, signal: AbortSignal | und
 
 async function readUnknown(file: RingFile, signal: AbortSignal | undefined): Promise<Buffer> {
   const pieces: Buffer[] = [];
+  let total = 0;
   for (;;) {
     const piece = Buffer.allocUnsafeSlow(UNKNOWN_STEP);
     const count = await request((waiting) => file.read(piece, 0, piece.length, -1, waiting), 'read');
     checkAborted(signal);
     if (count === 0) break;
     pieces.push(piece.subarray(0, count));
+    total += count;
   }
-  return pieces.length === 1 ? pieces[0] : Buffer.concat(pieces);
+  // Neither most of a piece that nobody needs, nor memory of Node's pool, which others have pieces of.
+  const bytes = Buffer.allocUnsafeSlow(total);
+  let filled = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, filled);
+    filled += piece.length;
+  }
+  return bytes;
 }
 
 /** What `writeFile` takes. */
