@@ -2,6 +2,7 @@
 import core from 'node:fs/promises';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { inspect } from 'node:util';
 import test from 'ava';
 import fs from 'iouring-transport/fs';
 import { directory } from './_helpers.ts';
@@ -98,7 +99,7 @@ test.serial('positions of every kind', async (t) => {
       ends.push({ read, other, written, own, start, size: (await handle.stat()).size, found: buffer.toString() });
       await handle.close();
     }
-    t.deepEqual(ends[0], ends[1], `${typeof position} ${String(position)}`);
+    t.deepEqual(ends[0], ends[1], inspect(position));
   }
 });
 

@@ -13,6 +13,9 @@ import { buffersRead, buffersWritten, type BytesRead, bytesRead, type BytesWritt
 /** Most bytes of one system call. */
 const LONGEST = 2 ** 31 - 1;
 
+/** From here on it depends on the length whether a position will do. */
+const NEAR_THE_LAST = 2n ** 63n - 2n ** 31n;
+
 /** Until then a position that will not do was none. */
 const CHECKS_POSITIONS = Number.parseInt(process.versions.node, 10) >= 22;
 
@@ -129,7 +132,8 @@ function fits(offset: unknown, length: unknown, size: number): boolean {
 function placeToRead(position: unknown): number | bigint | undefined {
   if (position === undefined || position === null) return -1;
   const place = usualPlace(position);
-  return place === undefined && !CHECKS_POSITIONS ? -1 : place;
+  if (!CHECKS_POSITIONS) return place ?? -1;
+  return typeof place === 'bigint' && place >= NEAR_THE_LAST ? undefined : place;
 }
 
 /** A position to write at, or to read several views from. Core ignores what is no number; bigints count here. */
