@@ -83,6 +83,28 @@ function readsOnce(kind: Completion): boolean {
   return kind === Completion.Received || kind === Completion.Datagram || kind === Completion.Message || kind === Completion.Ended;
 }
 
+/** In which way a record is dispatched: see {@link Reactor.#dispatch}. */
+const enum Goes {
+  Scoped,
+  /** Into native code of core's. */
+  Unscoped,
+  /** It is bookkeeping alone. */
+  Either,
+}
+
+function whereItGoes(kind: Completion, handle: SocketHandle, result: number): Goes {
+  if (kind === Completion.Received) return handle.feedsCore ? Goes.Unscoped : Goes.Scoped;
+  if (kind !== Completion.Written) return Goes.Scoped;
+  switch (handle.whoseWrite) {
+    case Whose.Cores:
+      return Goes.Unscoped;
+    case Whose.Nobodys:
+      return result < 0 ? Goes.Scoped : Goes.Either;
+    default:
+      return Goes.Scoped;
+  }
+}
+
 /**
  * Copies bytes to a Buffer whose memory is the receiver's alone: it can be transferred, and `buffer.buffer` shows nothing else. Not from Node's pool, which
  * others have pieces of. Up to 64 bytes V8 makes no `ArrayBuffer` before somebody asks for it, which is cheaper than a piece of the pool.
@@ -325,8 +347,10 @@ export class Reactor {
     const memory = offset < 0 ? Buffer.allocUnsafeSlow(size) : this.arena.memory;
     let end = Math.max(offset, 0);
     for (const chunk of chunks) {
-      memory.set(chunk, end);
-      end += chunk.byteLength;
+      const length = chunk.byteLength;
+      if (length <= COPY_BY_HAND) for (let i = 0; i < length; i++) memory[end + i] = chunk[i]!;
+      else memory.set(chunk, end);
+      end += length;
     }
     return offset < 0 ? ~this.lend(memory) : offset;
   }
@@ -394,9 +418,19 @@ export class Reactor {
         }
         unwatched = UNWATCHED;
       }
-      if (unscoped && !this.#isForCore(kind, id) && !this.#isForNobody(kind, id, result)) {
-        words[Header.Unscoped] = 0;
-        return;
+      const handle = kind === Completion.FileDone || kind === Completion.FileOpened ? undefined : this.#find(id);
+      if (unscoped || handle?.feedsCore === true) {
+        const goes = handle === undefined ? Goes.Scoped : whereItGoes(kind, handle, result);
+        if (goes !== (unscoped ? Goes.Unscoped : Goes.Scoped) && goes !== Goes.Either) {
+          words[Header.Unscoped] = unscoped ? 0 : 1;
+          return;
+        }
+        if (goes === Goes.Unscoped) {
+          words[Header.Cursor] = cursor + 1;
+          if (kind === Completion.Received) handle!.lent(new Uint8Array(this.#receiveBuffers().buffer, words[at + 3], result));
+          else handle!.complete(kind, result);
+          continue;
+        }
       }
       if (kind === Completion.FileDone) {
         words[Header.Cursor] = cursor + 1;
@@ -409,23 +443,10 @@ export class Reactor {
         this.files.opened(words[at + 3], id, { mode: result, size, local: words[at + 6] !== 0 });
         continue;
       }
-      const handle = this.#find(id);
       if (handle === undefined) {
         words[Header.Cursor] = cursor + 1;
         this.#orphan(kind, result);
         continue;
-      }
-      if (handle.feedsCore) {
-        if (unscoped) {
-          words[Header.Cursor] = cursor + 1;
-          if (kind === Completion.Received) handle.lent(this.#receiveBuffers().subarray(words[at + 3], words[at + 3] + result));
-          else handle.complete(kind, result);
-          continue;
-        }
-        if (this.#isForCore(kind, id)) {
-          words[Header.Unscoped] = 1;
-          return;
-        }
       }
       if (readsOnce(kind)) {
         if (handle.batch === this.#batch) {
@@ -505,18 +526,6 @@ export class Reactor {
       filled += size;
     }
     return bytes;
-  }
-
-  /** Whether a record goes into native code of core's. */
-  #isForCore(kind: Completion, id: number): boolean {
-    if (kind !== Completion.Received && kind !== Completion.Written) return false;
-    const handle = this.#find(id);
-    return handle?.feedsCore === true && (kind === Completion.Received || handle.whoseWrite === Whose.Cores);
-  }
-
-  /** Whether a record is bookkeeping alone, which it does not matter for whether there is a callback scope. */
-  #isForNobody(kind: Completion, id: number, result: number): boolean {
-    return kind === Completion.Written && result >= 0 && this.#find(id)?.whoseWrite === Whose.Nobodys;
   }
 
   #find(id: number): SocketHandle | undefined {
