@@ -3,6 +3,9 @@
 //! A buffer is the kernel's (provided, waiting to be filled) or ours (filled, lent to whoever reads it). With incremental
 //! consumption (Linux 6.12) it is both at once: the front is lent in slices while the kernel fills the rest. It goes back to the
 //! kernel when the kernel has let go of it and every slice has been given back. Idle connections hold no buffer.
+//!
+//! The kernel uses the buffers that it holds one after the other, so that all of them would pass through the processor's cache in turn. So it holds
+//! only as many as it needs, and those that were read last: filling and reading memory that is in the cache cost a tenth of a TLS upload's CPU time less.
 
 use std::sync::Arc;
 
@@ -13,6 +16,12 @@ use crate::memory::Mapping;
 /// Distance between the starts of two buffers beyond their size: without it every buffer would begin at the same offset in its
 /// page, and a turn full of small messages would fight for a handful of cache sets.
 const STAGGER: usize = 64;
+
+/// The kernel holds as many buffers as this has room for, however few it needs.
+const FEWEST: u32 = 256 * 1024;
+
+/// The most that was needed at once in so many rounds tells what the kernel is to hold.
+const ROUNDS: u32 = 256;
 
 /// Where received bytes lie in the pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +52,15 @@ pub struct BufferPool {
     states: Vec<State>,
     lent: usize,
     provided: usize,
+    /// Buffers that nobody holds. The last one was read last.
+    idle: Vec<u16>,
+    /// How many buffers the kernel is to hold, and the fewest that this can be.
+    wanted: usize,
+    fewest: usize,
+    /// How many it has used up in this round, the most of the last rounds, and how many those are.
+    used: usize,
+    most_used: usize,
+    rounds: u32,
 }
 
 impl BufferPool {
@@ -60,7 +78,27 @@ impl BufferPool {
     /// `ENOMEM` when the address space is full.
     pub fn of_group(group: BufferGroup, count: u16, size: u32) -> Result<Self, Errno> {
         let memory = Arc::new(Mapping::new(usize::from(count) * Self::stride(size))?);
-        Ok(Self { group, memory, size, states: vec![State::default(); usize::from(count)], lent: 0, provided: 0 })
+        let idle = (0..count).rev().collect();
+        let states = vec![State::default(); usize::from(count)];
+        // A datagram takes a buffer of its own, however short it is.
+        let fewest = match group {
+            BufferGroup::Bytes => ((FEWEST / size).max(1) as usize).min(states.len()),
+            BufferGroup::Datagrams => states.len(),
+        };
+        Ok(Self {
+            group,
+            memory,
+            size,
+            states,
+            lent: 0,
+            provided: 0,
+            idle,
+            fewest,
+            wanted: fewest,
+            used: 0,
+            most_used: 0,
+            rounds: 0,
+        })
     }
 
     fn stride(size: u32) -> usize {
@@ -85,12 +123,32 @@ impl BufferPool {
         self.provided
     }
 
-    /// Hands every buffer to the kernel. Once, after set-up.
-    pub fn provide_all(&mut self, kernel: &mut impl Kernel) {
-        for buffer in 0..self.states.len() {
-            self.provide(u16::try_from(buffer).expect("a pool has at most 2^15 buffers"), kernel);
+    /// Buffers that nobody holds.
+    #[must_use]
+    pub fn idle(&self) -> usize {
+        self.idle.len()
+    }
+
+    /// Begins a round: hands the kernel what it lacks, at the beginning and after it has starved. To be published.
+    pub fn replenish(&mut self, kernel: &mut impl Kernel) {
+        self.most_used = self.most_used.max(std::mem::take(&mut self.used));
+        self.rounds += 1;
+        if self.rounds == ROUNDS {
+            // As many again, so that the kernel need not wait for those that are being read.
+            self.wanted = (2 * self.most_used).clamp(self.fewest, self.wanted);
+            (self.most_used, self.rounds) = (0, 0);
         }
-        kernel.publish(self.group);
+        while self.provided < self.wanted
+            && let Some(buffer) = self.idle.pop()
+        {
+            self.provide(buffer, kernel);
+        }
+    }
+
+    /// The kernel has had too few buffers. True when it holds some by now, or gets some with the next [`Self::replenish`].
+    pub fn starve(&mut self) -> bool {
+        self.wanted = (2 * self.wanted).min(self.states.len());
+        self.provided > 0 || !self.idle.is_empty()
     }
 
     fn provide(&mut self, buffer: u16, kernel: &mut impl Kernel) {
@@ -116,6 +174,7 @@ impl BufferPool {
         state.lent += 1;
         state.provided = more;
         self.provided -= usize::from(!more);
+        self.used += usize::from(!more);
         self.lent += 1;
         Some(Slice { buffer, offset: u32::try_from(start).expect("a pool is smaller than 4 GiB"), length })
     }
@@ -140,11 +199,15 @@ impl BufferPool {
         };
         state.lent -= 1;
         self.lent -= 1;
-        let idle = state.lent == 0 && !state.provided;
-        if idle {
-            self.provide(buffer, kernel);
+        if state.lent > 0 || state.provided {
+            return false;
         }
-        idle
+        if self.provided >= self.wanted {
+            self.idle.push(buffer);
+            return false;
+        }
+        self.provide(buffer, kernel);
+        true
     }
 
     /// Keeps the memory for the life of the process: the kernel may still write into it.

@@ -80,9 +80,10 @@ enum Health {
 }
 
 impl<K: Kernel> Context<K> {
-    /// Hands all buffers to the kernel.
+    /// Hands buffers to the kernel.
     pub(crate) fn new(mut kernel: K, mut pool: BufferPool) -> Self {
-        pool.provide_all(&mut kernel);
+        pool.replenish(&mut kernel);
+        kernel.publish(BufferGroup::Bytes);
         Self {
             kernel,
             operations: Operations::default(),

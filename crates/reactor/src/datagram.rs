@@ -92,7 +92,8 @@ impl Receivers {
     pub(crate) fn new(kernel: &mut impl Kernel, count: u16) -> Result<Self, Errno> {
         let size = u32::try_from(BUFFER_SIZE).expect("a buffer is small");
         let mut pool = BufferPool::of_group(BufferGroup::Datagrams, count, size)?;
-        pool.provide_all(kernel);
+        pool.replenish(kernel);
+        kernel.publish(BufferGroup::Datagrams);
         Ok(Self { pool, starved: VecDeque::new(), returned: false })
     }
 }
@@ -270,7 +271,7 @@ impl Datagram {
                     self.receiving = Receiving::Starved;
                     receivers.starved.push_back(common.id);
                     // Old news, when the kernel has got buffers since: nobody else may ever give one back.
-                    receivers.returned |= receivers.pool.provided() > 0;
+                    receivers.returned |= receivers.pool.starve();
                 }
             }
             ..=0 => {

@@ -420,6 +420,7 @@ impl<K: Kernel> Reactor<K> {
         if !std::mem::take(&mut self.context.buffer_returned) {
             return;
         }
+        self.context.pool.replenish(&mut self.context.kernel);
         self.context.kernel.publish(BufferGroup::Bytes);
         // All of them, not as many as there are buffers: one that is armed may hold out for data that never comes.
         for _ in 0..self.context.starved.len() {

@@ -210,11 +210,11 @@ impl Stream {
                     match &mut context.receivers {
                         Some(receivers) if by_message => {
                             receivers.starved.push_back(common.id);
-                            receivers.returned |= receivers.pool.provided() > 0;
+                            receivers.returned |= receivers.pool.starve();
                         }
                         _ => {
                             context.starved.push_back(common.id);
-                            context.buffer_returned |= context.pool.provided() > 0;
+                            context.buffer_returned |= context.pool.starve();
                         }
                     }
                 }

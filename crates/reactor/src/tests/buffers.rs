@@ -14,6 +14,8 @@ enum Action {
     /// The kernel uses so many bytes of its next buffer.
     Take(usize),
     GiveBack(usize),
+    /// The kernel had no buffer.
+    Starve,
     /// Somebody gives back what was never lent.
     Nonsense(u16),
     /// A kernel gone mad names a buffer that it does not hold, or too many bytes.
@@ -25,6 +27,7 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
         prop_oneof![
             5 => (0..40_usize).prop_map(Action::Take),
             4 => any::<usize>().prop_map(Action::GiveBack),
+            1 => Just(Action::Starve),
             1 => any::<u16>().prop_map(Action::Nonsense),
             1 => (any::<u16>(), any::<u32>()).prop_map(|(buffer, length)| Action::Mad(buffer, length)),
         ],
@@ -32,12 +35,18 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
     )
 }
 
+/// Small ones, of which the kernel holds all, and large ones, of which it holds two to begin with.
+fn sizes() -> impl Strategy<Value = u32> {
+    prop_oneof![1..64_u32, Just(128 * 1024)]
+}
+
 proptest! {
     #[test]
-    fn buffers_are_conserved(incremental in any::<bool>(), count in 1..9_u16, size in 1..64_u32, actions in actions()) {
+    fn buffers_are_conserved(incremental in any::<bool>(), count in 1..9_u16, size in sizes(), actions in actions()) {
         let (mut kernel, world) = Fake::new(Temper { incremental, ..Temper::kind() });
         let mut pool = BufferPool::new(count, size).expect("memory");
-        pool.provide_all(&mut kernel);
+        pool.replenish(&mut kernel);
+        kernel.publish(BufferGroup::Bytes);
         let mut lent: Vec<Slice> = Vec::new();
         for action in actions {
             match action {
@@ -63,6 +72,12 @@ proptest! {
                     prop_assert_eq!(world.borrow().buffers.held(), held + usize::from(went_back));
                     kernel.publish(BufferGroup::Bytes);
                 }
+                Action::Starve => {
+                    let served = pool.starve();
+                    pool.replenish(&mut kernel);
+                    kernel.publish(BufferGroup::Bytes);
+                    prop_assert_eq!(served, world.borrow().buffers.held() > 0);
+                }
                 Action::Nonsense(buffer) if lent.iter().all(|slice| slice.buffer != buffer) => {
                     prop_assert!(!pool.give_back(buffer, &mut kernel));
                 }
@@ -72,18 +87,18 @@ proptest! {
                 _ => {}
             }
             prop_assert_eq!(pool.lent(), lent.len());
-            // Every buffer is the kernel's, or lent and not the kernel's: as many as there are.
+            // Every buffer is the kernel's, or lent and not the kernel's, or idle: as many as there are.
             let mut slices: HashMap<u16, usize> = HashMap::new();
             for slice in &lent {
                 *slices.entry(slice.buffer).or_default() += 1;
             }
             let both = slices.keys().filter(|&&buffer| world.borrow().buffers.holds(buffer)).count();
             prop_assert!(incremental || both == 0);
-            prop_assert_eq!(world.borrow().buffers.held() + slices.len() - both, usize::from(count));
+            prop_assert_eq!(world.borrow().buffers.held() + slices.len() - both + pool.idle(), usize::from(count));
         }
         for slice in lent.drain(..) {
             pool.give_back(slice.buffer, &mut kernel);
         }
-        prop_assert_eq!((pool.lent(), world.borrow().buffers.held()), (0, usize::from(count)));
+        prop_assert_eq!((pool.lent(), world.borrow().buffers.held() + pool.idle()), (0, usize::from(count)));
     }
 }
