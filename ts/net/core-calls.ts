@@ -11,7 +11,7 @@
  *
  * What a listener throws comes out of these calls, and is reported in the context of the socket.
  */
-import { reportException } from '../reactor/index.ts';
+import { ownCopy, reportException } from '../reactor/index.ts';
 import type { CoreRequest } from './core-stream.ts';
 import type { Link } from './link.ts';
 
@@ -28,9 +28,18 @@ let current = Call.None;
 let unreported: (Link | CoreRequest)[] = [];
 let scheduled = false;
 
+/** The bytes that are being passed on. */
+let passed: Uint8Array;
+
+/** A copy of them, for a listener in JavaScript: what core gives it may be a piece of memory that others have pieces of (Node 26). */
+export function copyOfPassed(): Buffer {
+  return ownCopy(passed, 0, passed.byteLength);
+}
+
 /** Passes bytes on, which are copied within the call. */
 export function passBytes(link: Link, bytes: Uint8Array): void {
   const outer = enter(Call.Reading);
+  passed = bytes;
   try {
     link.stream!.readBuffer(bytes);
   } catch (error) {

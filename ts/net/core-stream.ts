@@ -7,7 +7,7 @@ import process from 'node:process';
 /** A write or shutdown of core's, to be finished exactly once. */
 export interface CoreRequest {
   /** Who waits, where that is JavaScript. */
-  readonly oncomplete?: Function;
+  readonly oncomplete?: Function | null;
 }
 
 /** What a `JSStream` has from core. */

@@ -5,7 +5,6 @@
  * callback field for each request that can be under way, timers touched only where one is set.
  */
 import process from 'node:process';
-import { Buffer } from 'node:buffer';
 import { EBADF } from '../errno.ts';
 import { errnoException } from '../errors.ts';
 import { AsyncScope, type StreamHandle } from '../reactor/index.ts';
@@ -14,7 +13,7 @@ import { makeCoreHandle, type CoreHandle } from './core-handles.ts';
 import { closeDescriptors } from './descriptors.ts';
 import { touchTimeout } from './timeout.ts';
 import { kDescriptorTaker, kLink, type NetSocket, type WriteCallback } from './internals.ts';
-import { finishEarly, finishWrite, passBytes } from './core-calls.ts';
+import { copyOfPassed, finishEarly, finishWrite, passBytes } from './core-calls.ts';
 import type { CoreRequest } from './core-stream.ts';
 import type { SocketStream } from './socket-stream.ts';
 import type { UserBuffer } from './user-buffer.ts';
@@ -146,7 +145,7 @@ export class Link {
     touchTimeout(this.socket);
     const { secureSocket } = this.stream!;
     // A writer in JavaScript, which core's HTTP/2 is not, gives a callback, and that is where it looks for an error.
-    const toJavaScript = secureSocket === undefined && request.oncomplete !== undefined;
+    const toJavaScript = secureSocket === undefined && typeof request.oncomplete === 'function';
     if (!handle.writeFor(request, chunks, toJavaScript)) return 0;
     if (secureSocket !== undefined && secureSocket.writableLength > 0 && !secureSocket.secureConnecting) {
       this.#usersBytes = handle.bytesWritten;
@@ -156,9 +155,9 @@ export class Link {
   }
 
   /** Nobody has taken the stream over: bytes that went there, or the end, come back. */
-  takeBack(bytes: ArrayBuffer | undefined): void {
-    if (bytes === undefined) this.scope.run(this.endReading, this);
-    else this.scope.run(this.deliver, this, Buffer.from(bytes));
+  takeBack(end: boolean): void {
+    if (end) this.scope.run(this.endReading, this);
+    else this.scope.run(this.deliver, this, copyOfPassed());
   }
 
   /** Notes down that descriptors were staged for the write of this buffer. */

@@ -76,7 +76,7 @@ function define(): SocketStreamClass | null {
     constructor(link: Link) {
       super();
       this.#link = link;
-      this.onread = (bytes) => link.takeBack(bytes);
+      this.onread = (bytes) => link.takeBack(bytes === undefined);
     }
 
     get secureSocket(): SecureSocket | undefined {
