@@ -50,7 +50,13 @@ export default defineConfig({
     comments: { legal: false, annotation: false, jsdoc: false },
     // What most entries need is one file: finding and opening each costs a program that starts more than its contents.
     codeSplitting: {
-      groups: [{ name: 'ring', test: /[\\/]ts[\\/](?:[^\\/]+$|reactor[\\/]|net[\\/]lineage)/, minShareCount: 6 }],
+      groups: [
+        {
+          name: 'ring',
+          test: /[\\/]ts[\\/](?:[^\\/]+$|reactor[\\/]|net[\\/](?:lineage|core-handles|sent-away|endpoints|internals))/,
+          minShareCount: 6,
+        },
+      ],
     },
   },
   inputOptions: {

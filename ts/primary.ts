@@ -23,15 +23,21 @@ export interface Query {
   readonly writableAll?: boolean | undefined;
 }
 
-/**
- * What the primary gives: a handle of core's, of the shared socket, whose `close` tells the primary; or one that stands for it, has no `fd`, and is called
- * with connections that the primary has taken.
- */
-export interface SharedHandle extends CoreHandle {
-  onconnection?: (status: number, client: CoreHandle) => void;
-  /** Absent where there is no address. */
+/** A socket that the primary has opened for its workers: a handle of core's, whose `close` tells the primary. */
+export interface SharedSocket extends CoreHandle {
   getsockname?(result: object): number;
 }
+
+/** Stands for a socket that stays with the primary: core's cluster calls it with connections that the primary has taken. */
+export interface DealtHandle extends Omit<CoreHandle, 'fd'> {
+  readonly fd?: undefined;
+  onconnection?: (status: number, client: CoreHandle) => void;
+  /** Absent where the socket is at a path. */
+  getsockname?(result: object): number;
+}
+
+/** What the primary gives; for datagrams always the former. */
+export type SharedHandle = SharedSocket | DealtHandle;
 
 /** Whoever asks: 'listening', which it emits when it has what it asked for, tells the primary of its `address()`. */
 type Asker = EventEmitter & { address(): unknown };

@@ -1,19 +1,14 @@
-// What only core can serve is served by core: its own handles, pipes, and listening in a cluster worker.
-import { execFile, execFileSync } from 'node:child_process';
+// What only core can serve is served by core: its own handles, and pipes.
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, constants, mkdtempSync, openSync, rmSync } from 'node:fs';
 import core from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import process from 'node:process';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import test from 'ava';
 import net from 'iouring-transport/net';
 import { run } from './_child.ts';
 import { listening, nothingLeft, onRing, portOf, textOf, track } from './_sockets.ts';
-
-const APP = fileURLToPath(new URL('apps/cluster.mjs', import.meta.url));
 
 test.afterEach.always(nothingLeft);
 
@@ -86,18 +81,4 @@ test.serial('listening on what another server of ours listens on', async (t) => 
   await once(second, 'listening');
   t.is(portOf(second), portOf(first));
   t.is(await textOf(track(net.connect(portOf(first), '127.0.0.1'))), 'the second');
-});
-
-async function cluster(mode: string): Promise<string> {
-  const { stdout } = await promisify(execFile)(process.execPath, [APP, mode], { timeout: 20_000 });
-  return stdout.trim();
-}
-
-test.serial('workers of a cluster share the primary’s socket', async (t) => {
-  t.is(await cluster('shared'), 'same port: true, workers: 2, answers: 4');
-});
-
-test.serial('a worker of a cluster that wants a socket of its own has one on the ring', async (t) => {
-  if (onRing) t.is(await cluster('exclusive'), 'handles: 1');
-  else t.pass();
 });

@@ -17,7 +17,7 @@ import {
   errnoException,
 } from '../errors.ts';
 import { adoptCopy, noteOwner, type CoreHandle } from '../net/core-handles.ts';
-import { askPrimary, asksPrimary, type Query } from '../primary.ts';
+import { askPrimary, asksPrimary, type Query, type SharedSocket } from '../primary.ts';
 import { DatagramHandle, SocketOption } from '../reactor/index.ts';
 import { applyExtras } from './extras.ts';
 import { validateString } from '../validate.ts';
@@ -195,7 +195,7 @@ function bindThroughPrimary(socket: DgramSocket, state: State, query: Omit<Query
       handle?.close();
       return;
     }
-    const failure = handle === null ? status : takeOver(socket, state, handle);
+    const failure = handle === null ? status : takeOver(socket, state, handle as SharedSocket);
     if (failure === 0) {
       startReceiving(socket, state);
       return;

@@ -17,6 +17,7 @@ import {
   errnoException,
 } from '../errors.ts';
 import { isOwn, standInFor } from '../net/lineage.ts';
+import { watchSenders } from '../net/sent-away.ts';
 import { AsyncScope, SocketOption, type DatagramHandle, type DatagramKind, type Endpoint } from '../reactor/index.ts';
 import { validateAbortSignal, validateFunction, validateInt32, validateNumber, validateString } from '../validate.ts';
 import { bind, checkRunning, getBufferSize, openHandle, patchedLookup, removePath, setBufferSize } from './bind.ts';
@@ -203,6 +204,7 @@ class SocketMembers extends Base {
   }
 }
 Object.defineProperties(SocketMembers.prototype, deprecatedAccessors);
+watchSenders();
 // Where child_process looks for the handle, to send it.
 Object.defineProperty(SocketMembers.prototype, coreState(), {
   get(this: DgramSocket) {

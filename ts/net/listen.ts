@@ -6,19 +6,22 @@ import { addAbortListener } from 'node:events';
 import { chmodSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
 import process from 'node:process';
-import { isClusterWorker } from '../cluster-worker.ts';
 import {
   describedEndpointException,
+  endpointException,
   ERR_INVALID_ARG_VALUE,
   ERR_SERVER_ALREADY_LISTEN,
   errnoException,
   type SystemCallError,
 } from '../errors.ts';
+import { askPrimary, asksPrimary, type Query, type SharedHandle } from '../primary.ts';
 import { ListenHandle, SocketOption } from '../reactor/index.ts';
 import { validateAbortSignal, validatePort } from '../validate.ts';
 import { adoptListener } from './adopt.ts';
 import { isPath, normalizeArguments, portNumber } from './arguments.ts';
-import { CoreListener, ownPath, RingListener } from './listener.ts';
+import { adoptCopy, noteOwner } from './core-handles.ts';
+import { DealtListener } from './dealt-listener.ts';
+import { CoreListener, ownPath, RingListener, type BoundListener } from './listener.ts';
 import { ServerHandle } from './server-handle.ts';
 import { kListener, type ListenFlags, type NetServer } from './server-internals.ts';
 
@@ -49,13 +52,13 @@ export function listen(server: NetServer, args: readonly unknown[]): void {
     return;
   }
   const options = source as Record<string, any>;
-  if (isCoreHandle(options) || sharesWithPrimary(options)) {
+  if (isCoreHandle(options)) {
     listenThroughCore(server, callback === null ? args : args.slice(0, -1));
     return;
   }
   closeOnAbort(server, options['signal']);
   if (typeof options['fd'] === 'number' && options['fd'] >= 0) {
-    server._listen2(null, null, null, backlogArgument, options['fd']);
+    listenInCluster(server, { address: null, port: null, addressType: null, fd: options['fd'], backlog: backlogArgument });
     return;
   }
 
@@ -88,15 +91,50 @@ function isCoreHandle(source: Record<string, any>): boolean {
   return typeof source['getAsyncId'] === 'function' && typeof source['fd'] === 'number';
 }
 
-/** A cluster worker listens on what its primary has opened, unless it asks for a socket of its own. */
-function sharesWithPrimary({ exclusive, reusePort }: Record<string, any>): boolean {
-  return isClusterWorker() && !exclusive && !reusePort;
+/** A cluster worker listens on what its primary has opened, unless it wants a socket of its own (`exclusive`). */
+function listenInCluster(server: NetServer, query: Query, flags: ListenFlags = {}, exclusive: unknown = false): void {
+  const { address, port, addressType, backlog, fd } = query;
+  const listenNow = (): void => {
+    server._listen2(address, port, addressType as number | null, backlog, fd, flags);
+  };
+  if (!asksPrimary(exclusive || flags.reusePort)) {
+    listenNow();
+    return;
+  }
+  const id = server._listeningId;
+  askPrimary(server, { ...query, flags: flags.ipv6Only ? IPV6_ONLY : 0 }, (status, handle) => {
+    if (id !== server._listeningId) {
+      handle?.close(); // Closed meanwhile.
+      return;
+    }
+    const listener = handle === null ? status : listenerOn(server, handle);
+    if (typeof listener === 'number') {
+      server.emit('error', endpointException(listener, 'bind', address ?? undefined, port ?? undefined));
+      return;
+    }
+    server[kListener]?.close();
+    server[kListener] = listener;
+    listenNow();
+  });
+}
+
+/** libuv's flag. */
+const IPV6_ONLY = 1;
+
+/** A listener on what the primary has given; or a negative errno. */
+function listenerOn(server: NetServer, shared: SharedHandle): BoundListener | number {
+  if (shared.fd === undefined) return new DealtListener(server, shared);
+  const handle = adoptCopy(shared.fd, (fd) => ListenHandle.adopt(fd));
+  if (typeof handle === 'number') {
+    shared.close();
+    return handle;
+  }
+  noteOwner(shared, server);
+  return new RingListener(server, handle, shared);
 }
 
 function listenThroughCore(server: NetServer, args: readonly unknown[]): void {
-  // One that still waits for the primary starts over.
-  const waiting = server[kListener];
-  const listener = waiting instanceof CoreListener ? waiting : new CoreListener(server);
+  const listener = new CoreListener(server);
   server[kListener] = listener;
   try {
     listener.listen(args);
@@ -121,14 +159,15 @@ function listenOnPort(server: NetServer, options: Record<string, any>, backlogAr
   const flags: ListenFlags = { ipv6Only: ipv6Only === true, reusePort: reusePort === true };
   if (!host) {
     // Core forgets about ipv6Only here: without a host it is both families or nothing.
-    server._listen2(null, port, 4, backlog, undefined, { reusePort: reusePort === true });
+    const query = { address: null, port, addressType: 4, backlog };
+    listenInCluster(server, query, { reusePort: reusePort === true }, options['exclusive']);
     return;
   }
   const id = server._listeningId;
   process.getBuiltinModule('node:dns').lookup(host as string, (error, address, family) => {
     if (id !== server._listeningId) return; // Closed meanwhile.
     if (error) server.emit('error', error);
-    else server._listen2(address, port, address ? family : 4, backlog, undefined, flags);
+    else listenInCluster(server, { address, port, addressType: address ? family : 4, backlog }, flags, options['exclusive']);
   });
 }
 
@@ -139,7 +178,9 @@ function listenOnPath(server: NetServer, path: string, options: Record<string, a
     throw new ERR_INVALID_ARG_VALUE('options', options, reason);
   }
   server._pipeName = path;
-  server._listen2(path, -1, -1, options['backlog'] || backlogArgument);
+  const backlog: Backlog = options['backlog'] || backlogArgument;
+  const query = { address: path, port: -1, addressType: -1, backlog, readableAll, writableAll };
+  listenInCluster(server, query, {}, options['exclusive']);
   if (server[kListener] === null || (readableAll !== true && writableAll !== true)) return;
   const status = openUp(path, readableAll === true, writableAll === true);
   if (status === 0) return;
@@ -185,7 +226,7 @@ export function startListening(
   fd?: number,
   flags: ListenFlags = {},
 ): void {
-  let listener = server[kListener] as RingListener | null;
+  let listener = server[kListener] as BoundListener | null;
   let [host, kind] = [address, family];
   if (listener === null) {
     let handle: ListenHandle | number | undefined;

@@ -30,8 +30,14 @@ export interface Listener {
   makeSendable(): CoreHandle | null;
 }
 
+/** One that is told to listen by `server._listen2()`. */
+export interface BoundListener extends Listener {
+  /** @returns zero, or a negative errno */
+  listen(backlog: number): number;
+}
+
 /** A listening socket of the ring. */
-export class RingListener implements Listener, Listening {
+export class RingListener implements BoundListener, Listening {
   readonly #handle: ListenHandle;
   readonly listening = true;
   readonly announcesClose = false;
@@ -90,7 +96,6 @@ export class RingListener implements Listener, Listening {
     else if (peer < 0) this.#server.emit('error', errnoException(peer, 'accept'));
   }
 
-  /** @returns 0, or a negative errno */
   listen(backlog: number): number {
     return this.#handle.listen(backlog);
   }

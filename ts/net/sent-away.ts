@@ -2,8 +2,8 @@
  * When core's child_process asks for a handle, to send it to another process: it takes whatever it finds for one of libuv's, in C++ and without looking. So
  * it is given one of core's (`core-handles.ts`), which nobody else gets to see: all others are better served by what is ours.
  *
- * It asks while it sends, so its `_send` is watched, of this process and of each child. A child that was started before this file was loaded cannot be
- * watched any more. Where there may be one, the callers of an accessor are looked at.
+ * It asks while it sends, so its `_send` is watched, of this process and of each child. A child that was started before that cannot be watched any more.
+ * Where there may be one, the callers of an accessor are looked at.
  */
 import diagnostics from 'node:diagnostics_channel';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -51,12 +51,20 @@ function watchChild(child: ChannelEnd): void {
   });
 }
 
-const self = process as unknown as ChannelEnd;
-if (typeof self._send === 'function') self._send = watched(self._send);
-diagnostics.channel('child_process').subscribe((message) => watchChild((message as { process: ChannelEnd }).process));
+let isWatching = false;
 
 /** Whether there may be children whose `_send` is not watched. */
-const hasUnwatched = mayHaveChildren();
+let hasUnwatched = false;
+
+/** Begins. For who has handles that may be sent. */
+export function watchSenders(): void {
+  if (isWatching) return;
+  isWatching = true;
+  const self = process as unknown as ChannelEnd;
+  if (typeof self._send === 'function') self._send = watched(self._send);
+  diagnostics.channel('child_process').subscribe((message) => watchChild((message as { process: ChannelEnd }).process));
+  hasUnwatched = mayHaveChildren();
+}
 
 function mayHaveChildren(): boolean {
   const { moduleLoadList: loaded } = process as unknown as { moduleLoadList?: readonly string[] };

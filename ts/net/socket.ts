@@ -35,7 +35,7 @@ import {
 import { Link } from './link.ts';
 import { changeKeepAlive, changeNoDelay, changeTypeOfService, currentTypeOfService, NO_SETTINGS } from './settings.ts';
 import { refreshTimers, setSocketTimeout, stopTimers, timedOut } from './timeout.ts';
-import { isSentAway } from './sent-away.ts';
+import { isSentAway, watchSenders } from './sent-away.ts';
 import { linkOf, streamOf, type SocketStream } from './socket-stream.ts';
 import { UserBuffer } from './user-buffer.ts';
 import { offerChunks, writeAfterPeerEnd, writeChunk, writeChunks, type QueuedChunks } from './writes.ts';
@@ -254,6 +254,8 @@ function giveHandleAway(this: NetSocket, value: unknown): void {
   if (isSentAway(giveHandleAway)) link.leave();
   else this[kLink] = null;
 }
+
+watchSenders();
 
 // What few sockets ever set does not take room in all of them.
 Object.assign(SocketMembers.prototype, {
