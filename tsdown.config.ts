@@ -48,14 +48,12 @@ export default defineConfig({
     generatedCode: { symbols: false },
     // Every program that starts would read them. Names and lines stay, for stack traces.
     comments: { legal: false, annotation: false, jsdoc: false },
-    // What most entries need is one file: finding and opening each costs a program that starts more than its contents.
+    // What most entries need is one file, and what those need that have streams is another: finding and opening a file costs a program that starts more than
+    // what is in it.
     codeSplitting: {
       groups: [
-        {
-          name: 'ring',
-          test: /[\\/]ts[\\/](?:[^\\/]+$|reactor[\\/]|net[\\/](?:lineage|core-handles|sent-away|endpoints|internals))/,
-          minShareCount: 6,
-        },
+        { name: 'ring', test: /[\\/]ts[\\/]/, minShareCount: 6 },
+        { name: 'streams', test: /[\\/]ts[\\/]/, minShareCount: 4 },
       ],
     },
   },

@@ -3,15 +3,34 @@
  *
  * What a bundler puts between a CommonJS file and its default imports copies every property of the module, so that it looks like an ES module. Of a module
  * of core's the default import is the module itself: copying costs start-up time, and each use an access more.
+ *
+ * And what is passed on from core (`export * from 'node:tls'`) can be assigned to where core's can, and is core's then: core's own code looks there
+ * (`tls.DEFAULT_CIPHERS = …`).
  */
 export function coreImports() {
   return {
     name: 'core-imports',
     renderChunk(code) {
-      const direct = code.replace(/^(node_\w+) = \w+\.__toESM\(\1(?:, 1)?\);\n/gm, '').replace(/\b(node_\w+)\.default\b/g, '$1');
+      const direct = code
+        .replace(/^(node_\w+) = \w+\.__toESM\(\1(?:, 1)?\);\n/gm, '')
+        .replace(/\b(node_\w+)\.default\b/g, '$1')
+        .replace(/^Object\.keys\((node_\w+)\)\.forEach\([^]*?^\}\);\n?/gm, passOn);
       // The file with what has copied need not be loaded where nothing else of it is used.
       const runtime = /^const (\w*runtime) = require\(.*\);\n/m.exec(direct);
       return runtime === null || direct.includes(`${runtime[1]}.`) ? direct : direct.replace(runtime[0], '');
     },
   };
+}
+
+function passOn(_whole, module) {
+  return `for (const [name, { set, writable, enumerable }] of Object.entries(Object.getOwnPropertyDescriptors(${module}))) {
+  if (Object.hasOwn(exports, name)) continue;
+  Object.defineProperty(exports, name, {
+    get: () => ${module}[name],
+    set: writable || set ? (value) => { ${module}[name] = value; } : undefined,
+    enumerable,
+    configurable: true,
+  });
+}
+`;
 }

@@ -48,13 +48,6 @@ export let globalAgent: core.Agent = usesRing ? ring.getGlobalAgent() : core.glo
 if (usesRing) mirrorAgent(exports, ring);
 else mirrorAgent(exports, { getGlobalAgent: () => core.globalAgent, setGlobalAgent: (agent) => (core.globalAgent = agent) });
 
-// Named here so that they are seen without running the module.
-export const { IncomingMessage, METHODS, OutgoingMessage, STATUS_CODES, ServerResponse, maxHeaderSize } = core;
-export const { setMaxIdleHTTPParsers, validateHeaderName, validateHeaderValue } = core;
-export type IncomingMessage = core.IncomingMessage;
-export type OutgoingMessage<Request extends core.IncomingMessage = core.IncomingMessage> = core.OutgoingMessage<Request>;
-export type ServerResponse<Request extends core.IncomingMessage = core.IncomingMessage> = core.ServerResponse<Request>;
-
 /** @internal */
 export const { _connectionListener } = chosen as unknown as { _connectionListener: (socket: unknown) => void };
 

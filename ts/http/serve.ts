@@ -23,8 +23,9 @@ export function serveOverRing<Class extends CoreClass>(Core: Class, changes: Omi
     if (key === 'constructor' || ofProtocol.has(key)) continue;
     members[key as string] = Object.getOwnPropertyDescriptor(netMembers, key)!;
   }
-  if (ofProtocol.has('close')) {
-    members['close'] = method(closeBoth(Core.prototype as { close: Close }));
+  if (ofProtocol.has('close')) members['close'] = method(closeBoth(Core.prototype as { close: Close }));
+  if (ofProtocol.has('close') || ofProtocol.has(Symbol.asyncDispose)) {
+    // The protocol's own closes core's `net.Server`.
     members[Symbol.asyncDispose as unknown as string] = method(async function dispose(this: core.Server): Promise<void> {
       await promisify((done: (error?: Error) => void) => this.close(done))();
     });

@@ -1,9 +1,11 @@
 /**
  * The connection below an HTTP/2 client.
  */
-import { isIP } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import type { ClientSessionOptions, SecureClientSessionOptions } from 'node:http2';
 import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
+import { exported } from '../exported.ts';
 import { connect as connectPlain } from '../net/module.ts';
 import { connect as connectSecure } from '../tls/connect.ts';
 
@@ -14,12 +16,16 @@ type Authority = Partial<Pick<URL, 'protocol' | 'port' | 'hostname' | 'host'>>;
 export function connectBelow(authority: Authority, options: Options): Duplex {
   const host = hostOf(authority);
   const protocol = authority.protocol || options.protocol || 'https:';
-  const port = Number(authority.port || (authority.protocol === 'http:' ? 80 : 443));
-  if (protocol === 'http:') return connectPlain({ port, host, ...options });
+  const port = String(authority.port || (authority.protocol === 'http:' ? 80 : 443));
+  if (protocol === 'http:') return (exported.net?.connect ?? connectPlain)({ port, host, ...options }) as Socket;
   if (protocol === 'https:') {
     const ALPNProtocols = options.allowHTTP1 === true ? ['h2', 'http/1.1'] : ['h2'];
     const servername = isIP(host) ? undefined : host;
-    return connectSecure(port, host, { ALPNProtocols, servername, ...definedOf(options) });
+    return (exported.tls?.connect ?? connectSecure)(port, host, {
+      ALPNProtocols,
+      servername,
+      ...definedOf(options),
+    }) as TLSSocket;
   }
   throw Object.assign(new Error(`protocol "${protocol}" is unsupported.`), { code: 'ERR_HTTP2_UNSUPPORTED_PROTOCOL' });
 }

@@ -21,7 +21,3 @@ export const createSecureServer = chosen.createSecureServer;
 
 /** Connects: `(authority[, options][, listener])`. */
 export const connect = chosen.connect;
-
-// Named here so that they are seen without running the module.
-export const { Http2ServerRequest, Http2ServerResponse, constants, sensitiveHeaders } = core;
-export const { getDefaultSettings, getPackedSettings, getUnpackedSettings, performServerHandshake } = core;

@@ -19,7 +19,7 @@ const classOf = (instance: object) => instance.constructor as CoreClass;
 /** Makes a server without TLS: `([options][, requestListener])`. */
 export function createServer(options?: object | Listener, listener?: Listener): Http2Server {
   Plain ??= serveOverRing(classOf(core.createServer())) as unknown as NonNullable<typeof Plain>;
-  return typeof options === 'function' ? new Plain({}, options as Listener) : new Plain(options ?? {}, listener);
+  return typeof options === 'function' ? new Plain({}, options as Listener) : new Plain(options!, listener);
 }
 
 /** Makes a server with TLS: `(options[, requestListener])`. */
@@ -30,10 +30,16 @@ export function createSecureServer(options?: object | Listener, listener?: Liste
 
 /** Connects: `(authority[, options][, listener])`. */
 export function connect(authority: string | URL | object, given?: object | Listener, listener?: Listener): ClientHttp2Session {
-  const options = (typeof given === 'function' ? {} : (given ?? {})) as core.ClientSessionOptions;
-  const done = (typeof given === 'function' ? given : listener) as Listener | undefined;
-  if (typeof options.createConnection === 'function') return core.connect(authority as URL, options, done);
-  return core.connect(authority as URL, { ...options, createConnection: connectBelow } as core.ClientSessionOptions, done);
+  const [options, done] = typeof given === 'function' ? [undefined, given as Listener] : [given, listener];
+  return core.connect(authority as URL, overRing(options) as core.ClientSessionOptions, done);
+}
+
+/** The options with a connection of ours, where they do not bring one. What is no object is left to core, which has an error for it. */
+function overRing(options: core.ClientSessionOptions | undefined): object | undefined {
+  if (options === undefined) return { createConnection: connectBelow };
+  if (typeof options !== 'object' || options === null || Array.isArray(options) || typeof options.createConnection === 'function')
+    return options;
+  return { ...options, createConnection: connectBelow };
 }
 
 /** For `util.promisify(http2.connect)`: core's would make a session over a socket of core's. */

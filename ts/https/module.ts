@@ -9,6 +9,7 @@ import { requestsThrough } from '../http/client.ts';
 import { deriveFrom, method } from '../http/derive.ts';
 import { reportInPlace } from '../http/connection.ts';
 import { serveOverRing } from '../http/serve.ts';
+import { exported } from '../exported.ts';
 import { connect } from '../tls/connect.ts';
 
 /** What core's agent has beyond its typings: the cache of sessions for resumption. */
@@ -31,7 +32,7 @@ function createConnection(this: AgentMembers, ...args: unknown[]): unknown {
   const options = toOptions(args);
   const key = options._agentKey;
   const session = key === undefined ? undefined : this._getSession(key);
-  const socket = connect(session === undefined ? options : { session, ...options });
+  const socket = (exported.tls?.connect ?? connect)(session === undefined ? options : { session, ...options }) as TLSSocket;
   if (key !== undefined) rememberSession(this, key, socket);
   return socket;
 }

@@ -5,6 +5,7 @@
  * @packageDocumentation
  */
 import core from 'node:net';
+import { exported } from '../exported.ts';
 import { selectSocketBackend } from '../socket-backend.ts';
 import { ring } from './module.ts';
 
@@ -37,7 +38,6 @@ export const createConnection = chosen.connect as typeof core.createConnection;
 // Whatever is not named here is core's, also what newer Node versions have: `BlockList` and `SocketAddress`, which touch no I/O, whose classes core's own
 // options check for, and which core loads when they are first asked for; the defaults of `autoSelectFamily`, one setting for core's sockets and ours.
 export * from 'node:net';
-export const { isIP, isIPv4, isIPv6 } = core;
 
 // Beyond core; on the core backend they throw.
 export { peerCredentials, receiveDescriptors, sendDescriptors } from './descriptors.ts';
@@ -65,3 +65,7 @@ export type {
   TcpNetConnectOpts,
   TcpSocketConnectOpts,
 } from 'node:net';
+
+exported.net = exports as NonNullable<typeof exported.net>;
+
+declare const exports: object;

@@ -24,13 +24,24 @@ export function connect(...args: any[]): TLSSocket {
   if (isOnread(onread) && bufferKeys() === null) return core.connect(options, done);
 
   const below = new SocketBelow(options.allowHalfOpen);
-  below.socket.connect(options as never);
-  // One that has failed already has no handle to take over any more.
-  const secured = core.connect({ ...options, socket: below.socket }, done);
+  const secured = connectBelow(below.socket, options, done);
   below.secure(secured);
   if (options.timeout) secured.setTimeout(options.timeout);
   if (isOnread(onread)) useBuffer(secured, onread);
   return secured;
+}
+
+/** Starts connecting `socket`, and has core put TLS on it. Core looks at the options of TLS first: an error of theirs comes before any other. */
+function connectBelow(socket: Socket, options: Options, done: (() => void) | undefined): TLSSocket {
+  // One that has failed already has no handle to take over any more, so that it has to be under way.
+  try {
+    socket.connect(options as never);
+    return core.connect({ ...options, socket }, done);
+  } catch (error) {
+    socket.destroy();
+    core.connect({ ...options, socket: new net.Socket() }).destroy();
+    throw error;
+  }
 }
 
 /**

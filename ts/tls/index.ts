@@ -5,12 +5,13 @@
  * @packageDocumentation
  */
 import core from 'node:tls';
+import { exported } from '../exported.ts';
 import { selectSocketBackend } from '../socket-backend.ts';
 import * as ring from './module.ts';
 
 const chosen = (selectSocketBackend() === 'uring' ? ring : core) as unknown as typeof core;
 
-// Whatever is not named below is core's, also what newer Node versions have.
+// Whatever is not named below is core's, also what newer Node versions have, and is changed there: `tls.DEFAULT_MIN_VERSION = …`.
 export * from 'node:tls';
 
 /** Takes TLS connections on our sockets. */
@@ -23,15 +24,6 @@ export const createServer = chosen.createServer;
 /** Connects: `(options[, cb])`, `(path[, options][, cb])` or `(port[, host][, options][, cb])`. */
 export const connect = chosen.connect;
 
-export type TLSSocket = core.TLSSocket;
+exported.tls = exports as NonNullable<typeof exported.tls>;
 
-// Named here so that they are seen without running the module.
-export const { TLSSocket, checkServerIdentity, createSecureContext, getCiphers, rootCertificates } = core;
-export const {
-  CLIENT_RENEG_LIMIT,
-  CLIENT_RENEG_WINDOW,
-  DEFAULT_CIPHERS,
-  DEFAULT_ECDH_CURVE,
-  DEFAULT_MAX_VERSION,
-  DEFAULT_MIN_VERSION,
-} = core;
+declare const exports: object;
