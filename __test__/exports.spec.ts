@@ -142,7 +142,7 @@ test('a request of a class that extends ClientRequest as classes once did is sen
   const [response] = (await once(request.end(), 'response')) as [http.IncomingMessage];
   response.setEncoding('utf8');
   t.is((await response.toArray()).join(''), 'answered');
-  t.true((response.socket) instanceof net.Socket);
+  t.true(response.socket instanceof net.Socket);
   server.close();
 });
 

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import test from 'ava';
 import { support } from 'iouring-transport';
+import { alignedBuffer } from 'iouring-transport/fs';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const BINDING = `${ROOT}${readdirSync(ROOT).find((name) => /^iouring-transport\..*\.node$/.test(name))!}`;
@@ -160,6 +161,31 @@ moves('and so is what was moved, when nobody has it any more', async (t) => {
     memory = undefined;
     setTimeout(() => { collect(); setTimeout(() => {}, 50); }, 1);`;
   t.true((await growth(body)) < 1024);
+});
+
+moves('memory that the main thread has moved to another', async (t) => {
+  const script = `${PRELUDE}
+    parentPort.on('message', (memory) => {
+      if (memory === null) return process.exit();
+      const view = new Uint8Array(memory);
+      parentPort.postMessage([view.byteLength, view[0], view.at(-1)]);
+      view.fill(1, 0, PAGE);
+    });`;
+  const worker = new Worker(script, { eval: true });
+  const before = mapped();
+  for (let round = 0; round < 8; round++) {
+    const memory = alignedBuffer(2 ** 28);
+    memory[0] = memory[memory.length - 1] = 7;
+    const moved = (memory.buffer as any).transfer();
+    worker.postMessage(moved, [moved]);
+    t.deepEqual((await once(worker, 'message'))[0], [2 ** 28, 7, 7]);
+  }
+  const exited = once(worker, 'exit');
+  worker.postMessage(null);
+  await exited;
+  // The last ones to have it are gone; what Node knows of that, it says in turns of the event loop to come.
+  while (mapped() - before > 1024) await new Promise((resolve) => setTimeout(resolve, 10));
+  t.pass();
 });
 
 ring('a dispatch that passes nothing leaves the event loop going', async (t) => {
