@@ -4,7 +4,7 @@
  * Messages are part of core's interface (tests and log filters match them), so they follow Node 20's wording to the letter.
  */
 import { Buffer } from 'node:buffer';
-import { format, getSystemErrorMap, getSystemErrorName, inspect } from 'node:util';
+import { format, getSystemErrorMap, getSystemErrorName, inspect, type InspectOptions } from 'node:util';
 
 /** An error with a `code`, as all of core's are. */
 export interface CodedError extends Error {
@@ -260,6 +260,11 @@ export class ERR_SOCKET_BUFFER_SIZE extends Error {
     });
     // The head of the stack names it: written once the name is there.
     Error.captureStackTrace(this, ERR_SOCKET_BUFFER_SIZE);
+  }
+
+  /** As core's: with the values of its accessors. */
+  [inspect.custom](_depth: number, options: InspectOptions): string {
+    return inspect(this, { ...options, getters: true, customInspect: false });
   }
 }
 

@@ -81,9 +81,8 @@ export interface NativeReactor {
   socketAddress(address: string, port: number): ArrayBuffer | number;
   describeAddress(bytes: Uint8Array): NativeEndpoint | number;
   datagramQueue(handle: number): { count: number; bytes: number };
-  membership(handle: number, join: boolean, group: string, source: string, interfaceName: string): number;
+  membership(handle: number, join: boolean, group: string, source?: string, interfaceAddress?: string): number;
   multicastInterface(handle: number, address: string): number;
-  interfaceIndex(name: string): number;
   setOption(handle: number, option: number, value: number): number;
   getOption(handle: number, option: number): number | null;
   fileJob(

@@ -2,6 +2,7 @@
 import core from 'node:dgram';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
+import { inspect } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
 import ours from 'iouring-transport/dgram';
 
@@ -164,4 +165,22 @@ alike('what the kernel has taken is not queued', async (dgram, log, t) => {
 
 alike('a new socket has no listeners', async (dgram, log, t) => {
   log(watched(dgram, log, t).eventNames());
+});
+
+alike('a buffer size that cannot be had is printed with its values', async (dgram, log, t) => {
+  const socket = watched(dgram, log, t);
+  try {
+    socket.getRecvBufferSize();
+  } catch (error) {
+    (error as Error).stack = 'a stack';
+    log(inspect(error), inspect([error], { depth: 0 }), JSON.stringify(error), String(error));
+  }
+});
+
+alike('block lists that are none', async (dgram, log) => {
+  for (const list of [undefined, null, 0, '', 5, 'x', {}, []]) {
+    for (const name of ['sendBlockList', 'receiveBlockList']) {
+      log(attempt(() => void dgram.createSocket({ type: 'udp4', [name]: list } as core.SocketOptions).close()));
+    }
+  }
 });

@@ -34,6 +34,15 @@ export function checkRunning(socket: DgramSocket): State {
   return state;
 }
 
+/**
+ * The handle, to change something that datagrams are sent with. With core, what was sent to the socket's peer is with the kernel by now; what was sent by
+ * address is still being looked up, and goes out with the change if it comes in the same tick.
+ */
+export function changing({ handle, connected }: State): DatagramHandle | null {
+  if (connected === Connected.Yes) handle?.offer();
+  return handle;
+}
+
 /** `([port][, address][, cb])`, `(options[, cb])`; for UNIX sockets a path in the place of the port. */
 export function bind(socket: DgramSocket, args: readonly unknown[]): void {
   const state = checkRunning(socket);
@@ -127,9 +136,9 @@ export function literalAddress(state: State, host: string | undefined): string |
 }
 
 /** Opens the handle where there is none yet: a negative errno where that fails. */
-export function openHandle(socket: DgramSocket, state: State): DatagramHandle | number {
+export function openHandle(socket: DgramSocket, state: State, kind = state.kind): DatagramHandle | number {
   if (state.handle !== null) return state.handle;
-  const handle = DatagramHandle.open(state.kind);
+  const handle = DatagramHandle.open(kind);
   if (typeof handle === 'object') attach(socket, state, handle);
   return handle;
 }

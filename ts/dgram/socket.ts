@@ -5,26 +5,21 @@ import { AsyncResource } from 'node:async_hooks';
 import core from 'node:dgram';
 import diagnostics from 'node:diagnostics_channel';
 import { EventEmitter } from 'node:events';
-import { BlockList, isIPv6 } from 'node:net';
+import { BlockList } from 'node:net';
 import process from 'node:process';
 import { promisify } from 'node:util';
-import { EBADF, EINVAL, ENOPROTOOPT } from '../errno.ts';
-import {
-  ERR_INVALID_ARG_TYPE,
-  ERR_MISSING_ARGS,
-  ERR_SOCKET_BAD_BUFFER_SIZE,
-  ERR_SOCKET_BAD_TYPE,
-  errnoException,
-} from '../errors.ts';
+import { EBADF, EINVAL } from '../errno.ts';
+import { ERR_INVALID_ARG_TYPE, ERR_SOCKET_BAD_BUFFER_SIZE, ERR_SOCKET_BAD_TYPE, errnoException } from '../errors.ts';
 import { isOwn, standInFor } from '../net/lineage.ts';
 import { watchSenders } from '../net/sent-away.ts';
-import { AsyncScope, SocketOption, type DatagramHandle, type DatagramKind, type Endpoint } from '../reactor/index.ts';
+import { AsyncScope, SocketOption, type DatagramKind, type Endpoint } from '../reactor/index.ts';
 import { validateAbortSignal, validateFunction, validateInt32, validateNumber, validateString } from '../validate.ts';
-import { bind, checkRunning, getBufferSize, openHandle, patchedLookup, removePath, setBufferSize } from './bind.ts';
+import { bind, changing, checkRunning, getBufferSize, patchedLookup, removePath, setBufferSize } from './bind.ts';
 import { checkConnected, connect, disconnect } from './connect.ts';
 import { deprecatedAccessors, shownHandle } from './deprecated.ts';
 import { readExtras } from './extras.ts';
 import { MessageIterator, type MessagesOptions } from './iteration.ts';
+import { changeMembership, changeSourceMembership, setMulticastInterface } from './multicast.ts';
 import type { Message } from './receive.ts';
 import { send } from './send.ts';
 import { sendMany, type OutgoingMessage, type SendManyOptions, type SendResult } from './send-many.ts';
@@ -155,28 +150,24 @@ class SocketMembers extends Base {
     return on;
   }
 
-  override setMulticastInterface(name: string): void {
-    const state = checkRunning(this);
-    validateString(name, 'interfaceAddress');
-    const handle = changing(state);
-    const status = handle === null ? -EBADF : chooseInterface(handle, state.kind, name);
-    if (status < 0) throw errnoException(status, 'setMulticastInterface');
+  override setMulticastInterface(interfaceAddress: string): void {
+    setMulticastInterface(this, interfaceAddress);
   }
 
-  override addMembership(group: string, name?: string): void {
-    changeMembership(this, true, group, name, 'addMembership');
+  override addMembership(group: string, interfaceAddress?: string): void {
+    changeMembership(this, true, group, interfaceAddress, 'addMembership');
   }
 
-  override dropMembership(group: string, name?: string): void {
-    changeMembership(this, false, group, name, 'dropMembership');
+  override dropMembership(group: string, interfaceAddress?: string): void {
+    changeMembership(this, false, group, interfaceAddress, 'dropMembership');
   }
 
-  override addSourceSpecificMembership(source: string, group: string, name?: string): void {
-    changeSourceMembership(this, true, source, group, name, 'addSourceSpecificMembership');
+  override addSourceSpecificMembership(source: string, group: string, interfaceAddress?: string): void {
+    changeSourceMembership(this, true, source, group, interfaceAddress, 'addSourceSpecificMembership');
   }
 
-  override dropSourceSpecificMembership(source: string, group: string, name?: string): void {
-    changeSourceMembership(this, false, source, group, name, 'dropSourceSpecificMembership');
+  override dropSourceSpecificMembership(source: string, group: string, interfaceAddress?: string): void {
+    changeSourceMembership(this, false, source, group, interfaceAddress, 'dropSourceSpecificMembership');
   }
 
   override setRecvBufferSize(size: number): void {
@@ -224,15 +215,6 @@ function describe({ kind }: State, endpoint: Endpoint | number, call: string): o
   return { address: endpoint.address, family: kind === 'udp6' ? 'IPv6' : 'IPv4', port: endpoint.port };
 }
 
-/**
- * The handle, to change something that datagrams are sent with. With core, what was sent to the socket's peer is with the kernel by now; what was sent by
- * address is still being looked up, and goes out with the change if it comes in the same tick.
- */
-function changing({ handle, connected }: State): DatagramHandle | null {
-  if (connected === Connected.Yes) handle?.offer();
-  return handle;
-}
-
 function setOption(socket: DgramSocket, option: SocketOption, value: number, call: string): number {
   const handle = changing(checkRunning(socket));
   const status = handle?.setOption(option, value) ?? -EBADF;
@@ -249,70 +231,6 @@ function setHops(socket: DgramSocket, option: SocketOption, hops: number, call: 
 function bufferSize(size: number): number {
   if (size >>> 0 !== size) throw new ERR_SOCKET_BAD_BUFFER_SIZE();
   return size;
-}
-
-/** An address of the interface, `%` and its name or index, or, beyond core, those alone. */
-function chooseInterface(handle: DatagramHandle, kind: DatagramKind, name: string): number {
-  const looksLikeV4 = /^\d+\.\d+\.\d+\.\d+$/.test(name);
-  if (looksLikeV4) return handle.multicastInterface(name);
-  const scope = scopeOf(handle, name);
-  if (scope === undefined || name === '') return -EINVAL;
-  if (name.includes(':') && kind === 'udp4') return -ENOPROTOOPT;
-  const index = scope === '' ? 0 : handle.interfaceIndex(scope);
-  return index < 0 ? index : handle.setOption(SocketOption.MulticastInterface, index);
-}
-
-/**
- * What names the interface in an address: what comes behind `%`, empty for any. Core takes one that does not exist for any as well.
- * What is no address stands as it is; `undefined` for an address that is none.
- */
-function scopeOf(handle: DatagramHandle, name: string): string | undefined {
-  if (!name.includes(':')) return name;
-  if (!isIPv6(name)) return undefined;
-  const at = name.indexOf('%');
-  const scope = at < 0 ? '' : name.slice(at + 1);
-  return scope === '' || handle.interfaceIndex(scope) > 0 ? scope : '';
-}
-
-function changeMembership(socket: DgramSocket, join: boolean, group: string, name: string | undefined, call: string): void {
-  const state = checkRunning(socket);
-  if (!group) throw new ERR_MISSING_ARGS('multicastAddress');
-  const status = membership(socket, state, join, group, '', name);
-  if (status < 0) throw errnoException(status, call);
-}
-
-function changeSourceMembership(
-  socket: DgramSocket,
-  join: boolean,
-  source: string,
-  group: string,
-  name: string | undefined,
-  call: string,
-): void {
-  const state = checkRunning(socket);
-  validateString(source, 'sourceAddress');
-  validateString(group, 'groupAddress');
-  const status = membership(socket, state, join, group, source, name);
-  if (status < 0) throw errnoException(status, call);
-}
-
-/** Core's handle opens and binds itself for this, where the socket is not bound. */
-function membership(
-  socket: DgramSocket,
-  state: State,
-  join: boolean,
-  group: string,
-  source: string,
-  name: string | undefined,
-): number {
-  let handle: DatagramHandle | number | null = changing(state);
-  if (handle === null) {
-    handle = openHandle(socket, state);
-    if (typeof handle === 'number') return handle;
-    if (state.reuseAddr) handle.setOption(SocketOption.ReuseAddress, 1);
-  }
-  const scope = name == null ? '' : scopeOf(handle, String(name));
-  return scope === undefined ? -EINVAL : handle.membership(join, String(group), source, scope);
 }
 
 function construct(this: unknown, type: any, listener?: (...args: any[]) => void): unknown {
@@ -365,9 +283,19 @@ function construct(this: unknown, type: any, listener?: (...args: any[]) => void
 
 function blockList(options: Record<string, unknown>, name: string): BlockList | undefined {
   const list = options[name];
-  if (list === undefined) return undefined;
-  if (!(list instanceof BlockList)) throw new ERR_INVALID_ARG_TYPE(`options.${name}`, 'net.BlockList', list);
-  return list;
+  if (list instanceof BlockList) return list;
+  if (list && knowsOption(name, list)) throw new ERR_INVALID_ARG_TYPE(`options.${name}`, 'net.BlockList', list);
+  return undefined;
+}
+
+/** Whether core minds a value that an option cannot have. It does where it knows the option: block lists came with Node 22.13. */
+function knowsOption(name: string, value: unknown): boolean {
+  try {
+    core.createSocket({ type: 'udp4', [name]: value }).close();
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 /** Closes the socket when the signal says so. */

@@ -22,7 +22,7 @@ import {
   SEND_TOGETHER,
   UNIX_NAME,
 } from './protocol.ts';
-import { findReactor, ownCopy, type Reactor } from './reactor.ts';
+import { getReactor, ownCopy, type Reactor } from './reactor.ts';
 import { nothing, Activity, SocketHandle, toEndpoint, type Endpoint } from './socket-handle.ts';
 
 /** Kinds of datagram sockets. */
@@ -76,6 +76,9 @@ export const enum Together {
   Always = 2,
 }
 
+/** The number of no handle. */
+const NO_HANDLE = -1;
+
 let peers: Peers | undefined;
 
 export class DatagramHandle extends SocketHandle {
@@ -95,24 +98,31 @@ export class DatagramHandle extends SocketHandle {
 
   /** `socket(2)`: a handle, or a negative errno. */
   static open(kind: DatagramKind): DatagramHandle | number {
-    const reactor = findReactor();
-    if (typeof reactor === 'number') return reactor;
+    const reactor = getReactor();
     const id = reactor.native.openDatagram(DOMAINS[kind]);
     return id < 0 ? id : new DatagramHandle(reactor, id, kind);
   }
 
   /** What libuv calls a socket's kind: `TCP`, `PIPE` or `UDP`; null for what is none of these. */
   static kindOf(fd: number): string | null {
-    const reactor = findReactor();
-    return typeof reactor === 'number' ? null : reactor.native.socketKind(fd);
+    return getReactor().native.socketKind(fd);
   }
 
   /** Takes over an open datagram socket; `-EEXIST` where a handle has it already. */
   static adopt(fd: number, kind: DatagramKind): DatagramHandle | number {
-    const reactor = findReactor();
-    if (typeof reactor === 'number') return reactor;
+    const reactor = getReactor();
     const id = reactor.native.adoptDatagram(fd, kind === 'unix_dgram');
     return id < 0 ? id : new DatagramHandle(reactor, id, kind);
+  }
+
+  /** What {@link membership} answers where there is no descriptor yet: `-EINVAL` for what is no address or goes with no other, otherwise `-EBADF`. */
+  static membershipOfNone(group: string, source?: string): number {
+    return getReactor().native.membership(NO_HANDLE, true, group, source);
+  }
+
+  /** The same for {@link multicastInterface}. */
+  static multicastInterfaceOfNone(address: string): number {
+    return getReactor().native.multicastInterface(NO_HANDLE, address);
   }
 
   private constructor(reactor: Reactor, id: number, kind: DatagramKind) {
@@ -194,19 +204,14 @@ export class DatagramHandle extends SocketHandle {
     this.reactor.command(Command.Control, this.id, wanted ? 1 : 0);
   }
 
-  /** Joins a multicast group or leaves it; `source` and `interfaceName` are empty for any. */
-  membership(join: boolean, group: string, source: string, interfaceName: string): number {
-    return this.closed ? -EBADF : this.reactor.native.membership(this.id, join, group, source, interfaceName);
+  /** Joins a multicast group or leaves it, for one source or any, on an interface that has this address or any. */
+  membership(join: boolean, group: string, source?: string, interfaceAddress?: string): number {
+    return this.closed ? -EBADF : this.reactor.native.membership(this.id, join, group, source, interfaceAddress);
   }
 
-  /** The interface that multicast leaves by, of an IPv4 socket: by an address that it has. */
+  /** The interface that multicast leaves by: one that has this IPv4 address, or the one behind `%` in an IPv6 address. */
   multicastInterface(address: string): number {
     return this.reactor.native.multicastInterface(this.id, address);
-  }
-
-  /** The index of an interface, by its name or as it is; a negative errno. */
-  interfaceIndex(name: string): number {
-    return this.reactor.native.interfaceIndex(name);
   }
 
   /**

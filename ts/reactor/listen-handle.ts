@@ -1,6 +1,6 @@
 /** A listening socket. */
 import { Completion } from './protocol.ts';
-import { findReactor, type Reactor } from './reactor.ts';
+import { getReactor, type Reactor } from './reactor.ts';
 import { nothing, Activity, openSocket, SocketHandle, type SocketKind } from './socket-handle.ts';
 import { StreamHandle } from './stream-handle.ts';
 
@@ -12,16 +12,14 @@ export class ListenHandle extends SocketHandle {
 
   /** `socket(2)`: a handle, or a negative errno. */
   static open(kind: SocketKind): ListenHandle | number {
-    const reactor = findReactor();
-    if (typeof reactor === 'number') return reactor;
+    const reactor = getReactor();
     const id = openSocket(reactor, kind, true);
     return id < 0 ? id : new ListenHandle(reactor, id);
   }
 
   /** Takes over an open stream socket, which may listen already. */
   static adopt(fd: number): ListenHandle | number {
-    const reactor = findReactor();
-    if (typeof reactor === 'number') return reactor;
+    const reactor = getReactor();
     const id = reactor.native.adopt(fd, true);
     return id < 0 ? id : new ListenHandle(reactor, id);
   }

@@ -6,7 +6,7 @@
 import { EAGAIN } from '../errno.ts';
 import type { FileRequest } from './file-requests.ts';
 import { Command, FileJob } from './protocol.ts';
-import { findReactor, getReactor, type Reactor } from './reactor.ts';
+import { getReactor, type Reactor } from './reactor.ts';
 
 /** Longest read that is tried at once: beyond it the copying takes longer than what could be saved. */
 const AT_ONCE = 64 * 1024;
@@ -67,8 +67,7 @@ export class RingFile {
 
   /** Takes over an open descriptor; a negative errno where it is none. */
   static adopt(fd: number): RingFile | number {
-    const reactor = findReactor();
-    if (typeof reactor === 'number') return reactor;
+    const reactor = getReactor();
     const id = reactor.native.adoptFile(fd);
     return id < 0 ? id : new RingFile(reactor, id);
   }

@@ -16,7 +16,7 @@ import type { NativeCredentials } from '../native.ts';
 import { BLOCK_SIZE } from './arena.ts';
 import { EBADF } from '../errno.ts';
 import { Command, Completion, LONGEST_PIECE, SocketOption } from './protocol.ts';
-import { findReactor, type Place, type Reactor } from './reactor.ts';
+import { getReactor, type Place, type Reactor } from './reactor.ts';
 import {
   nothing,
   Activity,
@@ -105,16 +105,14 @@ export class StreamHandle extends SocketHandle {
 
   /** `socket(2)`: a handle, or a negative errno. */
   static open(kind: SocketKind): StreamHandle | number {
-    const reactor = findReactor();
-    if (typeof reactor === 'number') return reactor;
+    const reactor = getReactor();
     const id = openSocket(reactor, kind, false);
     return id < 0 ? id : new StreamHandle(reactor, id);
   }
 
   /** Takes over an open stream socket. */
   static adopt(fd: number): StreamHandle | number {
-    const reactor = findReactor();
-    if (typeof reactor === 'number') return reactor;
+    const reactor = getReactor();
     const id = reactor.native.adopt(fd, false);
     return id < 0 ? id : new StreamHandle(reactor, id);
   }

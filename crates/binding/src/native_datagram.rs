@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use iouring_reactor::address::{SocketAddress, interface_index};
+use iouring_reactor::address::{SocketAddress, index_of_name};
 use iouring_reactor::adoption::Adopted;
 use iouring_reactor::multicast::{self, Change, Interface};
 use iouring_reactor::socket::{self, Description, Type};
@@ -13,15 +13,29 @@ use napi_derive::napi;
 
 use crate::native_reactor::{Domain, Endpoint, NativeReactor, address, domain_of, endpoint, status};
 
-/// An interface by name or index, by an IPv4 address that it has, or, as an empty text, none in particular.
-fn interface(text: &str) -> Result<Interface, Errno> {
-    if text.is_empty() {
-        return Ok(Interface::Any);
+/// An IPv4 or IPv6 address as libuv reads it: up to the first NUL, and behind `%` the name of an interface. A name that no interface has says nothing, and
+/// an index is no name.
+fn numeric(text: &str) -> Result<SocketAddress, Errno> {
+    let text = text.split('\0').next().unwrap_or_default();
+    match text.split_once('%') {
+        None => SocketAddress::ip(text, 0),
+        Some((address, interface)) => {
+            let address = address.parse().map_err(|_| Errno::EINVAL)?;
+            Ok(SocketAddress::from_v6(address, 0, index_of_name(interface).unwrap_or(0)))
+        }
     }
-    match text.parse::<Ipv4Addr>() {
-        Ok(Ipv4Addr::UNSPECIFIED) => Ok(Interface::Any),
-        Ok(address) => Ok(Interface::Address(address)),
-        Err(_) => interface_index(text).map(Interface::Index),
+}
+
+/// The interface on which a group is joined: for an IPv4 group an IPv4 address that it has, for an IPv6 one any IPv6 address, of which the interface behind
+/// `%` is all that counts.
+fn interface(text: Option<&str>, group: &SocketAddress) -> Result<Interface, Errno> {
+    let Some(text) = text else { return Ok(Interface::Any) };
+    let address = numeric(text)?;
+    match (address.as_v4(), group.as_v4()) {
+        (Some(Ipv4Addr::UNSPECIFIED), Some(_)) => Ok(Interface::Any),
+        (Some(address), Some(_)) => Ok(Interface::Address(address)),
+        (None, None) => Ok(address.scope().map_or(Interface::Any, Interface::Index)),
+        _ => Err(Errno::EINVAL),
     }
 }
 
@@ -135,33 +149,45 @@ impl NativeReactor {
         endpoint(Ok(unsafe { SocketAddress::from_raw(bytes.as_ptr(), length) }))
     }
 
-    /// Joins or leaves a multicast group, for what one source sends to it where there is a source.
+    /// Joins or leaves a multicast group, for what one source sends to it where there is a source. Opens nothing: `EBADF` on a handle that is not there, once
+    /// the addresses have been found to be some.
     #[napi]
-    pub fn membership(&self, handle: i32, join: bool, group: String, source: String, interface: String) -> i32 {
+    pub fn membership(
+        &self,
+        handle: i32,
+        join: bool,
+        group: String,
+        source: Option<String>,
+        interface: Option<String>,
+    ) -> i32 {
         let change = if join { Change::Join } else { Change::Leave };
-        status(Some(self.descriptor(handle).and_then(|fd| {
-            let group = SocketAddress::ip(&group, 0)?;
-            let interface = self::interface(&interface)?;
-            if source.is_empty() {
-                multicast::change_membership(fd, change, &group, interface)
-            } else {
-                multicast::change_source_membership(fd, change, &group, &SocketAddress::ip(&source, 0)?, interface)
+        let outcome = || {
+            let group = numeric(&group)?;
+            let source = source.as_deref().map(numeric).transpose()?;
+            if source.as_ref().is_some_and(|source| source.family() != group.family()) {
+                return Err(Errno::EINVAL);
             }
-        })))
+            let fd = self.descriptor(handle)?;
+            let interface = self::interface(interface.as_deref(), &group)?;
+            match source {
+                None => multicast::change_membership(fd, change, &group, interface),
+                Some(source) => multicast::change_source_membership(fd, change, &group, &source, interface),
+            }
+        };
+        status(Some(outcome()))
     }
 
-    /// The interface that multicast leaves by, of an IPv4 socket: by an address that it has.
+    /// The interface that multicast leaves by: one that has this IPv4 address, or the one behind `%` in an IPv6 address.
     #[napi]
     pub fn multicast_interface(&self, handle: i32, address: String) -> i32 {
-        status(Some(self.descriptor(handle).and_then(|fd| {
-            let address = address.parse().map_err(|_| Errno::EINVAL)?;
-            multicast::set_outgoing_interface(fd, address)
-        })))
-    }
-
-    /// The index of an interface, by its name or as it is.
-    #[napi]
-    pub fn interface_index(&self, name: String) -> i32 {
-        interface_index(&name).map_or_else(Errno::negated, |index| i32::try_from(index).unwrap_or(-libc::EINVAL))
+        let outcome = || {
+            let address = numeric(&address)?;
+            let fd = self.descriptor(handle)?;
+            match address.as_v4() {
+                Some(address) => multicast::set_outgoing_interface(fd, Interface::Address(address)),
+                None => multicast::set_outgoing_interface(fd, Interface::Index(address.scope().unwrap_or(0))),
+            }
+        };
+        status(Some(outcome()))
     }
 }

@@ -236,6 +236,12 @@ impl SocketAddress {
         (self.family() == libc::AF_INET).then(|| Ipv4Addr::from(v4.sin_addr.s_addr.to_ne_bytes()))
     }
 
+    /// The index of the interface that an IPv6 address is about, where it is about one.
+    pub fn scope(&self) -> Option<u32> {
+        let v6 = self.as_struct::<sockaddr_in6>()?;
+        (self.family() == libc::AF_INET6 && v6.sin6_scope_id != 0).then_some(v6.sin6_scope_id)
+    }
+
     /// For structures that contain a whole `sockaddr_storage`.
     pub(crate) fn storage(&self) -> sockaddr_storage {
         self.storage
@@ -311,10 +317,9 @@ fn v6_text(v6: &sockaddr_in6) -> String {
 /// # Errors
 /// `EINVAL` where there is no such interface, and whatever kept if_nametoindex(3) from opening its socket.
 pub fn interface_index(scope: &str) -> Result<u32, Errno> {
-    let name = CString::new(scope).map_err(|_| Errno::EINVAL)?;
-    // SAFETY: the argument is a NUL-terminated string that outlives the call.
-    match unsafe { libc::if_nametoindex(name.as_ptr()) } {
-        0 => match Errno::last_os_error() {
+    match index_of_name(scope) {
+        Some(index) => Ok(index),
+        None => match Errno::last_os_error() {
             errno @ (Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM) => Err(errno),
             _ if scope.bytes().all(|byte| byte.is_ascii_digit()) => match scope.parse() {
                 Ok(index) if index > 0 => Ok(index),
@@ -322,7 +327,16 @@ pub fn interface_index(scope: &str) -> Result<u32, Errno> {
             },
             _ => Err(Errno::EINVAL),
         },
-        index => Ok(index),
+    }
+}
+
+/// The index of the interface of this name, or `None` where there is none.
+pub fn index_of_name(name: &str) -> Option<u32> {
+    let name = CString::new(name).ok()?;
+    // SAFETY: the argument is a NUL-terminated string that outlives the call.
+    match unsafe { libc::if_nametoindex(name.as_ptr()) } {
+        0 => None,
+        index => Some(index),
     }
 }
 

@@ -102,15 +102,18 @@ pub fn change_source_membership(
     set_raw(fd, (level(group)?, name), &request)
 }
 
-/// Sends multicast datagrams of an IPv4 socket by the interface that has this address; `0.0.0.0`: as routed.
-///
-/// By index: [`MulticastInterface`](crate::options::SocketOption::MulticastInterface).
+/// Sends multicast datagrams by the interface that has this address, or, those of an IPv6 socket, by the one of this index; `0.0.0.0` and 0: as routed.
 ///
 /// # Errors
-/// `EADDRNOTAVAIL` where no interface has the address.
+/// `EADDRNOTAVAIL` where no interface has the address, `ENODEV` where there is none of that index; `ENOPROTOOPT` where the socket is of the other family.
 #[doc(alias = "IP_MULTICAST_IF")]
-pub fn set_outgoing_interface(fd: RawFd, address: Ipv4Addr) -> Result<(), Errno> {
-    set_raw(fd, (libc::IPPROTO_IP, libc::IP_MULTICAST_IF), &in_addr(address))
+#[doc(alias = "IPV6_MULTICAST_IF")]
+pub fn set_outgoing_interface(fd: RawFd, interface: Interface) -> Result<(), Errno> {
+    match interface {
+        Interface::Address(address) => set_raw(fd, (libc::IPPROTO_IP, libc::IP_MULTICAST_IF), &in_addr(address)),
+        Interface::Index(index) => set_raw(fd, (libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_IF), &index.cast_signed()),
+        Interface::Any => set_outgoing_interface(fd, Interface::Address(Ipv4Addr::UNSPECIFIED)),
+    }
 }
 
 impl OptionValue for libc::in_addr {}
@@ -193,7 +196,11 @@ mod tests {
         assert_eq!(join(&ip("239.1.2.3"), Interface::Index(i32::MAX as u32)), Err(Errno::ENODEV));
         assert_eq!(join(&ip("ff02::1"), address), Err(Errno::EINVAL));
         assert_eq!(join(&SocketAddress::unix(b"\0x").unwrap(), lo), Err(Errno::EINVAL));
-        assert_eq!(set_outgoing_interface(fd, Ipv4Addr::new(192, 0, 2, 1)), Err(Errno::EADDRNOTAVAIL));
+        assert_eq!(
+            set_outgoing_interface(fd, Interface::Address(Ipv4Addr::new(192, 0, 2, 1))),
+            Err(Errno::EADDRNOTAVAIL)
+        );
+        assert_eq!(set_outgoing_interface(fd, lo), Err(Errno::ENOPROTOOPT));
     }
 
     #[test]
@@ -205,7 +212,7 @@ mod tests {
         change_membership(receiver.as_raw_fd(), Change::Join, &group, Interface::Address(localhost)).unwrap();
 
         let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
-        set_outgoing_interface(sender.as_raw_fd(), localhost).unwrap();
+        set_outgoing_interface(sender.as_raw_fd(), Interface::Address(localhost)).unwrap();
         sender.send_to(b"hello", ("239.77.66.55", receiver.local_addr().unwrap().port())).unwrap();
         let mut buffer = [0; 16];
         let (length, from) = receiver.recv_from(&mut buffer).unwrap();
