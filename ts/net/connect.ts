@@ -143,17 +143,11 @@ function connectAgain(link: Link): number {
   return 0;
 }
 
-/**
- * Calls `settle` with the outcome of a connect, after everything else that this turn of the event loop has brought. A connection
- * within the machine stands before the listener hears of it; with core the listener is told first, and who connects may rely on that:
- * a server closed by the one who has just connected to it would reset the connection instead of serving it.
- */
+/** Calls `settle` with the outcome of a connect. */
 export function whenConnected(handle: StreamHandle, scope: AsyncScope, settle: (status: number) => void): void {
   handle.onconnect = (status) => {
-    setImmediate(() => {
-      scope.run(settle, undefined, status);
-      scope.emitDestroy();
-    });
+    scope.run(settle, undefined, status);
+    scope.emitDestroy();
   };
 }
 

@@ -484,6 +484,11 @@ export class Reactor {
       words[Header.Cursor] = cursor + 1;
       if (kind === Completion.Closed) this.#forget(handle);
       handle.complete(kind, result);
+      if (kind === Completion.Written) continue;
+      // Rare enough to be followed by ticks and microtasks, as each callback of core's is.
+      if (runTicks === undefined) return;
+      this.#runTicks(runTicks);
+      this.#batch++;
     }
   }
 
@@ -598,16 +603,6 @@ export function getReactor(): Reactor {
 export function reportException(error: unknown): void {
   if (reactor === undefined) throw error;
   reactor.report(error);
-}
-
-/** The same, or a negative errno where there is no memory or descriptor left for it. */
-export function findReactor(): Reactor | number {
-  try {
-    return getReactor();
-  } catch (error) {
-    if (error instanceof IouringUnavailableError && error.errno !== undefined) return error.errno;
-    throw error;
-  }
 }
 
 /** What the reactor of this thread holds; all zero where it has not been used. */

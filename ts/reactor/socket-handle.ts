@@ -6,7 +6,7 @@
 import { EBADF } from '../errno.ts';
 import { Command, type Completion, Domain, SocketOption } from './protocol.ts';
 import type { NativeEndpoint } from '../native.ts';
-import { findReactor, type Reactor } from './reactor.ts';
+import { getReactor, type Reactor } from './reactor.ts';
 
 /** An address as core prints it. Abstract UNIX names begin with a zero byte; an unnamed UNIX socket has an empty path. */
 export type Endpoint = { readonly family: 4 | 6; readonly address: string; readonly port: number } | { readonly path: string };
@@ -205,8 +205,7 @@ export function connectSocket(reactor: Reactor, id: number, peer: Endpoint): num
 
 /** A second descriptor of what is open at `fd`, close-on-exec, which belongs to the caller; or a negative errno. */
 export function duplicateDescriptor(fd: number): number {
-  const reactor = findReactor();
-  return typeof reactor === 'number' ? reactor : reactor.native.duplicate(fd);
+  return getReactor().native.duplicate(fd);
 }
 
 export function toEndpoint(found: NativeEndpoint | number): Endpoint | number {

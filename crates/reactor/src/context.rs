@@ -35,15 +35,20 @@ pub(crate) struct Context<K> {
     pub(crate) operations: Operations,
     pub(crate) pool: BufferPool,
     pub(crate) events: VecDeque<Event>,
+    /// Ends of connects: taken out behind the others. A connection within the machine stands before its listener has heard of it, but with core the listener
+    /// hears of it first: who connects, and closes the server in that moment, is served.
+    pub(crate) connects: VecDeque<Event>,
     /// Streams with something to send.
     pub(crate) unsent: Vec<HandleId>,
     /// How many events were taken out so far,
     pub(crate) taken: u64,
     /// and how many of them their receiver has not heard of yet.
     pub(crate) unheard: u64,
-    /// Streams whose receive has ended by itself, each with the number of events up to its own last one. It is armed again once JavaScript has heard of that
-    /// one, and may have had enough. Not of all that there are: under load others come all the time.
-    due_receives: VecDeque<(HandleId, u64)>,
+    /// Streams whose receive has ended by itself, and listeners whose accept has, each with the number of events up to its own last one. It is armed again
+    /// once JavaScript has heard of that one, and may have had enough. Not of all that there are: under load others come all the time.
+    due_arms: VecDeque<(HandleId, u64)>,
+    /// Likewise, streams whose end is told of once JavaScript has heard of the bytes before it, and what it answered has been offered.
+    due_ends: VecDeque<(HandleId, u64)>,
     /// Number of streams that wait for room in their socket's send buffer.
     pub(crate) waiting_streams: usize,
     /// Streams that found no buffer.
@@ -65,8 +70,9 @@ pub(crate) struct Context<K> {
     spare_datagrams: Vec<Box<DatagramMessage>>,
     /// The kernel has got buffers back since the starved were last fed.
     pub(crate) buffer_returned: bool,
-    /// A receive was ended by what it received, and its successor waits to be handed over.
-    pub(crate) receive_again: bool,
+    /// A request waits to be handed over whose outcome is to be had in the same turn: a receive behind one that was ended by what it received, or what ends a
+    /// handle.
+    pub(crate) enter_again: bool,
     health: Health,
     pub(crate) files: Files,
 }
@@ -89,10 +95,12 @@ impl<K: Kernel> Context<K> {
             operations: Operations::default(),
             pool,
             events: VecDeque::new(),
+            connects: VecDeque::new(),
             unsent: Vec::new(),
             taken: 0,
             unheard: 0,
-            due_receives: VecDeque::new(),
+            due_arms: VecDeque::new(),
+            due_ends: VecDeque::new(),
             waiting_streams: 0,
             starved: VecDeque::new(),
             reserve: Reserve::default(),
@@ -104,7 +112,7 @@ impl<K: Kernel> Context<K> {
             spare: Vec::new(),
             spare_datagrams: Vec::new(),
             buffer_returned: false,
-            receive_again: false,
+            enter_again: false,
             health: Health::Working,
             files: Files::default(),
         }
@@ -113,17 +121,35 @@ impl<K: Kernel> Context<K> {
     /// Whether a turn would find anything to do.
     pub(crate) fn has_work(&self) -> bool {
         if self.failure().is_some() {
-            return !self.events.is_empty()
+            return self.has_events()
                 || !self.unsent.is_empty()
                 || !self.backlog.is_empty()
                 || !self.files.waiting.is_empty();
         }
         self.has_requests()
-            || !self.events.is_empty()
+            || self.has_events()
             || self.buffer_returned
-            || !self.due_receives.is_empty()
+            || !self.due_arms.is_empty()
+            || !self.due_ends.is_empty()
             || self.files.has_work()
             || self.receivers.as_ref().is_some_and(|receivers| receivers.returned)
+    }
+
+    fn has_events(&self) -> bool {
+        !self.events.is_empty() || !self.connects.is_empty()
+    }
+
+    /// The last event of a handle; what came of its connect comes before.
+    pub(crate) fn closed(&mut self, handle: HandleId) {
+        self.events.append(&mut self.connects);
+        self.events.push_back(Event::Closed { handle });
+    }
+
+    /// Takes the next event out.
+    pub(crate) fn next_event(&mut self) -> Option<Event> {
+        let event = self.events.pop_front().or_else(|| self.connects.pop_front())?;
+        self.taken += 1;
+        Some(event)
     }
 
     /// Whether the kernel has anything to take or to give.
@@ -291,26 +317,41 @@ impl<K: Kernel> Context<K> {
         Ok(())
     }
 
-    /// Has a receive that has ended by itself armed again, once its receiver has heard of everything up to now.
-    pub(crate) fn arm_when_heard(&mut self, stream: HandleId) {
-        let count = self.taken + self.events.len() as u64;
-        self.due_receives.push_back((stream, count));
+    /// How many events there were, those that nobody has taken out yet included.
+    pub(crate) fn so_far(&self) -> u64 {
+        self.taken + self.events.len() as u64
     }
 
-    /// The next stream of those that were to be armed when this was heard of.
-    pub(crate) fn next_heard(&mut self) -> Option<HandleId> {
-        let heard = self.taken.saturating_sub(self.unheard);
-        let &(stream, count) = self.due_receives.front()?;
-        if count > heard {
-            return None;
-        }
-        self.due_receives.pop_front();
-        Some(stream)
+    /// How many of them JavaScript has heard of.
+    pub(crate) fn heard(&self) -> u64 {
+        self.taken.saturating_sub(self.unheard)
     }
 
-    /// Forgets what was to be armed.
-    pub(crate) fn forget_due_receives(&mut self) {
-        self.due_receives.clear();
+    /// Has a receive or accept that has ended by itself armed again, once everything up to now has been heard of.
+    pub(crate) fn arm_when_heard(&mut self, handle: HandleId) {
+        self.due_arms.push_back((handle, self.so_far()));
+    }
+
+    /// Has the end of a stream told of, once everything up to now has been heard of.
+    pub(crate) fn end_when_heard(&mut self, stream: HandleId) {
+        self.due_ends.push_back((stream, self.so_far()));
+    }
+
+    /// The next handle whose receive or accept is to be armed.
+    pub(crate) fn next_due_arm(&mut self) -> Option<HandleId> {
+        let heard = self.heard();
+        take_heard(&mut self.due_arms, heard)
+    }
+
+    /// The next stream whose end is to be told of, of those that were due when this many events had been heard of.
+    pub(crate) fn next_due_end(&mut self, heard: u64) -> Option<HandleId> {
+        take_heard(&mut self.due_ends, heard)
+    }
+
+    /// Forgets what was to be done.
+    pub(crate) fn forget_due(&mut self) {
+        self.due_arms.clear();
+        self.due_ends.clear();
     }
 
     /// Takes a slice back.
@@ -347,6 +388,16 @@ impl<K: Kernel> Context<K> {
             _ => {}
         }
     }
+}
+
+/// Takes the first of a list, whose turn has come when so many events have been heard of.
+fn take_heard(due: &mut VecDeque<(HandleId, u64)>, heard: u64) -> Option<HandleId> {
+    let &(stream, count) = due.front()?;
+    if count > heard {
+        return None;
+    }
+    due.pop_front();
+    Some(stream)
 }
 
 impl<K> Context<K> {

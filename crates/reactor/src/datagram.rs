@@ -276,7 +276,7 @@ impl Datagram {
             }
             ..=0 => {
                 self.arm(common, context);
-                context.receive_again |= matches!(self.receiving, Receiving::Armed(_));
+                context.enter_again |= matches!(self.receiving, Receiving::Armed(_));
             }
             libc::ECANCELED | libc::EINTR | libc::EAGAIN => self.arm(common, context),
             errno => {

@@ -42,7 +42,7 @@ impl<K: Kernel> Reactor<K> {
                 // Requests in flight keep the socket open beyond this: its peer hears of the end all the same.
                 let _ = socket::shutdown_write(descriptor.as_raw_fd());
             }
-            self.context.events.push_back(Event::Closed { handle: id });
+            self.context.closed(id);
             self.handles.remove(id);
         }
     }
@@ -82,7 +82,7 @@ impl<K: Kernel> Reactor<K> {
 
     fn forget_starved(&mut self) {
         self.context.starved.clear();
-        self.context.forget_due_receives();
+        self.context.forget_due();
         if let Some(receivers) = &mut self.context.receivers {
             receivers.starved.clear();
         }

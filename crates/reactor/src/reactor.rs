@@ -303,6 +303,7 @@ impl<K: Kernel> Reactor<K> {
         }
         common.ending = true;
         self.context.cancel_all(common);
+        self.context.enter_again |= common.in_flight > 0;
         if matches!(resource, Resource::File(_))
             && let Some(descriptor) = common.take_descriptor()
         {
@@ -352,11 +353,13 @@ impl<K: Kernel> Reactor<K> {
         self.turns += 1;
         if self.context.failure().is_none() {
             self.context.push_backlog();
-            self.arm_due_receives();
-            self.feed_starved();
+            // First what was written in answer to what was received: its outcome comes before news of the peer.
             self.send_listed(memory);
+            self.arm_due();
+            self.feed_starved();
             self.start_waiting(memory);
         }
+        self.context.enter_again = false;
         if self.context.kernel.unsubmitted() > 0 || self.context.kernel.ready() || wait != Wait::No {
             // A failure is seen to at the end: what has completed is true all the same.
             let _ = self.context.enter(wait);
@@ -365,13 +368,15 @@ impl<K: Kernel> Reactor<K> {
         // failure there is no other turn that could look at the rest: it may hold descriptors.
         let limit = if self.context.failure().is_some() { usize::MAX } else { limit };
         self.collect(limit, memory);
-        // Behind a datagram that ended its receive there may be others. One at a time and in order, as by `recvmsg(2)`.
-        while std::mem::take(&mut self.context.receive_again)
+        // Behind a datagram that ended its receive there may be others, one at a time and in order, as by `recvmsg(2)`. And who has closed a socket behind its last
+        // write has it closed in this turn: what its peer answers comes too late, as with core.
+        while std::mem::take(&mut self.context.enter_again)
             && self.context.events.len() < limit
             && self.context.enter(Wait::No).is_ok()
         {
             self.collect(limit, memory);
         }
+        self.tell_due_ends();
         // What was refused goes again in the same turn.
         if self.context.failure().is_none() && self.context.files.has_work() {
             self.start_waiting(memory);
@@ -407,10 +412,24 @@ impl<K: Kernel> Reactor<K> {
         self.context.unheard = unheard as u64;
     }
 
-    fn arm_due_receives(&mut self) {
-        while let Some(id) = self.context.next_heard() {
+    fn arm_due(&mut self) {
+        while let Some(id) = self.context.next_due_arm() {
+            match self.handles.get_mut(id) {
+                Some(Handle { common, resource: Resource::Stream(stream) }) => stream.arm(common, &mut self.context),
+                Some(Handle { common, resource: Resource::Listener(listener) }) => {
+                    listener.arm(common, &mut self.context);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Tells of ends, now that JavaScript has heard of what came before them and what it answered has been offered.
+    fn tell_due_ends(&mut self) {
+        let heard = self.context.heard();
+        while let Some(id) = self.context.next_due_end(heard) {
             if let Some((stream, common, context)) = self.stream(id) {
-                stream.arm(common, context);
+                stream.tell_end(common, context);
             }
         }
     }
@@ -562,14 +581,12 @@ impl<K: Kernel> Reactor<K> {
             if let Some(descriptor) = handle.common.take_descriptor() {
                 self.context.kernel.close(descriptor);
             }
-            self.context.events.push_back(Event::Closed { handle: id });
+            self.context.closed(id);
         }
     }
 
     /// Takes the next event out.
     pub fn next_event(&mut self) -> Option<Event> {
-        let event = self.context.events.pop_front()?;
-        self.context.taken += 1;
-        Some(event)
+        self.context.next_event()
     }
 }

@@ -5,6 +5,10 @@
 //! because nobody wants to read, and silently whenever the kernel feels like it (queue overflow, too much at once): a missing
 //! `F_MORE` re-arms it. An empty buffer ring ends it with `ENOBUFS`; it is armed again when a buffer comes back.
 //!
+//! **The end.** Bytes and the end behind them may come in one turn. With core what a listener writes in answer to the bytes is offered within the call, and the
+//! end is looked for afterwards. So here the end is told of when the bytes have been heard of and the answer has been offered: who answers a peer that has gone
+//! learns of it by the answer. A connection that has broken down behind the bytes by then just ends, as with libuv, which takes `POLLHUP` for an end.
+//!
 //! **Sending.** Writes queue up here, and at most one send per stream is in flight, since two could overtake each other. A send
 //! takes all that is queued, up to [`MAX_SLICES`] slices, and says `MSG_DONTWAIT`: the kernel copies what fits while it takes the
 //! request, so that it never holds memory that belongs to JavaScript. What did not fit waits for room ([`crate::room`]) and goes again.
@@ -44,6 +48,8 @@ enum Receiving {
     Stopping,
     /// There was no buffer.
     Starved,
+    /// Nothing will ever follow, with this status, which has yet to be told.
+    Ending(i32),
     /// Nothing will ever follow.
     Ended,
 }
@@ -72,6 +78,8 @@ struct Segment {
 #[derive(Default)]
 pub struct Stream {
     receiving: Receiving,
+    /// Number of the last event with bytes; see [`Context::heard`].
+    last_bytes: u64,
     wants_to_read: bool,
     /// It did not want to once: it may again.
     has_stopped: bool,
@@ -89,7 +97,7 @@ impl Stream {
     pub(crate) fn connect<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>, peer: SocketAddress) {
         if peer.family() == libc::AF_UNIX {
             let status = socket::connect_unix_now(common.fd(), &peer).map_or_else(Errno::negated, |()| 0);
-            context.events.push_back(Event::Connected { handle: common.id, status });
+            context.connects.push_back(Event::Connected { handle: common.id, status });
             return;
         }
         self.connecting = true;
@@ -183,10 +191,14 @@ impl Stream {
         passed: Passed,
     ) {
         let by_message = self.passing.as_ref().is_some_and(|passing| passing.armed);
+        let before = context.so_far();
         if by_message {
             self.take_message(common, context, completion, passed);
         } else {
             Self::take_bytes(common, context, completion);
+        }
+        if context.so_far() > before {
+            self.last_bytes = context.so_far();
         }
         if completion.more() {
             if let (false, Receiving::Armed(operation)) = (self.wants_to_read, &self.receiving) {
@@ -263,8 +275,24 @@ impl Stream {
     }
 
     fn end<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, status: i32) {
+        if self.last_bytes > context.heard() {
+            self.receiving = Receiving::Ending(status);
+            context.end_when_heard(common.id);
+        } else {
+            self.ended(common, context, status);
+        }
+    }
+
+    fn ended<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, status: i32) {
         self.receiving = Receiving::Ended;
         context.events.push_back(Event::Ended { handle: common.id, status });
+    }
+
+    /// The bytes before the end have been heard of.
+    pub(crate) fn tell_end<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>) {
+        if matches!(self.receiving, Receiving::Ending(_)) {
+            self.ended(common, context, 0);
+        }
     }
 
     /// Queues bytes. `last` marks the end of a write request, which is reported once all of it has been handed to the kernel.
@@ -387,10 +415,18 @@ impl Stream {
                 // ENOBUFS: the device's queue is full, or memory is short. libuv waits for room likewise.
                 libc::EAGAIN | libc::ENOBUFS => self.wait(common, context),
                 libc::EINTR => self.list(common, context),
-                _ => self.fail(common, context, result),
+                _ => self.fail(common, context, self.refusal(result)),
             },
         }
         self.shut_down_when_sent(common, context);
+    }
+
+    /// What a write that was refused ends with. The error of a connection is told once: where the receive has had it, this would be `EPIPE`.
+    fn refusal(&self, result: i32) -> i32 {
+        match self.receiving {
+            Receiving::Ending(status) if status < 0 => status,
+            _ => result,
+        }
     }
 
     /// Waits for room in the socket's send buffer. A stream that is closing does not wait.
@@ -491,7 +527,7 @@ impl Stream {
     pub(crate) fn connected<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, status: i32) {
         self.connecting = false;
         if !common.closing {
-            context.events.push_back(Event::Connected { handle: common.id, status });
+            context.connects.push_back(Event::Connected { handle: common.id, status });
         }
     }
 
@@ -506,8 +542,11 @@ impl Stream {
         if std::mem::take(&mut self.shutdown) {
             context.events.push_back(Event::ShutDown { handle: common.id, status });
         }
-        if self.wants_to_read && !common.closing && !matches!(self.receiving, Receiving::Ended) {
-            self.end(common, context, status);
+        match self.receiving {
+            Receiving::Ending(_) => self.tell_end(common, context),
+            Receiving::Ended => {}
+            _ if self.wants_to_read && !common.closing => self.ended(common, context, status),
+            _ => {}
         }
     }
 

@@ -4,6 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::harness::Bench;
+use crate::Event;
 use crate::fake::Temper;
 use crate::kernel::Request;
 
@@ -203,4 +204,58 @@ fn a_receive_goes_on_when_its_own_bytes_have_been_heard_of() {
         turns += 1;
         assert!(turns < 20, "it waits for what is not its own");
     }
+}
+
+/// Bytes and the end behind them in one turn: the answer to the bytes comes first, and its failure is the news of the end.
+#[test]
+fn an_end_is_told_of_when_the_bytes_before_it_have_been_answered() {
+    for (end, refusal, status) in
+        [(0, 0, 0), (0, libc::EPIPE, -libc::EPIPE), (libc::ECONNRESET, libc::EPIPE, -libc::ECONNRESET)]
+    {
+        let mut bench = bench(Temper::kind(), 4, 64, 16, 1);
+        let stream = bench.streams[0];
+        bench.book(0).may_fail = true;
+        bench.reactor.read_start(stream);
+        bench.peer_sends(0, 10);
+        bench.peer(0, |it| it.inbound_end = Some(end));
+        bench.turn();
+        assert_eq!((bench.book(0).received.len(), bench.book(0).ended), (10, None));
+        // JavaScript has not been called yet.
+        bench.reactor.set_unheard(1);
+        bench.turn();
+        assert_eq!(bench.book(0).ended, None);
+
+        bench.peer(0, |it| {
+            it.window = 100;
+            it.send_error = (refusal != 0).then_some(refusal);
+        });
+        bench.write(0, &[5]);
+        bench.reactor.set_unheard(0);
+        bench.reactor.turn(&mut bench.memory).expect("a ring that works");
+        let written = bench.reactor.next_event();
+        assert!(matches!(written, Some(Event::Written { status: outcome, .. }) if outcome == status), "{written:?}");
+        let ended = bench.reactor.next_event();
+        assert!(matches!(ended, Some(Event::Ended { status: 0, .. })), "{ended:?}");
+    }
+}
+
+/// With core the listener hears of a connection before the one who has made it.
+#[test]
+fn a_connect_is_told_of_behind_the_rest_and_before_its_close() {
+    let mut bench = bench(Temper::kind(), 4, 64, 16, 3);
+    let [connecting, reading, closing] = bench.streams[..] else { unreachable!() };
+    let address = crate::address::SocketAddress::unix(b"/nowhere/at/all").expect("an address");
+    bench.reactor.connect(connecting, address).expect("an open stream");
+    bench.reactor.read_start(reading);
+    bench.peer_sends(1, 10);
+    bench.reactor.turn(&mut bench.memory).expect("a ring that works");
+    assert!(matches!(bench.reactor.next_event(), Some(Event::Received { .. })));
+    assert!(matches!(bench.reactor.next_event(), Some(Event::Connected { .. })));
+
+    let address = crate::address::SocketAddress::unix(b"/nowhere/at/all").expect("an address");
+    bench.reactor.connect(closing, address).expect("an open stream");
+    bench.reactor.close(closing);
+    bench.reactor.turn(&mut bench.memory).expect("a ring that works");
+    let news: Vec<_> = std::iter::from_fn(|| bench.reactor.next_event()).collect();
+    assert!(matches!(news[..], [Event::Connected { .. }, Event::Closed { .. }]), "{news:?}");
 }
