@@ -17,7 +17,8 @@ async function descriptor(): Promise<number> {
   await once(socket, 'listening');
   // Whoever adopts it closes it, as with core: the handle here is left alone.
   socket.unref();
-  return (socket as unknown as { _handle: { fd: number } })._handle.fd;
+  const state = Object.getOwnPropertySymbols(socket).find(({ description }) => description === 'state symbol')!;
+  return (socket as unknown as Record<symbol, { handle: { fd: number } }>)[state].handle.fd;
 }
 
 async function closed(socket: core.Socket): Promise<void> {
