@@ -12,6 +12,7 @@ import { caseTable, disturbance, markdown, verdicts } from './report.mjs';
 
 /** Order of the scenarios. */
 const ORDER = [
+  'startup',
   'tcp-echo',
   'tcp-connect',
   'tcp-idle',
