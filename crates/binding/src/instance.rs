@@ -244,6 +244,7 @@ impl Instance {
         }
     }
 
+    /// Takes commands and has a turn of the reactor.
     fn submit(&self, reactor: &mut Reactor<Ring>) {
         self.take_commands(reactor);
         reactor.set_unheard(self.queues.undispatched());
@@ -251,6 +252,21 @@ impl Instance {
             self.note(reactor.turn(&mut self.memory()));
         }
         self.hold(|hold| Hold { unoffered: false, untaken: reactor.holds_bytes(), ..hold });
+    }
+
+    /// The same outside of a dispatch: the buffers of one that is over go back first.
+    fn submit_between(&self, reactor: &mut Reactor<Ring>) {
+        if self.queues.dispatched() {
+            self.take_back(reactor);
+        }
+        self.submit(reactor);
+    }
+
+    /// Has the driver come round for what is left, or to tell that the ring has failed.
+    fn signal_if_left(&self, reactor: &Reactor<Ring>) {
+        if reactor.has_work() || self.failed.get().is_some() {
+            reactor.kernel().signal();
+        }
     }
 
     /// Says that there are requests or handles of JavaScript's that keep the process alive, or that there is none.
@@ -289,9 +305,7 @@ impl Instance {
             self.submit(reactor);
             // A failure is told of with the next turn.
             let _ = reactor.offer_datagrams(handle, &mut self.memory());
-            if reactor.has_work() || self.failed.get().is_some() {
-                reactor.kernel().signal();
-            }
+            self.signal_if_left(reactor);
         });
     }
 
@@ -300,9 +314,7 @@ impl Instance {
         self.with(|reactor| {
             self.take_commands(reactor);
             self.note(reactor.close_now(handle, &mut self.memory()));
-            if reactor.has_work() || self.failed.get().is_some() {
-                reactor.kernel().signal();
-            }
+            self.signal_if_left(reactor);
         });
     }
 
@@ -311,9 +323,7 @@ impl Instance {
     pub fn flush(&self) {
         self.with(|reactor| {
             self.submit(reactor);
-            if reactor.has_work() || self.failed.get().is_some() {
-                reactor.kernel().signal();
-            }
+            self.signal_if_left(reactor);
         });
     }
 
@@ -325,10 +335,7 @@ impl Instance {
         self.in_scope(|| {
             self.with(|reactor| {
                 reactor.kernel().mute();
-                if self.queues.dispatched() {
-                    self.take_back(reactor);
-                }
-                self.submit(reactor);
+                self.submit_between(reactor);
                 // Whoever calls this looks for work once more.
                 reactor.kernel().unmute();
             });
@@ -367,10 +374,7 @@ impl Instance {
             self.with(|reactor| {
                 // Sent now, whenever the next turn is.
                 if self.queues.commands() > 0 {
-                    if self.queues.dispatched() {
-                        self.take_back(reactor);
-                    }
-                    self.submit(reactor);
+                    self.submit_between(reactor);
                 }
                 // In this order: what arrives after `unmute` is announced, what arrived before is seen here.
                 reactor.kernel().unmute();
