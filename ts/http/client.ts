@@ -5,8 +5,8 @@ import core from 'node:http';
 import { urlToHttpOptions } from 'node:url';
 import { inPlaceOf } from '../in-place-of.ts';
 
-type Callback = (response: core.IncomingMessage) => void;
-type Options = core.RequestOptions & { _defaultAgent?: core.Agent };
+export type Callback = (response: core.IncomingMessage) => void;
+export type Options = core.RequestOptions & { _defaultAgent?: core.Agent };
 
 /** The functions of a module that make requests. */
 export interface RequestFunctions {
@@ -21,15 +21,20 @@ function isURL(input: unknown): input is URL {
   return Boolean(href && protocol && auth === undefined && path === undefined);
 }
 
+/** Makes a request from options that name the agent of requests without one. */
+type Make = (options: Options, callback?: Callback) => core.ClientRequest;
+
 /**
  * Makes them.
  *
  * @param theirs core's, whose place they take
  * @param defaultAgent what serves a request that has no agent of its own, asked anew for each: `globalAgent` may be exchanged
+ * @param make what makes a request
  */
 export function requestsThrough(
   theirs: Pick<RequestFunctions, 'request' | 'get'>,
   defaultAgent: () => core.Agent,
+  make: Make = (options, callback) => new core.ClientRequest(options, callback),
 ): RequestFunctions {
   function withAgent(args: unknown[]): [Options, Callback | undefined] {
     const [input, ...rest] = args;
@@ -53,8 +58,7 @@ export function requestsThrough(
   Object.defineProperty(construct, 'prototype', { value: core.ClientRequest.prototype, writable: false });
 
   function request(...args: unknown[]): core.ClientRequest {
-    const [options, callback] = withAgent(args);
-    return new core.ClientRequest(options, callback);
+    return make(...withAgent(args));
   }
 
   function get(...args: unknown[]): core.ClientRequest {

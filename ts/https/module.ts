@@ -5,7 +5,7 @@ import type http from 'node:http';
 import core from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import { inPlaceOf } from '../in-place-of.ts';
-import { requestsThrough } from '../http/client.ts';
+import { type Callback, type Options, requestsThrough } from '../http/client.ts';
 import { deriveFrom, method } from '../http/derive.ts';
 import { reportInPlace } from '../http/connection.ts';
 import { serveOverRing } from '../http/serve.ts';
@@ -81,4 +81,17 @@ export function setGlobalAgent(next: http.Agent): void {
   agent = next as core.Agent;
 }
 
-export const { request, get } = requestsThrough(core, getGlobalAgent);
+const coreRequest = core.request;
+
+/**
+ * Core's function makes the request. It has to be on the stack while an agent is asked for its protocol: agents that serve http and https alike, as those on
+ * `agent-base`, know by that which of them they serve. It knows core's default agent alone, so that ours is named.
+ */
+function requestThroughCore({ _defaultAgent: ours, ...options }: Options, callback?: Callback): http.ClientRequest {
+  const { agent, createConnection } = options;
+  if (agent === false) options.agent = new (ours!.constructor as typeof Agent)();
+  else if ((agent === undefined || agent === null) && typeof createConnection !== 'function') options.agent = ours;
+  return coreRequest(options, callback);
+}
+
+export const { request, get } = requestsThrough(core, getGlobalAgent, requestThroughCore);

@@ -368,7 +368,11 @@ function emitClose(socket: NetSocket): void {
 
 /** See the head of this file; typed as core's class, with the additions of newer Node versions. */
 const SocketClass = function Socket(this: NetSocket | undefined, given?: SocketOptions | number): unknown {
-  if (!isOwn(SocketMembers.prototype, this)) return new SocketClass(given as SocketOptions);
+  if (!isOwn(SocketMembers.prototype, this)) {
+    // An object whose methods are core's, as one that inherits from core's `TLSSocket`, needs what those look for.
+    if (isOwn(core.Socket.prototype, this)) return Reflect.apply(core.Socket as unknown as Function, this, [given]) as unknown;
+    return new SocketClass(given as SocketOptions);
+  }
   const socket = this!;
   const options = checkOptions(given);
   const link = takeHandle(options);
