@@ -130,12 +130,14 @@ export class Child {
   }
 }
 
-/** Starts a server of an arm. Resolves when it listens. */
+/** Starts a server of an arm. Resolves when it says where it listens, and by which processes beside its own. */
 export async function startServer(arm, mode, address = '127.0.0.1:0') {
   const child = new Child({ cpu: 0, command: arm.command(mode, address), env: arm.env });
   try {
     child.collectsGarbage = arm.collectsGarbage === true;
-    child.address = await child.line(10_000, `the server of ${arm.name}`);
+    const [listening, ...workers] = (await child.line(10_000, `the server of ${arm.name}`)).split(' ');
+    child.address = listening;
+    child.pids = [child.pid, ...workers];
     return child;
   } catch (error) {
     await child.stop();

@@ -46,7 +46,7 @@ export function wrk(server, { scheme = 'http', connections, pipeline = 1, header
 export async function measureRequests(arm, mode, options, drive) {
   const whole = (seconds) => Math.max(1, Math.ceil(seconds));
   const server = await startServer(arm, mode);
-  const watch = new Child({ cpu: 1, command: [benchTool, 'watch', '--pid', String(server.pid)] });
+  const watch = new Child({ cpu: 1, command: [benchTool, 'watch', ...server.pids.flatMap((pid) => ['--pid', String(pid)])] });
   const look = async () => {
     watch.process.stdin.write('\n');
     return JSON.parse(await watch.line(5000, 'looking at the server'));

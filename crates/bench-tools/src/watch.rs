@@ -11,19 +11,25 @@ use serde_json::{Value, json};
 /// Options of `iouring-bench watch`.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The process to watch.
-    #[arg(long)]
-    pid: u32,
+    /// The process to watch; several count as one.
+    #[arg(long = "pid", required = true)]
+    pids: Vec<u32>,
 }
 
-/// Answers every line of standard input with what the process has cost so far, as a line of JSON: for load generators that cannot look themselves.
+/// Answers every line of standard input with what the processes have cost so far, as a line of JSON: for load generators that cannot look themselves.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     for line in io::stdin().lines() {
         line?;
+        let (mut cpu_seconds, mut memory) = (0.0, Memory::default());
+        for &pid in &options.pids {
+            let more = Memory::of(pid)?;
+            cpu_seconds += cpu_time(pid)?.as_secs_f64();
+            memory = Memory { rss: memory.rss + more.rss, pss: memory.pss + more.pss };
+        }
         let reading = json!({
-            "cpuSeconds": cpu_time(options.pid)?.as_secs_f64(),
+            "cpuSeconds": cpu_seconds,
             "machineCpuSeconds": machine_cpu_time()?.as_secs_f64(),
-            "memory": Memory::of(options.pid)?.to_json(),
+            "memory": memory.to_json(),
         });
         println!("{reading}");
         io::stdout().flush()?;
