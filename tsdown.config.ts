@@ -19,6 +19,7 @@ const entries = {
   'register-hooks': 'ts/register/hooks.ts',
   // Likewise.
   backend: 'ts/register/backend.ts',
+  received: 'ts/register/received.ts',
   fs: 'ts/fs/index.ts',
 };
 

@@ -233,6 +233,8 @@ function takeOver(socket: DgramSocket, state: State, theirs: CoreHandle): number
     return handle;
   }
   noteOwner(theirs, socket);
+  // It may receive already.
+  (theirs as { recvStop?: () => void }).recvStop?.();
   state.sibling = theirs;
   // What was opened before, to set an option, gives way as in core.
   state.handle?.close();

@@ -15,6 +15,7 @@ import { fileURLToPath } from 'node:url';
 import type { Backend } from '../support.ts';
 import { answerInThread, type HookData } from './answer.ts';
 import { beforeImports } from './es-modules.ts';
+import { exchangeReceived, type Exchange } from './receiving.ts';
 import { bareName, replacements, type Replacement } from './table.ts';
 
 /** What this file needs of `node:module` and its typings do not have. */
@@ -56,6 +57,7 @@ function redirect(): void {
   }
   redirectBuiltins();
   redirectPromises();
+  exchangeReceived(() => (onRing() ? (loadOwn('./received.cjs') as { exchange: Exchange }).exchange : undefined));
 }
 
 /** `require`, before Node 22.15, where hooks do not see it. */

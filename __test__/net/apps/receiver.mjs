@@ -17,6 +17,13 @@ process.on('message', async (what, handle) => {
   } else if (what === 'echo') {
     handle.on('message', (bytes, { port, address }) => handle.send(`echo of ${bytes}`, port, address));
     process.send('ready');
+  } else if (what === 'whose') {
+    const { default: core } = await import('node:net');
+    const { default: dgram } = await import('node:dgram');
+    const ours = [core.Socket, core.Server, dgram.Socket].some((it) => Object.getPrototypeOf(handle) === it.prototype);
+    process.send(ours ? 'of this module' : 'of another');
+    handle.on('error', () => {});
+    (handle.destroy ?? handle.close).call(handle);
   } else if (what === 'count') {
     process.send(handle ? handle.constructor.name : 'no handle');
     handle?.close();
