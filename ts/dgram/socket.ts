@@ -12,7 +12,7 @@ import { EBADF, EINVAL } from '../errno.ts';
 import { ERR_INVALID_ARG_TYPE, ERR_SOCKET_BAD_BUFFER_SIZE, ERR_SOCKET_BAD_TYPE, errnoException } from '../errors.ts';
 import { isOwn, standInFor } from '../net/lineage.ts';
 import { watchSenders } from '../net/sent-away.ts';
-import { AsyncScope, SocketOption, type DatagramKind, type Endpoint } from '../reactor/index.ts';
+import { AsyncScope, showActiveHandles, SocketOption, type DatagramKind, type Endpoint } from '../reactor/index.ts';
 import { validateAbortSignal, validateFunction, validateInt32, validateNumber, validateString } from '../validate.ts';
 import { bind, changing, checkRunning, getBufferSize, patchedLookup, removePath, setBufferSize } from './bind.ts';
 import { checkConnected, connect, disconnect } from './connect.ts';
@@ -196,6 +196,7 @@ class SocketMembers extends Base {
 }
 Object.defineProperties(SocketMembers.prototype, deprecatedAccessors);
 watchSenders();
+showActiveHandles();
 // Where child_process looks for the handle, to send it.
 Object.defineProperty(SocketMembers.prototype, coreState(), {
   get(this: DgramSocket) {

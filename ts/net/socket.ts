@@ -12,6 +12,7 @@ import {
   ERR_SOCKET_CLOSED,
   errnoException,
 } from '../errors.ts';
+import { showActiveHandles } from '../reactor/index.ts';
 import { validateInt32, validateNumber } from '../validate.ts';
 import { adoptDescriptor } from './adopt.ts';
 import { isNormalized, normalizeArguments } from './arguments.ts';
@@ -256,6 +257,7 @@ function giveHandleAway(this: NetSocket, value: unknown): void {
 }
 
 watchSenders();
+showActiveHandles();
 
 // What few sockets ever set does not take room in all of them.
 Object.assign(SocketMembers.prototype, {

@@ -125,6 +125,10 @@ export class DatagramHandle extends SocketHandle {
     return getReactor().native.multicastInterface(NO_HANDLE, address);
   }
 
+  override get resourceName(): string {
+    return 'UDPWrap';
+  }
+
   private constructor(reactor: Reactor, id: number, kind: DatagramKind) {
     super(reactor, id);
     this.kind = kind;

@@ -24,6 +24,10 @@ export class ListenHandle extends SocketHandle {
     return id < 0 ? id : new ListenHandle(reactor, id);
   }
 
+  override get resourceName(): string {
+    return 'TCPServerWrap';
+  }
+
   private constructor(reactor: Reactor, id: number) {
     super(reactor, id);
   }

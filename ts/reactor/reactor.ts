@@ -191,6 +191,11 @@ export class Reactor {
     this.#handles[index] = handle;
   }
 
+  /** The handles that are open and may hold the process. */
+  referenced(): SocketHandle[] {
+    return this.#handles.filter((handle) => handle !== undefined && !handle.closed && handle.hasRef()) as SocketHandle[];
+  }
+
   /** Keeps the process alive, once more. */
   hold(): void {
     if (this.#holds++ === 0) this.native.reference();
@@ -621,4 +626,9 @@ export function reactorStats(): Stats {
       turns: 0,
     }
   );
+}
+
+/** See {@link Reactor.referenced}; none where the reactor of this thread has not been used. */
+export function referencedHandles(): SocketHandle[] {
+  return reactor?.referenced() ?? [];
 }

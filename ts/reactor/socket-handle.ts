@@ -73,6 +73,9 @@ export abstract class SocketHandle {
     reactor.register(this);
   }
 
+  /** What core calls such a handle of its own in `process.getActiveResourcesInfo()`, where it is not at a path. */
+  abstract get resourceName(): string;
+
   /** Bytes have arrived. */
   abstract received(bytes: Buffer): void;
 

@@ -122,6 +122,10 @@ export class StreamHandle extends SocketHandle {
     return new StreamHandle(reactor, id);
   }
 
+  override get resourceName(): string {
+    return 'TCPSocketWrap';
+  }
+
   private constructor(reactor: Reactor, id: number) {
     super(reactor, id);
   }

@@ -1,0 +1,44 @@
+/**
+ * `process.getActiveResourcesInfo()` and `process._getActiveHandles()`, by which tools find out what holds a process, tell of open sockets and servers of the
+ * ring too, by core's names. Core's functions know libuv's handles, and of those there are none here.
+ */
+import process from 'node:process';
+import { referencedHandles } from './reactor.ts';
+import type { SocketHandle } from './socket-handle.ts';
+
+interface Tellers {
+  _getActiveHandles?: () => object[];
+  getActiveResourcesInfo?: () => string[];
+}
+
+let isShowing = false;
+
+/** Has them told of. For who makes handles. */
+export function showActiveHandles(): void {
+  if (isShowing) return;
+  isShowing = true;
+  const tellers = process as unknown as Tellers;
+  const { _getActiveHandles: handles, getActiveResourcesInfo: resources } = tellers;
+  if (handles !== undefined) {
+    tellers._getActiveHandles = function _getActiveHandles() {
+      return [...handles.call(this), ...referencedHandles().flatMap(ownerOf)];
+    };
+  }
+  if (resources !== undefined) {
+    tellers.getActiveResourcesInfo = function getActiveResourcesInfo() {
+      return [...resources.call(this), ...referencedHandles().map(nameOf)];
+    };
+  }
+}
+
+/** The socket or server; a connection has it by way of its owner, and may have none yet. */
+function ownerOf({ owner }: SocketHandle): object[] {
+  const { socket } = owner as { socket?: object };
+  if (socket !== undefined) return [socket];
+  return owner !== undefined && 'on' in (owner as object) ? [owner as object] : [];
+}
+
+function nameOf(handle: SocketHandle): string {
+  const own = handle.localEndpoint();
+  return typeof own === 'object' && 'path' in own ? 'PipeWrap' : handle.resourceName;
+}
