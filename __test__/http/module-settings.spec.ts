@@ -84,7 +84,18 @@ test.serial('http2: arguments are refused as core refuses them', (t) => {
       return [name, code, message];
     }
   };
-  for (const options of [1, true, 'test', null, Symbol('test'), [], {}, { settings: 1 }, { maxSessionInvalidFrames: -1 }]) {
+  for (const options of [
+    1,
+    true,
+    'test',
+    null,
+    Symbol('test'),
+    [],
+    () => {},
+    {},
+    { settings: 1 },
+    { maxSessionInvalidFrames: -1 },
+  ]) {
     const shown = inspect(options);
     for (const make of ['createServer', 'createSecureServer'] as const) {
       t.deepEqual(

@@ -23,9 +23,10 @@ export function createServer(options?: object | Listener, listener?: Listener): 
 }
 
 /** Makes a server with TLS: `(options[, requestListener])`. */
-export function createSecureServer(options?: object | Listener, listener?: Listener): Http2SecureServer {
+export function createSecureServer(options?: object, listener?: Listener): Http2SecureServer {
   Secure ??= serveOverRing(classOf(core.createSecureServer())) as unknown as NonNullable<typeof Secure>;
-  return typeof options === 'function' ? new Secure({}, options as Listener) : new Secure(options!, listener);
+  // Unlike the former, it does not do without options.
+  return new Secure(options!, listener);
 }
 
 /** Connects: `(authority[, options][, listener])`. */

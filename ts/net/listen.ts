@@ -4,6 +4,7 @@
 import diagnostics from 'node:diagnostics_channel';
 import { addAbortListener } from 'node:events';
 import { chmodSync, statSync } from 'node:fs';
+import core from 'node:net';
 import { constants } from 'node:os';
 import process from 'node:process';
 import {
@@ -51,6 +52,11 @@ export function listen(server: NetServer, args: readonly unknown[]): void {
     shareHandle(server, shared, backlogArgument);
     return;
   }
+  const bound = boundSocket(source);
+  if (bound !== null) {
+    shareHandle(server, takeOver(bound), backlogArgument);
+    return;
+  }
   const options = source as Record<string, any>;
   if (isCoreHandle(options)) {
     listenThroughCore(server, callback === null ? args : args.slice(0, -1));
@@ -86,9 +92,34 @@ function ownHandle(source: unknown): ListenHandle | null {
   return RingListener.handleOf((source as Partial<NetServer>)[kListener]);
 }
 
-/** Handles of core's report to core alone. */
+/** Handles of core's report to core alone. One that has bound a path does, too: closing it removes the path. */
 function isCoreHandle(source: Record<string, any>): boolean {
-  return typeof source['getAsyncId'] === 'function' && typeof source['fd'] === 'number';
+  return isBoundSocket(source) || (typeof source['getAsyncId'] === 'function' && typeof source['fd'] === 'number');
+}
+
+/** Core's `net.BoundSocket`, of newer Node versions. */
+interface BoundSocket {
+  readonly isPipe?: boolean;
+  /** @throws {Error} `ERR_SOCKET_HANDLE_ADOPTED` where it is somebody's already. */
+  fd(): number;
+  close(): void;
+}
+
+function isBoundSocket(source: object): source is BoundSocket {
+  const { BoundSocket: Bound } = core as { BoundSocket?: new () => BoundSocket };
+  return Bound !== undefined && source instanceof Bound;
+}
+
+/** One that is bound to an address and port, where that is what `source` is. */
+function boundSocket(source: object): BoundSocket | null {
+  return isBoundSocket(source) && source.isPipe !== true ? source : null;
+}
+
+function takeOver(bound: BoundSocket): ListenHandle {
+  const handle = adoptCopy(bound.fd(), (fd) => ListenHandle.adopt(fd));
+  if (typeof handle === 'number') throw errnoException(handle, 'open');
+  bound.close();
+  return handle;
 }
 
 /** A cluster worker listens on what its primary has opened, unless it wants a socket of its own (`exclusive`). */
