@@ -67,11 +67,6 @@ const SCENARIOS: Record<string, Scenario> = {
       return [client];
     });
   },
-  async 'two connections'(net, where, log, begin) {
-    let count = 0;
-    const server = await listen(net, where, () => around(log, `connection ${count++}`));
-    await play(server, begin, () => [0, 1].map((which) => net.connect(addressOf(server), () => around(log, `connect ${which}`))));
-  },
   async 'a question and its answer'(net, where, log, begin) {
     const server = await listen(net, where, (socket) => {
       log('connection');

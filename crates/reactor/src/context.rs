@@ -44,7 +44,7 @@ pub(crate) struct Context<K> {
     pub(crate) taken: u64,
     /// and how many of them their receiver has not heard of yet.
     pub(crate) unheard: u64,
-    /// Streams whose receive has ended by itself, and listeners whose accept has, each with the number of events up to its own last one. It is armed again
+    /// Streams whose receive has ended by itself, each with the number of events up to its own last one. It is armed again
     /// once JavaScript has heard of that one, and may have had enough. Not of all that there are: under load others come all the time.
     due_arms: VecDeque<(HandleId, u64)>,
     /// Likewise, streams whose end is told of once JavaScript has heard of the bytes before it, and what it answered has been offered.
@@ -327,7 +327,7 @@ impl<K: Kernel> Context<K> {
         self.taken.saturating_sub(self.unheard)
     }
 
-    /// Has a receive or accept that has ended by itself armed again, once everything up to now has been heard of.
+    /// Has a receive that has ended by itself armed again, once everything up to now has been heard of.
     pub(crate) fn arm_when_heard(&mut self, handle: HandleId) {
         self.due_arms.push_back((handle, self.so_far()));
     }
@@ -337,7 +337,7 @@ impl<K: Kernel> Context<K> {
         self.due_ends.push_back((stream, self.so_far()));
     }
 
-    /// The next handle whose receive or accept is to be armed.
+    /// The next stream whose receive is to be armed.
     pub(crate) fn next_due_arm(&mut self) -> Option<HandleId> {
         let heard = self.heard();
         take_heard(&mut self.due_arms, heard)

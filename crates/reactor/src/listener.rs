@@ -1,8 +1,8 @@
 //! Listening sockets.
 //!
 //! Life of the operation: one accept per listener, armed by [`listen`](crate::Reactor::listen). It completes with a
-//! descriptor, which becomes a [`Stream`] at once, and is armed anew when that has been heard of, so that one connection of
-//! each listener comes at a time, as with libuv. A multishot accept takes all that wait: under a flood of 200 connections timers and other sockets waited
+//! descriptor, which becomes a [`Stream`] at once, and is armed anew, so that a turn takes one connection of each listener,
+//! as libuv does. A multishot accept takes all that wait: under a flood of 200 connections timers and other sockets waited
 //! for all of them. Closing cancels it; a connection that the kernel had already taken is closed, not leaked.
 //!
 //! Out of descriptors (`EMFILE`, `ENFILE`): a waiting connection would make every new accept fail at once, so the reactor gives
@@ -29,8 +29,6 @@ const RETRY_AFTER: Duration = Duration::from_millis(100);
 #[derive(Default)]
 pub struct Listener {
     accept: Option<OperationId>,
-    /// To be armed when the connection that came last has been heard of.
-    due: bool,
     /// Pausing.
     retry: Option<OperationId>,
 }
@@ -38,7 +36,6 @@ pub struct Listener {
 impl Listener {
     /// Arms the accept, unless it is armed.
     pub(crate) fn arm<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>) {
-        self.due = false;
         if self.accept.is_none() && !common.closing {
             let request = Request::Accept { fd: common.fd() };
             self.accept = Some(context.start(common, OperationKind::Accept, Owned::Nothing, &request));
@@ -60,8 +57,7 @@ impl Listener {
 
     /// The ring has failed: what is in flight will never complete.
     pub(crate) fn break_off<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, errno: Errno) {
-        let wanted = self.accept.take().is_some() || self.retry.take().is_some() || std::mem::take(&mut self.due);
-        if wanted && !common.closing {
+        if (self.accept.take().is_some() || self.retry.take().is_some()) && !common.closing {
             context.events.push_back(Event::AcceptFailed { listener: common.id, status: errno.negated() });
         }
     }
@@ -75,14 +71,13 @@ impl Listener {
     ) -> Option<OwnedFd> {
         self.accept = None;
         let accepted = if completion.result >= 0 {
-            self.due = true;
             // SAFETY: the kernel has just made this descriptor for us and nobody else knows its number.
             Some(unsafe { OwnedFd::from_raw_fd(completion.result) })
         } else {
             self.failed(common, context, Errno(-completion.result));
             None
         };
-        if transient(completion.result) {
+        if completion.result >= 0 || transient(completion.result) {
             self.arm(common, context);
         }
         accepted.filter(|_| !common.closing)
@@ -116,7 +111,6 @@ impl Listener {
         if let Some(peer) = handles.insert(accepted, Resource::Stream(Stream::default())) {
             context.events.push_back(Event::Accepted { listener: common_id, peer });
         }
-        context.arm_when_heard(common_id);
     }
 }
 

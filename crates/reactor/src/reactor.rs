@@ -414,12 +414,8 @@ impl<K: Kernel> Reactor<K> {
 
     fn arm_due(&mut self) {
         while let Some(id) = self.context.next_due_arm() {
-            match self.handles.get_mut(id) {
-                Some(Handle { common, resource: Resource::Stream(stream) }) => stream.arm(common, &mut self.context),
-                Some(Handle { common, resource: Resource::Listener(listener) }) => {
-                    listener.arm(common, &mut self.context);
-                }
-                _ => {}
+            if let Some((stream, common, context)) = self.stream(id) {
+                stream.arm(common, context);
             }
         }
     }

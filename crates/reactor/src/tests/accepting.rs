@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::harness::{Bench, Books};
 use super::streams::temper;
 use crate::fake::{Descriptors, FarEnd, Temper};
-use crate::{Event, HandleId, kernel::Request};
+use crate::{HandleId, kernel::Request};
 
 #[derive(Clone, Debug)]
 enum Action {
@@ -151,20 +151,4 @@ fn a_turn_accepts_one_connection() {
     }
     setting.bench.close(0);
     setting.bench.close_all();
-}
-
-/// A ring that fails before the last connection has been heard of fails the listener as well, which waits for that.
-#[test]
-fn a_listener_between_two_accepts_hears_of_a_ring_that_fails() {
-    let mut setting = Setting::new(Temper::kind(), 16);
-    setting.bench.turn();
-    setting.arrive();
-    setting.bench.turn();
-    setting.bench.world.borrow_mut().refusal = Some(libc::EBADF);
-    assert!(setting.bench.reactor.turn(&mut setting.bench.memory).is_err());
-    let news: Vec<_> = std::iter::from_fn(|| setting.bench.reactor.next_event()).collect();
-    assert!(
-        news.iter().any(|it| matches!(it, Event::AcceptFailed { status, .. } if *status == -libc::EBADF)),
-        "{news:?}"
-    );
 }
