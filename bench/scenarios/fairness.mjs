@@ -65,7 +65,7 @@ export default {
   async measure(one, arm, { seconds, warmup }) {
     const server = await startServer(arm, 'fairness');
     try {
-      const [echoAt, sinkAt] = server.address.split(' ');
+      const [echoAt, sinkAt] = server.address.split(',');
       const load = async (address, [kind, ...args] = []) => {
         if (kind === undefined) return undefined;
         return runLoad(kind, { address, pid: server.pid }, [...args, '--seconds', seconds, '--warmup', warmup], seconds + warmup);

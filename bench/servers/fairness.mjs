@@ -6,7 +6,7 @@
  * MODE     `fairness`
  * ADDRESS  `host:port` (port 0 for any) of both
  *
- * Prints the address of the echo, a space, and the other when ready. Ends when standard input closes. A line `measure SECONDS` is answered, after so many
+ * Prints the address of the echo, a comma, and the other when ready. Ends when standard input closes. A line `measure SECONDS` is answered, after so many
  * seconds, with how late the timer and `setImmediate` were meanwhile.
  */
 import process from 'node:process';
@@ -74,7 +74,7 @@ async function listen(serve) {
 }
 
 tick(performance.now());
-process.stdout.write(`${await listen(echo)} ${await listen(sink)}\n`);
+process.stdout.write(`${await listen(echo)},${await listen(sink)}\n`);
 process.stdin
   .setEncoding('utf8')
   .on('data', (line) => {
