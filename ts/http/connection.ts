@@ -7,18 +7,19 @@
  */
 import core from 'node:http';
 import type { Socket } from 'node:net';
+import { guard } from '../net/core-calls.ts';
 import { reportException } from '../reactor/index.ts';
 
 type Listener = (this: core.Server, socket: Socket) => void;
 type OnIncoming = (request: core.IncomingMessage, keepAlive: boolean) => number;
-type OnBody = (this: Parser, bytes: Buffer) => unknown;
+type OnBody = (this: Parser, bytes: unknown) => unknown;
 
 /** Core's HTTPParser, as far as it is of interest here. */
 interface Parser {
   onIncoming: OnIncoming | null;
   /** Callbacks, by numbers that the class tells. */
   [callback: number]: OnBody;
-  constructor: { readonly kOnBody: number };
+  constructor: { readonly kOnBody: number; readonly kOnExecute: number };
 }
 
 /** What a request without a listener's objection tells the parser: to go on with its body. */
@@ -39,7 +40,9 @@ export function connectionListener(this: core.Server, socket: Socket): void {
   if (!parser?.onIncoming) return;
   parser.onIncoming = guardIncoming(parser.onIncoming);
   // Parsers are used again; the callback of bodies, unlike the other, is the same for all and stays.
-  const { kOnBody } = parser.constructor;
+  const { kOnBody, kOnExecute } = parser.constructor;
+  // Behind this one ticks run where the parser is fed by a handle: over TLS.
+  if (parser[kOnExecute] !== undefined) parser[kOnExecute] = guard(parser[kOnExecute]);
   if (parser[kOnBody] !== guardedBody) {
     onBody = parser[kOnBody]!;
     parser[kOnBody] = guardedBody;
@@ -59,11 +62,6 @@ function guardIncoming(onIncoming: OnIncoming): OnIncoming {
 
 let onBody: OnBody;
 
-function guardedBody(this: Parser, bytes: Buffer): unknown {
-  try {
-    return onBody.call(this, bytes);
-  } catch (error) {
-    reportException(error);
-    return undefined;
-  }
-}
+const guardedBody: OnBody = guard(function (this: Parser, bytes) {
+  return onBody.call(this, bytes);
+});

@@ -9,9 +9,11 @@
  * - **TLS** cannot be told within the write; with core it is told with the next immediate, here in a microtask. What it has written during a call of ours
  *   is reported as soon as that call returns, since microtasks may run in the middle of it.
  *
- * What a listener throws comes out of these calls, and is reported in the context of the socket.
+ * Native code goes on when a listener has thrown, and with JavaScript below it the exception goes with it until V8 or Node fails an assertion. On a handle of
+ * libuv's it is reported where it is thrown. So is it here, for what TLS calls back ({@link guardCallbacks}): behind such a callback ticks and microtasks
+ * run, where core runs them, but within the guard. What comes out of these calls nevertheless is reported in the context of the socket.
  */
-import { ownCopy, reportException } from '../reactor/index.ts';
+import { ownCopy, reportException, runTicks } from '../reactor/index.ts';
 import type { CoreRequest } from './core-stream.ts';
 import type { Link } from './link.ts';
 
@@ -28,6 +30,24 @@ let current = Call.None;
 let unreported: (Link | CoreRequest)[] = [];
 let scheduled = false;
 
+/** Callbacks under guard that are under way, one within the other. */
+let guards = 0;
+
+/** What a TLS handle calls, where somebody has asked for it. */
+const CALLBACKS = [
+  'onread',
+  'onerror',
+  'onhandshakestart',
+  'onhandshakedone',
+  'onclienthello',
+  'oncertcb',
+  'onnewsession',
+  'onkeylog',
+  'onocspresponse',
+] as const;
+
+type Callback<This> = (this: This, ...args: unknown[]) => unknown;
+
 /** The bytes that are being passed on. */
 let passed: Uint8Array;
 
@@ -38,6 +58,11 @@ export function copyOfPassed(): Buffer {
 
 /** Passes bytes on, which are copied within the call. */
 export function passBytes(link: Link, bytes: Uint8Array): void {
+  const { wrappedBy } = link.stream!;
+  if (wrappedBy !== null && wrappedBy !== link.guarded) {
+    link.guarded = wrappedBy;
+    guardCallbacks(wrappedBy as Record<string, unknown>);
+  }
   const outer = enter(Call.Reading);
   passed = bytes;
   try {
@@ -71,6 +96,29 @@ export function finishEarly(link: Link, request: CoreRequest, atOnce: boolean): 
   if (current === Call.None && unreported.length > 0 && !scheduled) {
     scheduled = true;
     queueMicrotask(finishScheduled);
+  }
+}
+
+/** Reports what a callback throws right there, and runs the ticks that are due behind it. */
+export function guard<This>(callback: Callback<This>): Callback<This> {
+  return function (this: This, ...args) {
+    guards++;
+    try {
+      return Reflect.apply(callback, this, args);
+    } catch (error) {
+      reportException(error);
+      return undefined;
+    } finally {
+      // Not in the middle of a listener that has called native code itself.
+      if (--guards === 0 && current === Call.Reading) runTicks();
+    }
+  };
+}
+
+function guardCallbacks(handle: Record<string, unknown>): void {
+  for (const name of CALLBACKS) {
+    const callback = handle[name];
+    if (typeof callback === 'function') handle[name] = guard(callback as Callback<unknown>);
   }
 }
 

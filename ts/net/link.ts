@@ -40,6 +40,8 @@ export class Link {
   stream: SocketStream | null = null;
   /** Whether bytes go there instead of to the socket. */
   feedsCore = false;
+  /** The TLS handle whose callbacks are guarded. */
+  guarded: object | null = null;
   /** Size of the queue when the timeout last looked, or at the last write. 0: nothing under way. */
   lastQueueSize = 0;
 

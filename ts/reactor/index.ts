@@ -6,7 +6,7 @@ export { type SentReport } from './pending-sends.ts';
 export { type Peer } from './peers.ts';
 export { ListenHandle } from './listen-handle.ts';
 export { SocketOption } from './protocol.ts';
-export { ownCopy, reactorStats, reportException, type Stats } from './reactor.ts';
+export { ownCopy, reactorStats, reportException, runTicks, type Stats } from './reactor.ts';
 export { duplicateDescriptor, type Endpoint, type SocketKind } from './socket-handle.ts';
 export { StreamHandle, type WriteEncoding } from './stream-handle.ts';
 export { type FileRequest, type Found } from './file-requests.ts';

@@ -70,7 +70,7 @@ const FIRST_PLACES = 64;
  * where `--pending-deprecation` wraps it: then it is the wrapper's prototype. Where there is none the same is reached by returning to native code, for
  * some 0.3 µs more.
  */
-const runTicks = findRunTicks();
+const coresRunTicks = findRunTicks();
 
 function findRunTicks(): (() => void) | undefined {
   const { _tickCallback: found } = process as unknown as { _tickCallback?: () => void };
@@ -455,8 +455,8 @@ export class Reactor {
       }
       if (readsOnce(kind)) {
         if (handle.batch === this.#batch) {
-          if (runTicks === undefined) return;
-          this.#runTicks(runTicks);
+          if (coresRunTicks === undefined) return;
+          this.runTicks();
           this.#batch++;
           // The handle may be another one now.
           continue;
@@ -491,8 +491,8 @@ export class Reactor {
       handle.complete(kind, result);
       if (kind === Completion.Written) continue;
       // Rare enough to be followed by ticks and microtasks, as each callback of core's is.
-      if (runTicks === undefined) return;
-      this.#runTicks(runTicks);
+      if (coresRunTicks === undefined) return;
+      this.runTicks();
       this.#batch++;
     }
   }
@@ -503,12 +503,17 @@ export class Reactor {
     this.#batch++;
   }
 
-  /** What is thrown has to be told of here: it leaves the stack of asynchronous contexts in disorder, which telling mends. */
-  #runTicks(run: () => void): void {
+  /**
+   * Runs the ticks and microtasks that are due. What is thrown has to be told of here: it leaves the stack of asynchronous contexts in disorder, which
+   * telling mends. True when nothing was: else some may be left.
+   */
+  runTicks(): boolean {
     try {
-      run();
+      coresRunTicks?.();
+      return true;
     } catch (error) {
       this.report(error);
+      return false;
     }
   }
 
@@ -608,6 +613,11 @@ export function getReactor(): Reactor {
 export function reportException(error: unknown): void {
   if (reactor === undefined) throw error;
   reactor.report(error);
+}
+
+/** Runs all ticks and microtasks that are due, in the middle of a callback, whatever they throw. */
+export function runTicks(): void {
+  while (reactor?.runTicks() === false);
 }
 
 /** What the reactor of this thread holds; all zero where it has not been used. */
