@@ -48,7 +48,7 @@ test('captured: TTL, and the destination and TTL of multicast', async (t) => {
     `${open}
     socket.setTTL(7);
     socket.setMulticastTTL(3);
-    socket.setMulticastInterface('left');
+    socket.setMulticastInterface('10.98.0.1');
     await socket.sendMany([{ data: 'to one', ...to }, { data: 'to many', port: 14567, address: '239.8.8.8' }]);
     socket.close();`,
     2,
