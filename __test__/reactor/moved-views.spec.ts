@@ -40,8 +40,8 @@ const PRELUDE = `
 
 async function outcome(script: string): Promise<any> {
   const worker = new Worker(`${PRELUDE} (async () => {${script}})();`, { eval: true });
-  const [message] = (await once(worker, 'message')) as [unknown];
-  await once(worker, 'exit');
+  // Both from the start: they may come in one turn.
+  const [[message]] = await Promise.all([once(worker, 'message') as Promise<[unknown]>, once(worker, 'exit')]);
   return message;
 }
 
