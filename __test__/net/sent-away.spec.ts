@@ -1,36 +1,13 @@
 // Sockets and servers that are sent to other processes, and come from them.
-import { fork, type ChildProcess } from 'node:child_process';
 import type dgram from 'node:dgram';
 import { once } from 'node:events';
 import type core from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import test, { type ExecutionContext } from 'ava';
+import test from 'ava';
 import ownDgram from 'iouring-transport/dgram';
 import net from 'iouring-transport/net';
+import { child, end } from './_receiver.ts';
 import { closeOf, listening, nothingLeft, portOf, textOf, track } from './_sockets.ts';
-
-const APP = fileURLToPath(new URL('apps/receiver.mjs', import.meta.url));
-
-async function child(t: ExecutionContext, module = 'node:net'): Promise<ChildProcess> {
-  const started = fork(APP, [module], { execArgv: [] });
-  t.teardown(async () => {
-    if (started.exitCode !== null || started.signalCode !== null) return;
-    const gone = once(started, 'exit');
-    started.kill('SIGKILL');
-    await gone;
-  });
-  await once(started, 'message');
-  return started;
-}
-
-/** Ends a child, and with it what it has open. */
-async function end(started: ChildProcess): Promise<void> {
-  const gone = once(started, 'exit');
-  started.disconnect();
-  started.kill('SIGKILL');
-  await gone;
-}
 
 const connections = (server: core.Server): Promise<number> =>
   new Promise((resolve, reject) => server.getConnections((error, count) => (error ? reject(error) : resolve(count))));

@@ -1,29 +1,16 @@
 // What a process that has us registered is sent by another is ours, and does what core's does.
-import { fork, spawnSync, type ChildProcess } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import process from 'node:process';
-import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import dgram from 'iouring-transport/dgram';
 import net from 'iouring-transport/net';
+import { child as receiver, end } from '../net/_receiver.ts';
 import { listening, nothingLeft, onRing, portOf, textOf, track } from '../net/_sockets.ts';
 
-const APP = fileURLToPath(new URL('../net/apps/receiver.mjs', import.meta.url));
 const REGISTERED = ['--import', 'iouring-transport/register'];
 
-async function child(t: ExecutionContext): Promise<ChildProcess> {
-  const started = fork(APP, ['node:net'], { execArgv: REGISTERED });
-  t.teardown(() => started.kill('SIGKILL'));
-  await once(started, 'message');
-  return started;
-}
-
-async function end(started: ChildProcess): Promise<void> {
-  const gone = once(started, 'exit');
-  started.disconnect();
-  started.kill('SIGKILL');
-  await gone;
-}
+const child = (t: ExecutionContext) => receiver(t, 'node:net', REGISTERED);
 
 test.afterEach.always(nothingLeft);
 

@@ -3,11 +3,10 @@
  */
 import core from 'node:dgram';
 import { EBADF } from '../errno.ts';
-import { errnoException } from '../errors.ts';
 import { describeEndpoint } from '../net/endpoints.ts';
 import { kMakeSendable } from '../net/sent-away.ts';
-import type { CoreHandle } from '../net/core-handles.ts';
-import { duplicateDescriptor, type Endpoint } from '../reactor/index.ts';
+import { duplicated, type CoreHandle } from '../net/core-handles.ts';
+import type { Endpoint } from '../reactor/index.ts';
 import { setImmediate } from '../timers.ts';
 import { kState, type DgramSocket } from './state.ts';
 
@@ -90,8 +89,7 @@ function tell(endpoint: Endpoint | number | undefined, result: object): number {
 export function makeSendable(socket: DgramSocket): CoreHandle | null {
   const state = socket[kState];
   if (state.sibling !== null || state.handle === null || state.kind === 'unix_dgram') return state.sibling;
-  const copy = duplicateDescriptor(state.handle.fd());
-  if (copy < 0) throw errnoException(copy, 'dup');
+  const copy = duplicated(state.handle.fd());
   const carrier = core.createSocket(state.kind).bind({ fd: copy, exclusive: true }) as unknown as Record<
     symbol,
     { handle: CoreDatagramHandle }

@@ -230,26 +230,29 @@ function areViews(buffers: unknown): buffers is ArrayBufferView[] {
   return Array.isArray(buffers) && buffers.every((buffer) => ArrayBuffer.isView(buffer));
 }
 
-/** What is moved in one go, or undefined for what core has to judge. */
-function usualViews(buffers: unknown): { views: readonly ArrayBufferView[]; total: number } | undefined {
-  if (!areViews(buffers)) return undefined;
-  const total = totalOf(buffers);
-  return total > 0 && total <= LONGEST ? { views: buffers, total } : undefined;
+/** Views that are moved in one go, how many bytes they have, and where those are in the file. */
+interface Several {
+  readonly views: readonly ArrayBufferView[];
+  readonly total: number;
+  readonly at: number | bigint;
+}
+
+/** Undefined for what core has to judge. */
+function usualViews(views: unknown, position: unknown): Several | undefined {
+  const at = placeToWrite(position);
+  if (at === undefined || !areViews(views)) return undefined;
+  const total = totalOf(views);
+  return total > 0 && total <= LONGEST ? { views, total, at } : undefined;
 }
 
 /** `readv(buffers[, position])`: one read, whose bytes are dealt out to the views. */
 export function readv(holder: object, state: FileState, buffers: unknown, position?: unknown): Promise<any> | undefined {
   state.file('readv');
-  const [usual, at] = [usualViews(buffers), placeToWrite(position)];
-  return usual === undefined || at === undefined ? undefined : readInto(holder, state, usual, at);
+  const usual = usualViews(buffers, position);
+  return usual && readInto(holder, state, usual);
 }
 
-async function readInto(
-  holder: object,
-  state: FileState,
-  { views, total }: NonNullable<ReturnType<typeof usualViews>>,
-  at: number | bigint,
-): Promise<unknown> {
+async function readInto(holder: object, state: FileState, { views, total, at }: Several): Promise<unknown> {
   if (views.length === 1) {
     const whole = await startRead(holder, state, views[0], 0, total, at);
     return buffersRead(whole.bytesRead, views);
@@ -271,16 +274,11 @@ async function readInto(
 /** `writev(buffers[, position])`: one write of all the bytes. */
 export function writev(holder: object, state: FileState, buffers: unknown, position?: unknown): Promise<any> | undefined {
   state.file('writev');
-  const [usual, at] = [usualViews(buffers), placeToWrite(position)];
-  return usual === undefined || at === undefined ? undefined : writeFrom(holder, state, usual, at);
+  const usual = usualViews(buffers, position);
+  return usual && writeFrom(holder, state, usual);
 }
 
-async function writeFrom(
-  holder: object,
-  state: FileState,
-  { views, total }: NonNullable<ReturnType<typeof usualViews>>,
-  at: number | bigint,
-): Promise<unknown> {
+async function writeFrom(holder: object, state: FileState, { views, total, at }: Several): Promise<unknown> {
   // A detached one is empty as well, and cannot be copied.
   const pieces = views.filter((view) => view.byteLength > 0).map((view) => bytesOf(view));
   const bytes = pieces.length === 1 ? pieces[0] : Buffer.concat(pieces, total);

@@ -23,13 +23,23 @@ interface CoreSocket {
 }
 
 /**
+ * A second descriptor, for a handle of core's to have.
+ *
+ * @throws {Error} `EMFILE` and its like
+ */
+export function duplicated(fd: number): number {
+  const copy = duplicateDescriptor(fd);
+  if (copy < 0) throw errnoException(copy, 'dup');
+  return copy;
+}
+
+/**
  * A handle of core's for the open stream socket at `fd`, which may listen or be connected. It does nothing by itself, and does not hold the process.
  *
  * @throws {Error} `EMFILE` and its like
  */
 export function makeCoreHandle(fd: number): CoreHandle {
-  const copy = duplicateDescriptor(fd);
-  if (copy < 0) throw errnoException(copy, 'dup');
+  const copy = duplicated(fd);
   // The classes are not to be had, but a socket of core's makes a handle of the right one for any descriptor.
   const handle = handleOf({ fd: copy })!;
   handle.unref();

@@ -34,15 +34,21 @@ async function stop(workers) {
   await Promise.all(workers.map(({ worker: it }) => it.isDead() || once(it, 'exit')));
 }
 
+/** Two workers at one port, and what the primary is told of them. */
+async function startOnOnePort() {
+  const told = [];
+  cluster.on('listening', (_worker, { addressType, address }) => told.push(`${addressType} ${address}`));
+  const workers = await start(2);
+  say('one port', new Set(workers.map(({ port }) => port)).size === 1);
+  while (told.length < 2) await once(cluster, 'listening');
+  say('told', told.join());
+  return workers;
+}
+
 const primary = {
   /** All workers answer at one port, in turn where the primary deals. */
   async serve() {
-    const told = [];
-    cluster.on('listening', (_worker, { addressType, address }) => told.push(`${addressType} ${address}`));
-    const workers = await start(2);
-    say('one port', new Set(workers.map(({ port }) => port)).size === 1);
-    while (told.length < 2) await once(cluster, 'listening');
-    say('told', told.join());
+    const workers = await startOnOnePort();
     const answers = [];
     for (let n = 0; n < 8; n++) answers.push(JSON.parse(await ask({ port: workers[0].port, host: '127.0.0.1' }, 'hello')));
     say('words', new Set(answers.map(({ words }) => words)));
@@ -139,12 +145,7 @@ const primary = {
   },
 
   async udp() {
-    const told = [];
-    cluster.on('listening', (_worker, { addressType, address }) => told.push(`${addressType} ${address}`));
-    const workers = await start(2);
-    say('one port', new Set(workers.map(({ port }) => port)).size === 1);
-    while (told.length < 2) await once(cluster, 'listening');
-    say('told', told.join());
+    const workers = await startOnOnePort();
     const socket = dgram.createSocket('udp4');
     let answers = 0;
     const all = new Promise((resolve) => socket.on('message', () => ++answers === 20 && resolve()));
