@@ -28,6 +28,7 @@ const HANDLE: Record<string, (handle: any) => Promise<unknown>> = {
   'a position to write at that is no integer': (handle) => handle.write(Buffer.from('x'), 0, 1, 0.5),
   'an offset that is no integer': (handle) => handle.read(Buffer.alloc(2), 0.5),
   'an encoding of names': (handle) => handle.readFile('buffer'),
+  'memory of the caller’s, where core has that': (handle) => handle.readFile({ buffer: Buffer.alloc(20) }),
   'options of another kind': (handle) => handle.readFile(5),
   'data of another kind and an encoding that is not one': (handle) => handle.writeFile(revoked(), { encoding: 'nonsense' }),
   'a length that is no number': (handle) => handle.truncate('5'),

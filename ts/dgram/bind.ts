@@ -148,7 +148,8 @@ function bindToAddress(socket: DgramSocket, state: State, ip: string, port: numb
   const handle = isIP(ip) === family ? openHandle(socket, state) : -EINVAL;
   let status = typeof handle === 'number' ? handle : 0;
   if (typeof handle === 'object') {
-    if (state.reuseAddr) status = handle.setOption(SocketOption.ReuseAddress, 1);
+    if (state.ipv6Only && state.kind === 'udp4') status = -EINVAL;
+    if (status === 0 && state.reuseAddr) status = handle.setOption(SocketOption.ReuseAddress, 1);
     if (status === 0 && state.reusePort) status = handle.setOption(SocketOption.ReusePort, 1);
     if (status === 0 && state.ipv6Only && state.kind === 'udp6') status = handle.setOption(SocketOption.Ipv6Only, 1);
     if (status === 0) status = handle.bind({ family, address: ip, port: port & 0xffff });

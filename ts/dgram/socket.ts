@@ -137,12 +137,12 @@ class SocketMembers extends Base {
 
   override setTTL(ttl: number): number {
     validateNumber(ttl, 'ttl');
-    return setHops(this, SocketOption.UnicastHops, ttl, 'setTTL');
+    return setHops(this, SocketOption.UnicastHops, ttl, 1, 'setTTL');
   }
 
   override setMulticastTTL(ttl: number): number {
     validateNumber(ttl, 'ttl');
-    return setHops(this, SocketOption.MulticastHops, ttl, 'setMulticastTTL');
+    return setHops(this, SocketOption.MulticastHops, ttl, 0, 'setMulticastTTL');
   }
 
   override setMulticastLoopback(on: boolean): boolean {
@@ -223,9 +223,10 @@ function setOption(socket: DgramSocket, option: SocketOption, value: number, cal
   return value;
 }
 
-/** The kernel would take -1 for its default; core takes it for the error that it is. */
-function setHops(socket: DgramSocket, option: SocketOption, hops: number, call: string): number {
-  if ((hops | 0) < 0) throw errnoException(-EINVAL, call);
+/** Core looks at the number first, also of a socket that is not bound; the kernel would take -1 for its default. */
+function setHops(socket: DgramSocket, option: SocketOption, hops: number, least: 0 | 1, call: string): number {
+  checkRunning(socket);
+  if ((hops | 0) < least || (hops | 0) > 255) throw errnoException(-EINVAL, call);
   return setOption(socket, option, hops, call);
 }
 
@@ -241,10 +242,14 @@ function construct(this: unknown, type: any, listener?: (...args: any[]) => void
   Reflect.apply(EventEmitter, socket, []);
   const options = (typeof type === 'object' && type !== null ? type : { type }) as Record<string, any>;
   const kind = options['type'] as DatagramKind;
-  if (kind !== 'udp4' && kind !== 'udp6' && kind !== 'unix_dgram') throw new ERR_SOCKET_BAD_TYPE();
   if (options['recvBufferSize']) validateInt32(options['recvBufferSize'], 'options.recvBufferSize', 0, 2 ** 32 - 1);
   if (options['sendBufferSize']) validateInt32(options['sendBufferSize'], 'options.sendBufferSize', 0, 2 ** 32 - 1);
+  const blockLists = {
+    receiveBlockList: blockList(options, 'receiveBlockList'),
+    sendBlockList: blockList(options, 'sendBlockList'),
+  };
   if (options['lookup'] !== undefined) validateFunction(options['lookup'], 'lookup');
+  if (kind !== 'udp4' && kind !== 'udp6' && kind !== 'unix_dgram') throw new ERR_SOCKET_BAD_TYPE();
   socket.type = kind;
   socket[kState] = {
     kind,
@@ -264,8 +269,7 @@ function construct(this: unknown, type: any, listener?: (...args: any[]) => void
     ipv6Only: Boolean(options['ipv6Only']),
     recvBufferSize: options['recvBufferSize'],
     sendBufferSize: options['sendBufferSize'],
-    receiveBlockList: blockList(options, 'receiveBlockList'),
-    sendBlockList: blockList(options, 'sendBlockList'),
+    ...blockLists,
     extras: readExtras(options),
     pauses: 0,
     sendsBefore: -1,

@@ -102,6 +102,8 @@ export function plainDataOptions(options: unknown): DataOptions | undefined {
   if (typeof options !== 'object') return undefined;
   const given = options as Record<string, unknown>;
   const encoding = plainEncoding(given['encoding']);
+  // Where core has it, it reads into memory of the caller's.
+  if (given['buffer'] !== undefined) return undefined;
   const { signal, flush } = given;
   if (encoding === undefined || (flush !== undefined && flush !== null && typeof flush !== 'boolean')) return undefined;
   // What core takes for one.

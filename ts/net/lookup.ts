@@ -3,8 +3,8 @@
  */
 import core, { isIP } from 'node:net';
 import process from 'node:process';
-import { ERR_INVALID_ADDRESS_FAMILY, ERR_INVALID_ARG_TYPE, ERR_INVALID_IP_ADDRESS } from '../errors.ts';
-import { validateBoolean, validateFunction, validateInt32, validateNumber, validatePort } from '../validate.ts';
+import { ERR_INVALID_ADDRESS_FAMILY, ERR_INVALID_ARG_TYPE, ERR_INVALID_IP_ADDRESS, ERR_INVALID_ARG_VALUE } from '../errors.ts';
+import { validateBoolean, validateFunction, validateInt32, validateNumber, validatePort, validateString } from '../validate.ts';
 import { raceTo } from './attempts.ts';
 import { connectTo, destroyNextTick, type Target } from './connect.ts';
 import type { NetSocket } from './internals.ts';
@@ -30,6 +30,14 @@ interface Answer {
 
 type Lookup = (host: string, options: object, callback: (error: Error | null, ...answer: any[]) => void) => void;
 
+/** Before that a `lookup` of the user's is given whatever there is. */
+const CHECKS_HOSTS = Number.parseInt(process.versions.node, 10) >= 22;
+
+function validateHost(host: unknown): void {
+  validateString(host, 'options.host');
+  if (host.includes('\0')) throw new ERR_INVALID_ARG_VALUE('options.host', host, 'must be a string without null bytes');
+}
+
 /** Checks the options of a TCP connect, looks the host up where it is a name, and connects. */
 export function lookUpAndConnect(socket: NetSocket, options: Record<string, any>): void {
   const route = toRoute(options);
@@ -54,6 +62,8 @@ export function lookUpAndConnect(socket: NetSocket, options: Record<string, any>
 
 function toRoute(options: Record<string, any>): Route {
   const { localAddress, localPort, port } = options;
+  const host: string = options['host'] || 'localhost';
+  if (CHECKS_HOSTS) validateHost(host);
   if (localAddress && !isIP(localAddress)) throw new ERR_INVALID_IP_ADDRESS(localAddress);
   if (localPort) validateNumber(localPort, 'options.localPort');
   if (port !== undefined) {
@@ -62,7 +72,6 @@ function toRoute(options: Record<string, any>): Route {
     }
     validatePort(port);
   }
-  const host: string = options['host'] || 'localhost';
   const attemptTimeout = toAttemptTimeout(options);
   return { host, port: Number(port) | 0, localAddress, localPort, asked: { host: options['host'], port }, attemptTimeout };
 }

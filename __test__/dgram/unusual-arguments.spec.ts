@@ -1,0 +1,49 @@
+// Arguments that are wrong, or right in an unusual way: core's sockets and ours give the same answers.
+import coreDgram from 'node:dgram';
+import { once } from 'node:events';
+import test from 'ava';
+import dgram from 'iouring-transport/dgram';
+import { onRing } from './_tools.ts';
+
+const ring = onRing ? test.serial : test.serial.skip;
+
+type Module = typeof coreDgram;
+
+const CASES: Record<string, (module: Module) => unknown> = {
+  'a TTL of nothing, not bound': (module) => using(module, (socket) => socket.setTTL(0)),
+  'a TTL too long, not bound': (module) => using(module, (socket) => socket.setTTL(256)),
+  'a TTL, not bound': (module) => using(module, (socket) => socket.setTTL(5)),
+  'a TTL of nothing for groups, not bound': (module) => using(module, (socket) => socket.setMulticastTTL(0)),
+  'a port of nothing': (module) => using(module, (socket) => socket.connect(0, '127.0.0.1')),
+  'a type that is none, and a lookup that is none': (module) => module.createSocket({ lookup: 'x' } as never),
+  'a type that is none, and a size that is none': (module) => module.createSocket({ recvBufferSize: -1 } as never),
+  'IPv6 alone, of a socket for IPv4': (module) =>
+    using(module, async (socket) => (socket.bind(0), once(socket, 'listening')), { type: 'udp4', ipv6Only: true }),
+};
+
+async function using(
+  module: Module,
+  use: (socket: coreDgram.Socket) => unknown,
+  options: coreDgram.SocketOptions = { type: 'udp4' },
+): Promise<unknown> {
+  const socket = module.createSocket(options);
+  socket.on('error', () => {});
+  try {
+    const result = await use(socket);
+    return result === socket ? 'the socket' : result;
+  } finally {
+    socket.close();
+  }
+}
+
+async function outcome(work: () => unknown): Promise<unknown> {
+  try {
+    return await work();
+  } catch (error) {
+    const { name, code, message } = error as NodeJS.ErrnoException;
+    return { name, code, message };
+  }
+}
+
+for (const [name, call] of Object.entries(CASES))
+  ring(name, async (t) => t.deepEqual(await outcome(() => call(dgram as never)), await outcome(() => call(coreDgram))));
