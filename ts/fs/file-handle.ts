@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import readline from 'node:readline';
 import { types } from 'node:util';
 import { addTo, type FileHandleAdditions } from './additions.ts';
-import { plainDataOptions } from './arguments.ts';
+import { plainDataOptions, plainMode } from './arguments.ts';
 import { isIterable, readAll, type Source, writeAll } from './content.ts';
 import { type Core, type CoreFileHandle, nativeHandle } from './core-file-handle.ts';
 import { FileState, watch } from './file-state.ts';
@@ -110,7 +110,8 @@ export function fileHandleClass({ Class, symbols }: Core): new (opened: Opened) 
       const plain = plainDataOptions(options);
       const encoding = plain?.encoding ?? 'utf8';
       const source = plain === undefined ? undefined : sourceOf(data, encoding);
-      if (plain === undefined || source === undefined) return super.writeFile(data, options);
+      const usual = plain !== undefined && source !== undefined && plainMode(plain.mode, 0) !== undefined;
+      if (!usual) return super.writeFile(data, options);
       await brand(this).use('writeFile', (file) => writeAll(file, source, encoding, plain.signal));
       if (plain.flush) await this.sync();
     }
