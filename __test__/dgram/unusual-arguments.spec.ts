@@ -19,6 +19,16 @@ const CASES: Record<string, (module: Module) => unknown> = {
   'a type that is none, and a size that is none': (module) => module.createSocket({ recvBufferSize: -1 } as never),
   'IPv6 alone, of a socket for IPv4': (module) =>
     using(module, async (socket) => (socket.bind(0), once(socket, 'listening')), { type: 'udp4', ipv6Only: true }),
+  'the address of that socket': (module) =>
+    using(
+      module,
+      async (socket) => {
+        socket.bind(0);
+        await once(socket, 'error');
+        return socket.address();
+      },
+      { type: 'udp4', ipv6Only: true },
+    ),
 };
 
 async function using(

@@ -95,3 +95,15 @@ ring('handles: lengths that are no integers', async (t) => {
   await handle.close();
   nothingLeft(t);
 });
+
+/** With a length of -0 core's own `write` ends the process. */
+ring('handles: writes of a length of -0, wherever', async (t) => {
+  const file = path.join(directory(t), 'file');
+  writeFileSync(file, '0123456789');
+  const handle = await ours.open(file, 'r+');
+  for (const position of [0, -0, -5, 0.5, 2 ** 60, null])
+    t.is((await handle.write(Buffer.from('abc'), -0, -0, position)).bytesWritten, 0, String(position));
+  t.is(readFileSync(file, 'utf8'), '0123456789');
+  await handle.close();
+  nothingLeft(t);
+});

@@ -72,6 +72,7 @@ export async function outcomeOf(work: () => unknown): Promise<unknown> {
 
 /** A value in words. Memory counts by its bytes, handles by what they are. */
 export function describe(value: unknown): unknown {
+  if (types.isProxy(value)) return 'a proxy';
   if (types.isNativeError(value)) {
     const { name, code, errno, syscall, message } = value as NodeJS.ErrnoException;
     return code === undefined ? { name } : { name, code, errno, syscall, message };

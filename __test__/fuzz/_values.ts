@@ -93,7 +93,6 @@ export const others: readonly Made[] = [
   made('a date', () => new Date(0)),
   made('a map', () => new Map()),
   made('a regular expression', () => /odd/),
-  made('an error', () => new Error('odd')),
   made('an array buffer', () => new ArrayBuffer(8)),
   made('a number object', () => Object(5) as unknown),
   made('a string object', () => Object('text') as unknown),

@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import ours from 'iouring-transport/fs';
 import { directory, nothingLeft, onRing, pattern } from '../fs/_helpers.ts';
 import { type Call, callsOf, describe, hold, outcomeOf, same } from './_calls.ts';
-import { anything, encodings, made, mostly, numbers, options, plain, texts, views } from './_values.ts';
+import { anything, encodings, made, type Made, mostly, numbers, options, plain, texts, views } from './_values.ts';
 
 const ring = onRing ? test.serial : test.serial.skip;
 
@@ -18,9 +18,10 @@ const flag = mostly(plain('r', 'r+', 'w', 'w+', 'a', 'a+', 'wx', 0, 2, 1025)).fi
   ({ make: value }) => !Object.is(value(), -0),
 );
 /** And with a mode beyond 31 bits. */
-const mode = mostly(plain(0o600, '644')).filter(
-  ({ make: value }) => typeof value() !== 'number' || (value() as number) === ((value() as number) | 0 || 0),
-);
+const mode = mostly(plain(0o600, '644')).filter(({ make: value }) => {
+  const given = value();
+  return typeof given !== 'number' || Object.is(given, given | 0) || !Number.isInteger(given);
+});
 const dataOptions = options({
   encoding: mostly(encodings),
   flag,
@@ -35,17 +36,20 @@ const place = mostly(positions).filter(({ make: value }) => typeof value() !== '
 /** Core's own `read` ends the process where the length is no integer, before Node 26. */
 const lengths = fc.constantFrom(
   ...small,
-  ...numbers.filter((number) => Number.isInteger(number.make())),
+  ...numbers.filter(({ make: value }) => Number.isInteger(value()) && !Object.is(value(), -0)),
   ...plain(undefined, null),
 );
+
+/** With a length of -0 its `write` does. */
+const notMinusZero = ({ make: value }: Made) => !Object.is(value(), -0);
 
 const HANDLE = {
   read: [mostly(views), mostly(small), lengths, place],
   'read ': [options({ buffer: mostly(views), offset: mostly(small), length: lengths, position: place })],
   '  read': [mostly(views), options({ offset: mostly(small), length: lengths, position: place })],
-  write: [mostly(views), mostly(small), mostly(small, numbers), place],
+  write: [mostly(views), mostly(small), mostly(small, numbers).filter(notMinusZero), place],
   'write ': [mostly(texts), place, mostly(encodings)],
-  ' write': [mostly(views), options({ offset: mostly(small), length: mostly(small), position: place })],
+  ' write': [mostly(views), options({ offset: mostly(small), length: mostly(small).filter(notMinusZero), position: place })],
   readv: [fc.array(mostly(views), { maxLength: 4 }).map(list), place],
   writev: [fc.array(mostly(views), { maxLength: 4 }).map(list), place],
   readFile: [fc.oneof(dataOptions, mostly(encodings))],

@@ -145,13 +145,13 @@ export function openHandle(socket: DgramSocket, state: State, kind = state.kind)
 
 function bindToAddress(socket: DgramSocket, state: State, ip: string, port: number): void {
   const family = state.kind === 'udp4' ? 4 : 6;
-  const handle = isIP(ip) === family ? openHandle(socket, state) : -EINVAL;
+  const possible = isIP(ip) === family && !(state.ipv6Only && family === 4);
+  const handle = possible ? openHandle(socket, state) : -EINVAL;
   let status = typeof handle === 'number' ? handle : 0;
   if (typeof handle === 'object') {
-    if (state.ipv6Only && state.kind === 'udp4') status = -EINVAL;
-    if (status === 0 && state.reuseAddr) status = handle.setOption(SocketOption.ReuseAddress, 1);
+    if (state.reuseAddr) status = handle.setOption(SocketOption.ReuseAddress, 1);
     if (status === 0 && state.reusePort) status = handle.setOption(SocketOption.ReusePort, 1);
-    if (status === 0 && state.ipv6Only && state.kind === 'udp6') status = handle.setOption(SocketOption.Ipv6Only, 1);
+    if (status === 0 && state.ipv6Only) status = handle.setOption(SocketOption.Ipv6Only, 1);
     if (status === 0) status = handle.bind({ family, address: ip, port: port & 0xffff });
   }
   if (status === 0) {

@@ -136,9 +136,9 @@ function placeToRead(position: unknown): number | bigint | undefined {
   return typeof place === 'bigint' && place >= NEAR_THE_LAST ? undefined : place;
 }
 
-/** A position to write at, or to read several views from. Core ignores what is no number; bigints count here. */
-function placeToWrite(position: unknown): number | bigint | undefined {
-  return typeof position === 'number' || typeof position === 'bigint' ? usualPlace(position) : -1;
+/** A position to write at, or to read several views from: what will not do is none, as in core. Bigints count here. */
+function placeToWrite(position: unknown): number | bigint {
+  return usualPlace(position) ?? -1;
 }
 
 function usualPlace(position: unknown): number | bigint | undefined {
@@ -210,13 +210,12 @@ export function write(
     offset ??= 0;
     if (typeof length !== 'number' && typeof offset === 'number') length = buffer.byteLength - offset;
     const at = placeToWrite(position);
-    if (at === undefined || buffer.byteLength === 0 || !fits(offset, length, buffer.byteLength)) return undefined;
+    if (buffer.byteLength === 0 || !fits(offset, length, buffer.byteLength)) return undefined;
     return startWrite(holder, state, bytesOf(buffer), offset as number, length as number, at, buffer);
   }
   const encoding = length ?? 'utf8';
   const at = placeToWrite(second);
-  if (typeof buffer !== 'string' || at === undefined || typeof encoding !== 'string' || !Buffer.isEncoding(encoding))
-    return undefined;
+  if (typeof buffer !== 'string' || typeof encoding !== 'string' || !Buffer.isEncoding(encoding)) return undefined;
   if (encoding === 'hex' && buffer.length % 2 !== 0) return undefined;
   const bytes = Buffer.from(buffer, encoding);
   return startWrite(holder, state, bytes, 0, bytes.length, at, buffer);
@@ -239,10 +238,9 @@ interface Several {
 
 /** Undefined for what core has to judge. */
 function usualViews(views: unknown, position: unknown): Several | undefined {
-  const at = placeToWrite(position);
-  if (at === undefined || !areViews(views)) return undefined;
+  if (!areViews(views)) return undefined;
   const total = totalOf(views);
-  return total > 0 && total <= LONGEST ? { views, total, at } : undefined;
+  return total > 0 && total <= LONGEST ? { views, total, at: placeToWrite(position) } : undefined;
 }
 
 /** `readv(buffers[, position])`: one read, whose bytes are dealt out to the views. */

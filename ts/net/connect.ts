@@ -180,8 +180,8 @@ export function bindLocally(handle: StreamHandle, { family, localAddress, localP
   const wanted = localPort || 0;
   // Core binds to what is left of a port in 16 bits, and minds only where it had asked for a higher one.
   const port = wanted & 0xffff;
-  const status =
-    wanted > 0 && port !== wanted ? -errno.EADDRINUSE : handle.bind({ family: family!, address: localAddress!, port });
+  const bound = handle.bind({ family: family!, address: localAddress!, port });
+  const status = bound === 0 && wanted > 0 && port !== wanted ? -errno.EADDRINUSE : bound;
   return status < 0 ? endpointException(status, 'bind', localAddress, localPort) : null;
 }
 

@@ -91,8 +91,8 @@ function toAttemptTimeout({ autoSelectFamily, autoSelectFamilyAttemptTimeout: ti
 }
 
 function toQuery(options: Record<string, any>): { family: unknown; hints: number } {
-  const named: Record<string, number> = { IPv4: 4, IPv6: 6 };
-  const family: unknown = named[options['family']] ?? options['family'];
+  const asked: unknown = options['family'];
+  const family = asked === 'IPv4' ? 4 : asked === 'IPv6' ? 6 : asked;
   const hints: number = options['hints'] || 0;
   return { family, hints: hints === 0 && family !== 4 && family !== 6 ? process.getBuiltinModule('node:dns').ADDRCONFIG : hints };
 }
