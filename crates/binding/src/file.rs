@@ -5,11 +5,14 @@ use iouring_reactor::file::job::{Job, Task};
 use iouring_reactor::{Errno, HandleId, Source};
 use napi::bindgen_prelude::{Either, Uint8Array};
 use napi_derive::napi;
+use num_enum::TryFromPrimitive;
 
 use crate::native_reactor::NativeReactor;
 
 /// Kinds of jobs. The numbers `a`, `b` and `c` of `fileJob` are as said.
 #[napi]
+#[derive(TryFromPrimitive)]
+#[repr(i32)]
 pub enum FileJob {
     /// Open `path`: flags, mode. `FileOpened` follows on success.
     Open,
@@ -62,30 +65,28 @@ fn bytes(text: &Option<Text>) -> &[u8] {
 fn task(kind: i32, a: f64, b: f64, c: f64) -> Option<Task> {
     let int = |value: f64| value as i64 as i32;
     let value = Source { region: b as u32, offset: 0, length: c as u32 };
-    let task = match kind {
-        _ if kind == FileJob::Open as i32 => Task::Open(int(a), b as u32),
-        _ if kind == FileJob::Status as i32 => Task::Status(
+    Some(match FileJob::try_from(kind).ok()? {
+        FileJob::Open => Task::Open(int(a), b as u32),
+        FileJob::Status => Task::Status(
             int(a),
             Source { region: b as u32, offset: 0, length: iouring_reactor::file::job::STATUS_BYTES },
         ),
-        _ if kind == FileJob::Unlink as i32 => Task::Unlink(int(a)),
-        _ if kind == FileJob::Rename as i32 => Task::Rename(a as u32),
-        _ if kind == FileJob::MakeDirectory as i32 => Task::MakeDirectory(a as u32),
-        _ if kind == FileJob::Symlink as i32 => Task::Symlink,
-        _ if kind == FileJob::Link as i32 => Task::Link,
-        _ if kind == FileJob::Sync as i32 => Task::Sync,
-        _ if kind == FileJob::DataSync as i32 => Task::DataSync,
-        _ if kind == FileJob::Truncate as i32 => Task::Truncate(a as u64),
-        _ if kind == FileJob::Allocate as i32 => Task::Allocate(int(a), b as u64, c as u64),
-        _ if kind == FileJob::Advise as i32 => Task::Advise(int(a), b as u64, c as u32),
-        _ if kind == FileJob::Splice as i32 => Task::Splice(a as i64, HandleId::from_raw(int(b)), -1, c as u32),
-        _ if kind == FileJob::GetXattr as i32 => Task::GetXattr(value),
-        _ if kind == FileJob::FGetXattr as i32 => Task::FGetXattr(value),
-        _ if kind == FileJob::SetXattr as i32 => Task::SetXattr(int(a), value),
-        _ if kind == FileJob::FSetXattr as i32 => Task::FSetXattr(int(a), value),
-        _ => return None,
-    };
-    Some(task)
+        FileJob::Unlink => Task::Unlink(int(a)),
+        FileJob::Rename => Task::Rename(a as u32),
+        FileJob::MakeDirectory => Task::MakeDirectory(a as u32),
+        FileJob::Symlink => Task::Symlink,
+        FileJob::Link => Task::Link,
+        FileJob::Sync => Task::Sync,
+        FileJob::DataSync => Task::DataSync,
+        FileJob::Truncate => Task::Truncate(a as u64),
+        FileJob::Allocate => Task::Allocate(int(a), b as u64, c as u64),
+        FileJob::Advise => Task::Advise(int(a), b as u64, c as u32),
+        FileJob::Splice => Task::Splice(a as i64, HandleId::from_raw(int(b)), -1, c as u32),
+        FileJob::GetXattr => Task::GetXattr(value),
+        FileJob::FGetXattr => Task::FGetXattr(value),
+        FileJob::SetXattr => Task::SetXattr(int(a), value),
+        FileJob::FSetXattr => Task::FSetXattr(int(a), value),
+    })
 }
 
 #[napi]

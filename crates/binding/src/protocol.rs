@@ -19,6 +19,7 @@ use iouring_reactor::file::transfer::{Direction, Transfer};
 use iouring_reactor::memory::Mapping;
 use iouring_reactor::{Errno, Event, HandleId, Source};
 use napi_derive::napi;
+use num_enum::TryFromPrimitive;
 
 /// Words of the header.
 #[napi]
@@ -62,6 +63,8 @@ pub const LONGEST_PIECE: u32 = i32::MAX as u32;
 
 /// Kinds of commands. Words: kind, handle, then as said.
 #[napi]
+#[derive(TryFromPrimitive)]
+#[repr(i32)]
 pub enum Command {
     /// Let data come.
     ReadStart,
@@ -228,14 +231,12 @@ impl Queues {
         for record in 0..count {
             let at = COMMANDS_START + record * RECORD_WORDS as usize;
             let handle = HandleId::from_raw(self.get(at + 1));
-            let kind = self.get(at) & KIND_MASK;
-            let request = match kind {
-                _ if kind == Command::ReadStart as i32 => Request::ReadStart(handle),
-                _ if kind == Command::ReadStop as i32 => Request::ReadStop(handle),
-                _ if kind == Command::Write as i32 => {
-                    Request::Write { handle, source: self.source(at), last: self.get(at + 5) != 0 }
-                }
-                _ if kind == Command::WriteWithDescriptors as i32 => {
+            let Ok(command) = Command::try_from(self.get(at) & KIND_MASK) else { continue };
+            let request = match command {
+                Command::ReadStart => Request::ReadStart(handle),
+                Command::ReadStop => Request::ReadStop(handle),
+                Command::Write => Request::Write { handle, source: self.source(at), last: self.get(at + 5) != 0 },
+                Command::WriteWithDescriptors => {
                     let source = self.source(at);
                     // Descriptors go with the first byte.
                     if source.length == 0 {
@@ -243,26 +244,19 @@ impl Queues {
                     }
                     Request::WriteWithDescriptors { handle, source, last: self.get(at + 5) != 0 }
                 }
-                _ if kind == Command::ShutDown as i32 => Request::ShutDown(handle),
-                _ if kind == Command::Close as i32 => Request::Close(handle),
-                _ if kind == Command::Release as i32 => match u16::try_from(self.get(at + 1)) {
+                Command::ShutDown => Request::ShutDown(handle),
+                Command::Close => Request::Close(handle),
+                Command::Release => match u16::try_from(self.get(at + 1)) {
                     Ok(buffer) => Request::Release(buffer),
                     Err(_) => continue,
                 },
-                _ if kind == Command::FileRead as i32 || kind == Command::FileReadLinked as i32 => {
-                    let linked = kind != Command::FileRead as i32;
-                    Request::Transfer { handle, transfer: self.transfer(at, Direction::Read), linked }
-                }
-                _ if kind == Command::FileWrite as i32 || kind == Command::FileWriteLinked as i32 => {
-                    let linked = kind != Command::FileWrite as i32;
-                    Request::Transfer { handle, transfer: self.transfer(at, Direction::Write), linked }
-                }
-                _ if kind == Command::FileClose as i32 => {
-                    Request::CloseFile { handle, token: self.get(at + 2).cast_unsigned() }
-                }
-                _ if kind == Command::SendDatagram as i32 => Request::SendDatagram(handle, self.outgoing(at)),
-                _ if kind == Command::Control as i32 => Request::Control(handle, self.get(at + 2) != 0),
-                _ => continue,
+                Command::FileRead => self.transfer(handle, at, Direction::Read, false),
+                Command::FileReadLinked => self.transfer(handle, at, Direction::Read, true),
+                Command::FileWrite => self.transfer(handle, at, Direction::Write, false),
+                Command::FileWriteLinked => self.transfer(handle, at, Direction::Write, true),
+                Command::FileClose => Request::CloseFile { handle, token: self.get(at + 2).cast_unsigned() },
+                Command::SendDatagram => Request::SendDatagram(handle, self.outgoing(at)),
+                Command::Control => Request::Control(handle, self.get(at + 2) != 0),
             };
             each(request);
         }
@@ -278,12 +272,12 @@ impl Queues {
     }
 
     /// The transfer that a command describes.
-    fn transfer(&self, at: usize, direction: Direction) -> Transfer {
+    fn transfer(&self, handle: HandleId, at: usize, direction: Direction, linked: bool) -> Request {
         let word = |position| self.get(at + position).cast_unsigned();
         let position = (u64::from(word(7)) << 32 | u64::from(word(6))).cast_signed();
         let source = self.source(at);
         let place = Source { length: source.length.min(LONGEST_PIECE), ..source };
-        Transfer::new(word(5), direction, place, position)
+        Request::Transfer { handle, transfer: Transfer::new(word(5), direction, place, position), linked }
     }
 
     /// The datagram that a command describes.

@@ -12,6 +12,7 @@
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_int, c_uint, c_void};
+use std::ptr::NonNull;
 use std::rc::{Rc, Weak};
 
 use napi::sys;
@@ -22,6 +23,8 @@ use crate::vigil::Vigil;
 
 type Handle = *mut c_void;
 type Loop = *mut sys::uv_loop_s;
+/// Of prepare, check and idle handles, and of a close.
+type Callback = unsafe extern "C" fn(Handle);
 
 /// `uv_handle_type`.
 const UV_CHECK: c_uint = 2;
@@ -31,89 +34,49 @@ const UV_PREPARE: c_uint = 9;
 /// `uv_poll_event`.
 const UV_READABLE: c_int = 1;
 
-/// libuv's functions, from the process.
-#[derive(Clone, Copy)]
-struct Functions {
-    poll_init: unsafe extern "C" fn(Loop, Handle, c_int) -> c_int,
-    poll_start: unsafe extern "C" fn(Handle, c_int, unsafe extern "C" fn(Handle, c_int, c_int)) -> c_int,
-    prepare_init: unsafe extern "C" fn(Loop, Handle) -> c_int,
-    prepare_start: unsafe extern "C" fn(Handle, unsafe extern "C" fn(Handle)) -> c_int,
-    check_init: unsafe extern "C" fn(Loop, Handle) -> c_int,
-    check_start: unsafe extern "C" fn(Handle, unsafe extern "C" fn(Handle)) -> c_int,
-    backend_timeout: unsafe extern "C" fn(Loop) -> c_int,
-    idle_init: unsafe extern "C" fn(Loop, Handle) -> c_int,
-    idle_start: unsafe extern "C" fn(Handle, unsafe extern "C" fn(Handle)) -> c_int,
-    idle_stop: unsafe extern "C" fn(Handle) -> c_int,
-    reference: unsafe extern "C" fn(Handle),
-    unreference: unsafe extern "C" fn(Handle),
-    close: unsafe extern "C" fn(Handle, Option<unsafe extern "C" fn(Handle)>),
-    set_data: unsafe extern "C" fn(Handle, *mut c_void),
-    get_data: unsafe extern "C" fn(Handle) -> *mut c_void,
-    handle_size: unsafe extern "C" fn(c_uint) -> usize,
+/// A look-up table of functions of libuv's by the names that uv.h gives them.
+macro_rules! functions {
+    ($($field:ident: $symbol:literal as $type:ty,)*) => {
+        /// libuv's functions, from the process.
+        #[derive(Clone, Copy)]
+        struct Functions {
+            $($field: $type,)*
+        }
+
+        impl Functions {
+            /// `None` where the process lacks one of them.
+            fn find() -> Option<Self> {
+                Some(Self {
+                    // SAFETY: the symbol is libuv's function of that name, whose type is given as uv.h declares it.
+                    $($field: unsafe { std::mem::transmute::<NonNull<c_void>, $type>(symbol($symbol)?) },)*
+                })
+            }
+        }
+    };
 }
 
-impl Functions {
-    fn find() -> Option<Self> {
-        fn symbol(name: &CStr) -> Option<*mut c_void> {
-            // SAFETY: a look-up by a terminated name.
-            let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
-            (!address.is_null()).then_some(address)
-        }
-        // SAFETY: each symbol is libuv's function of that name, and the field has its type as uv.h declares it.
-        unsafe {
-            Some(Self {
-                poll_init: std::mem::transmute::<*mut c_void, unsafe extern "C" fn(Loop, Handle, c_int) -> c_int>(
-                    symbol(c"uv_poll_init")?,
-                ),
-                poll_start: std::mem::transmute::<
-                    *mut c_void,
-                    unsafe extern "C" fn(Handle, c_int, unsafe extern "C" fn(Handle, c_int, c_int)) -> c_int,
-                >(symbol(c"uv_poll_start")?),
-                prepare_init: std::mem::transmute::<*mut c_void, unsafe extern "C" fn(Loop, Handle) -> c_int>(symbol(
-                    c"uv_prepare_init",
-                )?),
-                prepare_start: std::mem::transmute::<
-                    *mut c_void,
-                    unsafe extern "C" fn(Handle, unsafe extern "C" fn(Handle)) -> c_int,
-                >(symbol(c"uv_prepare_start")?),
-                check_init: std::mem::transmute::<*mut c_void, unsafe extern "C" fn(Loop, Handle) -> c_int>(symbol(
-                    c"uv_check_init",
-                )?),
-                check_start: std::mem::transmute::<
-                    *mut c_void,
-                    unsafe extern "C" fn(Handle, unsafe extern "C" fn(Handle)) -> c_int,
-                >(symbol(c"uv_check_start")?),
-                backend_timeout: std::mem::transmute::<*mut c_void, unsafe extern "C" fn(Loop) -> c_int>(symbol(
-                    c"uv_backend_timeout",
-                )?),
-                idle_init: std::mem::transmute::<*mut c_void, unsafe extern "C" fn(Loop, Handle) -> c_int>(symbol(
-                    c"uv_idle_init",
-                )?),
-                idle_start: std::mem::transmute::<
-                    *mut c_void,
-                    unsafe extern "C" fn(Handle, unsafe extern "C" fn(Handle)) -> c_int,
-                >(symbol(c"uv_idle_start")?),
-                idle_stop: std::mem::transmute::<*mut c_void, unsafe extern "C" fn(Handle) -> c_int>(symbol(
-                    c"uv_idle_stop",
-                )?),
-                reference: std::mem::transmute::<*mut c_void, unsafe extern "C" fn(Handle)>(symbol(c"uv_ref")?),
-                unreference: std::mem::transmute::<*mut c_void, unsafe extern "C" fn(Handle)>(symbol(c"uv_unref")?),
-                close: std::mem::transmute::<
-                    *mut c_void,
-                    unsafe extern "C" fn(Handle, Option<unsafe extern "C" fn(Handle)>),
-                >(symbol(c"uv_close")?),
-                set_data: std::mem::transmute::<*mut c_void, unsafe extern "C" fn(Handle, *mut c_void)>(symbol(
-                    c"uv_handle_set_data",
-                )?),
-                get_data: std::mem::transmute::<*mut c_void, unsafe extern "C" fn(Handle) -> *mut c_void>(symbol(
-                    c"uv_handle_get_data",
-                )?),
-                handle_size: std::mem::transmute::<*mut c_void, unsafe extern "C" fn(c_uint) -> usize>(symbol(
-                    c"uv_handle_size",
-                )?),
-            })
-        }
-    }
+functions! {
+    poll_init: c"uv_poll_init" as unsafe extern "C" fn(Loop, Handle, c_int) -> c_int,
+    poll_start: c"uv_poll_start" as unsafe extern "C" fn(Handle, c_int, unsafe extern "C" fn(Handle, c_int, c_int)) -> c_int,
+    prepare_init: c"uv_prepare_init" as unsafe extern "C" fn(Loop, Handle) -> c_int,
+    prepare_start: c"uv_prepare_start" as unsafe extern "C" fn(Handle, Callback) -> c_int,
+    check_init: c"uv_check_init" as unsafe extern "C" fn(Loop, Handle) -> c_int,
+    check_start: c"uv_check_start" as unsafe extern "C" fn(Handle, Callback) -> c_int,
+    backend_timeout: c"uv_backend_timeout" as unsafe extern "C" fn(Loop) -> c_int,
+    idle_init: c"uv_idle_init" as unsafe extern "C" fn(Loop, Handle) -> c_int,
+    idle_start: c"uv_idle_start" as unsafe extern "C" fn(Handle, Callback) -> c_int,
+    idle_stop: c"uv_idle_stop" as unsafe extern "C" fn(Handle) -> c_int,
+    reference: c"uv_ref" as unsafe extern "C" fn(Handle),
+    unreference: c"uv_unref" as unsafe extern "C" fn(Handle),
+    close: c"uv_close" as unsafe extern "C" fn(Handle, Option<Callback>),
+    set_data: c"uv_handle_set_data" as unsafe extern "C" fn(Handle, *mut c_void),
+    get_data: c"uv_handle_get_data" as unsafe extern "C" fn(Handle) -> *mut c_void,
+    handle_size: c"uv_handle_size" as unsafe extern "C" fn(c_uint) -> usize,
+}
+
+fn symbol(name: &CStr) -> Option<NonNull<c_void>> {
+    // SAFETY: a look-up by a terminated name.
+    NonNull::new(unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) })
 }
 
 thread_local! {
