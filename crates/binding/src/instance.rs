@@ -17,13 +17,12 @@ use std::time::{Duration, Instant};
 
 use iouring_reactor::buffer_pool::BufferPool;
 use iouring_reactor::kernel::BufferGroup;
-use iouring_reactor::memory::Mapping;
+use iouring_reactor::memory::{Mapping, Mappings};
 use iouring_reactor::support::{Features, Reason};
 use iouring_reactor::{Config, Errno, Error, Event, HandleId, Reactor, Ring};
 use napi::sys;
 
 use crate::driver::Driver;
-use crate::kept::KeptMemory;
 use crate::memory::{self, Lent};
 use crate::protocol::{COMPLETION_CAPACITY, Queues, Request};
 
@@ -65,7 +64,7 @@ pub struct Instance {
     features: Features,
     queues: Queues,
     arena: Arc<Mapping>,
-    kept: KeptMemory,
+    mappings: Mappings,
     /// The function that dispatches completions.
     dispatch: sys::napi_ref,
     /// The places in which views are lent to writes; null before there are any.
@@ -97,7 +96,7 @@ impl Instance {
             features,
             queues: Queues::new().map_err(out_of_memory)?,
             arena: Arc::new(Mapping::new(config.arena_size as usize).map_err(out_of_memory)?),
-            kept: KeptMemory::default(),
+            mappings: Mappings::default(),
             dispatch,
             views: Cell::new(ptr::null_mut()),
             delivered: RefCell::new(Vec::new()),
@@ -135,8 +134,8 @@ impl Instance {
         &self.arena
     }
 
-    pub fn kept(&self) -> &KeptMemory {
-        &self.kept
+    pub fn mappings(&self) -> &Mappings {
+        &self.mappings
     }
 
     /// Uses the reactor, unless the environment has ended.
@@ -181,7 +180,7 @@ impl Instance {
             arena: &self.arena,
             views: self.views.get(),
             array: ptr::null_mut(),
-            kept: &self.kept,
+            mappings: &self.mappings,
             last: None,
         }
     }

@@ -8,7 +8,6 @@ mod cleanup;
 mod driver;
 mod file;
 mod instance;
-mod kept;
 mod memory;
 mod native_datagram;
 mod native_passing;
@@ -17,7 +16,6 @@ mod protocol;
 mod shown;
 mod socket_option;
 mod uv;
-mod vigil;
 mod waiter;
 
 use std::rc::Rc;
@@ -103,11 +101,11 @@ pub fn aligned_memory(env: Env, size: f64) -> napi::Result<Option<Unknown<'stati
     let owner = instance.as_ref().map(Rc::downgrade);
     let value = show(env.raw(), &memory, move |memory| {
         if let Some(instance) = owner.and_then(|owner| owner.upgrade()) {
-            instance.kept().remove(memory);
+            instance.mappings().remove(memory);
         }
     })?;
     if let Some(instance) = instance {
-        instance.kept().add(&memory);
+        instance.mappings().add(&memory);
     }
     // SAFETY: the value was made in this environment just now; it is returned to JavaScript at once.
     Ok(Some(unsafe { Unknown::from_raw_unchecked(env.raw(), value) }))

@@ -3,11 +3,9 @@
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
-use iouring_reactor::memory::Mapping;
+use iouring_reactor::memory::{Mapping, Mappings};
 use iouring_reactor::{Memory, Source};
 use napi::{Status, sys};
-
-use crate::kept::KeptMemory;
 
 /// The region of the arena; every other region is one more than an index into the array of lent views.
 const ARENA: u32 = 0;
@@ -20,7 +18,7 @@ pub struct Lent<'a> {
     pub views: sys::napi_ref,
     /// The array itself, looked up on first use: a turn asks for many of its elements.
     pub array: sys::napi_value,
-    pub kept: &'a KeptMemory,
+    pub mappings: &'a Mappings,
     /// The view found last: the transfers of a batch often share one.
     pub last: Option<(u32, NonNull<u8>, usize)>,
 }
@@ -39,7 +37,7 @@ impl Memory for Lent<'_> {
     }
 
     fn keeper(&mut self, start: NonNull<u8>, length: u32) -> Option<Arc<Mapping>> {
-        self.kept.find(start, length as usize)
+        self.mappings.find(start, length as usize)
     }
 }
 

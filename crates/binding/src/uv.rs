@@ -19,7 +19,7 @@ use napi::sys;
 
 use crate::driver::Driver;
 use crate::instance::Instance;
-use crate::vigil::Vigil;
+use iouring_reactor::busy_poll::BusyPoll;
 
 type Handle = *mut c_void;
 type Loop = *mut sys::uv_loop_s;
@@ -91,9 +91,9 @@ fn functions() -> Option<Functions> {
 /// What all handles point at.
 struct Shared {
     instance: Weak<Instance>,
-    /// Active while libuv is to look for events without going to sleep; see [`Vigil`].
+    /// Active while libuv is to look for events without going to sleep; see [`BusyPoll`].
     idle: Handle,
-    vigil: RefCell<Vigil>,
+    busy_poll: RefCell<BusyPoll>,
     /// This round of libuv's has had its turn of the reactor.
     turned: Cell<bool>,
     /// The check handle has something to do: libuv must not sleep.
@@ -139,7 +139,7 @@ impl UvDriver {
             let shared = Rc::new(Shared {
                 instance: Rc::downgrade(instance),
                 idle,
-                vigil: RefCell::new(Vigil::new()),
+                busy_poll: RefCell::new(BusyPoll::default()),
                 turned: Cell::new(false),
                 due: Cell::new(false),
                 open: Cell::new(0),
@@ -239,11 +239,11 @@ impl Shared {
     /// # Safety
     /// The handles must be open.
     unsafe fn settle(&self, functions: Functions, instance: &Instance) {
-        let Some(brief) = instance.with(|reactor| reactor.brief()) else { return };
-        let vigil = self.vigil.borrow_mut().turned(brief);
+        let Some(ops) = instance.with(|reactor| reactor.short_ops()) else { return };
+        let polls = self.busy_poll.borrow_mut().turned(ops);
         let due = instance.has_work();
         self.due.set(due);
-        if due || vigil {
+        if due || polls {
             // SAFETY: open, as the caller promises; starting what is started does nothing. It does not keep the process alive.
             unsafe { (functions.idle_start)(self.idle, on_idle) };
         }
@@ -287,7 +287,7 @@ unsafe extern "C" fn on_check(check: Handle) {
             && let Some(instance) = shared.instance.upgrade()
         {
             // It would tell `may_go_on` that there is something urgent.
-            if shared.vigil.borrow_mut().is_over() {
+            if shared.busy_poll.borrow_mut().is_over() {
                 (functions.idle_stop)(shared.idle);
             }
             shared.run(&instance);
@@ -300,7 +300,7 @@ unsafe extern "C" fn on_idle(idle: Handle) {
     // SAFETY: as in `on_readable`.
     unsafe {
         let shared = shared(functions, idle);
-        if !shared.due.get() && shared.vigil.borrow_mut().is_over() {
+        if !shared.due.get() && shared.busy_poll.borrow_mut().is_over() {
             (functions.idle_stop)(idle);
         }
     }

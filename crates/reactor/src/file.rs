@@ -39,8 +39,8 @@ use transfer::{Direction, Transfer};
 /// Most file operations that the kernel has at once.
 pub const MOST_IN_FLIGHT: usize = 1024;
 
-/// Bytes of the longest write that is [brief](Brief).
-pub(crate) const LONGEST_BRIEF: u32 = 128 * 1024;
+/// Bytes of the longest write that is [short](ShortOps).
+pub(crate) const MAX_SHORT_WRITE: u32 = 128 * 1024;
 
 /// Most steps of one chain: the smallest submission queue takes it whole.
 pub const LONGEST_CHAIN: usize = 32;
@@ -230,8 +230,8 @@ pub enum OwnedByFile {
         carrier: Carrier,
         /// It is part of a chain.
         chained: bool,
-        /// See [`Brief`].
-        brief: bool,
+        /// See [`ShortOps`].
+        short: bool,
     },
     /// A job.
     Job(Box<Job>),
@@ -251,10 +251,10 @@ impl OwnedByFile {
         matches!(self, Self::Transfer { carrier: Carrier::Lent(_), .. })
     }
 
-    pub(crate) fn is_brief(&self) -> bool {
+    pub(crate) fn is_short(&self) -> bool {
         match self {
-            Self::Transfer { brief, .. } => *brief,
-            Self::Job(job) => !job.chained && job.task.is_brief(),
+            Self::Transfer { short, .. } => *short,
+            Self::Job(job) => !job.chained && job.task.is_short(),
             Self::Flush | Self::Awaiting(_) => false,
         }
     }
@@ -263,18 +263,18 @@ impl OwnedByFile {
 /// Operations that a worker of the kernel does, mostly in some microseconds: less than it takes to fall asleep and be woken. Whoever waits for nothing
 /// else had better keep looking for a while.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Brief {
+pub struct ShortOps {
     /// Started so far.
     pub started: u64,
     /// In flight.
-    pub under_way: u64,
+    pub in_flight: u64,
 }
 
-impl Brief {
+impl ShortOps {
     /// Completed so far.
     #[must_use]
     pub fn done(self) -> u64 {
-        self.started - self.under_way
+        self.started - self.in_flight
     }
 }
 
@@ -287,7 +287,7 @@ pub(crate) struct Files {
     pub(crate) chain: Vec<Step>,
     pub(crate) bounces: BouncePool,
     pub(crate) in_flight: usize,
-    pub(crate) brief: Brief,
+    pub(crate) short_ops: ShortOps,
     /// Writes in flight from memory of JavaScript's.
     pub(crate) lent: usize,
     /// The first that waits can only be started once something has come back.
@@ -304,13 +304,13 @@ pub(crate) struct Files {
 #[derive(Clone, Copy)]
 struct Weight {
     takes_place: bool,
-    brief: bool,
+    short: bool,
     lent: bool,
 }
 
 impl From<&OwnedByFile> for Weight {
     fn from(owned: &OwnedByFile) -> Self {
-        Self { takes_place: owned.takes_place(), brief: owned.is_brief(), lent: owned.is_lent() }
+        Self { takes_place: owned.takes_place(), short: owned.is_short(), lent: owned.is_lent() }
     }
 }
 
@@ -347,8 +347,8 @@ impl Files {
     /// Counts an operation that has started.
     fn started(&mut self, weight: Weight) {
         self.in_flight += usize::from(weight.takes_place);
-        self.brief.started += u64::from(weight.brief);
-        self.brief.under_way += u64::from(weight.brief);
+        self.short_ops.started += u64::from(weight.short);
+        self.short_ops.in_flight += u64::from(weight.short);
         self.lent += usize::from(weight.lent);
     }
 
@@ -358,7 +358,7 @@ impl Files {
             self.in_flight -= 1;
             self.blocked = false;
         }
-        self.brief.under_way -= u64::from(owned.is_brief());
+        self.short_ops.in_flight -= u64::from(owned.is_short());
         self.lent -= usize::from(owned.is_lent());
     }
 

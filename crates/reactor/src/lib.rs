@@ -7,6 +7,7 @@ pub mod address;
 pub mod adoption;
 pub mod bounce;
 pub mod buffer_pool;
+pub mod busy_poll;
 pub mod config;
 mod context;
 pub mod control;

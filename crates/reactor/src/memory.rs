@@ -1,5 +1,7 @@
 //! Memory that is shared with the kernel or with JavaScript.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
@@ -82,5 +84,61 @@ pub trait Memory {
     /// What keeps `length` bytes from `start` on where they are for as long as it is held, whatever JavaScript does; `None` where nothing does.
     fn keeper(&mut self, _start: NonNull<u8>, _length: u32) -> Option<Arc<Mapping>> {
         None
+    }
+}
+
+/// Mappings that JavaScript has as `ArrayBuffer`s, to read and write files with: page-aligned, and the kernel can be given them as they are.
+///
+/// This table has each of them as long as JavaScript does, and an operation that uses it for as long as the kernel may touch it: neither a collected nor a
+/// detached `ArrayBuffer` takes it away from under the kernel's hands.
+#[derive(Default)]
+pub struct Mappings {
+    by_start: RefCell<BTreeMap<usize, Arc<Mapping>>>,
+}
+
+impl Mappings {
+    /// Takes a mapping in.
+    pub fn add(&self, memory: &Arc<Mapping>) {
+        self.by_start.borrow_mut().insert(memory.start().as_ptr() as usize, Arc::clone(memory));
+    }
+
+    /// JavaScript has let go of it.
+    pub fn remove(&self, memory: &Mapping) {
+        self.by_start.borrow_mut().remove(&(memory.start().as_ptr() as usize));
+    }
+
+    /// The mapping that `length` bytes from `start` on lie in.
+    pub fn find(&self, start: NonNull<u8>, length: usize) -> Option<Arc<Mapping>> {
+        let address = start.as_ptr() as usize;
+        let by_start = self.by_start.borrow();
+        let (&first, memory) = by_start.range(..=address).next_back()?;
+        (address - first + length <= memory.length()).then(|| Arc::clone(memory))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_what_lies_within_one_mapping_and_nothing_else() {
+        let table = Mappings::default();
+        let mappings: Vec<_> = (0..3).map(|_| Arc::new(Mapping::new(8192).expect("memory"))).collect();
+        assert!(table.find(mappings[0].start(), 0).is_none());
+        for memory in &mappings {
+            table.add(memory);
+        }
+        for memory in &mappings {
+            // SAFETY: within the mapping, or one behind its end.
+            let at = |offset| unsafe { memory.start().add(offset) };
+            let found =
+                |offset, length| table.find(at(offset), length).is_some_and(|found| Arc::ptr_eq(&found, memory));
+            assert!(found(0, 8192) && found(5, 8187) && found(8191, 1));
+            assert!(!found(0, 8193) && !found(8191, 2));
+        }
+        table.remove(&mappings[1]);
+        assert!(table.find(mappings[1].start(), 1).is_none());
+        assert!(table.find(mappings[2].start(), 1).is_some());
+        assert_eq!(Arc::strong_count(&mappings[1]), 1);
     }
 }

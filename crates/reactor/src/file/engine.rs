@@ -13,7 +13,7 @@ use crate::file::job::{Job, STATUS_BYTES, Task};
 use crate::file::request::FileRequest;
 use crate::file::transfer::{Direction, Progress, Transfer};
 use crate::file::{
-    Batch, Brief, File, LONGEST_BRIEF, LONGEST_CHAIN, MOST_IN_FLIGHT, Opened, OwnedByFile, Step, Weight,
+    Batch, File, LONGEST_CHAIN, MAX_SHORT_WRITE, MOST_IN_FLIGHT, Opened, OwnedByFile, ShortOps, Step, Weight,
 };
 use crate::handle::{Common, Handle, HandleId, Resource};
 use crate::kernel::{Completion, Kernel, Request};
@@ -143,10 +143,10 @@ impl<K: Kernel> Reactor<K> {
         }
     }
 
-    /// Operations that are done in no time; see [`Brief`].
+    /// Operations that are done in no time; see [`ShortOps`].
     #[must_use]
-    pub fn brief(&self) -> Brief {
-        self.context.files.brief
+    pub fn short_ops(&self) -> ShortOps {
+        self.context.files.short_ops
     }
 
     /// Starts what waits, as far as there is room.
@@ -376,12 +376,12 @@ impl<K: Kernel> Reactor<K> {
         let with_write = transfer.flush.is_some_and(|flush| flush.with_write);
         let waits_for_disk = linked || with_write;
         let leaves_dirt = transfer.direction == Direction::Write && !with_write;
-        let brief = by_worker && !waits_for_disk && length <= LONGEST_BRIEF;
+        let short = by_worker && !waits_for_disk && length <= MAX_SHORT_WRITE;
         let operation = Operation {
             handle: id,
             kind: OperationKind::Transfer,
             offered: length as usize,
-            owned: Owned::File(OwnedByFile::Transfer { transfer, carrier, chained, brief }),
+            owned: Owned::File(OwnedByFile::Transfer { transfer, carrier, chained, short }),
         };
         match context.start_file(Some(common), operation, &Request::File { request, linked }) {
             Ok(()) => {
@@ -542,7 +542,7 @@ impl<K: Kernel> Context<K> {
     ) -> Result<(), OwnedByFile> {
         let weight = match &operation.owned {
             Owned::File(owned) => Weight::from(owned),
-            _ => Weight { takes_place: true, brief: false, lent: false },
+            _ => Weight { takes_place: true, short: false, lent: false },
         };
         let id = self.operations.insert(operation);
         if self.try_push(request, id.user_data()) {

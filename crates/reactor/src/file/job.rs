@@ -65,8 +65,8 @@ impl Task {
         )
     }
 
-    /// Whether it seldom has to wait for a disk; see [`Brief`](crate::file::Brief).
-    pub(crate) fn is_brief(self) -> bool {
+    /// Whether it seldom has to wait for a disk; see [`ShortOps`](crate::file::ShortOps).
+    pub(crate) fn is_short(self) -> bool {
         match self {
             Self::Open(..)
             | Self::Status(..)
