@@ -112,7 +112,7 @@ impl Files {
             for (slot, result) in done.drain(..) {
                 anyhow::ensure!(usize::try_from(result) == Ok(self.size), "a transfer gave {result}");
                 count += 1;
-                // SAFETY: as above; the slot's last transfer is done.
+                // SAFETY: the slot's last transfer is done, and its memory lives until all are.
                 unsafe { ring::push(&mut ring, &entry(slot as usize))? };
             }
             let now = Instant::now();

@@ -127,7 +127,7 @@ impl SendFile {
             }
             if !under_way[1] && drained < filled {
                 let there = u32::try_from(filled - drained)?;
-                // SAFETY: as above.
+                // SAFETY: a splice points to nothing.
                 unsafe { ring::push(ring, &splice_out(pipe, socket, there).user_data(1))? };
                 under_way[1] = true;
             }
@@ -179,7 +179,7 @@ impl SendFile {
                 } else {
                     splice_out(pipe, far.as_raw_fd(), self.piece)
                 };
-                // SAFETY: as above.
+                // SAFETY: a splice points to nothing.
                 unsafe { ring::push(&mut ring, &entry.user_data(number))? };
             }
         }

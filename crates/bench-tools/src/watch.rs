@@ -77,7 +77,7 @@ pub(crate) fn cpu_time(pid: u32) -> io::Result<Duration> {
     }
     // SAFETY: all-zero bytes are a valid timespec.
     let mut time: libc::timespec = unsafe { std::mem::zeroed() };
-    // SAFETY: as above, of `time`.
+    // SAFETY: the kernel writes to `time`, which lives until it returns.
     if unsafe { libc::clock_gettime(clock, &raw mut time) } != 0 {
         return Err(io::Error::last_os_error());
     }

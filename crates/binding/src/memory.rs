@@ -23,7 +23,9 @@ pub struct Lent<'a> {
     pub last: Option<(u32, NonNull<u8>, usize)>,
 }
 
-impl Memory for Lent<'_> {
+// SAFETY: what is found lies within the arena, a mapping, or within a view as it is now, and JavaScript, which alone could change that, does not run while this
+// lives.
+unsafe impl Memory for Lent<'_> {
     fn resolve(&mut self, source: &Source) -> Option<NonNull<u8>> {
         let (start, length) = if source.region == ARENA {
             (self.arena.start(), self.arena.length())

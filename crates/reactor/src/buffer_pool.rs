@@ -157,7 +157,9 @@ impl BufferPool {
         let offset = usize::from(buffer) * Self::stride(self.size);
         // SAFETY: the buffer's index is below the count that the mapping was made for.
         let address = unsafe { self.memory.start().as_ptr().add(offset) };
-        kernel.provide(self.group, address, self.size, buffer);
+        // SAFETY: nobody holds the buffer; from here on `states` says that it is the kernel's until a completion brings it back, and the mapping is leaked where
+        // the ring goes away with anything in flight.
+        unsafe { kernel.provide(self.group, address, self.size, buffer) };
     }
 
     /// Takes what the kernel put into a buffer. `more` says that the kernel goes on filling it.

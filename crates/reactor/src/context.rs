@@ -1,8 +1,10 @@
 //! What every operation needs at hand, and how requests get into the submission queue.
 
 use std::collections::VecDeque;
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::time::Duration;
+
+use io_uring::types::Timespec;
 
 use crate::buffer_pool::BufferPool;
 use crate::datagram::{BUFFERS, Receivers};
@@ -12,7 +14,9 @@ use crate::file::Files;
 use crate::handle::{Common, HandleId};
 use crate::kernel::{BufferGroup, Completion, Kernel, Request, Wait};
 use crate::listener::Reserve;
-use crate::operation::{DatagramMessage, IGNORED, Message, Operation, OperationId, OperationKind, Operations, Owned};
+use crate::message::{DatagramMessage, Message};
+use crate::operation::{CancelableOperation, IGNORED, Operation, SendOperation};
+use crate::slab::{Entry, OperationId, Operations};
 use crate::stream::MAX_SLICES;
 
 /// Message headers kept for reuse.
@@ -161,45 +165,57 @@ impl<K: Kernel> Context<K> {
             || self.kernel.ready()
     }
 
-    /// Starts an operation. It counts as in flight on its handle until its terminal completion.
-    pub(crate) fn start(
-        &mut self,
-        common: &mut Common,
-        kind: OperationKind,
-        owned: Owned,
-        request: &Request,
-    ) -> OperationId {
+    /// Starts an operation that may stay with the kernel for long. It counts as in flight on its handle until its terminal completion.
+    pub(crate) fn start(&mut self, common: &mut Common, mut operation: CancelableOperation) -> OperationId {
+        let request = operation.request(common.fd());
+        let id = self.insert(common, Operation::Cancelable(operation));
+        // SAFETY: the request points at nothing but what the operation owns, which stays in the slab until its terminal completion.
+        unsafe { self.push(&request, id.user_data()) };
+        id
+    }
+
+    /// Closes the descriptor of a file, which its handle has given away. [`complete`](crate::Reactor) hears of it.
+    pub(crate) fn start_close(&mut self, common: &mut Common, descriptor: OwnedFd) {
+        let id = self.insert(common, Operation::Close);
+        // SAFETY: it points at nothing, and the descriptor is the request's alone.
+        unsafe { self.push(&Request::Close { fd: descriptor.into_raw_fd() }, id.user_data()) };
+    }
+
+    fn insert(&mut self, common: &mut Common, operation: Operation) -> OperationId {
         common.in_flight += 1;
-        let id = self.operations.insert(Operation { handle: common.id, kind, offered: 0, owned });
+        let id = self.operations.insert(common.id, operation);
         self.operations.link(id, &mut common.cancelable);
-        self.push(request, id.user_data());
         id
     }
 
     /// Starts a send, unless the submission queue has no room: a send may point into JavaScript's memory, which holds only until
     /// JavaScript runs again, so it cannot wait in the backlog.
-    pub(crate) fn start_send(&mut self, common: &mut Common, offered: usize, owned: Owned, request: &Request) -> bool {
-        let id = self.operations.insert(Operation { handle: common.id, kind: OperationKind::Send, offered, owned });
-        if self.try_push(request, id.user_data()) {
+    ///
+    /// # Safety
+    /// What the request points at must be the operation's own, or readable until JavaScript runs again.
+    pub(crate) unsafe fn start_send(&mut self, common: &mut Common, send: SendOperation, request: &Request) -> bool {
+        let id = self.operations.insert(common.id, Operation::Send(send));
+        // SAFETY: it is entered before JavaScript runs (`enter`), or never again, and has done or refused the send then.
+        if unsafe { self.try_push(request, id.user_data()) } {
             common.in_flight += 1;
             return true;
         }
-        if let Some(operation) = self.operations.remove(id, &mut common.cancelable) {
-            self.recycle(operation.owned);
+        if let Some(Entry { operation: Operation::Send(send), .. }) = self.operations.remove(id, &mut common.cancelable)
+        {
+            self.recycle(send);
         }
         false
     }
 
-    /// Wakes the handle after a while, by way of [`OperationKind::Retry`].
-    pub(crate) fn start_timeout(&mut self, common: &mut Common, after: Duration) -> OperationId {
-        let timespec = Box::new(io_uring::types::Timespec::from(after));
-        let request = Request::Timeout { after: &raw const *timespec };
-        self.start(common, OperationKind::Retry, Owned::Timespec(timespec), &request)
+    /// Wakes the handle after a while, by way of [`CancelableOperation::Pause`].
+    pub(crate) fn start_pause(&mut self, common: &mut Common, after: Duration) -> OperationId {
+        self.start(common, CancelableOperation::Pause(Box::new(Timespec::from(after))))
     }
 
     /// Asks for the end of an operation, which still has its terminal completion to come.
     pub(crate) fn cancel(&mut self, operation: OperationId) {
-        self.push(&Request::Cancel { user_data: operation.user_data() }, IGNORED);
+        // SAFETY: a cancellation points at nothing.
+        unsafe { self.push(&Request::Cancel { user_data: operation.user_data() }, IGNORED) };
     }
 
     /// Asks for the end of all that a close cannot wait for.
@@ -220,16 +236,24 @@ impl<K: Kernel> Context<K> {
     }
 
     /// Pushes a request, unless others wait to be pushed first or there is no room even after the kernel has been entered.
-    pub(crate) fn try_push(&mut self, request: &Request, user_data: u64) -> bool {
+    ///
+    /// # Safety
+    /// As for [`Kernel::push`].
+    pub(crate) unsafe fn try_push(&mut self, request: &Request, user_data: u64) -> bool {
         if !self.backlog.is_empty() || self.failure().is_some() {
             return false;
         }
-        self.hand(request, user_data) || self.make_room().is_ok() && self.hand(request, user_data)
+        // SAFETY: the caller's promise.
+        unsafe { self.hand(request, user_data) || self.make_room().is_ok() && self.hand(request, user_data) }
     }
 
     /// Puts a request into the submission queue. False where it has no room.
-    pub(crate) fn hand(&mut self, request: &Request, user_data: u64) -> bool {
-        let pushed = self.kernel.push(request, user_data);
+    ///
+    /// # Safety
+    /// As for [`Kernel::push`].
+    pub(crate) unsafe fn hand(&mut self, request: &Request, user_data: u64) -> bool {
+        // SAFETY: the caller's promise.
+        let pushed = unsafe { self.kernel.push(request, user_data) };
         if pushed {
             self.pushed += 1;
             if let Request::Close { fd } = *request {
@@ -244,15 +268,21 @@ impl<K: Kernel> Context<K> {
         self.enter_once(Wait::No).map(drop)
     }
 
-    fn push(&mut self, request: &Request, user_data: u64) {
-        if !self.try_push(request, user_data) {
+    /// Pushes a request now, or behind others as soon as there is room.
+    ///
+    /// # Safety
+    /// As for [`Kernel::push`], beginning with this call. A send cannot wait: see [`Self::start_send`].
+    unsafe fn push(&mut self, request: &Request, user_data: u64) {
+        // SAFETY: the caller's promise.
+        if !unsafe { self.try_push(request, user_data) } {
             self.backlog.push_back((*request, user_data));
         }
     }
 
     pub(crate) fn push_backlog(&mut self) {
         while let Some((request, user_data)) = self.backlog.front().copied() {
-            if !self.hand(&request, user_data) {
+            // SAFETY: whoever has put it there vouches for it from that moment on (`push`); its operation is still in the slab.
+            if !unsafe { self.hand(&request, user_data) } {
                 break;
             }
             self.backlog.pop_front();
@@ -375,17 +405,25 @@ impl<K: Kernel> Context<K> {
         self.spare_datagrams.pop().unwrap_or_else(DatagramMessage::new)
     }
 
-    pub(crate) fn recycle(&mut self, owned: Owned) {
-        match owned {
-            Owned::Message(mut message) if self.spare.len() < SPARE_MESSAGES => {
-                message.clear();
-                self.spare.push(message);
-            }
-            Owned::Datagram(mut message) if self.spare_datagrams.len() < SPARE_DATAGRAMS => {
-                message.clear();
-                self.spare_datagrams.push(message);
-            }
-            _ => {}
+    pub(crate) fn recycle(&mut self, send: SendOperation) {
+        match send {
+            SendOperation::Message(_, message) => self.recycle_message(message),
+            SendOperation::Datagram(_, message) => self.recycle_datagram_message(message),
+            SendOperation::Bytes(_) => {}
+        }
+    }
+
+    pub(crate) fn recycle_message(&mut self, mut message: Box<Message>) {
+        if self.spare.len() < SPARE_MESSAGES {
+            message.clear();
+            self.spare.push(message);
+        }
+    }
+
+    pub(crate) fn recycle_datagram_message(&mut self, mut message: Box<DatagramMessage>) {
+        if self.spare_datagrams.len() < SPARE_DATAGRAMS {
+            message.clear();
+            self.spare_datagrams.push(message);
         }
     }
 }

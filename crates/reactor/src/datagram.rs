@@ -30,12 +30,14 @@ use crate::control;
 use crate::error::Errno;
 use crate::event::Event;
 use crate::handle::{Common, HandleId};
-use crate::kernel::{BufferGroup, Completion, Kernel, Request};
+use crate::kernel::{BufferGroup, Completion, Kernel};
 use crate::memory::Source;
-use crate::operation::{DatagramMessage, OperationId, OperationKind, Owned};
+use crate::message::DatagramMessage;
+use crate::operation::CancelableOperation;
 #[cfg(doc)]
 use crate::reactor::Reactor;
 use crate::room::Room;
+use crate::slab::OperationId;
 
 /// Receive buffers that the datagram sockets of a reactor share: a power of two.
 pub const BUFFERS: u16 = 256;
@@ -226,9 +228,8 @@ impl Datagram {
             message.header.msg_controllen = self.control as _;
         }
         self.armed_control = self.control;
-        let request = Request::ReceiveDatagrams { fd: common.fd(), message: &raw const message.header };
-        let id = context.start(common, OperationKind::Receive, Owned::Datagram(message), &request);
-        self.receiving = Receiving::Armed(id);
+        let operation = CancelableOperation::ReceiveDatagrams(message);
+        self.receiving = Receiving::Armed(context.start(common, operation));
     }
 
     /// A buffer has come back.

@@ -22,7 +22,7 @@ use crate::error::Errno;
 use crate::file::request::FileRequest;
 use crate::file::transfer::Direction;
 use crate::kernel::{BufferGroup, CQE_F_BUF_MORE, CQE_F_BUFFER, CQE_F_MORE, Completion, Extent, Kernel, Request, Wait};
-use crate::operation::{IGNORED, OperationKind, kind_of};
+use crate::operation::{IGNORED, Kind, kind_of};
 
 use buffers::Buffers;
 pub(crate) use datagrams::{Delivered, Inbound, Mailbox, Outbound};
@@ -129,7 +129,7 @@ impl Fake {
 }
 
 impl Kernel for Fake {
-    fn push(&mut self, request: &Request, user_data: u64) -> bool {
+    unsafe fn push(&mut self, request: &Request, user_data: u64) -> bool {
         let mut world = self.0.borrow_mut();
         if world.submission.len() == world.temper.submission_entries {
             return false;
@@ -217,7 +217,7 @@ impl Kernel for Fake {
         !world.completion.is_empty() || !world.pending.is_empty() || world.flights.iter().any(|it| world.can_go_on(it))
     }
 
-    fn provide(&mut self, group: BufferGroup, address: *mut u8, length: u32, buffer: u16) {
+    unsafe fn provide(&mut self, group: BufferGroup, address: *mut u8, length: u32, buffer: u16) {
         self.0.borrow_mut().group(group).provide(address, length, buffer);
     }
 
@@ -229,7 +229,7 @@ impl Kernel for Fake {
 /// What no kernel turns round: completions of one request, the slices of one buffer, and answers to sends, which it has when it takes them, with the
 /// news of polls, which are deferred work.
 fn ordered(first: &Completion, second: &Completion) -> bool {
-    let (send, poll) = (OperationKind::Send, OperationKind::PollWritable);
+    let (send, poll) = (Kind::Send, Kind::PollWritable);
     kind_of(first.user_data) == send as u64 && kind_of(second.user_data) == poll as u64
         || first.user_data == second.user_data
         || first.buffer().is_some() && first.buffer() == second.buffer()

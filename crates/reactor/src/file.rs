@@ -220,8 +220,8 @@ impl Step {
     }
 }
 
-/// What the kernel may touch on behalf of a file operation.
-pub enum OwnedByFile {
+/// An operation on files in flight, with what the kernel may touch on its behalf.
+pub(crate) enum FileOperation {
     /// A transfer, or one step of it.
     Transfer {
         /// What is left to be moved, this step included.
@@ -241,7 +241,7 @@ pub enum OwnedByFile {
     Awaiting(Transfer),
 }
 
-impl OwnedByFile {
+impl FileOperation {
     /// Whether it takes one of the [`MOST_IN_FLIGHT`] places. What merely waits may do so for ever.
     fn takes_place(&self) -> bool {
         !matches!(self, Self::Awaiting(_))
@@ -308,8 +308,8 @@ struct Weight {
     lent: bool,
 }
 
-impl From<&OwnedByFile> for Weight {
-    fn from(owned: &OwnedByFile) -> Self {
+impl From<&FileOperation> for Weight {
+    fn from(owned: &FileOperation) -> Self {
         Self { takes_place: owned.takes_place(), short: owned.is_short(), lent: owned.is_lent() }
     }
 }
@@ -353,7 +353,7 @@ impl Files {
     }
 
     /// Takes it back.
-    fn done(&mut self, owned: &OwnedByFile) {
+    fn done(&mut self, owned: &FileOperation) {
         if owned.takes_place() {
             self.in_flight -= 1;
             self.blocked = false;

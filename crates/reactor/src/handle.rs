@@ -12,7 +12,7 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use crate::datagram::Datagram;
 use crate::file::File;
 use crate::listener::Listener;
-use crate::operation::InFlight;
+use crate::slab::InFlight;
 use crate::stream::Stream;
 
 const INDEX_BITS: u32 = 20;

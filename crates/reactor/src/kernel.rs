@@ -20,9 +20,7 @@ pub(crate) const CQE_F_MORE: u32 = 1 << 1;
 
 /// One thing asked of the kernel.
 ///
-/// Pointers are the caller's promise: what they point at lives until the request's terminal completion, except for
-/// [`Request::Send`], [`Request::SendMessage`] and [`Request::SendDatagram`], which carry `MSG_DONTWAIT`: the kernel copies or refuses while it takes the
-/// request, so that their memory is needed only until the [`Kernel::enter`] that consumes it.
+/// It is nothing but numbers and pointers until it is [pushed](Kernel::push).
 #[derive(Clone, Copy, Debug)]
 pub enum Request {
     /// `IORING_OP_ACCEPT` of one connection. Its descriptor is close-on-exec and in blocking mode.
@@ -181,7 +179,14 @@ pub enum Wait {
 /// The kernel as the reactor sees it.
 pub trait Kernel {
     /// Puts a request into the submission queue. False when there is no room: [`enter`](Self::enter), then try again.
-    fn push(&mut self, request: &Request, user_data: u64) -> bool;
+    ///
+    /// # Safety
+    /// What the request points at must be readable, and writable where the kernel writes, until its terminal completion. For [`Request::Send`],
+    /// [`Request::SendMessage`], [`Request::SendDatagram`] and file requests that say `now` the end of the [`enter`](Self::enter) that consumes it is enough,
+    /// since the kernel does or refuses them while it takes them.
+    ///
+    /// A descriptor to be closed must be nobody's but the request's.
+    unsafe fn push(&mut self, request: &Request, user_data: u64) -> bool;
 
     /// Submits what was pushed and runs the deferred work of what has become ready.
     ///
@@ -239,7 +244,11 @@ pub trait Kernel {
     fn ready(&self) -> bool;
 
     /// Hands a buffer to the kernel; it becomes visible with the next [`publish`](Self::publish).
-    fn provide(&mut self, group: BufferGroup, address: *mut u8, length: u32, buffer: u16);
+    ///
+    /// # Safety
+    /// `address` points at `length` bytes that may be written until a completion says that the kernel has let go of the buffer, or the ring is closed with
+    /// nothing in flight; nobody else looks at them before.
+    unsafe fn provide(&mut self, group: BufferGroup, address: *mut u8, length: u32, buffer: u16);
 
     /// Makes the buffers handed over since the last call visible to the kernel.
     fn publish(&mut self, group: BufferGroup);

@@ -17,8 +17,9 @@ use crate::context::Context;
 use crate::error::Errno;
 use crate::event::Event;
 use crate::handle::{Common, Handles, Resource};
-use crate::kernel::{Completion, Kernel, Request};
-use crate::operation::{OperationId, OperationKind, Owned};
+use crate::kernel::{Completion, Kernel};
+use crate::operation::CancelableOperation;
+use crate::slab::OperationId;
 use crate::socket::NonBlocking;
 use crate::stream::Stream;
 
@@ -37,15 +38,14 @@ impl Listener {
     /// Arms the accept, unless it is armed.
     pub(crate) fn arm<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>) {
         if self.accept.is_none() && !common.closing {
-            let request = Request::Accept { fd: common.fd() };
-            self.accept = Some(context.start(common, OperationKind::Accept, Owned::Nothing, &request));
+            self.accept = Some(context.start(common, CancelableOperation::Accept));
         }
     }
 
     /// Arms it when it is next asked to, or after a pause.
     fn pause<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>) {
         if self.retry.is_none() {
-            self.retry = Some(context.start_timeout(common, RETRY_AFTER));
+            self.retry = Some(context.start_pause(common, RETRY_AFTER));
         }
     }
 

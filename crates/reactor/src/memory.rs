@@ -53,7 +53,7 @@ impl Mapping {
 
 // SAFETY: a mapping is an address range without access of its own; whoever reads or writes through the address answers for it.
 unsafe impl Send for Mapping {}
-// SAFETY: as above: nothing is read or written through a shared reference.
+// SAFETY: a mapping is an address range: nothing is read or written through a shared reference.
 unsafe impl Sync for Mapping {}
 
 impl Drop for Mapping {
@@ -77,8 +77,12 @@ pub struct Source {
 /// Finds the bytes of a [`Source`] at the moment when they are handed to the kernel.
 ///
 /// They are looked up anew for every attempt, since JavaScript may have detached or resized the memory in between.
-pub trait Memory {
-    /// The address of the first byte, with all of `length` bytes readable until JavaScript runs again; `None` if they are gone.
+///
+/// # Safety
+/// What [`resolve`](Self::resolve) and [`keeper`](Self::keeper) say is relied upon: the kernel reads and writes there.
+pub unsafe trait Memory {
+    /// The address of the first byte, with all of `length` bytes readable and writable until JavaScript runs again; `None` if they are gone. JavaScript may
+    /// have them at the same time, so that nothing may be concluded from what they hold.
     fn resolve(&mut self, source: &Source) -> Option<NonNull<u8>>;
 
     /// What keeps `length` bytes from `start` on where they are for as long as it is held, whatever JavaScript does; `None` where nothing does.

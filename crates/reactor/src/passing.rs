@@ -28,7 +28,7 @@ use crate::error::Errno;
 use crate::handle::HandleId;
 use crate::kernel::Kernel;
 use crate::memory::Source;
-use crate::operation::DatagramMessage;
+use crate::message::DatagramMessage;
 use crate::reactor::Reactor;
 use crate::socket;
 
@@ -54,7 +54,7 @@ pub(crate) struct Passed {
 }
 
 /// What the kernel fills where descriptors are received: a header, and the room for control data that it points at.
-pub struct Receipt {
+pub(crate) struct Receipt {
     pub(crate) header: libc::msghdr,
     /// As aligned as the headers in it.
     control: Vec<u64>,

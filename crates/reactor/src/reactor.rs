@@ -6,7 +6,7 @@
 //!
 //! No call here blocks, except [`Reactor::shut_down`] for the time it is given.
 
-use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 use crate::address::SocketAddress;
 use crate::buffer_pool::BufferPool;
@@ -15,11 +15,12 @@ use crate::datagram::{Datagram, Outgoing};
 use crate::error::Errno;
 use crate::event::{Event, Stats};
 use crate::handle::{Common, Handle, HandleId, Handles, Resource};
-use crate::kernel::{BufferGroup, Completion, Kernel, Request, Wait};
+use crate::kernel::{BufferGroup, Completion, Kernel, Wait};
 use crate::listener::Listener;
 use crate::memory::{Memory, Source};
-use crate::operation::{IGNORED, InFlight, OperationKind, Owned, is_at_once};
+use crate::operation::{CancelableOperation, IGNORED, Kind, Operation, SendOperation, is_at_once};
 use crate::passing::Passed;
+use crate::slab::{Entry, InFlight};
 use crate::socket;
 use crate::stream::Stream;
 
@@ -307,8 +308,7 @@ impl<K: Kernel> Reactor<K> {
         if matches!(resource, Resource::File(_))
             && let Some(descriptor) = common.take_descriptor()
         {
-            let request = Request::Close { fd: descriptor.into_raw_fd() };
-            self.context.start(common, OperationKind::Close, Owned::Nothing, &request);
+            self.context.start_close(common, descriptor);
         }
         self.end_if_closed(id);
     }
@@ -494,70 +494,90 @@ impl<K: Kernel> Reactor<K> {
             return;
         }
         let context = &mut self.context;
-        let Some((id, operation)) = context.operations.get(completion.user_data) else {
+        let Some((id, &mut Entry { handle: handle_id, ref mut operation })) =
+            context.operations.get(completion.user_data)
+        else {
             debug_assert!(false, "a completion without an operation: {completion:?}");
             return;
         };
-        let (handle_id, kind, offered) = (operation.handle, operation.kind, operation.offered);
         // Ours from here on, whatever has become of the stream.
-        let passed = match &mut operation.owned {
-            Owned::Receipt(receipt) if completion.result >= 0 => receipt.take(),
+        let passed = match operation {
+            Operation::Cancelable(CancelableOperation::ReceiveMessage(receipt)) if completion.result >= 0 => {
+                receipt.take()
+            }
             _ => Passed::default(),
         };
-        if matches!(kind, OperationKind::Transfer | OperationKind::Job) {
-            // A job need not have a handle.
-            let mut nowhere = InFlight::default();
-            let handle = self.handles.get_mut(handle_id);
-            let list = handle.map_or(&mut nowhere, |handle| &mut handle.common.cancelable);
-            if let Some(operation) = context.operations.remove(id, list) {
-                self.complete_file(operation, completion, memory);
-            }
-            return;
-        }
-        let Some(Handle { common, resource }) = self.handles.get_mut(handle_id) else {
+        let kind = operation.kind();
+        let mut handle = self.handles.get_mut(handle_id);
+        if handle.is_none() && kind != Kind::File {
             debug_assert!(context.failure().is_some(), "a handle is freed after its last operation");
-            if kind == OperationKind::Accept && completion.result >= 0 {
+            if kind == Kind::Accept && completion.result >= 0 {
                 // SAFETY: the kernel has just made this descriptor for us and nobody else knows its number.
                 drop(unsafe { OwnedFd::from_raw_fd(completion.result) });
             }
             return;
-        };
+        }
+        let mut ended = None;
         if !completion.more() {
-            common.in_flight -= 1;
-            if let Some(operation) = context.operations.remove(id, &mut common.cancelable) {
-                context.recycle(operation.owned);
-            }
-        } else if common.ending {
+            // An operation on files need not have a handle.
+            let mut nowhere = InFlight::default();
+            let list = match &mut handle {
+                Some(handle) => {
+                    handle.common.in_flight -= 1;
+                    &mut handle.common.cancelable
+                }
+                None => &mut nowhere,
+            };
+            ended = context.operations.remove(id, list).map(|entry| entry.operation);
+        }
+        if let Some(Operation::File(operation)) = ended {
+            return self.complete_file(handle_id, operation, completion, memory);
+        }
+        let Some(Handle { common, resource }) = handle else { return };
+        if completion.more() && common.ending {
             // It was being served when it was cancelled.
             context.cancel(id);
         }
         let mut accepted = None;
-        match (resource, kind) {
-            (Resource::Stream(stream), OperationKind::Receive) => stream.received(common, context, completion, passed),
-            (Resource::Stream(stream), OperationKind::Send) => stream.sent(common, context, completion.result, offered),
-            (Resource::Stream(stream), OperationKind::PollWritable) => stream.writable(common, context, completion),
-            (Resource::Stream(stream), OperationKind::Connect) => stream.connected(common, context, completion.result),
-            (Resource::Datagram(datagram), OperationKind::Receive) => datagram.received(common, context, completion),
-            (Resource::Datagram(datagram), OperationKind::Send) => {
-                datagram.sent(common, context, completion.result, offered);
+        match (resource, kind, ended) {
+            (Resource::Stream(stream), Kind::Receive, _) => stream.received(common, context, completion, passed),
+            (Resource::Stream(stream), Kind::Send, Some(Operation::Send(SendOperation::Bytes(offered)))) => {
+                stream.sent(common, context, completion.result, offered);
             }
-            (Resource::Datagram(datagram), OperationKind::PollWritable) => {
-                datagram.writable(common, context, completion);
+            (Resource::Stream(stream), Kind::Send, Some(Operation::Send(SendOperation::Message(offered, message)))) => {
+                context.recycle_message(message);
+                stream.sent(common, context, completion.result, offered);
             }
-            (Resource::Listener(listener), OperationKind::Accept) => {
+            (Resource::Stream(stream), Kind::PollWritable, _) => stream.writable(common, context, completion),
+            (Resource::Stream(stream), Kind::Connect, _) => stream.connected(common, context, completion.result),
+            (Resource::Stream(stream), Kind::Pause, _) => stream.resume(common, context),
+            (Resource::Datagram(datagram), Kind::Receive, ended) => {
+                if let Some(Operation::Cancelable(CancelableOperation::ReceiveDatagrams(message))) = ended {
+                    context.recycle_datagram_message(message);
+                }
+                datagram.received(common, context, completion);
+            }
+            (
+                Resource::Datagram(datagram),
+                Kind::Send,
+                Some(Operation::Send(SendOperation::Datagram(number, message))),
+            ) => {
+                context.recycle_datagram_message(message);
+                datagram.sent(common, context, completion.result, number);
+            }
+            (Resource::Datagram(datagram), Kind::PollWritable, _) => datagram.writable(common, context, completion),
+            (Resource::Datagram(datagram), Kind::Pause, _) => datagram.resume(common, context),
+            (Resource::Listener(listener), Kind::Accept, _) => {
                 accepted = listener.accepted(common, context, completion);
             }
-            (Resource::Listener(listener), OperationKind::Retry) => listener.resume(common, context),
-            (Resource::Stream(stream), OperationKind::Retry) => stream.resume(common, context),
-            (Resource::Datagram(datagram), OperationKind::Retry) => datagram.resume(common, context),
-            (Resource::File(file), OperationKind::Close) => {
+            (Resource::Listener(listener), Kind::Pause, _) => listener.resume(common, context),
+            (Resource::File(file), Kind::Close, _) => {
+                // A failed close has released the descriptor all the same (close(2)).
                 common.forget_descriptor();
                 if let Some(token) = file.closer.take() {
                     context.settle(token, completion.result);
                 }
             }
-            // A failed close has released the descriptor all the same (close(2)), and nobody can do anything about it.
-            (_, OperationKind::Close) => common.forget_descriptor(),
             _ => debug_assert!(false, "an operation of another resource's kind"),
         }
         if common.closing {

@@ -260,11 +260,10 @@ impl Kernel for Ring {
         self.bounds_receives
     }
 
-    fn push(&mut self, request: &Request, user_data: u64) -> bool {
+    unsafe fn push(&mut self, request: &Request, user_data: u64) -> bool {
         let entry = Self::entry(request).user_data(user_data);
         let mut submission = self.ring.submission();
-        // SAFETY: the caller of `Kernel::push` promises that what the request points at lives until its terminal completion, or, for
-        // sends, until the enter that takes it.
+        // SAFETY: the caller vouches for all that the request points at, for as long as the kernel needs it.
         unsafe { submission.push(&entry) }.is_ok()
     }
 
@@ -340,7 +339,7 @@ impl Kernel for Ring {
         !completion.is_empty() || submission.taskrun() || submission.cq_overflow()
     }
 
-    fn provide(&mut self, group: BufferGroup, address: *mut u8, length: u32, buffer: u16) {
+    unsafe fn provide(&mut self, group: BufferGroup, address: *mut u8, length: u32, buffer: u16) {
         match group {
             BufferGroup::Bytes => self.bytes.provide(address, length, buffer),
             BufferGroup::Datagrams => self.datagrams.provide(address, length, buffer),

@@ -16,8 +16,9 @@ use std::time::Duration;
 
 use crate::context::Context;
 use crate::handle::Common;
-use crate::kernel::{Completion, Kernel, Request};
-use crate::operation::{OperationId, OperationKind, Owned};
+use crate::kernel::{Completion, Kernel};
+use crate::operation::CancelableOperation;
+use crate::slab::OperationId;
 
 /// What makes another attempt worth while: there is room, or an error that it will bring to light.
 const PROMISING: i32 = (libc::POLLOUT | libc::POLLERR | libc::POLLHUP | libc::POLLNVAL) as i32;
@@ -77,14 +78,14 @@ impl Room {
 
     fn arm<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>) {
         if matches!(self.poll, Poll::Off) {
-            let request = Request::PollWritable { fd: common.fd(), edges: self.edges };
-            self.poll = Poll::Armed(context.start(common, OperationKind::PollWritable, Owned::Nothing, &request));
+            let operation = CancelableOperation::PollWritable { edges: self.edges };
+            self.poll = Poll::Armed(context.start(common, operation));
         }
     }
 
     fn pause<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>) {
         if self.pause.is_none() {
-            self.pause = Some(context.start_timeout(common, SHORTEST_PAUSE * (1 << self.broken)));
+            self.pause = Some(context.start_pause(common, SHORTEST_PAUSE * (1 << self.broken)));
             self.broken = MOST_DOUBLINGS.min(self.broken + 1);
         }
     }

@@ -28,9 +28,10 @@ use crate::event::Event;
 use crate::handle::Common;
 use crate::kernel::{BufferGroup, Completion, Extent, Kernel, Request};
 use crate::memory::{Memory, Source};
-use crate::operation::{OperationId, OperationKind, Owned};
+use crate::operation::{CancelableOperation, SendOperation};
 use crate::passing::{Passed, Passing, Receipt};
 use crate::room::{Room, Waiting};
+use crate::slab::OperationId;
 use crate::socket;
 
 /// Most slices that one vectored send takes.
@@ -101,9 +102,7 @@ impl Stream {
             return;
         }
         self.connecting = true;
-        let peer = Box::new(peer);
-        let request = Request::Connect { fd: common.fd(), address: peer.as_ptr(), length: peer.len() };
-        context.start(common, OperationKind::Connect, Owned::Address(peer), &request);
+        context.start(common, CancelableOperation::Connect(Box::new(peer)));
     }
 
     /// Lets data come.
@@ -127,22 +126,18 @@ impl Stream {
                 Some(passing) if !passing.arrived.is_empty() => return,
                 Some(passing) if passing.limit > 0 => {
                     passing.armed = true;
-                    let mut receipt = Receipt::new(passing.limit);
-                    let request = Request::ReceiveMessage { fd: common.fd(), message: &raw mut receipt.header };
-                    context.start(common, OperationKind::Receive, Owned::Receipt(receipt), &request)
+                    CancelableOperation::ReceiveMessage(Receipt::new(passing.limit))
                 }
                 _ => {
                     // What is on its way when a reader stops is what one receive delivers.
-                    let extent = match (context.kernel.bounds_receives(), self.has_stopped) {
+                    CancelableOperation::Receive(match (context.kernel.bounds_receives(), self.has_stopped) {
                         (true, _) => Extent::Bounded(RUN),
                         (false, false) => Extent::Endless,
                         (false, true) => Extent::Single,
-                    };
-                    let request = Request::Receive { fd: common.fd(), extent };
-                    context.start(common, OperationKind::Receive, Owned::Nothing, &request)
+                    })
                 }
             };
-            self.receiving = Receiving::Armed(operation);
+            self.receiving = Receiving::Armed(context.start(common, operation));
         }
     }
 
@@ -332,32 +327,30 @@ impl Stream {
             return true;
         }
         self.sending = Sending::Idle;
-        let mut message = None;
-        let (request, offered) = if let [segment] = self.queue.make_contiguous()
+        let (send, request) = if let [segment] = self.queue.make_contiguous()
             && segment.descriptors.is_empty()
         {
             let Some(data) = memory.resolve(&segment.source) else {
                 return self.lose(common, context);
             };
-            (
-                Request::Send { fd: common.fd(), data: data.as_ptr(), length: segment.source.length },
-                segment.source.length as usize,
-            )
+            let length = segment.source.length;
+            let request = Request::Send { fd: common.fd(), data: data.as_ptr(), length };
+            (SendOperation::Bytes(length as usize), request)
         } else {
-            let mut vector = context.message();
+            let mut message = context.message();
             let mut offered = 0;
             for segment in self.queue.iter().take(MAX_SLICES) {
                 // A write with descriptors goes by itself.
                 if !segment.descriptors.is_empty() {
-                    if !vector.slices.is_empty() {
+                    if !message.slices.is_empty() {
                         break;
                     }
-                    vector.pass(&segment.descriptors);
+                    message.pass(&segment.descriptors);
                 }
                 let Some(data) = memory.resolve(&segment.source) else {
                     return self.lose(common, context);
                 };
-                vector
+                message
                     .slices
                     .push(libc::iovec { iov_base: data.as_ptr().cast(), iov_len: segment.source.length as usize });
                 offered += segment.source.length as usize;
@@ -365,14 +358,13 @@ impl Stream {
                     break;
                 }
             }
-            vector.header.msg_iov = vector.slices.as_mut_ptr();
-            vector.header.msg_iovlen = vector.slices.len() as _;
-            let header: *const libc::msghdr = &raw const vector.header;
-            message = Some(vector);
-            (Request::SendMessage { fd: common.fd(), message: header }, offered)
+            message.header.msg_iov = message.slices.as_mut_ptr();
+            message.header.msg_iovlen = message.slices.len() as _;
+            let request = Request::SendMessage { fd: common.fd(), message: &raw const message.header };
+            (SendOperation::Message(offered, message), request)
         };
-        let owned = message.map_or(Owned::Nothing, Owned::Message);
-        if context.start_send(common, offered, owned, &request) {
+        // SAFETY: the header is the operation's own, and what `resolve` has found holds until JavaScript runs again, which it does after the turn.
+        if unsafe { context.start_send(common, send, &request) } {
             self.sending = Sending::InFlight;
             true
         } else {

@@ -17,7 +17,8 @@ use crate::event::Event;
 use crate::handle::Common;
 use crate::kernel::{Completion, Kernel, Request};
 use crate::memory::Memory;
-use crate::operation::{DatagramMessage, Owned};
+use crate::message::DatagramMessage;
+use crate::operation::SendOperation;
 use crate::room::Waiting;
 
 /// Datagrams of one socket that are handed over before another gets its turn.
@@ -151,7 +152,9 @@ impl Datagram {
         }
         let request =
             Request::SendDatagram { fd: common.fd(), message: &raw const message.header, flags: outgoing.flags };
-        let taken = context.start_send(common, self.first + at, Owned::Datagram(message), &request);
+        let send = SendOperation::Datagram(self.first + at, message);
+        // SAFETY: the header is the operation's own, and what `resolve` has found holds until JavaScript runs again, which it does after the turn.
+        let taken = unsafe { context.start_send(common, send, &request) };
         Ok(if taken { count } else { 0 })
     }
 

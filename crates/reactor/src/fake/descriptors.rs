@@ -70,7 +70,7 @@ impl FarEnd {
     /// Whether nothing more comes from the near end: it is closed, or at least shut down.
     pub(crate) fn ended(&self) -> bool {
         let mut poll = libc::pollfd { fd: self.0.as_raw_fd(), events: libc::POLLRDHUP, revents: 0 };
-        // SAFETY: as above.
+        // SAFETY: one entry, which lives for the length of the call.
         unsafe { libc::poll(&raw mut poll, 1, 0) };
         poll.revents & (libc::POLLRDHUP | libc::POLLHUP) != 0
     }

@@ -23,10 +23,9 @@ use crate::file::engine::{Lack, Start};
 use crate::file::job::Task;
 use crate::file::request::{FileRequest, Until};
 use crate::file::transfer::{Direction, Flush, Transfer};
-use crate::file::{Batch, File, OwnedByFile, Step};
+use crate::file::{Batch, File, FileOperation, Step};
 use crate::handle::{Handle, HandleId, Resource};
-use crate::kernel::{Kernel, Request};
-use crate::operation::{Operation, OperationKind, Owned};
+use crate::kernel::Kernel;
 use crate::reactor::Reactor;
 
 /// Most writes of one group.
@@ -120,11 +119,10 @@ impl<K: Kernel> Reactor<K> {
         let Some((file, common, context)) = self.file(id) else { return Start::Failed };
         let data_only = file.commits.written.iter().all(|flush| flush.data_only);
         let request = FileRequest::Sync { fd: common.fd(), data_only };
-        let owned = Owned::File(OwnedByFile::Flush);
-        let operation = Operation { handle: id, kind: OperationKind::Job, offered: 0, owned };
         // It is about what is done, not about what is still under way.
         let under_way = common.in_flight > 0;
-        if context.start_file(Some(common), operation, &Request::File { request, linked: false }).is_err() {
+        // SAFETY: a sync points at nothing.
+        if unsafe { context.start_file(id, Some(common), FileOperation::Flush, request, false) }.is_err() {
             return Start::Full(Step::Flush(id), Lack::Queue);
         }
         file.commits.dirty &= under_way;

@@ -13,13 +13,14 @@ use crate::file::job::{Job, STATUS_BYTES, Task};
 use crate::file::request::FileRequest;
 use crate::file::transfer::{Direction, Progress, Transfer};
 use crate::file::{
-    Batch, File, LONGEST_CHAIN, MAX_SHORT_WRITE, MOST_IN_FLIGHT, Opened, OwnedByFile, ShortOps, Step, Weight,
+    Batch, File, FileOperation, LONGEST_CHAIN, MAX_SHORT_WRITE, MOST_IN_FLIGHT, Opened, ShortOps, Step, Weight,
 };
 use crate::handle::{Common, Handle, HandleId, Resource};
 use crate::kernel::{Completion, Kernel, Request};
 use crate::memory::Memory;
-use crate::operation::{IGNORED, InFlight, NOBODY, Operation, OperationKind, Owned};
+use crate::operation::{IGNORED, NOBODY, Operation};
 use crate::reactor::Reactor;
+use crate::slab::{Entry, InFlight};
 
 /// What became of an attempt to start a step.
 pub(super) enum Start {
@@ -213,7 +214,8 @@ impl<K: Kernel> Reactor<K> {
         }
         if open {
             // The last that was pushed is linked to whatever comes next: let that be something that does nothing. There is room in place of what failed.
-            self.context.hand(&Request::Cancel { user_data: NOBODY }, IGNORED);
+            // SAFETY: a cancellation points at nothing.
+            unsafe { self.context.hand(&Request::Cancel { user_data: NOBODY }, IGNORED) };
         }
         None
     }
@@ -310,9 +312,8 @@ impl<K: Kernel> Reactor<K> {
             return Start::Failed;
         };
         let request = FileRequest::Await { fd: common.fd(), writable: transfer.direction == Direction::Write };
-        let owned = Owned::File(OwnedByFile::Awaiting(transfer));
-        let operation = Operation { handle: id, kind: OperationKind::Transfer, offered: 0, owned };
-        if context.start_file(Some(common), operation, &Request::File { request, linked: false }).is_err() {
+        // SAFETY: a poll points at nothing.
+        if unsafe { context.start_file(id, Some(common), FileOperation::Awaiting(transfer), request, false) }.is_err() {
             return Start::Full(Step::Await(id, transfer), Lack::Queue);
         }
         Start::Done
@@ -377,19 +378,16 @@ impl<K: Kernel> Reactor<K> {
         let waits_for_disk = linked || with_write;
         let leaves_dirt = transfer.direction == Direction::Write && !with_write;
         let short = by_worker && !waits_for_disk && length <= MAX_SHORT_WRITE;
-        let operation = Operation {
-            handle: id,
-            kind: OperationKind::Transfer,
-            offered: length as usize,
-            owned: Owned::File(OwnedByFile::Transfer { transfer, carrier, chained, short }),
-        };
-        match context.start_file(Some(common), operation, &Request::File { request, linked }) {
+        let operation = FileOperation::Transfer { transfer, carrier, chained, short };
+        // SAFETY: the memory is the carrier's, which the operation owns; or JavaScript's, for a request that says `now`, which holds until JavaScript runs again,
+        // or that is lent, which the kernel reads by its address: it finds it gone where that is the case.
+        match unsafe { context.start_file(id, Some(common), operation, request, linked) } {
             Ok(()) => {
                 file.commits.dirty |= leaves_dirt;
                 Start::Done
             }
-            Err(owned) => {
-                if let OwnedByFile::Transfer { carrier, .. } = owned {
+            Err(operation) => {
+                if let FileOperation::Transfer { carrier, .. } = operation {
                     context.files.bounces.take_back(carrier);
                 }
                 Start::Full(Step::Transfer(id, transfer), Lack::Queue)
@@ -418,45 +416,44 @@ impl<K: Kernel> Reactor<K> {
         job.look(&mut self.context.files.mounts);
         let request = job.request(fds[0], fds[1]);
         let handle = job.handle;
-        let operation =
-            Operation { handle, kind: OperationKind::Job, offered: 0, owned: Owned::File(OwnedByFile::Job(job)) };
         let mut found = self.handles.get_mut(handle);
         let common = found.as_mut().map(|found| &mut found.common);
-        match self.context.start_file(common, operation, &Request::File { request, linked }) {
+        // SAFETY: it points at nothing but what the job owns, which stays where it is when the job's box is moved.
+        match unsafe { self.context.start_file(handle, common, FileOperation::Job(job), request, linked) } {
             Ok(()) => {
                 if let Some(Handle { resource: Resource::File(file), .. }) = found {
                     file.commits.dirty = true;
                 }
                 Start::Done
             }
-            Err(OwnedByFile::Job(job)) => Start::Full(Step::Job(job), Lack::Queue),
+            Err(FileOperation::Job(job)) => Start::Full(Step::Job(job), Lack::Queue),
             Err(_) => Start::Failed,
         }
     }
 
-    /// A completion of a transfer or job, already taken out of the slab.
-    pub(crate) fn complete_file(&mut self, operation: Operation, completion: &Completion, memory: &mut impl Memory) {
-        let (id, result) = (operation.handle, completion.result);
-        if let Some(handle) = self.handles.get_mut(id) {
-            handle.common.in_flight -= 1;
-        }
-        if let Owned::File(owned) = &operation.owned {
-            self.context.files.done(owned);
-        }
-        match operation.owned {
-            Owned::File(OwnedByFile::Transfer { transfer, carrier, chained, .. }) => {
+    /// A completion of an operation on files, already taken out of the slab.
+    pub(crate) fn complete_file(
+        &mut self,
+        id: HandleId,
+        operation: FileOperation,
+        completion: &Completion,
+        memory: &mut impl Memory,
+    ) {
+        let result = completion.result;
+        self.context.files.done(&operation);
+        match operation {
+            FileOperation::Transfer { transfer, carrier, chained, .. } => {
                 let result = carrier.collect(&transfer, result, memory);
                 self.context.files.bounces.take_back(carrier);
                 self.advance(id, transfer, result, chained);
             }
             // Also where it is an end or an error that there is: the transfer will meet it.
-            Owned::File(OwnedByFile::Awaiting(transfer)) if result >= 0 && self.file(id).is_some() => {
+            FileOperation::Awaiting(transfer) if result >= 0 && self.file(id).is_some() => {
                 self.context.files.waiting.push_front(Batch::One(Step::Transfer(id, transfer)));
             }
-            Owned::File(OwnedByFile::Awaiting(transfer)) => self.advance(id, transfer, result, false),
-            Owned::File(OwnedByFile::Job(job)) => self.finish_job(&job, result, memory),
-            Owned::File(OwnedByFile::Flush) => self.finish_flush(id, result),
-            _ => debug_assert!(false, "a file operation owns what file operations own"),
+            FileOperation::Awaiting(transfer) => self.advance(id, transfer, result, false),
+            FileOperation::Job(job) => self.finish_job(&job, result, memory),
+            FileOperation::Flush => self.finish_flush(id, result),
         }
         self.end_if_closed(id);
     }
@@ -533,19 +530,22 @@ impl<K: Kernel> Context<K> {
         }
     }
 
-    /// Starts a file operation, on a handle or on none, unless the submission queue has no room: what it owned comes back.
-    pub(super) fn start_file(
+    /// Starts an operation on files, on a handle or on none, unless the submission queue has no room: then it comes back.
+    ///
+    /// # Safety
+    /// What the request points at must be the operation's own, or, where the kernel is asked to do or refuse it at once, hold until JavaScript runs again.
+    pub(super) unsafe fn start_file(
         &mut self,
+        handle: HandleId,
         common: Option<&mut Common>,
-        operation: Operation,
-        request: &Request,
-    ) -> Result<(), OwnedByFile> {
-        let weight = match &operation.owned {
-            Owned::File(owned) => Weight::from(owned),
-            _ => Weight { takes_place: true, short: false, lent: false },
-        };
-        let id = self.operations.insert(operation);
-        if self.try_push(request, id.user_data()) {
+        operation: FileOperation,
+        request: FileRequest,
+        linked: bool,
+    ) -> Result<(), FileOperation> {
+        let weight = Weight::from(&operation);
+        let id = self.operations.insert(handle, Operation::File(operation));
+        // SAFETY: the operation stays in the slab until its terminal completion; and the queue is entered before JavaScript runs (`enter`), or never again.
+        if unsafe { self.try_push(&Request::File { request, linked }, id.user_data()) } {
             self.files.started(weight);
             if let Some(common) = common {
                 common.in_flight += 1;
@@ -553,8 +553,8 @@ impl<K: Kernel> Context<K> {
             }
             return Ok(());
         }
-        match self.operations.remove(id, &mut InFlight::default()).map(|operation| operation.owned) {
-            Some(Owned::File(owned)) => Err(owned),
+        match self.operations.remove(id, &mut InFlight::default()) {
+            Some(Entry { operation: Operation::File(operation), .. }) => Err(operation),
             _ => unreachable!("just put in"),
         }
     }

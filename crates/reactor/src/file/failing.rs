@@ -6,10 +6,10 @@
 use crate::context::Context;
 use crate::error::Errno;
 use crate::file::transfer::Transfer;
-use crate::file::{Batch, File, OwnedByFile, Step};
+use crate::file::{Batch, File, FileOperation, Step};
 use crate::handle::Common;
 use crate::kernel::Kernel;
-use crate::operation::Owned;
+use crate::operation::Operation;
 
 impl File {
     /// Settles what waits for the file's own position, and a close: the descriptor is closed without the ring where it still is ours.
@@ -46,11 +46,11 @@ impl<K: Kernel> Context<K> {
         }
         if !std::mem::replace(&mut self.files.broken_off, true) {
             for operation in self.operations.iter() {
-                match &operation.owned {
-                    Owned::File(OwnedByFile::Transfer { transfer, .. } | OwnedByFile::Awaiting(transfer)) => {
+                match operation {
+                    Operation::File(FileOperation::Transfer { transfer, .. } | FileOperation::Awaiting(transfer)) => {
                         settled.extend(outcomes(transfer, errno));
                     }
-                    Owned::File(OwnedByFile::Job(job)) => settled.push((job.token, errno.negated())),
+                    Operation::File(FileOperation::Job(job)) => settled.push((job.token, errno.negated())),
                     _ => {}
                 }
             }

@@ -151,7 +151,8 @@ impl<K: Kernel> Reactor<K> {
             let request =
                 FileRequest::Read { fd, data, length: size, position, now: true, by_worker: false, priority: 0 };
             let number = u32::try_from(piece).unwrap_or(u32::MAX);
-            if !context.hand(&Request::File { request, linked: false }, at_once(batch, number)) {
+            // SAFETY: the caller vouches for the bytes, and the kernel needs them no longer when this returns: see below.
+            if !unsafe { context.hand(&Request::File { request, linked: false }, at_once(batch, number)) } {
                 break;
             }
             results.push(-libc::EAGAIN);

@@ -59,7 +59,8 @@ impl Moving {
     }
 }
 
-impl Memory for Moving {
+// SAFETY: each answer is a copy of its own, of the length asked for, which lives as long as the test.
+unsafe impl Memory for Moving {
     fn resolve(&mut self, source: &Source) -> Option<NonNull<u8>> {
         if self.gone {
             return None;

