@@ -1,6 +1,7 @@
 /**
  * Core's FileHandle class, which it does not export, and the symbols by which it talks to its handles.
  */
+import { EventEmitter } from 'node:events';
 import core from 'node:fs/promises';
 import process from 'node:process';
 
@@ -23,18 +24,14 @@ export interface Core {
   readonly symbols: CoreSymbols;
 }
 
-let found: Promise<Core> | undefined;
-
-/** Finds core's class by opening a file with it, once. */
-export function findCore(): Promise<Core> {
-  return (found ??= find());
-}
-
-async function find(): Promise<Core> {
-  const handle = await core.open('/dev/null', 'r');
-  const Class = handle.constructor as unknown as CoreFileHandleClass;
+/**
+ * Finds core's class. Where that takes a file to be opened it may fail, with the error of the moment.
+ *
+ * @throws {Error} what core's `open` reports: `EMFILE` and its like
+ */
+export async function findCore(): Promise<Core> {
+  const Class = classBehindInstanceof() ?? (await classOfOpened());
   const prototype = Class.prototype as object;
-  await handle.close();
   const symbol = (description: string) =>
     Object.getOwnPropertySymbols(prototype).find((candidate) => candidate.description === description) ?? Symbol(description);
   return {
@@ -46,6 +43,48 @@ async function find(): Promise<Core> {
       transferList: symbol('messaging_transfer_list_symbol'),
     },
   };
+}
+
+type Constructor = abstract new (...args: any[]) => unknown;
+
+/**
+ * Core's functions ask `path instanceof FileHandle` before anything else, which looks for `Symbol.hasInstance` in the classes below that one, and calls it on
+ * the class asked for. So nothing has to be opened: there may be no descriptor left, no right to open anything, and a thread that is ended in the middle would
+ * leave core's descriptor open for good.
+ */
+function classBehindInstanceof(): CoreFileHandleClass | undefined {
+  const bases = basesOfCore();
+  let asked: Constructor | undefined;
+  function hasInstance(this: Constructor, value: unknown): boolean {
+    asked ??= this;
+    return Function.prototype[Symbol.hasInstance].call(this, value);
+  }
+  try {
+    for (const base of bases) Object.defineProperty(base, Symbol.hasInstance, { value: hasInstance, configurable: true });
+    // What it says comes later, and is of no interest: nothing can be read from this.
+    core.readFile(NO_PATH).catch(() => {});
+  } catch {
+    // Somebody has frozen them.
+  } finally {
+    for (const base of bases) Reflect.deleteProperty(base, Symbol.hasInstance);
+  }
+  return asked?.name === 'FileHandle' ? (asked as unknown as CoreFileHandleClass) : undefined;
+}
+
+const NO_PATH = null as unknown as string;
+
+/** Classes within reach that core's may stand on. In Node 20 it is that of what can be sent to other threads, like block lists. */
+function basesOfCore(): object[] {
+  const emitter: object[] = [EventEmitter];
+  if (!process.version.startsWith('v20.')) return emitter;
+  const base = Object.getPrototypeOf(process.getBuiltinModule('node:net').BlockList) as object;
+  return base === Function.prototype ? emitter : [...emitter, base];
+}
+
+async function classOfOpened(): Promise<CoreFileHandleClass> {
+  const handle = await core.open('/dev/null', 'r');
+  await handle.close();
+  return handle.constructor as unknown as CoreFileHandleClass;
 }
 
 /** Core's native handle for a descriptor, which belongs to it from then on; what core passes from thread to thread. */

@@ -1,0 +1,45 @@
+// The first file of a process is opened in a moment of need: it fails as core's would, and the next one does not.
+import process from 'node:process';
+import test from 'ava';
+import { run } from '../net/_child.ts';
+
+const linux = process.platform === 'linux' ? test : test.skip;
+
+linux('with no descriptor left', async (t) => {
+  const { code, stdout, stderr } = await run(
+    `
+    import fs from 'iouring-transport/fs';
+    import { closeSync, openSync } from 'node:fs';
+    import { fileURLToPath } from 'node:url';
+    const held = [];
+    try { for (;;) held.push(openSync('/dev/null')); } catch {}
+    const failed = await fs.open('/dev/zero').catch((error) => error);
+    console.log(failed.code, failed.syscall, failed.path);
+    for (const fd of held) closeSync(fd);
+    const handle = await fs.open('/dev/zero');
+    console.log((await handle.read(Buffer.alloc(4))).bytesRead, handle.constructor.name);
+    await handle.close();`,
+    'ulimit -Sn 60',
+  );
+  t.is(code, 0, stderr);
+  t.deepEqual(stdout.split('\n'), ['EMFILE open /dev/zero', '4 FileHandle']);
+});
+
+linux('nothing else is opened', async (t) => {
+  const { code, stdout, stderr } = await run(
+    `
+    import { createHook } from 'node:async_hooks';
+    import core from 'node:fs/promises';
+    import fs from 'iouring-transport/fs';
+    const made = [];
+    const hook = createHook({ init(id, type) { made.push(type); } }).enable();
+    const handle = await fs.open('/dev/zero');
+    hook.disable();
+    console.log(made.some((type) => type === 'FILEHANDLE' || type === 'FSREQPROMISE'));
+    const theirs = await core.open('/dev/zero');
+    console.log(handle instanceof theirs.constructor, Object.hasOwn(process.getBuiltinModule('node:events'), Symbol.hasInstance));
+    await Promise.all([handle.close(), theirs.close()]);`,
+  );
+  t.is(code, 0, stderr);
+  t.deepEqual(stdout.split('\n'), ['false', 'true false']);
+});
