@@ -50,7 +50,8 @@ export interface NativeReactor {
   /** Where views are lent to writes. The places made before are not looked at any more. */
   makePlaces(count: number): (Uint8Array | undefined)[];
   flush(): void;
-  closeNow(handle: number): void;
+  /** Closes at once. @returns the number of connections that the kernel has accepted, and of which a completion is still to tell */
+  closeNow(handle: number): number;
   /** Makes an error an uncaught exception, in the middle of a dispatch. */
   reportException(error: unknown): void;
   /** Takes the memory away from an `ArrayBuffer` that nobody will use any more. */
@@ -147,9 +148,13 @@ export type MissingBindingReason =
 
 let loaded: NativeLoad | undefined;
 
-/** Loads the binding on the first call and returns the same answer ever after. Never throws. */
+/** Loads the binding on the first call and returns the same answer ever after, unless it may be another the next time. Never throws. */
 export function loadNative(): NativeLoad {
-  return (loaded ??= load());
+  if (loaded !== undefined) return loaded;
+  const found = load();
+  // There may have been no descriptor or no memory left.
+  if (found.binding !== null || found.reason !== 'ERR_IOURING_BINARY_NOT_LOADABLE') loaded = found;
+  return found;
 }
 
 function load(): NativeLoad {

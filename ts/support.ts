@@ -94,9 +94,14 @@ function decide(forced: 'uring' | undefined): Finding {
   return finding;
 }
 
+/** Errors of the moment: the next trial may end otherwise. */
+const MOMENTARY: readonly unknown[] = ['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN'];
+
 /** Tries without making a reactor, for a thread that is not to have one. */
 function tryAside(): Finding {
-  return decided ?? (triedAside ??= tryOut());
+  const finding = decided ?? triedAside ?? tryOut();
+  if (!isObstacle(finding) || !MOMENTARY.includes(finding.errno)) triedAside = finding;
+  return finding;
 }
 
 function tryOut(): Finding {
