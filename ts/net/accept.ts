@@ -13,10 +13,14 @@ import { Socket } from './socket.ts';
 
 const channel = diagnostics.channel('net.server.socket');
 
-/** Makes a socket of a connection and tells the server's listeners, unless the server wants no more or not this one. */
-export function acceptConnection(server: NetServer, link: Link): void {
+/**
+ * Makes a socket of a connection and tells the server's listeners, unless the server wants no more or not this one.
+ *
+ * @param late how many connections, this one among them, the server counts without having been told of them
+ */
+export function acceptConnection(server: NetServer, link: Link, late = 0): void {
   const peer = link.handle!;
-  if (server.maxConnections && server._connections >= server.maxConnections) {
+  if (server.maxConnections && server._connections - late >= server.maxConnections) {
     const ends = describeBothEnds(peer);
     if (ends === null) server.emit('drop');
     else server.emit('drop', ends);

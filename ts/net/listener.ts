@@ -47,6 +47,8 @@ export class RingListener implements BoundListener, Listening {
   /** A handle of core's for the same socket, which is closed with it: the primary's, or one that child_process sends. */
   #sibling: CoreHandle | null;
   #shown: ServerHandle | null = null;
+  /** Connections that the closed server is yet to be told of, and counts already: its 'close' waits for them. */
+  #late = 0;
 
   /**
    * @param handle bound, not listening yet
@@ -67,6 +69,13 @@ export class RingListener implements BoundListener, Listening {
   #accepted(peer: StreamHandle): void {
     if (this.#shown === null) this.#welcome(peer);
     else this.#scope.run(this.#passOrWelcome, this, this.#shown, peer);
+    if (this.#late > 0) this.#settleLate();
+  }
+
+  #settleLate(): void {
+    this.#server._connections--;
+    this.#server._emitCloseIfDrained();
+    if (--this.#late === 0) this.#scope.emitDestroy();
   }
 
   /** The handle behind a server of ours, which another one can take over: `listen(otherServer)`; null where there is none of the ring's. */
@@ -78,7 +87,8 @@ export class RingListener implements BoundListener, Listening {
   #welcome(peer: StreamHandle): void {
     const link = new Link(this.#unix, this.#scope.asyncId());
     link.attach(peer);
-    this.#scope.run(acceptConnection, undefined, this.#server, link);
+    if (this.#late === 0) this.#scope.run(acceptConnection, undefined, this.#server, link);
+    else this.#scope.run(() => acceptConnection(this.#server, link, this.#late), undefined);
   }
 
   #passOrWelcome(shown: ServerHandle, peer: StreamHandle): void {
@@ -102,9 +112,12 @@ export class RingListener implements BoundListener, Listening {
 
   close(): void {
     releasePath(this.#handle);
-    this.#handle.close();
+    const late = this.#handle.close();
     this.#sibling?.close();
-    this.#scope.emitDestroy();
+    // Another server that has taken the handle over takes them.
+    if (this.#handle.owner === this.#server) this.#late = late;
+    this.#server._connections += this.#late;
+    if (this.#late === 0) this.#scope.emitDestroy();
   }
 
   shownHandle(): ServerHandle {
@@ -112,6 +125,7 @@ export class RingListener implements BoundListener, Listening {
   }
 
   makeSendable(): CoreHandle {
+    this.#handle.shared = true;
     return (this.#sibling ??= makeCoreHandle(this.#handle.fd()));
   }
 

@@ -5,6 +5,11 @@ import { nothing, Activity, openSocket, SocketHandle, type SocketKind } from './
 import { StreamHandle } from './stream-handle.ts';
 
 export class ListenHandle extends SocketHandle {
+  /**
+   * Whether other processes may have the socket too. What the kernel has accepted here when it is closed is nobody else's, so that it is told of even then;
+   * where the socket is this process's alone, closing resets what waits, as with core.
+   */
+  shared = false;
   /** A connection was accepted. It does not read until told to. */
   onaccept: (peer: StreamHandle) => void = nothing;
   /** The listener has stopped accepting, because of this error. What is momentary (no descriptors left, a connection reset in the queue) is dealt with, not reported. */
@@ -21,7 +26,10 @@ export class ListenHandle extends SocketHandle {
   static adopt(fd: number): ListenHandle | number {
     const reactor = getReactor();
     const id = reactor.native.adopt(fd, true);
-    return id < 0 ? id : new ListenHandle(reactor, id);
+    if (id < 0) return id;
+    const handle = new ListenHandle(reactor, id);
+    handle.shared = true;
+    return handle;
   }
 
   override get resourceName(): string {
@@ -40,11 +48,12 @@ export class ListenHandle extends SocketHandle {
     return status;
   }
 
-  /** As core's, the port is free again when this returns. */
-  override close(): void {
-    if (this.closed) return;
+  /** As core's, the port is free again when this returns. @returns how often `onaccept` is still to be called */
+  override close(): number {
+    if (this.closed) return 0;
     super.close();
-    this.reactor.native.closeNow(this.id);
+    const accepted = this.reactor.native.closeNow(this.id);
+    return this.shared ? accepted : 0;
   }
 
   override complete(kind: Completion, result: number): void {
@@ -67,7 +76,7 @@ export class ListenHandle extends SocketHandle {
 
   #accepted(id: number): void {
     const peer = StreamHandle.wrap(this.reactor, id);
-    if (this.closed) peer.close();
+    if (this.closed && !this.shared) peer.reset();
     else this.onaccept(peer);
   }
 }

@@ -24,7 +24,7 @@ use napi::sys;
 
 use crate::driver::Driver;
 use crate::memory::{self, Lent};
-use crate::protocol::{COMPLETION_CAPACITY, Queues, Request};
+use crate::protocol::{COMPLETION_CAPACITY, Completion, Queues, Request};
 
 /// Most rounds of submit, collect and dispatch in one turn, and the time after which none is begun: then libuv's other handles get their turn, and
 /// `setImmediate` and timers before, which are waited for not even that long ([`Driver::may_go_on`]). A round that takes longer by itself is cut short by
@@ -308,13 +308,16 @@ impl Instance {
         });
     }
 
-    /// Takes up commands, and closes a handle: when this returns its descriptor is closed and its address free.
-    pub fn close_now(&self, handle: HandleId) {
+    /// Takes up commands, and closes a handle: when this returns its descriptor is closed and its address free. The number of connections that the kernel has
+    /// accepted for it and that JavaScript has yet to hear of.
+    pub fn close_now(&self, handle: HandleId) -> usize {
         self.with(|reactor| {
             self.take_commands(reactor);
             self.note(reactor.close_now(handle, &mut self.memory()));
             self.signal_if_left(reactor);
-        });
+            self.queues.undispatched_of(Completion::Accepted, handle) + reactor.accepted_and_untold(handle)
+        })
+        .unwrap_or(0)
     }
 
     /// Submits what is there without dispatching anything: for the moment before the process ends, and for drivers that do not come

@@ -220,10 +220,11 @@ impl NativeReactor {
         self.instance.flush();
     }
 
-    /// Takes up commands now, and closes a handle. When this returns its address is free.
+    /// Takes up commands now, and closes a handle. When this returns its address is free. The number of connections that were accepted and are yet to be
+    /// told of.
     #[napi]
-    pub fn close_now(&self, handle: i32) {
-        self.instance.close_now(HandleId::from_raw(handle));
+    pub fn close_now(&self, handle: i32) -> u32 {
+        u32::try_from(self.instance.close_now(HandleId::from_raw(handle))).unwrap_or(u32::MAX)
     }
 
     /// Makes an error an uncaught exception, in the middle of a dispatch.

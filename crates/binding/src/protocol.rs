@@ -433,4 +433,16 @@ impl Queues {
         let left = i64::from(self.get(Header::Completions as usize)) - i64::from(self.get(Header::Cursor as usize));
         usize::try_from(left).unwrap_or(0)
     }
+
+    /// How many of them are of that kind, about that handle.
+    pub fn undispatched_of(&self, kind: Completion, handle: HandleId) -> usize {
+        let completions = usize::try_from(self.get(Header::Completions as usize)).unwrap_or(0);
+        let end = completions.min(COMPLETION_CAPACITY as usize);
+        let (kind, handle) = (kind as i32, handle.raw());
+        let is_one = |record: &usize| {
+            let at = COMPLETIONS_START + record * RECORD_WORDS as usize;
+            self.get(at) == kind && self.get(at + 1) == handle
+        };
+        (end.saturating_sub(self.undispatched())..end).filter(is_one).count()
+    }
 }

@@ -99,6 +99,8 @@ impl<K: Kernel> Reactor<K> {
                 Event::Received { slice, .. } => self.give_back(slice.buffer),
                 Event::Datagram { received, .. } => self.give_datagram_back(received.slice.buffer),
                 Event::Message { slice, .. } => self.give_datagram_back(slice.buffer),
+                // It came while everything was being closed.
+                Event::Accepted { peer, .. } => self.close(peer),
                 _ => {}
             }
         }

@@ -3,7 +3,8 @@
 //! Life of the operation: one accept per listener, armed by [`listen`](crate::Reactor::listen). It completes with a
 //! descriptor, which becomes a [`Stream`] at once, and is armed anew, so that a turn takes one connection of each listener,
 //! as libuv does. A multishot accept takes all that wait: under a flood of 200 connections timers and other sockets waited
-//! for all of them. Closing cancels it; a connection that the kernel had already taken is closed, not leaked.
+//! for all of them. Closing cancels it; a connection that the kernel has already taken is reported all the same, before the
+//! end of the listener: where other processes have the socket too it would have been theirs, so that it must not be lost.
 //!
 //! Out of descriptors (`EMFILE`, `ENFILE`): a waiting connection would make every new accept fail at once, so the reactor gives
 //! up a descriptor held in reserve, takes what waits and closes it, so that clients see an end instead of a hang, as libuv does.
@@ -80,7 +81,7 @@ impl Listener {
         if completion.result >= 0 || transient(completion.result) {
             self.arm(common, context);
         }
-        accepted.filter(|_| !common.closing)
+        accepted
     }
 
     fn failed<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>, errno: Errno) {

@@ -580,13 +580,12 @@ impl<K: Kernel> Reactor<K> {
             }
             _ => debug_assert!(false, "an operation of another resource's kind"),
         }
-        if common.closing {
-            self.proceed_with_close(handle_id);
-            return;
-        }
-        let context = &mut self.context;
+        let closing = common.closing;
         if let Some(accepted) = accepted {
             Listener::admit(handle_id, accepted, &mut self.handles, context);
+        }
+        if closing {
+            self.proceed_with_close(handle_id);
         }
     }
 
@@ -599,6 +598,13 @@ impl<K: Kernel> Reactor<K> {
             }
             self.context.closed(id);
         }
+    }
+
+    /// How many connections of a listener are among the events that nobody has taken out yet.
+    #[must_use]
+    pub fn accepted_and_untold(&self, id: HandleId) -> usize {
+        let events = self.context.events.iter();
+        events.filter(|event| matches!(event, Event::Accepted { listener, .. } if *listener == id)).count()
     }
 
     /// Takes the next event out.

@@ -152,3 +152,35 @@ fn a_turn_accepts_one_connection() {
     setting.bench.close(0);
     setting.bench.close_all();
 }
+
+/// Where other processes have the socket too, it would have been theirs. The kernel may do an accept that is being cancelled.
+#[test]
+fn what_was_accepted_before_a_close_is_told_of() {
+    let mut late = 0;
+    for seed in 0..20 {
+        let mut setting = Setting::new(Temper { malice: 1, seed, ..Temper::kind() }, 16);
+        setting.bench.turn();
+        setting.arrive();
+        setting.bench.close(0);
+        setting.bench.settle();
+        assert!(setting.bench.books[&setting.listener].closed);
+        let told = setting.bench.accepted.len();
+        // Who was not accepted waits with the socket, which nobody else has here.
+        assert_eq!(told == 0, setting.clients[0].hung_up(), "closed unheard");
+        late += told;
+        setting.bench.close_all();
+    }
+    assert!(late > 0);
+}
+
+/// At the end of a thread there is nobody left to tell.
+#[test]
+fn what_is_accepted_while_everything_ends_is_closed() {
+    let mut setting = Setting::new(Temper::kind(), 16);
+    setting.bench.turn();
+    (0..3).for_each(|_| setting.arrive());
+    setting.bench.turn();
+    setting.bench.stop();
+    assert_eq!(setting.bench.reactor.stats().handles, 0);
+    assert!(setting.clients.iter().take(2).all(FarEnd::hung_up), "a descriptor is left open");
+}

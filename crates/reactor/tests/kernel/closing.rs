@@ -61,7 +61,11 @@ fn everything_in_flight_is_settled_before_it_closes() {
             busy.node.reactor.close(id);
             busy.node.reactor.close(id);
         }
-        run(&mut [&mut busy.node], |nodes| nodes[0].all_closed());
+        // What was accepted by then is told of, and is closed as well.
+        run(&mut [&mut busy.node], |nodes| {
+            nodes[0].close_all();
+            nodes[0].all_closed()
+        });
         for id in &busy.senders {
             let book = busy.node.book(*id);
             assert_eq!(book.written, [-libc::ECANCELED; 2]);

@@ -300,14 +300,21 @@ impl Node {
         for buffer in self.held.drain(..) {
             self.reactor.give_back(buffer);
         }
-        let ids: Vec<HandleId> = self.books.keys().copied().collect();
-        for id in ids {
-            self.reactor.close(id);
-        }
-        run(&mut [&mut self], |nodes| nodes[0].all_closed() && !nodes[0].reactor.has_work());
+        run(&mut [&mut self], |nodes| {
+            // Every time: a listener may still tell of what was accepted before it was closed.
+            nodes[0].close_all();
+            nodes[0].all_closed() && !nodes[0].reactor.has_work()
+        });
         let stats = self.reactor.stats();
         assert_eq!(stats, Stats { turns: stats.turns, ..Stats::default() });
         self.reactor.shut_down(&mut self.memory, PATIENCE);
+    }
+
+    /// Asks for the end of everything.
+    pub fn close_all(&mut self) {
+        for &id in self.books.keys() {
+            self.reactor.close(id);
+        }
     }
 
     /// Ends it with everything in flight, as an exiting process does. Whether that ended well, and how long it took.
