@@ -18,8 +18,7 @@ use std::time::{Duration, Instant};
 use iouring_reactor::buffer_pool::BufferPool;
 use iouring_reactor::kernel::BufferGroup;
 use iouring_reactor::memory::{Mapping, Mappings};
-use iouring_reactor::support::{Features, Reason};
-use iouring_reactor::{Config, Errno, Error, Event, HandleId, Reactor, Ring};
+use iouring_reactor::{Config, Errno, Error, Event, Features, HandleId, Reactor, Reason, Ring};
 use napi::sys;
 
 use crate::driver::Driver;

@@ -14,10 +14,10 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use iouring_reactor::datagram::{self, Outgoing};
+use iouring_reactor::datagram::Outgoing;
 use iouring_reactor::file::transfer::{Direction, Transfer};
 use iouring_reactor::memory::Mapping;
-use iouring_reactor::{Errno, Event, HandleId, Source};
+use iouring_reactor::{Errno, Event, HandleId, Received, Source, receive_buffers};
 use napi_derive::napi;
 use num_enum::TryFromPrimitive;
 
@@ -163,7 +163,9 @@ pub const INTERNET_NAME: u32 = 32;
 /// Room for the sender's name in front of a datagram of a UNIX socket.
 #[napi]
 pub const UNIX_NAME: u32 = 112;
-const _: () = assert!(INTERNET_NAME as usize == datagram::INTERNET_NAME && UNIX_NAME as usize == datagram::UNIX_NAME);
+const _: () = assert!(
+    INTERNET_NAME as usize == receive_buffers::INTERNET_NAME && UNIX_NAME as usize == receive_buffers::UNIX_NAME
+);
 
 /// What a command asks for.
 pub enum Request {
@@ -367,7 +369,7 @@ impl Queues {
         self.put_words(record, [kind as i32, handle, result, first, second, third]);
     }
 
-    fn put_datagram(&self, record: usize, handle: HandleId, received: &datagram::Received) {
+    fn put_datagram(&self, record: usize, handle: HandleId, received: &Received) {
         let mut lengths = u32::from(received.name_length) | u32::from(received.control_length) << 8;
         if received.truncated {
             lengths |= DATAGRAM_TRUNCATED;

@@ -58,7 +58,7 @@ impl<K: Kernel> Reactor<K> {
                 match kind {
                     Adopted::Listener => Resource::Listener(Listener::default()),
                     Adopted::Datagram { unix } => {
-                        self.context.prepare_receivers()?;
+                        self.context.prepare_datagrams()?;
                         Resource::Datagram(Datagram::new(unix))
                     }
                     _ => Resource::Stream(Stream::default()),

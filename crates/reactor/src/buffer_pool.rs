@@ -101,6 +101,12 @@ impl BufferPool {
         })
     }
 
+    /// Which ring of the kernel's they go to.
+    #[must_use]
+    pub fn group(&self) -> BufferGroup {
+        self.group
+    }
+
     fn stride(size: u32) -> usize {
         size as usize + STAGGER
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use io_uring::IoUring;
 
-use crate::error::{Errno, Error};
-use crate::support::{Features, Reason};
+use crate::error::{Errno, Error, Reason};
+use crate::features::Features;
 
 /// The sizes of one reactor. Memory that they cost is counted against `RLIMIT_MEMLOCK` on some kernels, per user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,6 @@ use std::time::Duration;
 use io_uring::types::Timespec;
 
 use crate::buffer_pool::BufferPool;
-use crate::datagram::{BUFFERS, Receivers};
 use crate::error::Errno;
 use crate::event::Event;
 use crate::file::Files;
@@ -16,6 +15,7 @@ use crate::kernel::{BufferGroup, Completion, Kernel, Request, Wait};
 use crate::listener::Reserve;
 use crate::message::{DatagramMessage, Message};
 use crate::operation::{CancelableOperation, IGNORED, Operation, SendOperation};
+use crate::receive_buffers::{BUFFERS, ReceiveBuffers};
 use crate::slab::{Entry, OperationId, Operations};
 use crate::stream::MAX_SLICES;
 
@@ -37,7 +37,8 @@ pub(crate) struct Context<K> {
     // Dropped first: closing the ring ends the kernel's use of what follows.
     pub(crate) kernel: K,
     pub(crate) operations: Operations,
-    pub(crate) pool: BufferPool,
+    /// For bytes of streams.
+    pub(crate) bytes: ReceiveBuffers,
     pub(crate) events: VecDeque<Event>,
     /// Ends of connects: taken out behind the others. A connection within the machine stands before its listener has heard of it, but with core the listener
     /// hears of it first: who connects, and closes the server in that moment, is served.
@@ -55,11 +56,9 @@ pub(crate) struct Context<K> {
     due_ends: VecDeque<(HandleId, u64)>,
     /// Number of streams that wait for room in their socket's send buffer.
     pub(crate) waiting_streams: usize,
-    /// Streams that found no buffer.
-    pub(crate) starved: VecDeque<HandleId>,
     pub(crate) reserve: Reserve,
-    /// Of datagram sockets, and of streams that take descriptors; there from the first of them on.
-    pub(crate) receivers: Option<Receivers>,
+    /// For datagram sockets, and streams that take descriptors; there from the first of them on.
+    pub(crate) datagrams: Option<ReceiveBuffers>,
     /// Requests that found no room in the submission queue. They go first, in order.
     pub(crate) backlog: VecDeque<(Request, u64)>,
     /// Requests pushed so far, those of the backlog not among them.
@@ -72,8 +71,6 @@ pub(crate) struct Context<K> {
     spare: Vec<Box<Message>>,
     #[allow(clippy::vec_box, reason = "as above")]
     spare_datagrams: Vec<Box<DatagramMessage>>,
-    /// The kernel has got buffers back since the starved were last fed.
-    pub(crate) buffer_returned: bool,
     /// A request waits to be handed over whose outcome is to be had in the same turn: a receive behind one that was ended by what it received, or what ends a
     /// handle.
     pub(crate) enter_again: bool,
@@ -91,13 +88,12 @@ enum Health {
 
 impl<K: Kernel> Context<K> {
     /// Hands buffers to the kernel.
-    pub(crate) fn new(mut kernel: K, mut pool: BufferPool) -> Self {
-        pool.replenish(&mut kernel);
-        kernel.publish(BufferGroup::Bytes);
+    pub(crate) fn new(mut kernel: K, pool: BufferPool) -> Self {
+        let bytes = ReceiveBuffers::new(pool, &mut kernel);
         Self {
             kernel,
             operations: Operations::default(),
-            pool,
+            bytes,
             events: VecDeque::new(),
             connects: VecDeque::new(),
             unsent: Vec::new(),
@@ -106,16 +102,14 @@ impl<K: Kernel> Context<K> {
             due_arms: VecDeque::new(),
             due_ends: VecDeque::new(),
             waiting_streams: 0,
-            starved: VecDeque::new(),
             reserve: Reserve::default(),
-            receivers: None,
+            datagrams: None,
             backlog: VecDeque::new(),
             pushed: 0,
             pushed_closes: VecDeque::new(),
             arrived: Vec::new(),
             spare: Vec::new(),
             spare_datagrams: Vec::new(),
-            buffer_returned: false,
             enter_again: false,
             health: Health::Working,
             files: Files::default(),
@@ -132,11 +126,11 @@ impl<K: Kernel> Context<K> {
         }
         self.has_requests()
             || self.has_events()
-            || self.buffer_returned
+            || self.bytes.has_work()
             || !self.due_arms.is_empty()
             || !self.due_ends.is_empty()
             || self.files.has_work()
-            || self.receivers.as_ref().is_some_and(|receivers| receivers.returned)
+            || self.datagrams.as_ref().is_some_and(ReceiveBuffers::has_work)
     }
 
     fn has_events(&self) -> bool {
@@ -340,9 +334,9 @@ impl<K: Kernel> Context<K> {
     }
 
     /// Sees to it that there are buffers for datagrams and messages.
-    pub(crate) fn prepare_receivers(&mut self) -> Result<(), Errno> {
-        if self.receivers.is_none() {
-            self.receivers = Some(Receivers::new(&mut self.kernel, BUFFERS)?);
+    pub(crate) fn prepare_datagrams(&mut self) -> Result<(), Errno> {
+        if self.datagrams.is_none() {
+            self.datagrams = Some(ReceiveBuffers::for_datagrams(&mut self.kernel, BUFFERS)?);
         }
         Ok(())
     }
@@ -386,12 +380,12 @@ impl<K: Kernel> Context<K> {
 
     /// Takes a slice back.
     pub(crate) fn give_back(&mut self, group: BufferGroup, buffer: u16) {
-        match (group, &mut self.receivers) {
-            (BufferGroup::Bytes, _) => self.buffer_returned |= self.pool.give_back(buffer, &mut self.kernel),
-            (BufferGroup::Datagrams, Some(receivers)) => {
-                receivers.returned |= receivers.pool.give_back(buffer, &mut self.kernel);
-            }
-            (BufferGroup::Datagrams, None) => {}
+        let buffers = match group {
+            BufferGroup::Bytes => Some(&mut self.bytes),
+            BufferGroup::Datagrams => self.datagrams.as_mut(),
+        };
+        if let Some(buffers) = buffers {
+            buffers.give_back(buffer, &mut self.kernel);
         }
     }
 
@@ -458,9 +452,9 @@ impl<K> Drop for Context<K> {
         self.drop_requests();
         if self.operations.live() > 0 {
             std::mem::forget(std::mem::take(&mut self.operations));
-            self.pool.leak();
-            if let Some(receivers) = &self.receivers {
-                receivers.pool.leak();
+            self.bytes.leak();
+            if let Some(datagrams) = &self.datagrams {
+                datagrams.leak();
             }
         }
     }

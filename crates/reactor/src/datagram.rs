@@ -28,77 +28,17 @@ use crate::buffer_pool::{BufferPool, Slice};
 use crate::context::Context;
 use crate::control;
 use crate::error::Errno;
-use crate::event::Event;
-use crate::handle::{Common, HandleId};
+use crate::event::{Event, Received};
+use crate::handle::Common;
 use crate::kernel::{BufferGroup, Completion, Kernel};
 use crate::memory::Source;
 use crate::message::DatagramMessage;
 use crate::operation::CancelableOperation;
 #[cfg(doc)]
 use crate::reactor::Reactor;
+use crate::receive_buffers::{CONTROL, HEADER, INTERNET_NAME, UNIX_CONTROL, UNIX_NAME};
 use crate::room::Room;
 use crate::slab::OperationId;
-
-/// Receive buffers that the datagram sockets of a reactor share: a power of two.
-pub const BUFFERS: u16 = 256;
-
-/// Room for the largest payload that there can be.
-const PAYLOAD: usize = 65535;
-
-/// The kernel's header in front of a received datagram: `struct io_uring_recvmsg_out`.
-const HEADER: usize = 16;
-
-/// Room for the sender's name where it is an IP address.
-pub const INTERNET_NAME: usize = 32;
-
-/// Room for the sender's name where it is a path.
-pub const UNIX_NAME: usize = 112;
-
-/// Room for control data where it is asked for: enough for all that [`control`] knows, at once.
-pub const CONTROL: usize = 256;
-
-/// The same on a UNIX socket, where there are a timestamp and credentials, of 32 bytes each. Descriptors come last, and nobody wants them: in what the
-/// others leave there is room for four at most, and the kernel closes the rest itself.
-pub const UNIX_CONTROL: usize = 64;
-
-/// Size of a buffer, a multiple of the cache line's.
-const BUFFER_SIZE: usize = (HEADER + UNIX_NAME + CONTROL + PAYLOAD).next_multiple_of(64);
-
-/// Where the parts of a received datagram lie in its buffer. All of it is inside `slice`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Received {
-    /// The payload.
-    pub slice: Slice,
-    /// Where the sender's name begins, counted from the start of the pool.
-    pub name: u32,
-    /// Bytes of the name; 0 where the sender has none.
-    pub name_length: u8,
-    /// Bytes of control data, which end where the payload begins less what is left of their room.
-    pub control_length: u16,
-    /// The datagram was longer than the buffer.
-    pub truncated: bool,
-    /// There was more control data than room.
-    pub control_truncated: bool,
-}
-
-/// The buffers that datagrams are received into, and who waits for one.
-pub(crate) struct Receivers {
-    pub(crate) pool: BufferPool,
-    pub(crate) starved: VecDeque<HandleId>,
-    /// The kernel has got buffers back since the starved were last fed.
-    pub(crate) returned: bool,
-}
-
-impl Receivers {
-    /// Maps `count` buffers, at most [`BUFFERS`], and hands them to the kernel.
-    pub(crate) fn new(kernel: &mut impl Kernel, count: u16) -> Result<Self, Errno> {
-        let size = u32::try_from(BUFFER_SIZE).expect("a buffer is small");
-        let mut pool = BufferPool::of_group(BufferGroup::Datagrams, count, size)?;
-        pool.replenish(kernel);
-        kernel.publish(BufferGroup::Datagrams);
-        Ok(Self { pool, starved: VecDeque::new(), returned: false })
-    }
-}
 
 /// A datagram to be sent.
 #[derive(Clone, Copy, Debug)]
@@ -247,16 +187,14 @@ impl Datagram {
         context: &mut Context<K>,
         completion: &Completion,
     ) {
-        let receivers = context.receivers.as_mut();
-        if let (Some(buffer), Some(receivers)) = (completion.buffer(), receivers) {
-            let length = u32::try_from(completion.result).unwrap_or(0);
-            if let Some(slice) = receivers.pool.take(buffer, length, false) {
-                match self.parse(&receivers.pool, slice) {
-                    Some(received) if !common.closing => {
-                        context.events.push_back(Event::Datagram { handle: common.id, received });
-                    }
-                    _ => context.give_back(BufferGroup::Datagrams, buffer),
+        if let Some(receivers) = &mut context.datagrams
+            && let Some(slice) = receivers.take(completion)
+        {
+            match self.parse(receivers.pool(), slice) {
+                Some(received) if !common.closing => {
+                    context.events.push_back(Event::Datagram { handle: common.id, received });
                 }
+                _ => context.give_back(BufferGroup::Datagrams, slice.buffer),
             }
         }
         if completion.more() {
@@ -267,12 +205,10 @@ impl Datagram {
             _ if common.closing => {}
             libc::ENOBUFS => {
                 if self.wants_to_receive
-                    && let Some(receivers) = &mut context.receivers
+                    && let Some(receivers) = &mut context.datagrams
                 {
                     self.receiving = Receiving::Starved;
-                    receivers.starved.push_back(common.id);
-                    // Old news, when the kernel has got buffers since: nobody else may ever give one back.
-                    receivers.returned |= receivers.pool.starve();
+                    receivers.starve(common.id);
                 }
             }
             ..=0 => {

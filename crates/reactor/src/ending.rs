@@ -81,11 +81,11 @@ impl<K: Kernel> Reactor<K> {
     }
 
     fn forget_starved(&mut self) {
-        self.context.starved.clear();
-        self.context.forget_due();
-        if let Some(receivers) = &mut self.context.receivers {
-            receivers.starved.clear();
+        self.context.bytes.forget_starved();
+        if let Some(datagrams) = &mut self.context.datagrams {
+            datagrams.forget_starved();
         }
+        self.context.forget_due();
     }
 
     /// What the end waits for.

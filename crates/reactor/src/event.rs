@@ -1,8 +1,6 @@
 //! What a turn brings to light, and what can be counted.
 
 use crate::buffer_pool::Slice;
-use crate::datagram;
-use crate::file::Opened;
 use crate::handle::HandleId;
 
 /// Something that happened. Statuses are zero or a negative errno.
@@ -74,7 +72,7 @@ pub enum Event {
         /// The socket.
         handle: HandleId,
         /// Where its parts are.
-        received: datagram::Received,
+        received: Received,
     },
     /// The network reports an error on a datagram socket. It goes on receiving.
     ReceiveFailed {
@@ -113,6 +111,34 @@ pub enum Event {
         /// Bytes or zero on success, a negative errno on failure.
         result: i32,
     },
+}
+
+/// Where the parts of a received datagram lie in its buffer. All of it is inside `slice`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// The payload.
+    pub slice: Slice,
+    /// Where the sender's name begins, counted from the start of the pool.
+    pub name: u32,
+    /// Bytes of the name; 0 where the sender has none.
+    pub name_length: u8,
+    /// Bytes of control data, which end where the payload begins less what is left of their room.
+    pub control_length: u16,
+    /// The datagram was longer than the buffer.
+    pub truncated: bool,
+    /// There was more control data than room.
+    pub control_truncated: bool,
+}
+
+/// What is told of a file when it is opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Opened {
+    /// `st_mode`.
+    pub mode: u32,
+    /// Bytes, as far as that is known here: what a server knows has not been asked for.
+    pub size: u64,
+    /// Its file system is known to keep all that `fstat(2)` tells in memory.
+    pub local: bool,
 }
 
 /// What can be counted. All but `turns` return to zero when everything has been closed and read.

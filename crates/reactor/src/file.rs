@@ -29,6 +29,7 @@ use std::os::fd::RawFd;
 
 use crate::bounce::BouncePool;
 use crate::error::Errno;
+use crate::event::Opened;
 use crate::handle::HandleId;
 use carrier::Carrier;
 use commit::Commits;
@@ -77,17 +78,6 @@ pub struct File {
 struct Lane {
     busy: bool,
     queue: VecDeque<Transfer>,
-}
-
-/// What is told of a file when it is opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Opened {
-    /// `st_mode`.
-    pub mode: u32,
-    /// Bytes, as far as that is known here: what a server knows has not been asked for.
-    pub size: u64,
-    /// Its file system is known to keep all that `fstat(2)` tells in memory.
-    pub local: bool,
 }
 
 impl File {

@@ -97,7 +97,7 @@ impl<K: Kernel> Reactor<K> {
         if !(1..=control::MAX_DESCRIPTORS).contains(&limit) {
             return Err(Errno::EINVAL);
         }
-        self.context.prepare_receivers()?;
+        self.context.prepare_datagrams()?;
         let (stream, _, context) = self.stream(id).ok_or(Errno(libc::EBADF))?;
         stream.receive_descriptors(context, limit);
         Ok(())

@@ -20,6 +20,7 @@ use crate::listener::Listener;
 use crate::memory::{Memory, Source};
 use crate::operation::{CancelableOperation, IGNORED, Kind, Operation, SendOperation, is_at_once};
 use crate::passing::Passed;
+use crate::receive_buffers::ReceiveBuffers;
 use crate::slab::{Entry, InFlight};
 use crate::socket;
 use crate::stream::Stream;
@@ -51,7 +52,7 @@ impl<K: Kernel> Reactor<K> {
 
     /// The receive buffers.
     pub fn pool(&self) -> &BufferPool {
-        &self.context.pool
+        self.context.bytes.pool()
     }
 
     /// Counts.
@@ -60,8 +61,8 @@ impl<K: Kernel> Reactor<K> {
         Stats {
             handles: self.handles.open(),
             operations: self.context.operations.live(),
-            buffers_lent: self.context.pool.lent() + self.datagram_pool().map_or(0, BufferPool::lent),
-            starved: self.context.starved.len() + self.context.receivers.as_ref().map_or(0, |it| it.starved.len()),
+            buffers_lent: self.context.bytes.pool().lent() + self.datagram_pool().map_or(0, BufferPool::lent),
+            starved: self.context.bytes.starved() + self.context.datagrams.as_ref().map_or(0, ReceiveBuffers::starved),
             events: self.context.events.len(),
             backlog: self.context.backlog.len(),
             waiting: self.context.files.waiting.len(),
@@ -80,7 +81,7 @@ impl<K: Kernel> Reactor<K> {
     /// # Errors
     /// `ENOMEM` when the address space is full.
     pub fn prepare_for_datagrams(&mut self) -> Result<(), Errno> {
-        self.context.prepare_receivers()
+        self.context.prepare_datagrams()
     }
 
     /// Takes over a datagram socket, a UNIX one or not.
@@ -88,13 +89,13 @@ impl<K: Kernel> Reactor<K> {
     /// # Errors
     /// `EMFILE` where the handle table is full; with the first one also `ENOMEM`. The descriptor is closed then.
     pub fn add_datagram(&mut self, descriptor: OwnedFd, unix: bool) -> Result<HandleId, Errno> {
-        self.context.prepare_receivers()?;
+        self.context.prepare_datagrams()?;
         self.handles.insert(descriptor, Resource::Datagram(Datagram::new(unix))).ok_or(Errno::EMFILE)
     }
 
     /// The receive buffers of datagram sockets, and of streams that take descriptors: there from the first of them on.
     pub fn datagram_pool(&self) -> Option<&BufferPool> {
-        self.context.receivers.as_ref().map(|receivers| &receivers.pool)
+        self.context.datagrams.as_ref().map(ReceiveBuffers::pool)
     }
 
     /// Takes over a socket that listens or will.
@@ -431,34 +432,16 @@ impl<K: Kernel> Reactor<K> {
     }
 
     fn feed_starved(&mut self) {
-        self.feed_starved_datagrams();
-        if !std::mem::take(&mut self.context.buffer_returned) {
-            return;
+        let context = &mut self.context;
+        let mut starved = context.bytes.take_starved(&mut context.kernel);
+        if let Some(datagrams) = &mut context.datagrams {
+            starved.append(&mut datagrams.take_starved(&mut context.kernel));
         }
-        self.context.pool.replenish(&mut self.context.kernel);
-        self.context.kernel.publish(BufferGroup::Bytes);
-        // All of them, not as many as there are buffers: one that is armed may hold out for data that never comes.
-        for _ in 0..self.context.starved.len() {
-            let Some(id) = self.context.starved.pop_front() else {
-                break;
-            };
+        for id in starved {
             if let Some((stream, common, context)) = self.stream(id) {
                 stream.feed(common, context);
-            }
-        }
-    }
-
-    fn feed_starved_datagrams(&mut self) {
-        let Some(receivers) = self.context.receivers.as_mut().filter(|receivers| receivers.returned) else {
-            return;
-        };
-        receivers.returned = false;
-        self.context.kernel.publish(BufferGroup::Datagrams);
-        for id in std::mem::take(&mut receivers.starved) {
-            if let Some((datagram, common, context)) = self.datagram(id) {
+            } else if let Some((datagram, common, context)) = self.datagram(id) {
                 datagram.feed(common, context);
-            } else if let Some((stream, common, context)) = self.stream(id) {
-                stream.feed(common, context);
             }
         }
     }

@@ -14,12 +14,13 @@ use io_uring::types::{BufRingEntry, Fd, SubmitArgs, Timespec};
 use io_uring::{IoUring, opcode, squeue};
 
 use crate::config::{self, Config};
-use crate::datagram;
-use crate::error::{Errno, Error};
+use crate::error::{Errno, Error, Reason};
+use crate::features::Features;
 use crate::file::transfer::Direction;
 use crate::kernel::{BufferGroup, Completion, Extent, Kernel, Request, Wait};
 use crate::memory::Mapping;
-use crate::support::{self, Features, Findings, Reason};
+use crate::receive_buffers::BUFFERS;
+use crate::support::{self, Findings};
 
 /// `IORING_ENTER_GETEVENTS`.
 const ENTER_GETEVENTS: u32 = 1;
@@ -131,7 +132,7 @@ impl Ring {
         // SAFETY: it outlives the io_uring: fields are dropped in order.
         let bytes = unsafe { BufferRing::register(&ring, BufferGroup::Bytes, count, flags) }?;
         // SAFETY: the same.
-        match unsafe { BufferRing::register(&ring, BufferGroup::Datagrams, datagram::BUFFERS, 0) } {
+        match unsafe { BufferRing::register(&ring, BufferGroup::Datagrams, BUFFERS, 0) } {
             Ok(datagrams) => Ok(Self { ring, eventfd, bytes, datagrams, bounds_receives }),
             Err(error) => {
                 // Before what is registered with it.

@@ -213,16 +213,9 @@ impl Stream {
             _ => match -completion.result {
                 libc::ENOBUFS if self.wants_to_read => {
                     self.receiving = Receiving::Starved;
-                    // Old news, when the kernel has got buffers since: nobody else may ever give one back.
-                    match &mut context.receivers {
-                        Some(receivers) if by_message => {
-                            receivers.starved.push_back(common.id);
-                            receivers.returned |= receivers.pool.starve();
-                        }
-                        _ => {
-                            context.starved.push_back(common.id);
-                            context.buffer_returned |= context.pool.starve();
-                        }
+                    match &mut context.datagrams {
+                        Some(datagrams) if by_message => datagrams.starve(common.id),
+                        _ => context.bytes.starve(common.id),
                     }
                 }
                 libc::ENOBUFS => {}
@@ -233,11 +226,7 @@ impl Stream {
     }
 
     fn take_bytes<K: Kernel>(common: &Common, context: &mut Context<K>, completion: &Completion) {
-        let slice = completion.buffer().and_then(|buffer| {
-            let length = u32::try_from(completion.result).unwrap_or(0);
-            context.pool.take(buffer, length, completion.buffer_more())
-        });
-        match slice {
+        match context.bytes.take(completion) {
             Some(slice) if slice.length > 0 && !common.closing => {
                 context.events.push_back(Event::Received { handle: common.id, slice });
             }
@@ -253,10 +242,7 @@ impl Stream {
         completion: &Completion,
         passed: Passed,
     ) {
-        let slice = completion.buffer().and_then(|buffer| {
-            let length = u32::try_from(completion.result).unwrap_or(0);
-            context.receivers.as_mut()?.pool.take(buffer, length, false)
-        });
+        let slice = context.datagrams.as_mut().and_then(|datagrams| datagrams.take(completion));
         match (slice, &mut self.passing) {
             (Some(slice), Some(passing)) if slice.length > 0 && !common.closing => {
                 let Passed { descriptors, lost } = passed;

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use iouring_reactor::config::{self, Config, Obtained};
-use iouring_reactor::support::{self, Features};
 use iouring_reactor::{Errno, Error};
+use iouring_reactor::{Features, support};
 
 /// Names the limit that a child puts on itself.
 const LIMIT: &str = "REFUSAL_LIMIT";

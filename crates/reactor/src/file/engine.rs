@@ -6,15 +6,13 @@ use std::ptr;
 use crate::bounce::Budget;
 use crate::context::Context;
 use crate::error::Errno;
-use crate::event::Event;
+use crate::event::{Event, Opened};
 use crate::file::carrier::{Carrier, Load};
 use crate::file::commit::{commit_of, until, written};
 use crate::file::job::{Job, STATUS_BYTES, Task};
 use crate::file::request::FileRequest;
 use crate::file::transfer::{Direction, Progress, Transfer};
-use crate::file::{
-    Batch, File, FileOperation, LONGEST_CHAIN, MAX_SHORT_WRITE, MOST_IN_FLIGHT, Opened, ShortOps, Step, Weight,
-};
+use crate::file::{Batch, File, FileOperation, LONGEST_CHAIN, MAX_SHORT_WRITE, MOST_IN_FLIGHT, ShortOps, Step, Weight};
 use crate::handle::{Common, Handle, HandleId, Resource};
 use crate::kernel::{Completion, Kernel, Request};
 use crate::memory::Memory;

@@ -11,7 +11,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
 use crate::error::Errno;
-use crate::file::Opened;
+use crate::event::Opened;
 
 /// For each mount whether it is [local](Opened::local).
 pub(crate) type Mounts = HashMap<u64, bool>;

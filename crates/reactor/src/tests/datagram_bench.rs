@@ -9,8 +9,10 @@ use std::rc::Rc;
 use super::harness::Moving;
 use crate::address::SocketAddress;
 use crate::buffer_pool::BufferPool;
-use crate::datagram::{Outgoing, Received, Receivers};
+use crate::datagram::Outgoing;
+use crate::event::Received;
 use crate::fake::{Delivered, Descriptors, Fake, FarEnd, Inbound, Mailbox, Outbound, Random, Temper, World};
+use crate::receive_buffers::ReceiveBuffers;
 use crate::{Event, HandleId, Reactor, Stats};
 
 /// More turns than that are a livelock.
@@ -66,7 +68,8 @@ impl Bench {
         let (kernel, world) = Fake::new(temper);
         let pool = BufferPool::new(1, 16).expect("memory");
         let mut reactor = Reactor::new(kernel, pool, per_turn);
-        reactor.context.receivers = Some(Receivers::new(&mut reactor.context.kernel, buffers).expect("memory"));
+        reactor.context.datagrams =
+            Some(ReceiveBuffers::for_datagrams(&mut reactor.context.kernel, buffers).expect("memory"));
         let mut bench = Self {
             reactor,
             world,

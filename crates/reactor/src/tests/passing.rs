@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use super::harness::Moving;
 use crate::buffer_pool::BufferPool;
-use crate::datagram::Receivers;
 use crate::fake::{Descriptors, Fake, FarEnd, Inbound, Temper, World};
+use crate::receive_buffers::ReceiveBuffers;
 use crate::{Event, HandleId, Reactor};
 
 const LIMIT: usize = 4;
@@ -19,7 +19,7 @@ const RIGHTS: usize = 6;
 fn flooded(temper: Temper) -> (Reactor<Fake>, Rc<RefCell<World>>, HandleId, Vec<FarEnd>) {
     let (kernel, world) = Fake::new(temper);
     let mut reactor = Reactor::new(kernel, BufferPool::new(1, 16).expect("memory"), 64);
-    reactor.context.receivers = Some(Receivers::new(&mut reactor.context.kernel, 8).expect("memory"));
+    reactor.context.datagrams = Some(ReceiveBuffers::for_datagrams(&mut reactor.context.kernel, 8).expect("memory"));
     let (near, _) = Descriptors::pair();
     let fd = near.as_raw_fd();
     world.borrow_mut().descriptors.add(fd);

@@ -7,8 +7,10 @@ use std::os::unix::net::UnixDatagram;
 use std::ptr::NonNull;
 use std::time::{Duration, Instant};
 
+use iouring_reactor::Received;
 use iouring_reactor::buffer_pool::BufferPool;
-use iouring_reactor::datagram::{BUFFERS, Outgoing, Received};
+use iouring_reactor::datagram::Outgoing;
+use iouring_reactor::receive_buffers::BUFFERS;
 use iouring_reactor::socket::{self, Domain, Type};
 use iouring_reactor::{Config, Event, HandleId, Memory, Reactor, Ring, Source};
 

@@ -5,9 +5,10 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
 use iouring_reactor::HandleId;
+use iouring_reactor::Received;
 use iouring_reactor::address::SocketAddress;
 use iouring_reactor::control::{MAX_DESCRIPTORS, messages};
-use iouring_reactor::datagram::{Received, UNIX_CONTROL};
+use iouring_reactor::receive_buffers::{UNIX_CONTROL, UNIX_NAME};
 use iouring_reactor::socket::{self, Domain};
 
 use crate::datagrams::Node;
@@ -219,7 +220,7 @@ fn enable(fd: RawFd, option: i32) {
 /// Control data of a datagram, by level and type.
 fn control_of(node: &Node, received: &Received) -> Vec<(i32, i32)> {
     let start = node.reactor.datagram_pool().unwrap().memory().start();
-    let name_room = u32::try_from(iouring_reactor::datagram::UNIX_NAME).unwrap();
+    let name_room = u32::try_from(UNIX_NAME).unwrap();
     // SAFETY: it lies in the pool, in a buffer that is held until it is given back.
     let data = unsafe {
         std::slice::from_raw_parts(
