@@ -108,6 +108,8 @@ export interface NativeReactor {
     counts: Int32Array,
     most: number,
   ) => number;
+  /** A function, to be asked for once. */
+  readonly sendNow: (handle: number, view: Uint8Array) => number;
   adoptFile(fd: number): number;
   releaseFile(handle: number): number;
   prioritizeFile(handle: number, priority: number): void;

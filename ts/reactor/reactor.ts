@@ -147,6 +147,7 @@ export class Reactor {
   readonly native: NativeReactor;
   readonly readNow: NativeReactor['readNow'];
   readonly readManyNow: NativeReactor['readManyNow'];
+  readonly sendNow: NativeReactor['sendNow'];
   readonly arena: Arena;
   /** Memory that Rust shares: the queues, the receive buffers, and those of datagram sockets. To be read through {@link #queues} and the like. */
   #words: Int32Array;
@@ -171,6 +172,7 @@ export class Reactor {
     this.native = new Native(() => this.#dispatch(), wantsWaiter());
     this.readNow = this.native.readNow;
     this.readManyNow = this.native.readManyNow;
+    this.sendNow = this.native.sendNow;
     this.arena = new Arena(() => this.native.arena);
     this.#words = new Int32Array(this.native.queues);
     this.#pool = Buffer.from(this.native.pool);

@@ -1,4 +1,5 @@
-//! Reads at once: functions that TypeScript calls for what is in memory. A single read takes about as long as the call itself.
+//! What is done at once: functions that TypeScript calls for reads of what is in memory, where a single one takes about as long as the call itself, and for
+//! long writes to sockets.
 //!
 //! They are plain Node-API functions, not methods of the class: what napi-rs does around a method (it looks at the object's type tag, takes down
 //! which values are borrowed, allocates) took a quarter of a microsecond, as long as the kernel takes to copy 4 KiB.
@@ -16,6 +17,7 @@ use napi_derive::napi;
 use crate::instance::Instance;
 use crate::memory::{bytes_of, elements_of};
 use crate::native_reactor::NativeReactor;
+use crate::protocol::LONGEST_PIECE;
 
 #[napi]
 impl NativeReactor {
@@ -37,6 +39,12 @@ impl NativeReactor {
     )]
     pub fn read_many_now(&self) -> napi::Result<Unknown<'static>> {
         self.function(read_many_now)
+    }
+
+    /// A function that offers the bytes of a `Uint8Array` to a stream's kernel; see `Reactor::send_now`. It returns how many were taken: the others are to be written.
+    #[napi(getter, ts_return_type = "(handle: number, view: Uint8Array) => number")]
+    pub fn send_now(&self) -> napi::Result<Unknown<'static>> {
+        self.function(send_now)
     }
 
     fn function(
@@ -135,4 +143,17 @@ unsafe extern "C" fn read_many_now(env: sys::napi_env, info: sys::napi_callback_
     };
     let read = instance.aside(read_all).unwrap_or(0);
     returned(env, i32::try_from(read).unwrap_or(i32::MAX))
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "saturates; handles are looked up")]
+unsafe extern "C" fn send_now(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: `function` has made the function that is called.
+    let Some(([handle, view], instance)) = (unsafe { called(env, info) }) else { return returned(env, 0) };
+    let Some((start, length)) = bytes_of(env, view) else { return returned(env, 0) };
+    let handle = HandleId::from_raw(number(env, handle) as i32);
+    // No system call takes more.
+    let length = length.min(LONGEST_PIECE as usize);
+    // SAFETY: the view's memory stays where it is as long as JavaScript does not run: for this call.
+    let sent = instance.with(|reactor| unsafe { reactor.send_now(handle, start.as_ptr(), length) });
+    returned(env, i32::try_from(sent.unwrap_or(0)).unwrap_or(i32::MAX))
 }

@@ -204,6 +204,11 @@ impl Kernel for Fake {
         panic!("no file here has `O_NONBLOCK`")
     }
 
+    unsafe fn send_now(&mut self, fd: RawFd, data: *const u8, length: usize) -> Result<usize, Errno> {
+        let result = self.0.borrow_mut().send(fd, &[(data, length)]);
+        usize::try_from(result).map_err(|_| Errno(-result))
+    }
+
     fn close(&mut self, descriptor: OwnedFd) {
         let mut world = self.0.borrow_mut();
         let fd = descriptor.as_raw_fd();

@@ -334,6 +334,12 @@ impl Kernel for Ring {
         u32::try_from(count).map_err(|_| Errno::last_os_error())
     }
 
+    unsafe fn send_now(&mut self, fd: RawFd, data: *const u8, length: usize) -> Result<usize, Errno> {
+        // SAFETY: the caller vouches for the memory.
+        let count = unsafe { libc::send(fd, data.cast(), length, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) };
+        usize::try_from(count).map_err(|_| Errno::last_os_error())
+    }
+
     fn ready(&self) -> bool {
         // SAFETY: as in `mute`.
         let (submission, completion) = unsafe { (self.ring.submission_shared(), self.ring.completion_shared()) };

@@ -12,11 +12,14 @@
 //! **Sending.** Writes queue up here, and at most one send per stream is in flight, since two could overtake each other. A send
 //! takes all that is queued, up to [`MAX_SLICES`] slices, and says `MSG_DONTWAIT`: the kernel copies what fits while it takes the
 //! request, so that it never holds memory that belongs to JavaScript. What did not fit waits for room ([`crate::room`]) and goes again.
+//! Many bytes are offered before they are queued ([`Reactor::send_now`](crate::Reactor::send_now)).
 //!
 //! **Descriptors** that travel with the bytes of UNIX streams have their own chapter: [`crate::passing`].
 //!
 //! **Closing.** What was written in the same turn is offered to the kernel once. What does not fit is given up and reported with
 //! `ECANCELED`; then the close request cancels whatever is in flight.
+
+mod now;
 
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
@@ -87,6 +90,8 @@ pub struct Stream {
     sending: Sending,
     room: Room,
     queue: VecDeque<Segment>,
+    /// What bytes were refused with that were offered at once: they are queued next, and end with it.
+    refused: Option<i32>,
     shutdown: bool,
     connecting: bool,
     /// There from the first descriptor that travels.
@@ -313,6 +318,11 @@ impl Stream {
             return true;
         }
         self.sending = Sending::Idle;
+        if let Some(status) = self.refused.take() {
+            self.fail(common, context, status);
+            self.shut_down_when_sent(common, context);
+            return true;
+        }
         let (send, request) = if let [segment] = self.queue.make_contiguous()
             && segment.descriptors.is_empty()
         {

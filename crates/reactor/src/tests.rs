@@ -1,6 +1,7 @@
 //! The reactor on the fake kernel: whatever the kernel does, nothing is lost, nothing comes twice and nothing hangs.
 
 mod accepting;
+mod at_once;
 mod buffers;
 mod closing;
 mod commits;

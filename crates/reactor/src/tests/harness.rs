@@ -188,6 +188,27 @@ impl Bench {
         book.requests.push_back(book.outbound.len());
     }
 
+    /// Offers bytes at once, and writes what was not taken: how many were.
+    pub(crate) fn write_at_once(&mut self, stream: usize, length: usize) -> usize {
+        if self.book(stream).close_asked || self.book(stream).shutdown_asked {
+            return 0;
+        }
+        let mut bytes = self.bytes(length);
+        self.book(stream).outbound.extend(&bytes);
+        // SAFETY: the bytes are a local.
+        let sent = unsafe { self.reactor.send_now(self.streams[stream], bytes.as_ptr(), length) };
+        let rest = bytes.split_off(sent);
+        bytes.fill(0xee);
+        if !rest.is_empty() {
+            let source = self.memory.add(rest);
+            self.reactor.write(self.streams[stream], source, true);
+            let book = self.book(stream);
+            book.asked += 1;
+            book.requests.push_back(book.outbound.len());
+        }
+        sent
+    }
+
     pub(crate) fn shut_down(&mut self, stream: usize) {
         let book = self.book(stream);
         if !book.close_asked && !std::mem::replace(&mut book.shutdown_asked, true) {

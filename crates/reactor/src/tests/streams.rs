@@ -17,6 +17,7 @@ pub(crate) enum Action {
     ReadStart(usize),
     ReadStop(usize),
     Write(usize, Vec<usize>),
+    WriteAtOnce(usize, usize),
     ShutDown(usize),
     GiveBack(usize),
     Turn,
@@ -49,6 +50,7 @@ pub(crate) fn actions(streams: usize, close: bool, fail: bool) -> impl Strategy<
             4 => stream.clone().prop_map(Action::ReadStart),
             3 => stream.clone().prop_map(Action::ReadStop),
             5 => (stream.clone(), vec(size, 1..4)).prop_map(|(stream, pieces)| Action::Write(stream, pieces)),
+            3 => (stream.clone(), 0..200_usize).prop_map(|(stream, length)| Action::WriteAtOnce(stream, length)),
             1 => stream.clone().prop_map(Action::ShutDown),
             5 => any::<usize>().prop_map(Action::GiveBack),
             6 => Just(Action::Turn),
@@ -80,6 +82,7 @@ pub(crate) fn act(bench: &mut Bench, action: &Action) {
         Action::ReadStart(stream) => bench.reactor.read_start(bench.streams[stream]),
         Action::ReadStop(stream) => bench.reactor.read_stop(bench.streams[stream]),
         Action::Write(stream, ref pieces) => bench.write(stream, pieces),
+        Action::WriteAtOnce(stream, length) => drop(bench.write_at_once(stream, length)),
         Action::ShutDown(stream) => bench.shut_down(stream),
         Action::GiveBack(pick) => bench.give_back(pick),
         Action::Turn => {
