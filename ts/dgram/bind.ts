@@ -7,10 +7,13 @@ import dns from 'node:dns';
 import { isIP } from 'node:net';
 import process from 'node:process';
 import { isatty } from 'node:tty';
+import { CORE_MAJOR } from '../core-version.ts';
 import { EBADF, EBUSY, EINVAL } from '../errno.ts';
 import {
+  ERR_INVALID_ARG_VALUE,
   ERR_INVALID_FD_TYPE,
   ERR_SOCKET_ALREADY_BOUND,
+  ERR_SOCKET_BAD_TYPE,
   ERR_SOCKET_BUFFER_SIZE,
   ERR_SOCKET_DGRAM_NOT_RUNNING,
   endpointException,
@@ -20,7 +23,7 @@ import { adoptCopy, noteOwner, type CoreHandle } from '../net/core-handles.ts';
 import { askPrimary, asksPrimary, type Query, type SharedSocket } from '../primary.ts';
 import { DatagramHandle, SocketOption } from '../reactor/index.ts';
 import { applyExtras } from './extras.ts';
-import { validateString } from '../validate.ts';
+import { validateObject, validatePort, validateString } from '../validate.ts';
 import { attach } from './receive.ts';
 import { Bound, Connected, kState, type DgramSocket, type Lookup, type State } from './state.ts';
 
@@ -93,24 +96,33 @@ function pathOf(first: unknown): string | undefined {
   return path;
 }
 
+/** What is listened for to learn that binding has failed. Until Node 24 that was a listener like any other, so that an error that nobody else heard of was lost. */
+const BIND_FAILURE = (CORE_MAJOR >= 24 ? EventEmitter.errorMonitor : 'error') as 'error';
+
 function callWhenListening(socket: DgramSocket, callback: () => void): void {
   const forget = (): void => {
-    socket.removeListener('error', forget);
+    socket.removeListener(BIND_FAILURE, forget);
     socket.removeListener('listening', listening);
   };
   const listening = (): void => {
     forget();
     callback.call(socket);
   };
-  socket.on('error', forget);
+  socket.on(BIND_FAILURE, forget);
   socket.on('listening', listening);
 }
 
 const genuineLookup = dns.lookup;
 
-/** `dns.lookup` where somebody has put another in its place: core asks that for every address, also for those that need no looking up. */
+/** Whether core passes addresses of a socket's family on as they are: from Node 24 on. Before, `dns.lookup` is asked for them too. */
+const PASSES_LITERALS = CORE_MAJOR >= 24;
+
+/**
+ * `dns.lookup` where somebody has put another in its place, and core asks that for every address, also for those that need no looking up: the one that is
+ * there when a socket is made.
+ */
 export function patchedLookup(): Lookup | undefined {
-  return dns.lookup === genuineLookup ? undefined : dns.lookup;
+  return PASSES_LITERALS || dns.lookup === genuineLookup ? undefined : dns.lookup;
 }
 
 /** Finds the address of a host. The callback comes later, as `dns.lookup`'s does. */
@@ -119,8 +131,8 @@ export function lookUp(state: State, host: string | undefined, callback: (error:
   const name = host || (family === 4 ? '127.0.0.1' : '::1');
   // What is no text is no address either, and is told from one as text.
   if (state.lookup !== undefined) state.lookup(name, family, (error, address) => callback(error, String(address)));
-  else if (isIP(name) !== 0) process.nextTick(callback, null, name);
-  else genuineLookup(name, family, callback);
+  else if (isIP(name) !== 0 && (typeof name === 'string' || PASSES_LITERALS)) process.nextTick(callback, null, String(name));
+  else (PASSES_LITERALS ? dns.lookup : genuineLookup)(name, family, callback);
 }
 
 /** The address as it stands, where it needs no looking up; `undefined` otherwise. */
@@ -144,21 +156,50 @@ export function openHandle(socket: DgramSocket, state: State, kind = state.kind)
 }
 
 function bindToAddress(socket: DgramSocket, state: State, ip: string, port: number): void {
+  const status = tryToBind(socket, state, ip, port);
+  if (status === 0) startListening(socket, state);
+  else fail(socket, state, endpointException(status, 'bind', ip, port));
+}
+
+/** @returns zero, or a negative errno */
+function tryToBind(socket: DgramSocket, state: State, ip: string, port: number): number {
   const family = state.kind === 'udp4' ? 4 : 6;
-  const possible = isIP(ip) === family && !(state.ipv6Only && family === 4);
-  const handle = possible ? openHandle(socket, state) : -EINVAL;
-  let status = typeof handle === 'number' ? handle : 0;
-  if (typeof handle === 'object') {
-    if (state.reuseAddr) status = handle.setOption(SocketOption.ReuseAddress, 1);
-    if (status === 0 && state.reusePort) status = handle.setOption(SocketOption.ReusePort, 1);
-    if (status === 0 && state.ipv6Only) status = handle.setOption(SocketOption.Ipv6Only, 1);
-    if (status === 0) status = handle.bind({ family, address: ip, port: port & 0xffff });
-  }
-  if (status === 0) {
-    startReceiving(socket, state);
-    return;
-  }
-  fail(socket, state, endpointException(status, 'bind', ip, port));
+  if (isIP(ip) !== family || (state.ipv6Only && family === 4)) return -EINVAL;
+  const handle = openHandle(socket, state);
+  if (typeof handle === 'number') return handle;
+  let status = 0;
+  if (state.reuseAddr) status = handle.setOption(SocketOption.ReuseAddress, 1);
+  if (status === 0 && state.reusePort) status = handle.setOption(SocketOption.ReusePort, 1);
+  if (status === 0 && state.ipv6Only) status = handle.setOption(SocketOption.Ipv6Only, 1);
+  return status === 0 ? handle.bind({ family, address: ip, port: port & 0xffff }) : status;
+}
+
+/**
+ * `bindSync({ port, address })`, of newer Node versions: bound when it returns. 'listening' follows.
+ *
+ * @throws {Error} what binding has failed with, of the system or for the arguments: the socket is as before.
+ */
+export function bindSync(socket: DgramSocket, options: { port?: unknown; address?: unknown }): void {
+  const state = checkRunning(socket);
+  validateObject(options, 'options');
+  if (state.bound !== Bound.No) throw new ERR_SOCKET_ALREADY_BOUND();
+  if (state.kind === 'unix_dgram') throw new ERR_SOCKET_BAD_TYPE();
+  const port = validatePort(options.port ?? 0, 'options.port');
+  const address = options.address || (state.kind === 'udp4' ? '0.0.0.0' : '::');
+  validateLiteral(address, 'options.address', 'bindSync');
+  const status = tryToBind(socket, state, address, port);
+  if (status < 0) throw endpointException(status, 'bind', address, port);
+  startReceiving(state);
+  process.nextTick(() => {
+    if (!state.closed) socket.emit('listening');
+  });
+}
+
+/** @throws {TypeError} where `value` is no string, or one that would have to be looked up: the call cannot wait. */
+export function validateLiteral(value: unknown, name: string, call: string): asserts value is string {
+  validateString(value, name);
+  if (isIP(value) !== 0) return;
+  throw new ERR_INVALID_ARG_VALUE(name, value, `must be a numeric IP address; ${call} does not perform DNS resolution`);
 }
 
 /** The descriptor stays, as core's does: `address()` tells of it, and another `bind` uses it. */
@@ -177,7 +218,7 @@ function bindToPath(socket: DgramSocket, path: string | undefined): void {
     return;
   }
   if (path !== undefined && path !== '' && !path.startsWith('\0')) state.path = path;
-  startReceiving(socket, state);
+  startListening(socket, state);
 }
 
 function bindToDescriptor(socket: DgramSocket, state: State, fd: number): void {
@@ -190,7 +231,7 @@ function bindToDescriptor(socket: DgramSocket, state: State, fd: number): void {
     throw new ERR_INVALID_FD_TYPE(type);
   }
   attach(socket, state, handle);
-  startReceiving(socket, state);
+  startListening(socket, state);
 }
 
 /** libuv's `UV_UDP_IPV6ONLY` and `UV_UDP_REUSEADDR`. */
@@ -207,7 +248,7 @@ function bindThroughPrimary(socket: DgramSocket, state: State, query: Omit<Query
     }
     const failure = handle === null ? status : takeOver(socket, state, handle as SharedSocket);
     if (failure === 0) {
-      startReceiving(socket, state);
+      startListening(socket, state);
       return;
     }
     const { address, port } = query;
@@ -223,7 +264,7 @@ function bindThroughPrimary(socket: DgramSocket, state: State, query: Omit<Query
 function bindToHandle(socket: DgramSocket, state: State, handle: CoreHandle): void {
   const status = takeOver(socket, state, handle);
   if (status < 0) throw errnoException(status, 'open');
-  startReceiving(socket, state);
+  startListening(socket, state);
 }
 
 /** @returns zero, or a negative errno */
@@ -254,7 +295,12 @@ function describeDescriptor(fd: number): string {
   }
 }
 
-function startReceiving(socket: DgramSocket, state: State): void {
+function startListening(socket: DgramSocket, state: State): void {
+  startReceiving(state);
+  socket.emit('listening');
+}
+
+function startReceiving(state: State): void {
   const handle = state.handle!;
   applyExtras(state, handle);
   handle.receiveStart();
@@ -262,7 +308,6 @@ function startReceiving(socket: DgramSocket, state: State): void {
   state.bound = Bound.Yes;
   if (state.recvBufferSize) setBufferSize(state, SocketOption.RecvBuffer, state.recvBufferSize);
   if (state.sendBufferSize) setBufferSize(state, SocketOption.SendBuffer, state.sendBufferSize);
-  socket.emit('listening');
 }
 
 /** @throws {Error} `ERR_SOCKET_BUFFER_SIZE` where the kernel will not have it, or the size is none that an `int` can tell. */

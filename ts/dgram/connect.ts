@@ -4,13 +4,14 @@
 import process from 'node:process';
 import {
   ERR_IP_BLOCKED,
+  ERR_SOCKET_ALREADY_BOUND,
   ERR_SOCKET_DGRAM_IS_CONNECTED,
   ERR_SOCKET_DGRAM_NOT_CONNECTED,
   endpointException,
   errnoException,
 } from '../errors.ts';
 import { validatePort, validateString } from '../validate.ts';
-import { checkRunning, lookUp, whenBound } from './bind.ts';
+import { bindSync, checkRunning, lookUp, validateLiteral, whenBound } from './bind.ts';
 import { Bound, Connected, isListed, kState, type DgramSocket, type State } from './state.ts';
 
 type Callback = (error?: Error) => void;
@@ -49,25 +50,47 @@ function finish(
   callback?: Callback,
 ): void {
   if (state.closed) return;
-  let error = failure;
-  if (error === null && isListed(state.sendBlockList, ip)) error = new ERR_IP_BLOCKED(ip);
+  const error = failure ?? tryToConnect(state, ip, address, port);
   if (!error) {
-    const endpoint = state.kind === 'unix_dgram' ? { path: ip } : { family: state.kind === 'udp6' ? 6 : 4, address: ip, port };
-    const status = state.handle!.connect(endpoint as never);
-    if (status < 0) error = endpointException(status, 'connect', address, port);
-  }
-  if (!error) {
-    state.connected = Connected.Yes;
     process.nextTick(() => socket.emit('connect'));
     return;
   }
-  const reason = error;
   state.connected = Connected.No;
   process.nextTick(() => {
     if (callback) {
       socket.removeListener('connect', callback);
-      callback(reason);
-    } else socket.emit('error', reason);
+      callback(error);
+    } else socket.emit('error', error);
+  });
+}
+
+/** @returns what it has failed with */
+function tryToConnect(state: State, ip: string, address: string, port: number): Error | null {
+  if (isListed(state.sendBlockList, ip)) return new ERR_IP_BLOCKED(ip);
+  const endpoint = state.kind === 'unix_dgram' ? { path: ip } : { family: state.kind === 'udp6' ? 6 : 4, address: ip, port };
+  const status = state.handle!.connect(endpoint as never);
+  if (status < 0) return endpointException(status, 'connect', address, port);
+  state.connected = Connected.Yes;
+  return null;
+}
+
+/**
+ * `connectSync(port, address)`, of newer Node versions: connected, and bound, when it returns. 'connect' follows.
+ *
+ * @throws {Error} what it has failed with, of the system or for the arguments: the socket is as before.
+ */
+export function connectSync(socket: DgramSocket, port: unknown, given?: unknown): void {
+  const state = checkRunning(socket);
+  const number = validatePort(port, 'Port', false);
+  if (state.connected !== Connected.No) throw new ERR_SOCKET_DGRAM_IS_CONNECTED();
+  const address = given == null || given === '' ? (state.kind === 'udp4' ? '127.0.0.1' : '::1') : given;
+  validateLiteral(address, 'address', 'connectSync');
+  if (state.bound === Bound.No) bindSync(socket, {});
+  else if (state.bound !== Bound.Yes) throw new ERR_SOCKET_ALREADY_BOUND();
+  const error = tryToConnect(state, address, address, number);
+  if (error !== null) throw error;
+  process.nextTick(() => {
+    if (!state.closed) socket.emit('connect');
   });
 }
 

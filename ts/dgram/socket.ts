@@ -14,8 +14,8 @@ import { isOwn, standInFor } from '../net/lineage.ts';
 import { watchSenders } from '../net/sent-away.ts';
 import { AsyncScope, showActiveHandles, SocketOption, type DatagramKind, type Endpoint } from '../reactor/index.ts';
 import { validateAbortSignal, validateFunction, validateInt32, validateNumber, validateString } from '../validate.ts';
-import { bind, changing, checkRunning, getBufferSize, patchedLookup, removePath, setBufferSize } from './bind.ts';
-import { checkConnected, connect, disconnect } from './connect.ts';
+import { bind, bindSync, changing, checkRunning, getBufferSize, patchedLookup, removePath, setBufferSize } from './bind.ts';
+import { checkConnected, connect, connectSync, disconnect } from './connect.ts';
 import { deprecatedAccessors, shownHandle } from './deprecated.ts';
 import { readExtras } from './extras.ts';
 import { MessageIterator, type MessagesOptions } from './iteration.ts';
@@ -195,6 +195,26 @@ class SocketMembers extends Base {
   }
 }
 Object.defineProperties(SocketMembers.prototype, deprecatedAccessors);
+
+/** Of newer Node versions. */
+const synchronous: PropertyDescriptorMap & ThisType<DgramSocket> = {
+  bindSync: {
+    value(options: object = {}): object {
+      bindSync(this, options);
+      return this.address();
+    },
+    writable: true,
+    configurable: true,
+  },
+  connectSync: {
+    value(port: number, address?: string): void {
+      connectSync(this, port, address);
+    },
+    writable: true,
+    configurable: true,
+  },
+};
+if ('bindSync' in core.Socket.prototype) Object.defineProperties(SocketMembers.prototype, synchronous);
 watchSenders();
 showActiveHandles();
 // Where child_process looks for the handle, to send it.

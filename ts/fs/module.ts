@@ -2,7 +2,7 @@
  * The functions of `fs/promises` that run on the ring.
  */
 import core from 'node:fs/promises';
-import process from 'node:process';
+import { CORE_MAJOR } from '../core-version.ts';
 import { FileJob, getReactor } from '../reactor/index.ts';
 import { fileJob } from '../reactor/ring-file.ts';
 import { replaceFile } from './atomic.ts';
@@ -19,7 +19,7 @@ import { sizeOf } from './status.ts';
 const STANDARD_MODE = 0o666;
 
 /** From Node 26 on (seen; 24 does not) an error of reading a whole file tells its path. */
-const READ_NAMES_PATH = Number.parseInt(process.versions.node, 10) >= 26;
+const READ_NAMES_PATH = CORE_MAJOR >= 26;
 
 type HandleClass = ReturnType<typeof fileHandleClass>;
 

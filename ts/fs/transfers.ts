@@ -3,7 +3,7 @@
  *
  * Arguments of the usual kind go to the ring. For all others `undefined` is returned: core's methods decide, on the same descriptor.
  */
-import process from 'node:process';
+import { CORE_MAJOR } from '../core-version.ts';
 import { bytesOf } from '../reactor/ring-file.ts';
 import type { LendingRequest, RingFile } from '../reactor/index.ts';
 import type { FileState } from './file-state.ts';
@@ -17,7 +17,7 @@ const LONGEST = 2 ** 31 - 1;
 const NEAR_THE_LAST = 2n ** 63n - 2n ** 31n;
 
 /** Until then a position that will not do was none. */
-const CHECKS_POSITIONS = Number.parseInt(process.versions.node, 10) >= 22;
+const CHECKS_POSITIONS = CORE_MAJOR >= 22;
 
 type Resolve = (value: never) => void;
 type Reject = (error: unknown) => void;

@@ -2,7 +2,7 @@
  * `FileHandle.readableWebStream()`.
  */
 import { ReadableStream } from 'node:stream/web';
-import process from 'node:process';
+import { CORE_MAJOR } from '../core-version.ts';
 import { ERR_INVALID_ARG_TYPE } from '../errors.ts';
 import type { RingFileHandle } from './file-handle.ts';
 import type { FileState } from './file-state.ts';
@@ -10,7 +10,7 @@ import type { FileState } from './file-state.ts';
 const CHUNK = 16384;
 
 /** From Node 22 on these streams always are byte streams. */
-const ALWAYS_BYTES = Number.parseInt(process.versions.node, 10) >= 22;
+const ALWAYS_BYTES = CORE_MAJOR >= 22;
 
 function invalidState(message: string): Error {
   return Object.assign(new Error(`Invalid state: ${message}`), { code: 'ERR_INVALID_STATE' });
