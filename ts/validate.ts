@@ -17,6 +17,12 @@ export function validateString(value: unknown, name: string): asserts value is s
   if (typeof value !== 'string') throw new ERR_INVALID_ARG_TYPE(name, 'string', value);
 }
 
+/** @throws {TypeError} `ERR_INVALID_ARG_TYPE` where `value` is no string, `ERR_INVALID_ARG_VALUE` where it has a zero byte. */
+export function validateStringWithoutNullBytes(value: unknown, name: string): asserts value is string {
+  validateString(value, name);
+  if (value.includes('\0')) throw new ERR_INVALID_ARG_VALUE(name, value, 'must be a string without null bytes');
+}
+
 /** @throws {TypeError} `ERR_INVALID_ARG_TYPE` where `value` is no object; arrays and functions are none. */
 export function validateObject(value: unknown, name: string): asserts value is object {
   if (value === null || typeof value !== 'object' || Array.isArray(value)) throw new ERR_INVALID_ARG_TYPE(name, 'Object', value);

@@ -3,13 +3,17 @@
  */
 import diagnostics from 'node:diagnostics_channel';
 import { isIP } from 'node:net';
+import { CORE_MAJOR } from '../core-version.ts';
 import type { StreamHandle } from '../reactor/index.ts';
 import { describeEndpoint } from './endpoints.ts';
 import { kSettings, type NetSocket } from './internals.ts';
 import type { Link } from './link.ts';
 import type { NetServer } from './server-internals.ts';
-import { applySettings } from './settings.ts';
+import { applySettings, settingsOf } from './settings.ts';
 import { Socket } from './socket.ts';
+
+/** Whether 0 is a limit, of which no connection keeps within: from Node 22 on. */
+const ZERO_IS_A_LIMIT = CORE_MAJOR >= 22;
 
 const channel = diagnostics.channel('net.server.socket');
 
@@ -20,7 +24,7 @@ const channel = diagnostics.channel('net.server.socket');
  */
 export function acceptConnection(server: NetServer, link: Link, late = 0): void {
   const peer = link.handle!;
-  if (server.maxConnections && server._connections - late >= server.maxConnections) {
+  if (isFull(server, late)) {
     const ends = describeBothEnds(peer);
     if (ends === null) server.emit('drop');
     else server.emit('drop', ends);
@@ -43,15 +47,18 @@ export function acceptConnection(server: NetServer, link: Link, late = 0): void 
     writableHighWaterMark: highWaterMark,
   }) as NetSocket;
   if (server.noDelay || server.keepAlive) {
-    const { noDelay, keepAlive, keepAliveInitialDelay: keepAliveDelay } = server;
-    socket[kSettings] = { noDelay, keepAlive, keepAliveDelay, typeOfService: -1 };
-    applySettings(socket, peer);
+    socket[kSettings] = settingsOf(server.noDelay, server.keepAlive, server.keepAliveInitialDelay);
+    applySettings(socket);
   }
   server._connections++;
   socket.server = server;
   socket._server = server;
   server.emit('connection', socket);
   if (channel.hasSubscribers) channel.publish({ socket });
+}
+
+function isFull({ maxConnections: most, _connections: count }: NetServer, late: number): boolean {
+  return (ZERO_IS_A_LIMIT ? most != null : Boolean(most)) && count - late >= most;
 }
 
 /** What 'drop' tells its listeners; null for UNIX-domain sockets. */

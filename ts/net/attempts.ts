@@ -2,6 +2,7 @@
  * A host with several addresses: one attempt after the other, each given a short time alone, the first that answers wins
  * ("happy eyeballs").
  */
+import { isIP } from 'node:net';
 import { constants } from 'node:os';
 import { AttemptsError, ERR_IP_BLOCKED, ERR_SOCKET_CONNECTION_TIMEOUT } from '../errors.ts';
 import { AsyncScope, type StreamHandle } from '../reactor/index.ts';
@@ -22,7 +23,7 @@ import { kLink, type NetSocket } from './internals.ts';
 import type { Link } from './link.ts';
 import { noteConnect, type ConnectMark } from './perf-entries.ts';
 
-const { ECANCELED, ETIMEDOUT } = constants.errno;
+const { ECANCELED, EINVAL, ETIMEDOUT } = constants.errno;
 
 /** Tries the targets in order, the next one when an attempt fails or has taken `timeout` ms. */
 export function raceTo(socket: NetSocket, targets: readonly Target[], timeout: number): void {
@@ -81,6 +82,8 @@ class Race {
     if (this.#over) return false;
     socket.autoSelectFamilyAttemptedAddresses.push(`${target.address}:${target.port}`);
     if (typeof handle === 'number') return this.#failed(target, immediateError(handle, target));
+
+    if (isIP(target.address) !== target.family) return this.#failed(target, immediateError(-EINVAL, target));
 
     const mark = noteConnect(target);
     const scope = new AsyncScope('TCPCONNECTWRAP');

@@ -1,6 +1,7 @@
 /**
  * `socket.connect()`: from options to attempts. One address is tried here; several are raced in `attempts.ts`.
  */
+import { isIP } from 'node:net';
 import { constants } from 'node:os';
 import process from 'node:process';
 import { ERR_IP_BLOCKED, ERR_MISSING_ARGS, endpointException, type SystemCallError } from '../errors.ts';
@@ -118,6 +119,11 @@ export function connectTo(socket: NetSocket, target: Target): void {
     return;
   }
 
+  if (target.family !== undefined && isIP(target.address) !== target.family) {
+    // As a lookup of the user's has it. Core has no descriptor by then.
+    socket.destroy(immediateError(-errno.EINVAL, target));
+    return;
+  }
   const mark = noteConnect(target);
   const scope = new AsyncScope(target.family === undefined ? 'PIPECONNECTWRAP' : 'TCPCONNECTWRAP');
   const status = reused ? connectAgain(link) : handle.connect(toEndpoint(target));
@@ -222,7 +228,7 @@ export function connected(socket: NetSocket, link: Link, mark: ConnectMark): voi
   socket._sockname = null;
   link.connected = true;
   socket._unrefTimer();
-  applySettings(socket, link.handle!);
+  applySettings(socket);
   socket.emit('connect');
   socket.emit('ready');
   if (!socket.isPaused()) socket.read(0);

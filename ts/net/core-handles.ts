@@ -15,6 +15,10 @@ export interface CoreHandle {
   close(callback?: () => void): void;
   ref(): void;
   unref(): void;
+  /** Not of UNIX-domain sockets, as the next. */
+  setNoDelay?(enable: boolean): number;
+  /** @param delay in seconds */
+  setKeepAlive?(enable: boolean, delay: number): number;
 }
 
 /** A socket of core's, from inside. */

@@ -5,6 +5,7 @@
 import type core from 'node:net';
 import type { DescriptorTaker } from './descriptors.ts';
 import type { Link } from './link.ts';
+import type { KeepAlive } from './settings.ts';
 import type { UserBuffer } from './user-buffer.ts';
 
 /** The socket's connection; null exactly where core's `_handle` would be. */
@@ -28,9 +29,7 @@ export type WriteCallback = (error?: Error | null) => void;
 /** Socket options as last asked for. */
 export interface Settings {
   noDelay: boolean;
-  keepAlive: boolean;
-  /** Seconds; 0 leaves the system's. */
-  keepAliveDelay: number;
+  keepAlive: KeepAlive;
   /** 0 to 255; -1 leaves the system's. */
   typeOfService: number;
 }

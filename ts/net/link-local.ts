@@ -14,14 +14,19 @@ const CORE_CHOOSES = major > 1 || (major === 1 && minor >= 47);
  * address itself. Everything else is returned as it is.
  */
 export function withInterface(address: string): string {
-  if (!CORE_CHOOSES || !isLinkLocal(address) || address.includes('%')) return address;
+  if (!CORE_CHOOSES || !isOfLibuv(address) || address.includes('%')) return address;
   for (const own of Object.values(os.networkInterfaces()).flat()) {
-    if (own?.family === 'IPv6' && isLinkLocal(own.address)) return `${address}%${own.scopeid}`;
+    if (own?.family === 'IPv6' && isOfLibuv(own.address)) return `${address}%${own.scopeid}`;
   }
   return address;
 }
 
+/** `fe80::/10`. */
+export function isLinkLocal(address: string): boolean {
+  return /^fe[89ab][0-9a-f]:/i.test(address);
+}
+
 /** By the two bytes that libuv looks at. */
-function isLinkLocal(address: string): boolean {
+function isOfLibuv(address: string): boolean {
   return /^fe80:/i.test(address);
 }

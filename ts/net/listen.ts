@@ -7,6 +7,7 @@ import { chmodSync, statSync } from 'node:fs';
 import core from 'node:net';
 import { constants } from 'node:os';
 import process from 'node:process';
+import { CORE_MAJOR } from '../core-version.ts';
 import {
   describedEndpointException,
   endpointException,
@@ -23,6 +24,7 @@ import { isPath, normalizeArguments, portNumber } from './arguments.ts';
 import { adoptCopy, noteOwner } from './core-handles.ts';
 import { DealtListener } from './dealt-listener.ts';
 import { CoreListener, ownPath, RingListener, type BoundListener } from './listener.ts';
+import { lookUpOwn } from './own-address.ts';
 import { ServerHandle } from './server-handle.ts';
 import { kListener, type ListenFlags, type NetServer } from './server-internals.ts';
 
@@ -31,6 +33,9 @@ const tracing = diagnostics.tracingChannel<object>('net.server.listen');
 
 const ANY_IPV4 = '0.0.0.0';
 const ANY_IPV6 = '::';
+
+/** Whether core heeds `ipv6Only` without a host, too: from Node 22 on. Before it is both families then. */
+const HEEDS_IPV6_ONLY = CORE_MAJOR >= 22;
 
 /** Connections that may wait to be accepted; the kernel rounds this up to 512. */
 const DEFAULT_BACKLOG = 511;
@@ -187,18 +192,17 @@ function listenOnPort(server: NetServer, options: Record<string, any>, backlogAr
   const { host, ipv6Only, reusePort } = options;
   const port = Number(options['port']) | 0;
   const backlog: Backlog = options['backlog'] || backlogArgument;
-  const flags: ListenFlags = { ipv6Only: ipv6Only === true, reusePort: reusePort === true };
   if (!host) {
-    // Core forgets about ipv6Only here: without a host it is both families or nothing.
-    const query = { address: null, port, addressType: 4, backlog };
-    listenInCluster(server, query, { reusePort: reusePort === true }, options['exclusive']);
+    const flags = { ipv6Only: HEEDS_IPV6_ONLY && ipv6Only === true, reusePort: reusePort === true };
+    listenInCluster(server, { address: null, port, addressType: 4, backlog }, flags, options['exclusive']);
     return;
   }
+  const flags: ListenFlags = { ipv6Only: ipv6Only === true, reusePort: reusePort === true };
   const id = server._listeningId;
-  process.getBuiltinModule('node:dns').lookup(host as string, (error, address, family) => {
+  lookUpOwn(host as string, (error, address, family) => {
     if (id !== server._listeningId) return; // Closed meanwhile.
     if (error) server.emit('error', error);
-    else listenInCluster(server, { address, port, addressType: address ? family : 4, backlog }, flags, options['exclusive']);
+    else listenInCluster(server, { address, port, addressType: family, backlog }, flags, options['exclusive']);
   });
 }
 
@@ -306,10 +310,12 @@ export function createListenHandle(
   flags: ListenFlags = {},
 ): ListenHandle | number {
   if (typeof fd === 'number' && fd >= 0) return adoptListener(fd);
-  if (port === -1 && family === -1) return bindPath(address ?? '');
-  if (address) return bindAddress(address, port ?? 0, family === 6 ? 6 : 4, flags);
-  const handle = bindAddress(ANY_IPV6, port ?? 0, 6, flags);
-  return isBound(handle) ? handle : bindAddress(ANY_IPV4, port ?? 0, 4, {});
+  // Core makes text and numbers of whatever it is given: by a lookup of the user's, or by who calls `_createServerHandle()`.
+  const [text, number] = [address ? String(address) : '', Number(port) | 0];
+  if (port === -1 && family === -1) return bindPath(text);
+  if (address) return bindAddress(text, number, family === 6 ? 6 : 4, flags);
+  const handle = bindAddress(ANY_IPV6, number, 6, flags);
+  return isBound(handle) ? handle : bindAddress(ANY_IPV4, number, 4, flags);
 }
 
 function bindAddress(address: string, port: number, family: 4 | 6, flags: ListenFlags): ListenHandle | number {

@@ -7,9 +7,8 @@ import { errnoException } from '../errors.ts';
 import { AsyncScope, StreamHandle, type ListenHandle } from '../reactor/index.ts';
 import { acceptConnection } from './accept.ts';
 import { makeCoreHandle, takeFromCore, type CoreHandle } from './core-handles.ts';
-import { describeEndpoint } from './endpoints.ts';
 import { Link } from './link.ts';
-import { ServerHandle, type Listening } from './server-handle.ts';
+import { ServerHandle, tellName, type Listening } from './server-handle.ts';
 import { kListener, type NetServer } from './server-internals.ts';
 
 /** Where connections come from. */
@@ -101,9 +100,17 @@ export class RingListener implements BoundListener, Listening {
   }
 
   accept(status: number, client?: CoreHandle): void {
+    if (client !== undefined) this.#setOptions(client);
     const peer = client === undefined ? status : takeFromCore(client, (fd) => StreamHandle.adopt(fd));
     if (typeof peer === 'object') this.#welcome(peer);
     else if (peer < 0) this.#server.emit('error', errnoException(peer, 'accept'));
+  }
+
+  /** Who has passed the handle on may listen for what it is told. */
+  #setOptions(client: CoreHandle): void {
+    const { noDelay, keepAlive, keepAliveInitialDelay } = this.#server;
+    if (noDelay) client.setNoDelay?.(true);
+    if (keepAlive) client.setKeepAlive?.(true, keepAliveInitialDelay);
   }
 
   listen(backlog: number): number {
@@ -135,9 +142,12 @@ export class RingListener implements BoundListener, Listening {
   }
 
   address(server: NetServer): core.AddressInfo | string | null {
-    const endpoint = this.#handle.localEndpoint();
-    if (typeof endpoint === 'number') throw errnoException(endpoint, 'address');
-    return 'path' in endpoint ? (server._pipeName ?? null) : (describeEndpoint(endpoint) as core.AddressInfo);
+    if (this.#unix) return server._pipeName ?? null;
+    const name = {} as core.AddressInfo;
+    // As with core it is `server._handle` that is asked, which somebody may have changed.
+    const status = this.#shown === null ? tellName(this.#handle, name) : this.#shown.getsockname(name);
+    if (status < 0) throw errnoException(status, 'address');
+    return name;
   }
 }
 

@@ -3,11 +3,23 @@
  */
 import core, { isIP } from 'node:net';
 import process from 'node:process';
-import { ERR_INVALID_ADDRESS_FAMILY, ERR_INVALID_ARG_TYPE, ERR_INVALID_IP_ADDRESS, ERR_INVALID_ARG_VALUE } from '../errors.ts';
-import { validateBoolean, validateFunction, validateInt32, validateNumber, validatePort, validateString } from '../validate.ts';
+import { CORE_MAJOR } from '../core-version.ts';
+import { ERR_INVALID_ADDRESS_FAMILY, ERR_INVALID_ARG_TYPE, ERR_INVALID_IP_ADDRESS } from '../errors.ts';
+import {
+  validateBoolean,
+  validateFunction,
+  validateInt32,
+  validateNumber,
+  validatePort,
+  validateString,
+  validateStringWithoutNullBytes,
+} from '../validate.ts';
 import { raceTo } from './attempts.ts';
 import { connectTo, destroyNextTick, type Target } from './connect.ts';
 import type { NetSocket } from './internals.ts';
+
+/** Whether core judges a host before anything is done with it: from Node 22 on. */
+const JUDGES_HOSTS = CORE_MAJOR >= 22;
 
 /** Shortest time an attempt gets before the next one starts, in ms. */
 const SHORTEST_ATTEMPT = 10;
@@ -29,14 +41,6 @@ interface Answer {
 }
 
 type Lookup = (host: string, options: object, callback: (error: Error | null, ...answer: any[]) => void) => void;
-
-/** Before that a `lookup` of the user's is given whatever there is. */
-const CHECKS_HOSTS = Number.parseInt(process.versions.node, 10) >= 22;
-
-function validateHost(host: unknown): void {
-  validateString(host, 'options.host');
-  if (host.includes('\0')) throw new ERR_INVALID_ARG_VALUE('options.host', host, 'must be a string without null bytes');
-}
 
 /** Checks the options of a TCP connect, looks the host up where it is a name, and connects. */
 export function lookUpAndConnect(socket: NetSocket, options: Record<string, any>): void {
@@ -62,8 +66,7 @@ export function lookUpAndConnect(socket: NetSocket, options: Record<string, any>
 
 function toRoute(options: Record<string, any>): Route {
   const { localAddress, localPort, port } = options;
-  const host: string = options['host'] || 'localhost';
-  if (CHECKS_HOSTS) validateHost(host);
+  const host = toHost(options['host'] || 'localhost');
   if (localAddress && !isIP(localAddress)) throw new ERR_INVALID_IP_ADDRESS(localAddress);
   if (localPort) validateNumber(localPort, 'options.localPort');
   if (port !== undefined) {
@@ -73,7 +76,21 @@ function toRoute(options: Record<string, any>): Route {
     validatePort(port);
   }
   const attemptTimeout = toAttemptTimeout(options);
-  return { host, port: Number(port) | 0, localAddress, localPort, asked: { host: options['host'], port }, attemptTimeout };
+  return {
+    host,
+    port: Number(port) | 0,
+    localAddress: localAddress && String(localAddress),
+    localPort,
+    asked: { host: options['host'], port },
+    attemptTimeout,
+  };
+}
+
+/** An address is to be a string; what is none (an array of one reads as one), older versions of core pass on to be looked up. */
+function toHost(host: unknown): string {
+  if (JUDGES_HOSTS) validateStringWithoutNullBytes(host, 'options.host');
+  else if (isIP(host as string) !== 0) validateString(host, 'options.host');
+  return host as string;
 }
 
 /** Whether to race the addresses of both families. The default is core's, for both of us. */
@@ -116,8 +133,13 @@ function tryOne(socket: NetSocket, route: Route, error: Error | null, address: s
 }
 
 function unusable({ asked }: Route, address: string, family: number): Error | null {
-  if (isIP(address) === 0) return new ERR_INVALID_IP_ADDRESS(address);
+  if (!isAddress(address)) return new ERR_INVALID_IP_ADDRESS(address);
   return isFamily(family) ? null : new ERR_INVALID_ADDRESS_FAMILY(family, asked.host, asked.port);
+}
+
+/** An array of one address reads as that address. */
+function isAddress(address: unknown): boolean {
+  return typeof address === 'string' && isIP(address) !== 0;
 }
 
 function isFamily(family: number): family is 4 | 6 {
@@ -155,7 +177,7 @@ function tryAll(socket: NetSocket, route: Route, error: Error | null, addresses:
 
 /** Usable addresses, each once, families in turn, the first answer's family first. */
 function interleave(answers: readonly Answer[]): Answer[] {
-  const usable = answers.filter(({ address, family }) => isIP(address) !== 0 && isFamily(family));
+  const usable = answers.filter(({ address, family }) => isAddress(address) && isFamily(family));
   const distinct = usable.filter((answer, at) => usable.findIndex((other) => sameAddress(other, answer)) === at);
   const preferred = distinct.filter(({ family }) => family === distinct[0].family);
   const others = distinct.filter(({ family }) => family !== distinct[0].family);

@@ -5,7 +5,7 @@
 import type { ListenHandle } from '../reactor/index.ts';
 import { setImmediate } from '../timers.ts';
 import { makeCoreHandle, type CoreHandle } from './core-handles.ts';
-import { localInfo } from './endpoints.ts';
+import { describeEndpoint } from './endpoints.ts';
 import { kMakeSendable } from './sent-away.ts';
 
 /** Hears of connections in a server's place, each as a handle of core's; or of an error, a negative errno. */
@@ -69,10 +69,7 @@ export class ServerHandle {
 
   /** Writes `{ address, family, port }` into `result`. @returns zero, or a negative errno */
   getsockname(result: object): number {
-    const endpoint = this.#handle.localEndpoint();
-    if (typeof endpoint === 'number') return endpoint;
-    Object.assign(result, localInfo(this.#handle));
-    return 0;
+    return tellName(this.#handle, result);
   }
 
   /** Listens; where it does already, the number of connections that may wait is changed. @returns zero, or a negative errno */
@@ -102,4 +99,12 @@ export class ServerHandle {
   [kMakeSendable](): CoreHandle {
     return this.#listener.makeSendable();
   }
+}
+
+/** Writes where a handle is bound into `result`. @returns zero, or a negative errno */
+export function tellName(handle: ListenHandle, result: object): number {
+  const endpoint = handle.localEndpoint();
+  if (typeof endpoint === 'number') return endpoint;
+  Object.assign(result, describeEndpoint(endpoint));
+  return 0;
 }

@@ -12,6 +12,7 @@ import { isOwn, standInFor } from './lineage.ts';
 import { listen, startListening } from './listen.ts';
 import { isSentAway } from './sent-away.ts';
 import { kListener, type NetServer, type WorkerSockets } from './server-internals.ts';
+import { toSeconds } from './settings.ts';
 import { isBlockList } from './socket.ts';
 
 /** What the constructor takes beyond what core's typings tell. */
@@ -173,7 +174,7 @@ function checkOptions(given: unknown): ServerOptions {
     validateNumber(options.highWaterMark, 'options.highWaterMark');
     if (options.highWaterMark < 0) options.highWaterMark = getDefaultHighWaterMark(false);
   }
-  if (options.blockList !== undefined && !isBlockList(options.blockList)) {
+  if (options.blockList && !isBlockList(options.blockList)) {
     throw new ERR_INVALID_ARG_TYPE('options.blockList', 'net.BlockList', options.blockList);
   }
   return options;
@@ -202,9 +203,9 @@ const ServerClass = function Server(
   server.pauseOnConnect = Boolean(options.pauseOnConnect);
   server.noDelay = Boolean(options.noDelay);
   server.keepAlive = Boolean(options.keepAlive);
-  server.keepAliveInitialDelay = ~~(options.keepAliveInitialDelay! / 1000);
+  server.keepAliveInitialDelay = toSeconds(options.keepAliveInitialDelay);
   server.highWaterMark = (options as { highWaterMark?: number }).highWaterMark ?? getDefaultHighWaterMark(false);
-  if (options.blockList !== undefined) server.blockList = options.blockList;
+  if (options.blockList) server.blockList = options.blockList;
   return undefined;
 } as unknown as ServerConstructor;
 Object.defineProperty(ServerClass, 'length', { value: 2 });

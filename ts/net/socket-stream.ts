@@ -19,12 +19,15 @@ import type { CoreHandle } from './core-handles.ts';
 import { localInfo, peerInfo } from './endpoints.ts';
 import type { Link } from './link.ts';
 import { kMakeSendable } from './sent-away.ts';
-import { changeKeepAlive, changeNoDelay, changeTypeOfService, currentTypeOfService } from './settings.ts';
+import { currentTypeOfService, setKeepAlive, setNoDelay, setTypeOfService } from './settings.ts';
 
 /** See the head of this file. */
 export interface SocketStream extends CoreStream, Wrapped {
   /** The TLSSocket that has taken the stream over. */
   readonly secureSocket: SecureSocket | undefined;
+  setNoDelay(enable: boolean): number;
+  /** Delays in seconds. */
+  setKeepAlive(enable: boolean, delay: number, interval?: number, count?: number): number;
 }
 
 interface SocketStreamClass {
@@ -194,17 +197,16 @@ function define(): SocketStreamClass | null {
     }
 
     setNoDelay(enable: boolean): number {
-      changeNoDelay(this.#link.socket, enable);
-      return 0;
+      return setNoDelay(this.#link, enable);
     }
 
-    setKeepAlive(enable: boolean, delay: number): number {
-      changeKeepAlive(this.#link.socket, enable, delay);
-      return 0;
+    /** Delays in seconds. */
+    setKeepAlive(enable: boolean, delay: number, interval?: number, count?: number): number {
+      return setKeepAlive(this.#link, { enable, delay, interval, count });
     }
 
     setTypeOfService(value: number): number {
-      return changeTypeOfService(this.#link.socket, value);
+      return setTypeOfService(this.#link, value);
     }
 
     getTypeOfService(): number {

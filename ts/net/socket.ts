@@ -5,6 +5,7 @@ import core from 'node:net';
 import process from 'node:process';
 import { Duplex, type DuplexOptions } from 'node:stream';
 import { callsBackWhenDone } from '../chunk-memory.ts';
+import { CORE_MAJOR } from '../core-version.ts';
 import {
   ERR_INVALID_ARG_TYPE,
   ERR_INVALID_ARG_VALUE,
@@ -30,11 +31,19 @@ import {
   kTimer,
   kUserBuffer,
   type NetSocket,
-  type Settings,
   type WriteCallback,
 } from './internals.ts';
 import { Link } from './link.ts';
-import { changeKeepAlive, changeNoDelay, changeTypeOfService, currentTypeOfService, NO_SETTINGS } from './settings.ts';
+import {
+  changeKeepAlive,
+  changeNoDelay,
+  changeTypeOfService,
+  currentTypeOfService,
+  keepAliveOf,
+  NO_SETTINGS,
+  settingsOf,
+  toSeconds,
+} from './settings.ts';
 import { refreshTimers, setSocketTimeout, stopTimers, timedOut } from './timeout.ts';
 import { isSentAway, watchSenders } from './sent-away.ts';
 import { linkOf, streamOf, type SocketStream } from './socket-stream.ts';
@@ -57,6 +66,9 @@ export interface SocketOptions extends core.SocketConstructorOpts, Omit<DuplexOp
 
 /** Core's class with more options. */
 export type SocketConstructor = typeof core.Socket & { new (options?: SocketOptions): core.Socket };
+
+/** Whether a socket that was never told to connect waits until it is before it ends: before Node 22. */
+const WAITS_TO_END = CORE_MAJOR < 22;
 
 // Duplex at run time; core's class for the compiler, whose overloads and events are also ours.
 const Base = Duplex as unknown as new () => NetSocket;
@@ -85,12 +97,10 @@ class SocketMembers extends Base {
   }
 
   override _final(callback: WriteCallback): void {
-    if (this.pending) {
-      this.once('connect', () => this._final(callback));
-      return;
-    }
-    const link = this[kLink]!;
-    link.shutdown(link.handle!, callback);
+    const link = this[kLink];
+    if (this.connecting || (link === null && WAITS_TO_END)) this.once('connect', () => this._final(callback));
+    else if (link === null) callback();
+    else link.shutdown(link.handle!, callback);
   }
 
   override _destroy(error: Error | null, callback: WriteCallback): void {
@@ -179,12 +189,13 @@ class SocketMembers extends Base {
     return this;
   }
 
-  override setKeepAlive(enable?: boolean, initialDelay?: number): this {
-    changeKeepAlive(this, Boolean(enable), ~~(initialDelay! / 1000));
+  override setKeepAlive(enable?: unknown, initialDelay?: number, ...probes: unknown[]): this {
+    changeKeepAlive(this, keepAliveOf(enable, initialDelay, ...probes));
     return this;
   }
 
   setTypeOfService(value: number): this {
+    if (Number.isNaN(value)) throw new ERR_INVALID_ARG_TYPE('tos', 'number', value);
     validateInt32(value, 'tos', 0, 255);
     const status = changeTypeOfService(this, value);
     if (status < 0) throw errnoException(status, 'setTypeOfService');
@@ -287,7 +298,7 @@ function checkOptions(given: SocketOptions | number | undefined): SocketOptions 
     validateNumber(options.keepAliveInitialDelay, 'options.keepAliveInitialDelay');
     if (options.keepAliveInitialDelay < 0) options.keepAliveInitialDelay = 0;
   }
-  if (options.blockList !== undefined && !isBlockList(options.blockList)) {
+  if (options.blockList && !isBlockList(options.blockList)) {
     throw new ERR_INVALID_ARG_TYPE('options.blockList', 'net.BlockList', options.blockList);
   }
   if (options.typeOfService !== undefined) validateInt32(options.typeOfService, 'options.typeOfService', 0, 255);
@@ -338,15 +349,10 @@ function toStreamOptions(options: SocketOptions): DuplexOptions {
 function setUp(socket: NetSocket, options: SocketOptions): void {
   const buffer = UserBuffer.from(options.onread);
   if (buffer !== null) socket[kUserBuffer] = buffer;
-  if (options.blockList !== undefined) socket.blockList = options.blockList;
+  if (options.blockList) socket.blockList = options.blockList;
   const { noDelay, keepAlive, keepAliveInitialDelay, typeOfService } = options;
   if (!noDelay && !keepAlive && typeOfService === undefined) return;
-  socket[kSettings] = {
-    noDelay: Boolean(noDelay),
-    keepAlive: Boolean(keepAlive),
-    keepAliveDelay: ~~(keepAliveInitialDelay! / 1000),
-    typeOfService: typeOfService ?? -1,
-  } satisfies Settings;
+  socket[kSettings] = settingsOf(Boolean(noDelay), Boolean(keepAlive), toSeconds(keepAliveInitialDelay), typeOfService);
 }
 
 /** Begins with a link that is connected already. */

@@ -2,7 +2,8 @@
  * From the stream's chunks to the handle's writes. The stream sees to it that there is one at a time.
  */
 import { Buffer } from 'node:buffer';
-import { ERR_SOCKET_CLOSED, ERR_SOCKET_CLOSED_BEFORE_CONNECTION, plainCodedError } from '../errors.ts';
+import { EBADF } from '../errno.ts';
+import { ERR_SOCKET_CLOSED, ERR_SOCKET_CLOSED_BEFORE_CONNECTION, errnoException, plainCodedError } from '../errors.ts';
 import type { StreamHandle } from '../reactor/index.ts';
 import process from 'node:process';
 import { Duplex } from 'node:stream';
@@ -108,6 +109,11 @@ function beginWrite(socket: NetSocket, data: unknown, encoding: string, done: Wr
   const link = socket[kLink];
   if (link === null || link.handle === null) {
     done(new ERR_SOCKET_CLOSED());
+    return null;
+  }
+  if (link.handle.closed) {
+    // By somebody who has its `_handle`.
+    done(errnoException(-EBADF, 'write'));
     return null;
   }
   touchTimeout(socket);
