@@ -31,6 +31,9 @@ use crate::protocol::{COMPLETION_CAPACITY, Completion, Queues, Request};
 const ROUNDS: usize = 8;
 const TURN: Duration = Duration::from_millis(1);
 
+/// A turn that takes longer is followed by one that takes fewer connections: what becomes of those that were accepted keeps timers and other sockets waiting.
+const SHORT_TURN: Duration = Duration::from_micros(250);
+
 /// How many calls of the dispatch in a row may pass no completion: one to be called in another way, and one before ticks and microtasks. More are a script's,
 /// which has put its own in the dispatch's place: the event loop must go on.
 const MOST_IN_VAIN: usize = 8;
@@ -393,15 +396,16 @@ impl Instance {
         for _ in 0..ROUNDS {
             // What the last turn had no time for comes first.
             if self.queues.dispatched() && !self.with(|reactor| self.exchange(reactor)).unwrap_or(false) {
-                return;
+                break;
             }
             if !self.call_dispatch() || !self.has_work() {
-                return;
+                break;
             }
             if begin.elapsed() >= TURN || !self.driver().is_some_and(Driver::may_go_on) {
-                return;
+                break;
             }
         }
+        self.with(|reactor| reactor.pace(begin.elapsed() < SHORT_TURN));
     }
 
     /// Calls JavaScript until it has passed every completion. It returns early between two completions of one handle, so that microtasks

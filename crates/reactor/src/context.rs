@@ -12,7 +12,7 @@ use crate::event::Event;
 use crate::file::Files;
 use crate::handle::{Common, HandleId};
 use crate::kernel::{BufferGroup, Completion, Kernel, Request, Wait};
-use crate::listener::Reserve;
+use crate::listener::{Pace, Reserve};
 use crate::message::{DatagramMessage, Message};
 use crate::operation::{CancelableOperation, IGNORED, Operation, SendOperation};
 use crate::receive_buffers::{BUFFERS, ReceiveBuffers};
@@ -49,7 +49,7 @@ pub(crate) struct Context<K> {
     pub(crate) taken: u64,
     /// and how many of them their receiver has not heard of yet.
     pub(crate) unheard: u64,
-    /// Streams whose receive has ended by itself, each with the number of events up to its own last one. It is armed again
+    /// Streams whose receive has ended by itself, and listeners that have taken enough, each with the number of events up to its own last one. It is armed again
     /// once JavaScript has heard of that one, and may have had enough. Not of all that there are: under load others come all the time.
     due_arms: VecDeque<(HandleId, u64)>,
     /// Likewise, streams whose end is told of once JavaScript has heard of the bytes before it, and what it answered has been offered.
@@ -57,6 +57,7 @@ pub(crate) struct Context<K> {
     /// Number of streams that wait for room in their socket's send buffer.
     pub(crate) waiting_streams: usize,
     pub(crate) reserve: Reserve,
+    pub(crate) pace: Pace,
     /// For datagram sockets, and streams that take descriptors; there from the first of them on.
     pub(crate) datagrams: Option<ReceiveBuffers>,
     /// Requests that found no room in the submission queue. They go first, in order.
@@ -71,8 +72,8 @@ pub(crate) struct Context<K> {
     spare: Vec<Box<Message>>,
     #[allow(clippy::vec_box, reason = "as above")]
     spare_datagrams: Vec<Box<DatagramMessage>>,
-    /// A request waits to be handed over whose outcome is to be had in the same turn: a receive behind one that was ended by what it received, or what ends a
-    /// handle.
+    /// A request waits to be handed over whose outcome is to be had in the same turn: a receive behind one that was ended by what it received, an accept where
+    /// others wait, or what ends a handle.
     pub(crate) enter_again: bool,
     health: Health,
     pub(crate) files: Files,
@@ -103,6 +104,7 @@ impl<K: Kernel> Context<K> {
             due_ends: VecDeque::new(),
             waiting_streams: 0,
             reserve: Reserve::default(),
+            pace: Pace::default(),
             datagrams: None,
             backlog: VecDeque::new(),
             pushed: 0,
@@ -351,7 +353,7 @@ impl<K: Kernel> Context<K> {
         self.taken.saturating_sub(self.unheard)
     }
 
-    /// Has a receive that has ended by itself armed again, once everything up to now has been heard of.
+    /// Has a receive or accept that has ended armed again, once everything up to now has been heard of.
     pub(crate) fn arm_when_heard(&mut self, handle: HandleId) {
         self.due_arms.push_back((handle, self.so_far()));
     }
@@ -361,7 +363,7 @@ impl<K: Kernel> Context<K> {
         self.due_ends.push_back((stream, self.so_far()));
     }
 
-    /// The next stream whose receive is to be armed.
+    /// The next handle whose receive or accept is to be armed.
     pub(crate) fn next_due_arm(&mut self) -> Option<HandleId> {
         let heard = self.heard();
         take_heard(&mut self.due_arms, heard)

@@ -21,7 +21,10 @@ use std::rc::Rc;
 use crate::error::Errno;
 use crate::file::request::FileRequest;
 use crate::file::transfer::Direction;
-use crate::kernel::{BufferGroup, CQE_F_BUF_MORE, CQE_F_BUFFER, CQE_F_MORE, Completion, Extent, Kernel, Request, Wait};
+use crate::kernel::{
+    BufferGroup, CQE_F_BUF_MORE, CQE_F_BUFFER, CQE_F_MORE, CQE_F_SOCK_NONEMPTY, Completion, Extent, Kernel, Request,
+    Wait,
+};
 use crate::operation::{IGNORED, Kind, kind_of};
 
 use buffers::Buffers;
@@ -511,7 +514,8 @@ impl World {
                     self.end(index, -errno, 0);
                 } else {
                     let accepted = self.descriptors.accept(fd).expect("can go on");
-                    self.end(index, accepted, 0);
+                    let others_wait = !self.descriptors.get(fd).waiting.is_empty() && !self.mischief();
+                    self.end(index, accepted, if others_wait { CQE_F_SOCK_NONEMPTY } else { 0 });
                 }
             }
             Request::PollWritable { fd, edges } => {

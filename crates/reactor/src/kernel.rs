@@ -17,6 +17,8 @@ pub(crate) const CQE_F_BUFFER: u32 = 1 << 0;
 pub(crate) const CQE_F_BUF_MORE: u32 = 1 << 4;
 /// Completion flag: the request stays armed, more completions will follow.
 pub(crate) const CQE_F_MORE: u32 = 1 << 1;
+/// Completion flag: the socket has more, of an accept (Linux 6.10, TCP alone) that others wait to be accepted.
+pub(crate) const CQE_F_SOCK_NONEMPTY: u32 = 1 << 2;
 
 /// One thing asked of the kernel.
 ///
@@ -130,6 +132,12 @@ impl Completion {
     #[must_use]
     pub fn more(&self) -> bool {
         self.flags & CQE_F_MORE != 0
+    }
+
+    /// Whether the kernel knows of other connections that wait behind the one that was accepted.
+    #[must_use]
+    pub fn others_wait(&self) -> bool {
+        self.flags & CQE_F_SOCK_NONEMPTY != 0
     }
 
     /// The provided buffer that the kernel used, which now belongs to us.

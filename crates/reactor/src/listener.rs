@@ -1,10 +1,10 @@
 //! Listening sockets.
 //!
 //! Life of the operation: one accept per listener, armed by [`listen`](crate::Reactor::listen). It completes with a
-//! descriptor, which becomes a [`Stream`] at once, and is armed anew, so that a turn takes one connection of each listener,
-//! as libuv does. A multishot accept takes all that wait: under a flood of 200 connections timers and other sockets waited
-//! for all of them. Closing cancels it; a connection that the kernel has already taken is reported all the same, before the
-//! end of the listener: where other processes have the socket too it would have been theirs, so that it must not be lost.
+//! descriptor, which becomes a [`Stream`] at once, and is armed anew: in the same turn where others wait, unless JavaScript has
+//! so many to hear of that it would keep everybody else waiting ([`Pace`]). A multishot accept takes all that wait, 200 where 200
+//! do. Closing cancels it; a connection that the kernel has already taken is reported all the same, before the end of the
+//! listener: where other processes have the socket too it would have been theirs, so that it must not be lost.
 //!
 //! Out of descriptors (`EMFILE`, `ENFILE`): a waiting connection would make every new accept fail at once, so the reactor gives
 //! up a descriptor held in reserve, takes what waits and closes it, so that clients see an end instead of a hang, as libuv does.
@@ -17,7 +17,7 @@ use std::time::Duration;
 use crate::context::Context;
 use crate::error::Errno;
 use crate::event::Event;
-use crate::handle::{Common, Handles, Resource};
+use crate::handle::{Common, Handle, HandleId, Handles, Resource};
 use crate::kernel::{Completion, Kernel};
 use crate::operation::CancelableOperation;
 use crate::slab::OperationId;
@@ -27,10 +27,33 @@ use crate::stream::Stream;
 /// Pause before a listener that has no descriptor to spare tries again.
 const RETRY_AFTER: Duration = Duration::from_millis(100);
 
+/// How many connections of each listener are taken before JavaScript has heard of them. Together they cost less, as what becomes of
+/// them comes in the same few turns; but all of that takes its time, in which timers and other sockets wait. So it is one more after
+/// each turn that was over in time, and half as many after one that was not.
+pub(crate) struct Pace(u32);
+
+impl Pace {
+    const MOST: u32 = 16;
+
+    pub(crate) fn adjust(&mut self, in_time: bool) {
+        self.0 = if in_time { (self.0 + 1).min(Self::MOST) } else { (self.0 / 2).max(1) };
+    }
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self(Self::MOST)
+    }
+}
+
 /// A listening socket.
 #[derive(Default)]
 pub struct Listener {
     accept: Option<OperationId>,
+    /// Connections taken since JavaScript was last known to have heard of all.
+    taken: u32,
+    /// To be armed when it has.
+    due: bool,
     /// Pausing.
     retry: Option<OperationId>,
 }
@@ -38,6 +61,9 @@ pub struct Listener {
 impl Listener {
     /// Arms the accept, unless it is armed.
     pub(crate) fn arm<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>) {
+        if std::mem::take(&mut self.due) {
+            self.taken = 0;
+        }
         if self.accept.is_none() && !common.closing {
             self.accept = Some(context.start(common, CancelableOperation::Accept));
         }
@@ -58,7 +84,8 @@ impl Listener {
 
     /// The ring has failed: what is in flight will never complete.
     pub(crate) fn break_off<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, errno: Errno) {
-        if (self.accept.take().is_some() || self.retry.take().is_some()) && !common.closing {
+        let wanted = self.accept.take().is_some() || self.retry.take().is_some() || std::mem::take(&mut self.due);
+        if wanted && !common.closing {
             context.events.push_back(Event::AcceptFailed { listener: common.id, status: errno.negated() });
         }
     }
@@ -78,10 +105,22 @@ impl Listener {
             self.failed(common, context, Errno(-completion.result));
             None
         };
-        if completion.result >= 0 || transient(completion.result) {
+        if transient(completion.result) {
             self.arm(common, context);
         }
         accepted
+    }
+
+    /// Goes on behind a connection that was accepted and reported.
+    fn go_on<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>, others_wait: bool) {
+        self.taken += 1;
+        if self.taken < context.pace.0 {
+            self.arm(common, context);
+            context.enter_again |= others_wait;
+        } else {
+            self.due = true;
+            context.arm_when_heard(common.id);
+        }
     }
 
     fn failed<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>, errno: Errno) {
@@ -101,16 +140,20 @@ impl Listener {
         }
     }
 
-    /// Enters an accepted descriptor in the table and reports it.
+    /// Enters an accepted descriptor in the table, reports it, and goes on.
     pub(crate) fn admit<K: Kernel>(
-        common_id: crate::HandleId,
+        id: HandleId,
         accepted: OwnedFd,
+        others_wait: bool,
         handles: &mut Handles,
         context: &mut Context<K>,
     ) {
         // A full table closes the connection: the peer sees an end, the listener goes on.
         if let Some(peer) = handles.insert(accepted, Resource::Stream(Stream::default())) {
-            context.events.push_back(Event::Accepted { listener: common_id, peer });
+            context.events.push_back(Event::Accepted { listener: id, peer });
+        }
+        if let Some(Handle { common, resource: Resource::Listener(listener) }) = handles.get_mut(id) {
+            listener.go_on(common, context, others_wait);
         }
     }
 }

@@ -413,10 +413,20 @@ impl<K: Kernel> Reactor<K> {
         self.context.unheard = unheard as u64;
     }
 
+    /// Tells whether what the last turn brought was seen to in the time that there is for a turn, so that the next may take more connections, or had better take
+    /// fewer.
+    pub fn pace(&mut self, in_time: bool) {
+        self.context.pace.adjust(in_time);
+    }
+
     fn arm_due(&mut self) {
         while let Some(id) = self.context.next_due_arm() {
-            if let Some((stream, common, context)) = self.stream(id) {
-                stream.arm(common, context);
+            match self.handles.get_mut(id) {
+                Some(Handle { common, resource: Resource::Stream(stream) }) => stream.arm(common, &mut self.context),
+                Some(Handle { common, resource: Resource::Listener(listener) }) => {
+                    listener.arm(common, &mut self.context);
+                }
+                _ => {}
             }
         }
     }
@@ -565,7 +575,7 @@ impl<K: Kernel> Reactor<K> {
         }
         let closing = common.closing;
         if let Some(accepted) = accepted {
-            Listener::admit(handle_id, accepted, &mut self.handles, context);
+            Listener::admit(handle_id, accepted, completion.others_wait(), &mut self.handles, context);
         }
         if closing {
             self.proceed_with_close(handle_id);

@@ -141,14 +141,38 @@ fn having_no_descriptor_left_is_no_reason_to_spin() {
 
 /// All that wait at once would keep everybody else waiting for what becomes of them.
 #[test]
-fn a_turn_accepts_one_connection() {
-    let mut setting = Setting::new(Temper::kind(), 16);
+fn a_turn_takes_as_many_connections_as_there_is_time_for() {
+    let mut setting = Setting::new(Temper::kind(), 64);
     setting.bench.turn();
-    (0..10).for_each(|_| setting.arrive());
-    for turn in 1..=10 {
+    (0..100).for_each(|_| setting.arrive());
+    let mut taken = Vec::new();
+    let mut before = 0;
+    for in_time in [true, false, false, false, false, false, true, true] {
         setting.bench.turn();
-        assert_eq!(setting.bench.accepted.len(), turn);
+        setting.bench.reactor.pace(in_time);
+        taken.push(setting.bench.accepted.len() - before);
+        before = setting.bench.accepted.len();
     }
+    assert_eq!(taken, [16, 16, 8, 4, 2, 1, 1, 2]);
+    setting.bench.close(0);
+    setting.bench.close_all();
+}
+
+/// Whoever has yet to hear of those that were taken is not given more: another process may have time for them.
+#[test]
+fn no_more_connections_are_taken_than_javascript_hears_of() {
+    let mut setting = Setting::new(Temper::kind(), 64);
+    setting.bench.turn();
+    (0..100).for_each(|_| setting.arrive());
+    setting.bench.turn();
+    for _ in 0..10 {
+        setting.bench.reactor.set_unheard(setting.bench.accepted.len());
+        setting.bench.turn();
+    }
+    assert_eq!(setting.bench.accepted.len(), 16);
+    setting.bench.reactor.set_unheard(0);
+    setting.bench.turn();
+    assert_eq!(setting.bench.accepted.len(), 32);
     setting.bench.close(0);
     setting.bench.close_all();
 }
