@@ -1,28 +1,32 @@
 /**
- * `npm run test:nodes`: the specs on other versions of Node than the one that runs this. The binding is built once: its interface is the same for all.
+ * `npm run test:nodes`: the specs on other versions of Node than the one that runs this, and the type tests against their typings. The binding is built once: its interface is the same for all.
  *
  *     npm run test:nodes                               the newest 20, 22, 24 and 26, one after the other
  *     npm run test:nodes -- 22,26 __test__/net/*.ts    these versions; further arguments go to ava
  *     npm run test:nodes -- in-turn                    one of 22, 24 and 26: another after each commit
+ *     npm run test:nodes -- typings                    the type tests alone, against each version's @types/node
  *
  * Each is npm's package `node`, kept in the user's folder of caches. A version that cannot be fetched is left out, with a word.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync } from 'node:fs';
-import os from 'node:os';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
+import { cacheFolder, install, MINUTE } from './cached.mjs';
 import { inRoot, root, runCapturing, say } from './lib.mjs';
+import { testTypings } from './typings.mjs';
 
 const ALL = ['20', '22', '24', '26'];
 const IN_TURN = ALL.slice(1);
-const MINUTE = 60_000;
+/** 25 has typings that lie between those of its neighbours, and no Node that anybody is to run any more. */
+const TYPINGS = ['20', '22', '24', '25', '26'];
 
 const [first, ...rest] = process.argv.slice(2);
-const isChoice = first !== undefined && /^(?:in-turn|\d[\d,]*)$/.test(first);
+const isChoice = first !== undefined && /^(?:typings|in-turn|\d[\d,]*)$/.test(first);
 const args = isChoice ? rest : process.argv.slice(2);
 const total = { passed: 0, failed: 0, skipped: 0 };
-for (const version of versions(isChoice ? first : ALL.join(','))) await testOn(version);
+if (first === 'typings') for (const version of TYPINGS) add(await testTypings(version));
+else for (const version of versions(isChoice ? first : ALL.join(','))) await testOn(version);
 const left = total.skipped > 0 ? `, ${total.skipped} skipped` : '';
 process.stdout.write(`\n${total.passed} passed, ${total.failed} failed${left}\n`);
 process.exitCode = total.failed > 0 ? 1 : 0;
@@ -43,24 +47,21 @@ async function testOn(version) {
   say(`Node ${version}: ${spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout.trim()}`);
   const { status, output } = await runCapturing(node, [inRoot('scripts', 'test.mjs'), 'ava', ...args]);
   const [, passed = 0, failed = 0, skipped = 0] = /^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/m.exec(output) ?? [];
-  total.passed += Number(passed);
-  total.failed += Number(failed) || (status === 0 ? 0 : 1);
-  total.skipped += Number(skipped);
+  add({ passed: Number(passed), failed: Number(failed) || (status === 0 ? 0 : 1), skipped: Number(skipped) });
+  // Some specs alone: whoever asks for them means these.
+  if (args.length === 0) add(await testTypings(version));
 }
 
 /** Path of the newest Node of a version; undefined where it cannot be fetched. */
 function fetchNode(version) {
-  const caches = process.env.XDG_CACHE_HOME || path.join(os.homedir(), '.cache');
-  const folder = path.join(caches, 'iouring-transport', 'nodes', version);
+  const folder = cacheFolder('nodes', version);
   const node = path.join(folder, 'node_modules', 'node', 'bin', 'node');
   const runs = () => existsSync(node) && spawnSync(node, ['--version'], { timeout: MINUTE }).status === 0;
-  if (runs()) return node;
-  try {
-    mkdirSync(folder, { recursive: true });
-  } catch {
-    return undefined;
-  }
-  const install = ['install', '--prefix', folder, '--no-save', '--no-audit', '--no-fund', '--loglevel=error', `node@${version}`];
-  spawnSync('npm', install, { cwd: folder, stdio: ['ignore', 'inherit', 'inherit'], timeout: 3 * MINUTE });
-  return runs() ? node : undefined;
+  return install(folder, `node@${version}`, runs) ? node : undefined;
+}
+
+function add({ passed, failed, skipped }) {
+  total.passed += passed;
+  total.failed += failed;
+  total.skipped += skipped;
 }

@@ -38,7 +38,7 @@ socket.send('connected');
 expectTypeOf<core.SocketOptions>().toExtend<Parameters<typeof createSocket>[0]>();
 declare function takesCore(socket: core.Socket): void;
 takesCore(socket);
-takesCore(new dgram.Socket({ type: 'udp4' } as never));
+takesCore(dgram.createSocket({ type: 'udp4' }));
 declare function takesModule(module: Pick<typeof core, 'createSocket'>): void;
 takesModule(dgram);
 

@@ -46,26 +46,6 @@ export type { DescriptorInfo, DescriptorListener, Passable, PeerCredentials, Rec
 /** @internal */
 export const { _createServerHandle, _normalizeArgs, _setSimultaneousAccepts } = chosen;
 
-export type {
-  AddressInfo,
-  ConnectOpts,
-  DropArgument,
-  IpcNetConnectOpts,
-  IpcSocketConnectOpts,
-  IPVersion,
-  ListenOptions,
-  LookupFunction,
-  NetConnectOpts,
-  OnReadOpts,
-  ServerOpts,
-  SocketAddressInitOptions,
-  SocketConnectOpts,
-  SocketConstructorOpts,
-  SocketReadyState,
-  TcpNetConnectOpts,
-  TcpSocketConnectOpts,
-} from 'node:net';
-
 exported.net = exports as NonNullable<typeof exported.net>;
 
 declare const exports: object;

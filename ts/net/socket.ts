@@ -51,7 +51,7 @@ import { UserBuffer } from './user-buffer.ts';
 import { offerChunks, writeAfterPeerEnd, writeChunk, writeChunks, type QueuedChunks } from './writes.ts';
 
 /** What the constructor takes beyond what core's typings tell. */
-export interface SocketOptions extends core.SocketConstructorOpts, Omit<DuplexOptions, 'signal'> {
+export interface SocketOptions extends Omit<core.SocketConstructorOpts, 'handle'>, Omit<DuplexOptions, 'signal'> {
   onread?: core.OnReadOpts | undefined;
   handle?: unknown;
   pauseOnCreate?: boolean;
