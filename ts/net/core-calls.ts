@@ -13,6 +13,7 @@
  * libuv's it is reported where it is thrown. So is it here, for what TLS calls back ({@link guardCallbacks}): behind such a callback ticks and microtasks
  * run, where core runs them, but within the guard. What comes out of these calls nevertheless is reported in the context of the socket.
  */
+import process from 'node:process';
 import { ownCopy, reportException, runTicks } from '../reactor/index.ts';
 import type { CoreRequest } from './core-stream.ts';
 import type { Link } from './link.ts';
@@ -30,8 +31,17 @@ let current = Call.None;
 let unreported: (Link | CoreRequest)[] = [];
 let scheduled = false;
 
-/** Callbacks under guard that are under way, one within the other. */
+/** Callbacks under guard that are under way, one within the other, or ticks between them. */
 let guards = 0;
+
+/** Whether the call comes from the dispatch, so that ticks and microtasks may run in the middle of it. */
+let ticksMayRun = false;
+
+/** Whether a callback has begun whose ticks have not run. */
+let ticksAreDue = false;
+
+/** Where the context of the thread has stores that are not its own. */
+let lentStores: symbol[] = [];
 
 /** What a TLS handle calls, where somebody has asked for it. */
 const CALLBACKS = [
@@ -46,7 +56,7 @@ const CALLBACKS = [
   'onocspresponse',
 ] as const;
 
-type Callback<This> = (this: This, ...args: unknown[]) => unknown;
+export type Callback<This> = (this: This, ...args: unknown[]) => unknown;
 
 /** The bytes that are being passed on. */
 let passed: Uint8Array;
@@ -63,21 +73,34 @@ export function passBytes(link: Link, bytes: Uint8Array): void {
     link.guarded = wrappedBy;
     guardCallbacks(wrappedBy as Record<string, unknown>);
   }
-  const outer = enter(Call.Reading);
   passed = bytes;
-  try {
-    link.stream!.readBuffer(bytes);
-  } catch (error) {
-    link.scope.run(reportException, undefined, error);
-  }
-  leave(outer);
+  callFromDispatch(Call.Reading, readBuffer, link);
+}
+
+/** Tells that no more bytes will come. */
+export function passEnd(link: Link): void {
+  callFromDispatch(Call.Reading, emitEnd, link);
 }
 
 /** Tells what has become of a write. */
 export function finishWrite(link: Link, request: CoreRequest, status: number): void {
-  const outer = enter(Call.Finishing);
-  finish(link, request, status);
-  leave(outer);
+  callFromDispatch(Call.Finishing, finish, link, request, status);
+}
+
+function readBuffer({ stream, scope }: Link): void {
+  try {
+    stream!.readBuffer(passed);
+  } catch (error) {
+    scope.run(reportException, undefined, error);
+  }
+}
+
+function emitEnd({ stream, scope }: Link): void {
+  try {
+    stream!.emitEOF();
+  } catch (error) {
+    scope.run(reportException, undefined, error);
+  }
 }
 
 /**
@@ -102,17 +125,73 @@ export function finishEarly(link: Link, request: CoreRequest, atOnce: boolean): 
 /** Reports what a callback throws right there, and runs the ticks that are due behind it. */
 export function guard<This>(callback: Callback<This>): Callback<This> {
   return function (this: This, ...args) {
-    guards++;
-    try {
-      return Reflect.apply(callback, this, args);
-    } catch (error) {
-      reportException(error);
-      return undefined;
-    } finally {
-      // Not in the middle of a listener that has called native code itself.
-      if (--guards === 0 && current === Call.Reading) runTicks();
-    }
+    const result = callGuarded(callback, this, args);
+    // Not in the middle of a listener that has called native code itself.
+    if (ticksMayRun && guards === 0) runTicksHere();
+    return result;
   };
+}
+
+/** Reports what a callback throws right there. */
+export function callGuarded<This>(callback: Callback<This>, receiver: This, args: unknown[]): unknown {
+  guards++;
+  try {
+    return Reflect.apply(callback, receiver, args);
+  } catch (error) {
+    reportException(error);
+    return undefined;
+  } finally {
+    guards--;
+  }
+}
+
+/** The same for what core's own sockets call as well, where an exception is reported without our help. */
+export function guardWithin<This extends object>(callback: Callback<This>): Callback<This> {
+  const guarded = guard(callback);
+  return function (this: This, ...args) {
+    beginCallback(this);
+    return Reflect.apply(current === Call.None ? callback : guarded, this, args);
+  };
+}
+
+/** Whether what runs is called back from one of our calls, and nobody stands guard over it. */
+export function isUnguarded(): boolean {
+  return current !== Call.None && guards === 0;
+}
+
+/** To be called where a callback of a handle or request begins: runs what is due behind the one before. */
+export function beginCallback(resource: object): void {
+  if (!ticksMayRun || guards > 0) return;
+  if (ticksAreDue && !runTicksHere()) lendContext(resource);
+  ticksAreDue = true;
+}
+
+/** Runs ticks and microtasks between two callbacks of one call. True when they throw nothing. */
+function runTicksHere(): boolean {
+  ticksAreDue = false;
+  guards++;
+  const quiet = runTicks();
+  guards--;
+  return quiet;
+}
+
+/**
+ * An exception that has been reported leaves no asynchronous context, not even that of the callback that has just begun, in whose place is that of the thread
+ * then. What each `AsyncLocalStorage` has is kept with the resource up to Node 22, so that it can be lent. Later it does not get lost.
+ */
+function lendContext(resource: object): void {
+  const thread = process.getBuiltinModule('node:async_hooks').executionAsyncResource();
+  for (const key of Object.getOwnPropertySymbols(resource)) {
+    if (key.description !== 'kResourceStore') continue;
+    (thread as Record<symbol, unknown>)[key] = (resource as Record<symbol, unknown>)[key];
+    lentStores.push(key);
+  }
+}
+
+function takeContextBack(): void {
+  const thread = process.getBuiltinModule('node:async_hooks').executionAsyncResource();
+  for (const key of lentStores) Reflect.deleteProperty(thread, key);
+  lentStores = [];
 }
 
 function guardCallbacks(handle: Record<string, unknown>): void {
@@ -120,6 +199,24 @@ function guardCallbacks(handle: Record<string, unknown>): void {
     const callback = handle[name];
     if (typeof callback === 'function') handle[name] = guard(callback as Callback<unknown>);
   }
+}
+
+/** Calls into core, where nothing of JavaScript's is under way. */
+function callFromDispatch(
+  call: Call,
+  body: (link: Link, request: CoreRequest, status: number) => void,
+  link: Link,
+  request?: CoreRequest,
+  status?: number,
+): void {
+  const outer = enter(call);
+  const mightRun = ticksMayRun;
+  ticksMayRun = outer === Call.None;
+  body(link, request!, status!);
+  leave(outer);
+  if (ticksAreDue) runTicksHere();
+  if (lentStores.length > 0) takeContextBack();
+  ticksMayRun = mightRun;
 }
 
 function enter(call: Call): Call {

@@ -13,7 +13,7 @@ import { makeCoreHandle, type CoreHandle } from './core-handles.ts';
 import { closeDescriptors } from './descriptors.ts';
 import { touchTimeout } from './timeout.ts';
 import { kDescriptorTaker, kLink, type NetSocket, type WriteCallback } from './internals.ts';
-import { copyOfPassed, finishEarly, finishWrite, passBytes } from './core-calls.ts';
+import { copyOfPassed, finishEarly, finishWrite, passBytes, passEnd } from './core-calls.ts';
 import type { CoreRequest } from './core-stream.ts';
 import type { SocketStream } from './socket-stream.ts';
 import type { UserBuffer } from './user-buffer.ts';
@@ -320,7 +320,7 @@ export class Link {
     if (this.stale) return;
     touchTimeout(this.socket);
     if (status < 0) (this.stream?.secureSocket ?? this.socket).destroy(errnoException(status, 'read'));
-    else if (this.feedsCore) this.stream!.emitEOF();
+    else if (this.feedsCore) passEnd(this);
     else this.endReading();
   }
 

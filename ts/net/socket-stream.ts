@@ -16,6 +16,7 @@ import {
   type Wrapped,
 } from './core-stream.ts';
 import type { CoreHandle } from './core-handles.ts';
+import { guardHttp2 } from './core-http2.ts';
 import { localInfo, peerInfo } from './endpoints.ts';
 import type { Link } from './link.ts';
 import { kMakeSendable } from './sent-away.ts';
@@ -52,6 +53,7 @@ export function streamOf(link: Link): SocketStream | null {
   if (link.stream === null) {
     if (Class === undefined) Class = define();
     if (Class === null) return null;
+    guardHttp2();
     link.stream = new Class(link);
     const { parser, _httpMessage } = link.socket as HttpSocket;
     link.feedCore(!parser && !_httpMessage);

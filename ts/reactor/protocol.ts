@@ -165,8 +165,6 @@ export const enum Header {
   Cursor = 2,
   /** The dispatch has used up its time: what is left waits for the next turn. Set to one by TypeScript, to zero by Rust. */
   Yielded = 3,
-  /** Not zero: the dispatch is to be called without a callback scope. Set by TypeScript, which returns when that has to change. */
-  Unscoped = 4,
 }
 
 /** Words of the header. */

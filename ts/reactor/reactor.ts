@@ -20,7 +20,7 @@ import {
   RECORD_WORDS,
 } from './protocol.ts';
 import { FileRequests } from './file-requests.ts';
-import { Whose, type SocketHandle } from './socket-handle.ts';
+import type { SocketHandle } from './socket-handle.ts';
 
 const COMMANDS_START = HEADER_WORDS;
 const COMPLETIONS_START = COMMANDS_START + COMMAND_CAPACITY * RECORD_WORDS;
@@ -81,28 +81,6 @@ function findRunTicks(): (() => void) | undefined {
 /** What a handle hears once between two rounds of ticks and microtasks. */
 function readsOnce(kind: Completion): boolean {
   return kind === Completion.Received || kind === Completion.Datagram || kind === Completion.Message || kind === Completion.Ended;
-}
-
-/** In which way a record is dispatched: see {@link Reactor.#dispatch}. */
-const enum Goes {
-  Scoped,
-  /** Into native code of core's. */
-  Unscoped,
-  /** It is bookkeeping alone. */
-  Either,
-}
-
-function whereItGoes(kind: Completion, handle: SocketHandle, result: number): Goes {
-  if (kind === Completion.Received) return handle.feedsCore ? Goes.Unscoped : Goes.Scoped;
-  if (kind !== Completion.Written) return Goes.Scoped;
-  switch (handle.whoseWrite) {
-    case Whose.Cores:
-      return Goes.Unscoped;
-    case Whose.Nobodys:
-      return result < 0 ? Goes.Scoped : Goes.Either;
-    default:
-      return Goes.Scoped;
-  }
 }
 
 /**
@@ -397,15 +375,10 @@ export class Reactor {
   /**
    * Dispatches completions, from the cursor on. Called by Rust, again and again until the cursor has passed them all: it may end early with an
    * exception of a handler's. Between two reads of one handle ticks and microtasks run, as they do in core.
-   *
-   * What goes into core's own native code must have no callback scope around it: then core runs ticks and microtasks behind each callback it makes, as it
-   * does below a socket of its own, be they several for the same bytes. So where such a record follows one that is not, or the other way round, this
-   * returns, and is called again in the other way ({@link Header.Unscoped}). The next batch begins the way the last one ended.
    */
   #dispatch(): void {
     const words = this.#queues();
     const count = words[Header.Completions];
-    const unscoped = words[Header.Unscoped] !== 0;
     this.#batch++;
     this.#readAtOnce = READ_AT_ONCE;
     let unwatched = UNWATCHED;
@@ -426,19 +399,6 @@ export class Reactor {
         unwatched = UNWATCHED;
       }
       const handle = kind === Completion.FileDone || kind === Completion.FileOpened ? undefined : this.#find(id);
-      if (unscoped || handle?.feedsCore === true) {
-        const goes = handle === undefined ? Goes.Scoped : whereItGoes(kind, handle, result);
-        if (goes !== (unscoped ? Goes.Unscoped : Goes.Scoped) && goes !== Goes.Either) {
-          words[Header.Unscoped] = unscoped ? 0 : 1;
-          return;
-        }
-        if (goes === Goes.Unscoped) {
-          words[Header.Cursor] = cursor + 1;
-          if (kind === Completion.Received) handle!.lent(new Uint8Array(this.#receiveBuffers().buffer, words[at + 3], result));
-          else handle!.complete(kind, result);
-          continue;
-        }
-      }
       if (kind === Completion.FileDone) {
         words[Header.Cursor] = cursor + 1;
         this.files.done(words[at + 3], result);
@@ -453,6 +413,11 @@ export class Reactor {
       if (handle === undefined) {
         words[Header.Cursor] = cursor + 1;
         this.#orphan(kind, result);
+        continue;
+      }
+      if (kind === Completion.Received && handle.feedsCore) {
+        words[Header.Cursor] = cursor + 1;
+        handle.lent(new Uint8Array(this.#receiveBuffers().buffer, words[at + 3], result));
         continue;
       }
       if (readsOnce(kind)) {
@@ -617,9 +582,11 @@ export function reportException(error: unknown): void {
   reactor.report(error);
 }
 
-/** Runs all ticks and microtasks that are due, in the middle of a callback, whatever they throw. */
-export function runTicks(): void {
-  while (reactor?.runTicks() === false);
+/** Runs all ticks and microtasks that are due, in the middle of a callback, whatever they throw. True when that was nothing. */
+export function runTicks(): boolean {
+  let quiet = true;
+  while (reactor?.runTicks() === false) quiet = false;
+  return quiet;
 }
 
 /** What the reactor of this thread holds; all zero where it has not been used. */

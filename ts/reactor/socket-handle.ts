@@ -30,16 +30,6 @@ export const enum Activity {
   Confirming = 32,
 }
 
-/** Who is told of a write. */
-export const enum Whose {
-  /** Users of the handle. */
-  Ours,
-  /** Native code of core's. */
-  Cores,
-  /** Nobody, but for an error: it was over at once. */
-  Nobodys,
-}
-
 /**
  * What keeps the process alive only where the handle has a reference. All else is a request, which holds until it ends. Writes that are being confirmed are
  * none, as those are none that libuv could make at once; Rust holds the process while the kernel has not taken their bytes.
@@ -58,7 +48,7 @@ export abstract class SocketHandle {
   readonly id: number;
   /** The last batch of completions in which this handle was read from; for the dispatcher. */
   batch = 0;
-  /** What arrives, and what becomes of certain writes, goes into native code of core's, which is called with no callback scope of ours around it. */
+  /** What arrives is lent, to native code of core's. */
   feedsCore = false;
   /** `close` was called. */
   closed = false;
@@ -81,11 +71,6 @@ export abstract class SocketHandle {
 
   /** The same where {@link feedsCore}: they are the kernel's again after the call. */
   lent(_bytes: Uint8Array): void {}
-
-  /** Whose the write is that the kernel reports next. */
-  get whoseWrite(): Whose {
-    return Whose.Ours;
-  }
 
   /** Whether all datagrams of a turn are to be handed over at once. */
   get gathers(): boolean {

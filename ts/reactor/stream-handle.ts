@@ -26,7 +26,6 @@ import {
   openSocket,
   SocketHandle,
   toEndpoint,
-  Whose,
   type Endpoint,
   type SocketKind,
 } from './socket-handle.ts';
@@ -290,12 +289,6 @@ export class StreamHandle extends SocketHandle {
   override lent(bytes: Uint8Array): void {
     this.bytesRead += bytes.length;
     this.onlent(bytes);
-  }
-
-  override get whoseWrite(): Whose {
-    if (this.#unconfirmed[this.#oldest] !== ELSEWHERE) return Whose.Nobodys;
-    const { request } = this.#elsewhere[0];
-    return request === null ? Whose.Ours : request === NOBODY ? Whose.Nobodys : Whose.Cores;
   }
 
   override message(bytes: Buffer, descriptors: number, lost: boolean): void {

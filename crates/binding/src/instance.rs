@@ -409,9 +409,7 @@ impl Instance {
     }
 
     /// Calls JavaScript until it has passed every completion. It returns early between two completions of one handle, so that microtasks
-    /// run in between as they would in core, when a handler throws, and where it wants to be called in a callback scope, or without one:
-    /// native code of core's that makes callbacks itself runs ticks and microtasks behind each of them, unless there is a scope around it.
-    /// False when its time is used up, or JavaScript cannot be entered any more.
+    /// run in between as they would in core, and when a handler throws. False when its time is used up, or JavaScript cannot be entered any more.
     fn call_dispatch(&self) -> bool {
         let mut failures = 0;
         let mut in_vain = 0;
@@ -424,21 +422,9 @@ impl Instance {
                 if sys::napi_get_reference_value(self.env, self.dispatch, &raw mut function) != sys::Status::napi_ok {
                     return false;
                 }
-                if self.queues.unscoped() {
-                    sys::napi_call_function(self.env, function, function, 0, ptr::null(), &raw mut result)
-                } else {
-                    // The receiver counts as the resource that this is done for, and `domain` enters what it finds there under its own
-                    // name: in the global object that may be the module.
-                    sys::napi_make_callback(
-                        self.env,
-                        ptr::null_mut(),
-                        function,
-                        function,
-                        0,
-                        ptr::null(),
-                        &raw mut result,
-                    )
-                }
+                // The receiver counts as the resource that this is done for, and `domain` enters what it finds there under its own
+                // name: in the global object that may be the module.
+                sys::napi_make_callback(self.env, ptr::null_mut(), function, function, 0, ptr::null(), &raw mut result)
             };
             if self.queues.take_yielded() {
                 return false;

@@ -48,8 +48,6 @@ pub enum Header {
     Cursor,
     /// The dispatch has used up its time: what is left waits for the next turn. Set to one by TypeScript, to zero by Rust.
     Yielded,
-    /// Not zero: the dispatch is to be called without a callback scope. Set by TypeScript, which returns when that has to change.
-    Unscoped,
 }
 
 /// Bits of a command's first word that hold its kind. Those above them are the upper part of the offset, where the command has one: offsets into
@@ -418,11 +416,6 @@ impl Queues {
             self.set(Header::Yielded as usize, 0);
         }
         yielded
-    }
-
-    /// Whether the dispatch is to be called without a callback scope.
-    pub fn unscoped(&self) -> bool {
-        self.get(Header::Unscoped as usize) != 0
     }
 
     /// Whether TypeScript has passed all the completions offered.

@@ -1,0 +1,51 @@
+// Exceptions of HTTP/2 listeners and callbacks: whatever throws, core's native code never goes on with an exception pending, and the streams end as ever.
+import { execFile } from 'node:child_process';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import test from 'ava';
+import { makeCertificates } from '../_certificates.ts';
+
+const APP = fileURLToPath(new URL('apps/throwing.mjs', import.meta.url));
+const STREAMS = ['/one', '/two', '/refused', '/aborted'];
+/** These come at the end, as early or late as the connection closes. */
+const RACES = ['session goaway', 'session close', 'stream aborted'];
+const exec = promisify(execFile);
+const { server } = makeCertificates();
+
+/** What the program says of one event. */
+interface Told {
+  readonly event: string;
+  /** How many exceptions were thrown. */
+  readonly thrown: number;
+  /** How many were uncaught. */
+  readonly uncaught: number;
+  /** Which stores they were seen with. */
+  readonly stores: string[];
+  /** What each emitter has told of, in order. */
+  readonly told: Record<string, string[] | undefined>;
+}
+
+for (const transport of ['plain', 'tls']) {
+  for (const when of ['at once', 'tick', 'microtask']) {
+    test(`listeners of HTTP/2 that throw, ${when}, leave sessions and the process as they were, ${transport}`, async (t) => {
+      t.timeout(60_000);
+      const env = { ...process.env, KEY: server.key, CERT: server.cert };
+      const { stdout } = await exec(process.execPath, [APP, 'iouring-transport/http2', transport, when], {
+        env,
+        timeout: 60_000,
+      });
+      const stories = stdout.trim().split('\n');
+      t.is(stories.length, 34);
+      for (const story of stories) {
+        const { event, thrown, uncaught, stores, told } = JSON.parse(story) as Told;
+        t.is(uncaught, thrown, event);
+        const happens = event !== 'nothing' && (event !== 'session origin' || transport === 'tls');
+        if (!RACES.includes(event)) t.is(thrown > 0, happens, event);
+        for (const path of STREAMS) t.is(told[`client ${path}`]?.at(-1), 'close', `${event}: ${path}`);
+        // Several in one chunk: an exception of the one takes nothing from the next.
+        if (event === 'server stream' && when !== 'microtask') t.deepEqual(stores, ['store']);
+      }
+    });
+  }
+}

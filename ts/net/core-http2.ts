@@ -1,0 +1,131 @@
+/**
+ * Guards what core's HTTP/2 calls back while it is told of something here (see `core-calls.ts`), over TLS or not.
+ *
+ * Its native code has had its callbacks since it was loaded, and nobody can get at them. But each of them asks its handle for its owner first, and calls users by
+ * `emit`; what else calls users is given to the handles. So these are listened to, on the classes that all sessions have in common: those over other
+ * sockets notice nothing but a few comparisons. The classes are found on a session that nobody hears of.
+ */
+import process from 'node:process';
+import type { EventEmitter } from 'node:events';
+import { beginCallback, callGuarded, guardWithin, isUnguarded, type Callback } from './core-calls.ts';
+
+/** What takes a request that is told when it is over. */
+const REQUESTS = [
+  'writeBuffer',
+  'writev',
+  'writeUtf8String',
+  'writeAsciiString',
+  'writeLatin1String',
+  'writeUcs2String',
+  'shutdown',
+];
+
+/** What the peer has to answer, and where the callback is among the arguments. */
+const ANSWERED = { ping: 1, settings: 0 };
+
+/** A prototype of core's. */
+type Prototype = Record<PropertyKey, unknown>;
+type Method = (this: object, ...args: unknown[]) => unknown;
+
+interface Request {
+  oncomplete: Callback<object>;
+}
+
+let guarded = false;
+/** How many of core's modules there were when one was last looked for. */
+let modules = 0;
+
+/** Guards HTTP/2 where the program has it. Cheap to ask again and again. */
+export function guardHttp2(): void {
+  if (guarded) return;
+  const { moduleLoadList } = process as unknown as { moduleLoadList: readonly string[] };
+  if (moduleLoadList.length === modules) return;
+  modules = moduleLoadList.length;
+  guarded = moduleLoadList.includes('NativeModule internal/http2/core');
+  if (guarded) guardClasses();
+}
+
+function guardClasses(): void {
+  const { Duplex } = process.getBuiltinModule('node:stream');
+  const { connect } = process.getBuiltinModule('node:http2');
+  const below = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() });
+  const session = connect('http://localhost', { createConnection: () => below });
+  const stream = session.request();
+  for (const emitter of [session, stream] as EventEmitter[]) {
+    emitter.on('error', () => {});
+    const handle = ownOf(emitter, 'kHandle')!;
+    const handles = Object.getPrototypeOf(handle.value) as Prototype;
+    guardOwner(handles, ownOf(handle.value, 'owner_symbol')!.key);
+    for (const name of REQUESTS) if (name in handles) guardRequests(handles, name);
+    for (const [name, position] of Object.entries(ANSWERED)) if (name in handles) guardAnswer(handles, name, position);
+    // What clients and servers have in common.
+    guardEmit(Object.getPrototypeOf(Object.getPrototypeOf(emitter)) as EventEmitter);
+  }
+  session.destroy();
+}
+
+/** What an object has under a symbol that is known by its name alone. */
+function ownOf(object: object, name: string): { key: symbol; value: object } | undefined {
+  const key = Object.getOwnPropertySymbols(object).find(({ description }) => description === name);
+  return key && { key, value: (object as Record<symbol, object>)[key] };
+}
+
+/** Each of the callbacks that cannot be got at begins by asking for the owner of the handle. */
+function guardOwner(handles: Prototype, key: symbol): void {
+  const owner = Symbol('owner');
+  Object.defineProperty(handles, key, {
+    get(this: Record<symbol, unknown>) {
+      beginCallback(this);
+      return this[owner];
+    },
+    set(this: Record<symbol, unknown>, value: unknown) {
+      this[owner] = value;
+    },
+    configurable: true,
+  });
+}
+
+/** What listeners throw is reported there, and the callback goes on. */
+function guardEmit(emitters: EventEmitter): void {
+  const above = Object.getPrototypeOf(emitters) as EventEmitter;
+  Object.defineProperty(emitters, 'emit', {
+    value(this: EventEmitter, ...args: unknown[]) {
+      const emit = above.emit as Method;
+      return isUnguarded() ? (callGuarded(emit, this, args) ?? true) : Reflect.apply(emit, this, args);
+    },
+    writable: true,
+    configurable: true,
+  });
+}
+
+/** What is called when a write or shutdown of a stream is over. */
+function guardRequests(handles: Prototype, name: string): void {
+  const method = handles[name] as Method;
+  const guardOnce = once(guardWithin);
+  handles[name] = function (this: object, request: Request, first: unknown, second: unknown) {
+    request.oncomplete = guardOnce(request.oncomplete);
+    return method.call(this, request, first, second);
+  };
+}
+
+/** What is called with the answer of the peer. */
+function guardAnswer(handles: Prototype, name: string, position: number): void {
+  const method = handles[name] as Method;
+  handles[name] = function (this: object, ...args: unknown[]) {
+    args[position] = guardWithin(args[position] as Callback<object>);
+    return Reflect.apply(method, this, args);
+  };
+}
+
+/** The same, for a callback that is nearly always the same one. */
+function once(make: (callback: Callback<object>) => Callback<object>): (callback: Callback<object>) => Callback<object> {
+  let last: Callback<object> | undefined;
+  let made: Callback<object>;
+  return (callback) => {
+    if (callback !== last) {
+      last = callback;
+      made = make(callback);
+    }
+    return made;
+  };
+}
