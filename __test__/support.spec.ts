@@ -27,7 +27,7 @@ test('import and require share one implementation', (t) => {
 test('an answer without a reason is an available one, and the other way round', (t) => {
   const answer = support();
   t.is(answer.reason === undefined, answer.available && answer.backend === 'uring');
-  t.is(answer.errno === undefined || /^E[A-Z0-9]+$/.test(answer.errno), true);
+  t.true(answer.errno === undefined || answer.errno < 0);
   t.notThrows(() => JSON.stringify(answer));
 });
 
@@ -56,5 +56,5 @@ test('the error for a demand that cannot be met says what stands in the way', (t
   t.is(error.reason, 'ERR_IOURING_NO_BINARY');
   t.is(error.errno, undefined);
   t.regex(error.message, /^io_uring is not available: it is not installed \[ERR_IOURING_NO_BINARY\]$/);
-  t.is(new IouringUnavailableError('ERR_IOURING_REFUSED_SECCOMP', 'it is forbidden', 'EPERM').errno, -1);
+  t.is(new IouringUnavailableError('ERR_IOURING_REFUSED_SECCOMP', 'it is forbidden', -1).errno, -1);
 });

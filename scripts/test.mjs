@@ -7,6 +7,7 @@
  */
 import { readdirSync } from 'node:fs';
 import process from 'node:process';
+import { getSystemErrorName } from 'node:util';
 import { bin, fail, inRoot, mustRun, runCapturing, say } from './lib.mjs';
 import { setup } from './setup.mjs';
 
@@ -36,7 +37,9 @@ async function announceBackend() {
   const { support } = await import('../dist/index.mjs');
   const { available, backend, reason, errno, kernel } = support();
   if (available) return say(`io_uring is available (Linux ${kernel}); backend: ${backend}`);
-  say(`io_uring is NOT available here (${[reason, errno].filter(Boolean).join(', ')}): specs run on Node's own modules`);
+  say(
+    `io_uring is NOT available here (${[reason, errno && getSystemErrorName(errno)].filter(Boolean).join(', ')}): specs run on Node's own modules`,
+  );
   if (process.env.CI && process.env.IOURING_TRANSPORT !== 'core') total.failed++;
 }
 

@@ -6,4 +6,13 @@
  */
 export { reactorStats as stats, type Stats } from './reactor/reactor.ts';
 export { support, type Backend, type Support, type SupportFeatures } from './support.ts';
-export { IouringUnavailableError, type UnavailableReason } from './unavailable.ts';
+export {
+  BufferGoneError,
+  ChainError,
+  IouringError,
+  type IouringErrorCode,
+  IouringUnavailableError,
+  NotUnixSocketError,
+  RingFailedError,
+  type UnavailableReason,
+} from './errors/iouring.ts';

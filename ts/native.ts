@@ -5,7 +5,7 @@ import { Buffer } from 'node:buffer';
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import process from 'node:process';
-import type { UnavailableReason } from './unavailable.ts';
+import type { MissingBindingReason, TrialReason } from './errors/iouring.ts';
 
 const require = createRequire(import.meta.url);
 
@@ -14,11 +14,11 @@ export interface NativeSupport {
   /** Whether a ring could be set up, entered, and passed the self-test. */
   readonly available: boolean;
   /** Code of what stands in the way; null where nothing does. */
-  readonly reason: UnavailableReason | null;
+  readonly reason: TrialReason | null;
   /** The same for a person: a sentence without its full stop; empty where nothing does. */
   readonly message: string;
-  /** The errno that was seen, positive; 0 for none. */
-  readonly errno: number;
+  /** The errno that was seen, negative; absent where there was none. */
+  readonly errno?: number;
   /** The running kernel's release as `uname -r` prints it. For messages only: features are tried, never guessed from it. */
   readonly kernel: string;
   /** Names of the kernel features that were found. */
@@ -143,10 +143,6 @@ export interface NativeBinding {
 export type NativeLoad =
   | { readonly binding: NativeBinding }
   | { readonly binding: null; readonly reason: MissingBindingReason; readonly cause?: unknown };
-
-/** Why no binding was loaded. */
-export type MissingBindingReason =
-  'ERR_IOURING_NOT_LINUX' | 'ERR_IOURING_UNSUPPORTED_ARCHITECTURE' | 'ERR_IOURING_NO_BINARY' | 'ERR_IOURING_BINARY_NOT_LOADABLE';
 
 let loaded: NativeLoad | undefined;
 

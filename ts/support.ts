@@ -6,10 +6,11 @@
  */
 import os from 'node:os';
 import process from 'node:process';
-import { getSystemErrorName } from 'node:util';
 import { loadNative } from './native.ts';
 import { makeReactor, Reactor } from './reactor/reactor.ts';
-import { IouringUnavailableError, type Obstacle, type UnavailableReason, WITHOUT_BINDING } from './unavailable.ts';
+import { ERR_INVALID_ARG_VALUE } from './errors/core.ts';
+import { EAGAIN, EMFILE, ENFILE, ENOMEM } from './errors/errno.ts';
+import { codesOf, IouringUnavailableError, type Obstacle, type UnavailableReason, WITHOUT_BINDING } from './errors/iouring.ts';
 
 /** What the facades run on: io_uring, or Node's own modules. */
 export type Backend = 'uring' | 'core';
@@ -27,8 +28,8 @@ export interface Support {
   readonly reason?: UnavailableReason;
   /** The same for a person: a sentence without its full stop; absent where nothing does. */
   readonly message?: string;
-  /** Name of the errno that was seen, such as `EPERM`; absent where there was none. */
-  readonly errno?: string;
+  /** The errno that was seen, negative as in errors, such as -1 for `EPERM`; absent where there was none. */
+  readonly errno?: number;
   /** The running kernel's release; absent where it is not Linux. */
   readonly kernel?: string;
   /** What this kernel can do. Empty where io_uring is not available. */
@@ -81,8 +82,7 @@ function forcedBackend(): Backend | undefined {
   const value = process.env['IOURING_TRANSPORT'];
   if (value === undefined || value === '') return undefined;
   if (value === 'uring' || value === 'core') return value;
-  const error = new TypeError(`The environment variable IOURING_TRANSPORT must be 'uring' or 'core'. Received '${value}'`);
-  throw Object.assign(error, { code: 'ERR_INVALID_ARG_VALUE' });
+  throw new ERR_INVALID_ARG_VALUE('process.env.IOURING_TRANSPORT', value, "must be 'uring' or 'core'");
 }
 
 /** Makes the reactor. A demand that cannot be met now may be met the next time; a thread that has fallen back has done so for good. */
@@ -95,12 +95,12 @@ function decide(forced: 'uring' | undefined): Finding {
 }
 
 /** Errors of the moment: the next trial may end otherwise. */
-const MOMENTARY: readonly unknown[] = ['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN'];
+const MOMENTARY: ReadonlySet<number | undefined> = new Set([-EMFILE, -ENFILE, -ENOMEM, -EAGAIN]);
 
 /** Tries without making a reactor, for a thread that is not to have one. */
 function tryAside(): Finding {
   const finding = decided ?? triedAside ?? tryOut();
-  if (!isObstacle(finding) || !MOMENTARY.includes(finding.errno)) triedAside = finding;
+  if (!isObstacle(finding) || !MOMENTARY.has(finding.errno)) triedAside = finding;
   return finding;
 }
 
@@ -108,26 +108,21 @@ function tryOut(): Finding {
   const native = loadNative();
   if (native.binding === null) return { ...native, message: WITHOUT_BINDING[native.reason] };
   const { available, features, reason, message, errno } = native.binding.support();
-  if (available) return features;
-  return {
-    reason: reason ?? 'ERR_IOURING_TRIAL_FAILED',
-    message,
-    errno: errno === 0 ? undefined : getSystemErrorName(-errno),
-  };
+  return available ? features : { reason: reason ?? 'ERR_IOURING_TRIAL_FAILED', message, errno };
 }
 
 function isObstacle(finding: Finding): finding is Obstacle {
   return 'reason' in finding;
 }
 
-function warnOfFallback({ reason, message, errno }: Obstacle): void {
-  if (reason === 'ERR_IOURING_NOT_LINUX' || !isFirstToWarn()) return;
+function warnOfFallback(obstacle: Obstacle): void {
+  if (obstacle.reason === 'ERR_IOURING_NOT_LINUX' || !isFirstToWarn()) return;
   const { isMainThread, threadId } = process.getBuiltinModule('node:worker_threads');
   const who = isMainThread ? '' : ` to worker ${threadId}`;
-  process.emitWarning(`io_uring is not available${who}, running on Node's own modules: ${message}`, {
+  process.emitWarning(`io_uring is not available${who}, running on Node's own modules: ${obstacle.message}`, {
     type: 'IouringTransportWarning',
     code: 'IOURING_TRANSPORT_FALLBACK',
-    detail: `${errno === undefined ? reason : `${reason}, ${errno}`}. IOURING_TRANSPORT=core makes this deliberate and silent.`,
+    detail: `${codesOf(obstacle)}. IOURING_TRANSPORT=core makes this deliberate and silent.`,
   });
 }
 

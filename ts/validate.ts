@@ -2,7 +2,7 @@
  * Checks of arguments and options, with core's codes and messages. Each returns nothing and throws where the value will not do.
  */
 import process from 'node:process';
-import { ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE, ERR_SOCKET_BAD_PORT } from './errors.ts';
+import { ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE, ERR_SOCKET_BAD_PORT } from './errors/core.ts';
 
 /** Longest delay that a timer can have: 2^31 - 1 ms. */
 const LONGEST_DELAY = 2 ** 31 - 1;

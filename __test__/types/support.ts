@@ -6,6 +6,6 @@ expectTypeOf(support).toEqualTypeOf<() => Support>();
 expectTypeOf(whole.support).toEqualTypeOf(support);
 expectTypeOf<Support['backend']>().toEqualTypeOf<Backend>();
 expectTypeOf(support().available).toEqualTypeOf<boolean>();
-expectTypeOf(support().errno).toEqualTypeOf<string | undefined>();
+expectTypeOf(support().errno).toEqualTypeOf<number | undefined>();
 expectTypeOf<IouringUnavailableError>().toExtend<Error>();
 expectTypeOf<IouringUnavailableError['code']>().toEqualTypeOf<'ERR_IOURING_UNAVAILABLE'>();

@@ -8,17 +8,15 @@ import { isIP } from 'node:net';
 import process from 'node:process';
 import { isatty } from 'node:tty';
 import { CORE_MAJOR } from '../core-version.ts';
-import { EBADF, EBUSY, EINVAL } from '../errno.ts';
+import { EBADF, EBUSY, EINVAL } from '../errors/errno.ts';
 import {
   ERR_INVALID_ARG_VALUE,
   ERR_INVALID_FD_TYPE,
   ERR_SOCKET_ALREADY_BOUND,
   ERR_SOCKET_BAD_TYPE,
-  ERR_SOCKET_BUFFER_SIZE,
   ERR_SOCKET_DGRAM_NOT_RUNNING,
-  endpointException,
-  errnoException,
-} from '../errors.ts';
+} from '../errors/core.ts';
+import { ERR_SOCKET_BUFFER_SIZE, endpointException, errnoException } from '../errors/system.ts';
 import { adoptCopy, noteOwner, type CoreHandle } from '../net/core-handles.ts';
 import { askPrimary, asksPrimary, type Query, type SharedSocket } from '../primary.ts';
 import { DatagramHandle, SocketOption } from '../reactor/index.ts';

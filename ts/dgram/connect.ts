@@ -7,9 +7,8 @@ import {
   ERR_SOCKET_ALREADY_BOUND,
   ERR_SOCKET_DGRAM_IS_CONNECTED,
   ERR_SOCKET_DGRAM_NOT_CONNECTED,
-  endpointException,
-  errnoException,
-} from '../errors.ts';
+} from '../errors/core.ts';
+import { endpointException, errnoException } from '../errors/system.ts';
 import { validatePort, validateString } from '../validate.ts';
 import { bindSync, checkRunning, lookUp, validateLiteral, whenBound } from './bind.ts';
 import { Bound, Connected, isListed, kState, type DgramSocket, type State } from './state.ts';

@@ -1,7 +1,7 @@
 /**
  * Iterating over what arrives: a turn's datagrams at a time, with a bound on what waits for a slow consumer.
  */
-import { AbortError, ERR_OUT_OF_RANGE } from '../errors.ts';
+import { AbortError, ERR_OUT_OF_RANGE } from '../errors/core.ts';
 import { validateAbortSignal, validateInt32, validateObject } from '../validate.ts';
 import { checkRunning } from './bind.ts';
 import type { Message } from './receive.ts';

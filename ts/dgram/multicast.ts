@@ -4,8 +4,9 @@
  * Addresses are taken as core takes them: whatever is given becomes text, which libuv reads. An interface is named by an IPv4 address that it has, or, for
  * IPv6, behind the `%` of any address.
  */
-import { EBADF } from '../errno.ts';
-import { ERR_MISSING_ARGS, errnoException } from '../errors.ts';
+import { EBADF } from '../errors/errno.ts';
+import { ERR_MISSING_ARGS } from '../errors/core.ts';
+import { errnoException } from '../errors/system.ts';
 import { DatagramHandle, SocketOption } from '../reactor/index.ts';
 import { validateString } from '../validate.ts';
 import { changing, checkRunning, openHandle } from './bind.ts';

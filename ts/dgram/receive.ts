@@ -1,7 +1,7 @@
 /**
  * From the handle to the socket's events: 'message', 'messages', 'error'.
  */
-import { errnoException } from '../errors.ts';
+import { errnoException } from '../errors/system.ts';
 import type { DatagramHandle, ReceivedDatagram } from '../reactor/index.ts';
 import { describeControl, type Ancillary } from './ancillary.ts';
 import { isListed, kState, type DgramSocket, type State } from './state.ts';

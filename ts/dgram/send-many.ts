@@ -1,8 +1,9 @@
 /**
  * Many datagrams at once: one record for all of them, one submission, one promise.
  */
-import { EBADF, ECANCELED, EINVAL } from '../errno.ts';
-import { ERR_INVALID_ARG_TYPE, ERR_IP_BLOCKED, endpointException } from '../errors.ts';
+import { EBADF, ECANCELED, EINVAL } from '../errors/errno.ts';
+import { ERR_INVALID_ARG_TYPE, ERR_IP_BLOCKED } from '../errors/core.ts';
+import { endpointException } from '../errors/system.ts';
 import type { DatagramHandle } from '../reactor/index.ts';
 import { validateBoolean, validateObject } from '../validate.ts';
 import { PAYLOADS, toBytes, type Payload } from './sender.ts';

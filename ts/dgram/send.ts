@@ -3,14 +3,9 @@
  */
 import { Buffer } from 'node:buffer';
 import process from 'node:process';
-import { EISCONN } from '../errno.ts';
-import {
-  ERR_BUFFER_OUT_OF_BOUNDS,
-  ERR_INVALID_ARG_TYPE,
-  ERR_IP_BLOCKED,
-  ERR_SOCKET_DGRAM_IS_CONNECTED,
-  endpointException,
-} from '../errors.ts';
+import { EISCONN } from '../errors/errno.ts';
+import { ERR_BUFFER_OUT_OF_BOUNDS, ERR_INVALID_ARG_TYPE, ERR_IP_BLOCKED, ERR_SOCKET_DGRAM_IS_CONNECTED } from '../errors/core.ts';
+import { endpointException } from '../errors/system.ts';
 import { AsyncScope, type SentReport } from '../reactor/index.ts';
 import { validatePort, validateString } from '../validate.ts';
 import { checkRunning, literalAddress, lookUp, whenBound } from './bind.ts';

@@ -3,7 +3,8 @@
  */
 import { Buffer } from 'node:buffer';
 import process from 'node:process';
-import { ERR_INVALID_ARG_TYPE, ERR_IP_BLOCKED, ERR_SOCKET_DGRAM_NOT_RUNNING, endpointException } from '../errors.ts';
+import { ERR_INVALID_ARG_TYPE, ERR_IP_BLOCKED, ERR_SOCKET_DGRAM_NOT_RUNNING } from '../errors/core.ts';
+import { endpointException } from '../errors/system.ts';
 import type { Peer } from '../reactor/index.ts';
 import { validateFunction } from '../validate.ts';
 import { isListed, type State } from './state.ts';

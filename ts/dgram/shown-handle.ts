@@ -2,7 +2,7 @@
  * What `socket._handle` is, with the members of core's handles that tell of a socket, and its substitute where child_process sends it to another process.
  */
 import core from 'node:dgram';
-import { EBADF } from '../errno.ts';
+import { EBADF } from '../errors/errno.ts';
 import { describeEndpoint } from '../net/endpoints.ts';
 import { kMakeSendable } from '../net/sent-away.ts';
 import { duplicated, type CoreHandle } from '../net/core-handles.ts';

@@ -5,8 +5,8 @@ import { constants } from 'node:buffer';
 import { loadNative } from '../native.ts';
 import { getReactor } from '../reactor/index.ts';
 import { validateInteger } from '../validate.ts';
-import { fileError } from './failure.ts';
-import { ENOMEM } from '../errno.ts';
+import { fileError } from '../errors/system.ts';
+import { ENOMEM } from '../errors/errno.ts';
 
 /**
  * Memory for a Buffer of `size` bytes, page-aligned where the native part can be loaded.

@@ -8,9 +8,11 @@ import process from 'node:process';
 import { promisify } from 'node:util';
 import { FileJob, type RingFile } from '../reactor/index.ts';
 import { bytesOf, fileJob } from '../reactor/ring-file.ts';
-import { ChainError, type LinkedStep, runChain } from './chain.ts';
+import { ChainError } from '../errors/iouring.ts';
+import { type LinkedStep, runChain } from './chain.ts';
 import { isIterable, type Source, writeAll } from './content.ts';
-import { fileError, type PathBytes } from './failure.ts';
+import { fileError } from '../errors/system.ts';
+import type { PathBytes } from './arguments.ts';
 import { closingAfter, openFile, type Opened } from './opening.ts';
 import { request } from './request.ts';
 

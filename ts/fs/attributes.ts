@@ -2,12 +2,12 @@
  * Extended attributes, which core has no functions for.
  */
 import core from 'node:fs/promises';
-import { ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE } from '../errors.ts';
+import { ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE } from '../errors/core.ts';
 import { validateBoolean, validateObject, validateString } from '../validate.ts';
 import { FileJob } from '../reactor/index.ts';
 import { bytesOf, lendingJob } from '../reactor/ring-file.ts';
 import { plainPath, refused } from './arguments.ts';
-import type { PathBytes } from './failure.ts';
+import type { PathBytes } from './arguments.ts';
 import { request } from './request.ts';
 
 /** `XATTR_SIZE_MAX`. */

@@ -1,7 +1,7 @@
 /**
  * Many reads or writes with one promise.
  */
-import { ERR_INVALID_ARG_TYPE } from '../errors.ts';
+import { ERR_INVALID_ARG_TYPE } from '../errors/core.ts';
 import { validateInteger, validateView } from '../validate.ts';
 import { bytesOf } from '../reactor/ring-file.ts';
 import type { FileRequest, RingFile } from '../reactor/index.ts';

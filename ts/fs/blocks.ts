@@ -3,7 +3,7 @@
  */
 import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
-import { ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE } from '../errors.ts';
+import { ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE } from '../errors/core.ts';
 import { bytesOf } from '../reactor/ring-file.ts';
 import { validateBoolean, validateInteger, validateObject, validateView, validateWord } from '../validate.ts';
 

@@ -3,13 +3,13 @@
  *
  * A write that is followed by a sync and nothing else is not linked: the reactor lets those of one file share their syncs.
  */
-import { ECANCELED } from '../errno.ts';
-import { ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE } from '../errors.ts';
+import { ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE } from '../errors/core.ts';
+import { ECANCELED } from '../errors/errno.ts';
+import { ChainError } from '../errors/iouring.ts';
 import { validateInteger, validateView } from '../validate.ts';
 import { bytesOf, endChain } from '../reactor/ring-file.ts';
 import type { FileRequest, RingFile } from '../reactor/index.ts';
-import { validPosition } from './arguments.ts';
-import type { PathBytes } from './failure.ts';
+import { type PathBytes, validPosition } from './arguments.ts';
 import type { FileState } from './file-state.ts';
 import { failureOf } from './request.ts';
 
@@ -24,24 +24,6 @@ interface Step {
   /** Bytes that have to be moved for it to succeed; 0 where none are. */
   readonly length: number;
   start(file: RingFile, request: FileRequest, linked: boolean): void;
-}
-
-/** A step of a chain failed, and those behind it were not done. */
-export class ChainError extends Error {
-  readonly code: string = 'ERR_IOURING_CHAIN';
-  /** The step that failed, counted from 0. */
-  readonly step: number;
-  /** The system call of that step. */
-  readonly syscall: string;
-  /** For each step bytes or 0, or a negative errno: `-ECANCELED` for those not done. */
-  readonly results: readonly number[];
-
-  constructor(step: number, syscall: string, results: readonly number[], cause: unknown) {
-    super(`Step ${step} (${syscall}) of the chain failed`, { cause });
-    this.step = step;
-    this.syscall = syscall;
-    this.results = results;
-  }
 }
 
 /** Collects the steps; nothing happens before {@link submit}, which also says what is wrong with them. */

@@ -3,7 +3,7 @@
  */
 import { bytesOf } from '../reactor/ring-file.ts';
 import type { RingFile } from '../reactor/index.ts';
-import { checkAborted } from './failure.ts';
+import { checkAborted, ERR_FS_FILE_TOO_LARGE } from '../errors/core.ts';
 import { setImmediate } from '../timers.ts';
 import { request } from './request.ts';
 
@@ -28,7 +28,7 @@ export async function readAll(
   fresh: boolean,
 ): Promise<Buffer | string> {
   await lastChance(signal);
-  if (size > LONGEST) throw tooLarge(size);
+  if (size > LONGEST) throw new ERR_FS_FILE_TOO_LARGE(size);
   const bytes = size > 0 ? await readKnown(file, size, signal, fresh) : await readUnknown(file, signal);
   if (encoding === null) return bytes;
   return bytes.toString(encoding);
@@ -43,10 +43,6 @@ async function lastChance(signal: AbortSignal | undefined): Promise<void> {
   if (signal === undefined) return;
   await new Promise<void>((resolve) => setImmediate(resolve));
   checkAborted(signal);
-}
-
-function tooLarge(size: number): Error {
-  return Object.assign(new RangeError(`File size (${size}) is greater than 2 GiB`), { code: 'ERR_FS_FILE_TOO_LARGE' });
 }
 
 async function readKnown(file: RingFile, size: number, signal: AbortSignal | undefined, fresh: boolean): Promise<Buffer> {

@@ -13,7 +13,7 @@ import { FileState, watch } from './file-state.ts';
 import type { Opened } from './opening.ts';
 import { request } from './request.ts';
 import { isRegular, statusOf } from './status.ts';
-import { ERR_INTERNAL_ASSERTION } from '../errors.ts';
+import { ERR_INTERNAL_ASSERTION } from '../errors/core.ts';
 import { read, readv, write, writev } from './transfers.ts';
 import { webStream } from './web-stream.ts';
 

@@ -3,7 +3,7 @@
  */
 import process from 'node:process';
 import type { RingFile } from '../reactor/index.ts';
-import { closedError } from './failure.ts';
+import { closedError } from '../errors/system.ts';
 import { closeFile, type Opened } from './opening.ts';
 
 export class FileState {

@@ -8,7 +8,7 @@ import type { PathLike } from 'node:fs';
 import core from 'node:fs/promises';
 import process from 'node:process';
 import { selectBackend, support } from '../support.ts';
-import { IouringUnavailableError } from '../unavailable.ts';
+import { IouringUnavailableError } from '../errors/iouring.ts';
 import { validateInt32, validateObject } from '../validate.ts';
 import type { FileHandle } from './additions.ts';
 import { alignedBuffer as makeAligned } from './aligned.ts';
@@ -73,7 +73,8 @@ export const { glob, mkdtempDisposable } = core as unknown as { glob: any; mkdte
 export type { FileHandle, FileHandleAdditions } from './additions.ts';
 export type { SetXattrOptions } from './attributes.ts';
 export { BlockFile, type BlockFileOptions } from './blocks.ts';
-export { ChainError, type Chain } from './chain.ts';
+export type { Chain } from './chain.ts';
+export { ChainError } from '../errors/iouring.ts';
 export { sendFile, type SendFileOptions } from './send-file.ts';
 
 /**

@@ -3,7 +3,8 @@
  */
 import { fileJob } from '../reactor/ring-file.ts';
 import { type FileRequest, type Found, FileJob, getReactor, RingFile } from '../reactor/index.ts';
-import { fileError, type PathBytes } from './failure.ts';
+import { fileError } from '../errors/system.ts';
+import type { PathBytes } from './arguments.ts';
 import { request } from './request.ts';
 
 /** Descriptors are never inherited by other programs, as core's are not. */

@@ -1,9 +1,11 @@
 /**
  * One-off requests as promises.
  */
-import { EFAULT } from '../errno.ts';
+import { EFAULT } from '../errors/errno.ts';
 import type { FileRequest } from '../reactor/index.ts';
-import { BufferGoneError, fileError, type PathBytes } from './failure.ts';
+import { BufferGoneError } from '../errors/iouring.ts';
+import { fileError } from '../errors/system.ts';
+import type { PathBytes } from './arguments.ts';
 
 /** The error of a request that failed. */
 export function failureOf(result: number, syscall: string, path?: PathBytes, dest?: PathBytes): Error {

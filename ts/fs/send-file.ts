@@ -5,9 +5,8 @@ import { once } from 'node:events';
 import type { FileHandle } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
 import { isDoneAtCallback } from '../chunk-memory.ts';
-import { ERR_INVALID_ARG_TYPE } from '../errors.ts';
+import { checkAborted, ERR_INVALID_ARG_TYPE, ERR_STREAM_DESTROYED } from '../errors/core.ts';
 import { validateAbortSignal, validateInteger, validateObject } from '../validate.ts';
-import { checkAborted } from './failure.ts';
 
 /** Pieces of 64 KiB took more than half as much CPU again; pieces of 1 MiB saved a tenth, and that with large files alone. */
 const CHUNK = 256 * 1024;
@@ -40,7 +39,7 @@ export async function sendFile(handle: FileHandle, stream: Writable, options: Se
   while (sent < length) {
     checkAborted(signal);
     if (stream.destroyed || stream.writableEnded) {
-      throw Object.assign(new Error('Cannot write to a stream that has ended'), { code: 'ERR_STREAM_DESTROYED' });
+      throw new ERR_STREAM_DESTROYED();
     }
     const size = Math.min(CHUNK, length - sent);
     // Memory that is new each time took a fifth of all CPU: the kernel has to find and clear every page of it.

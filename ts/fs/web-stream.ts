@@ -3,7 +3,7 @@
  */
 import { ReadableStream } from 'node:stream/web';
 import { CORE_MAJOR } from '../core-version.ts';
-import { ERR_INVALID_ARG_TYPE } from '../errors.ts';
+import { ERR_INVALID_ARG_TYPE, ERR_INVALID_STATE } from '../errors/core.ts';
 import type { RingFileHandle } from './file-handle.ts';
 import type { FileState } from './file-state.ts';
 
@@ -12,19 +12,15 @@ const CHUNK = 16384;
 /** From Node 22 on these streams always are byte streams. */
 const ALWAYS_BYTES = CORE_MAJOR >= 22;
 
-function invalidState(message: string): Error {
-  return Object.assign(new Error(`Invalid state: ${message}`), { code: 'ERR_INVALID_STATE' });
-}
-
 /** A stream over the rest of the file. It may be asked for once. */
 export function webStream(
   handle: RingFileHandle,
   state: FileState,
   options: { type?: unknown; autoClose?: boolean } = {},
 ): ReadableStream {
-  if (state.closing) throw invalidState('The FileHandle is closing');
-  if (state.fd === -1) throw invalidState('The FileHandle is closed');
-  if (state.locked) throw invalidState('The FileHandle is locked');
+  if (state.closing) throw new ERR_INVALID_STATE('The FileHandle is closing');
+  if (state.fd === -1) throw new ERR_INVALID_STATE('The FileHandle is closed');
+  if (state.locked) throw new ERR_INVALID_STATE('The FileHandle is locked');
   const { type, autoClose = false } = options;
   if (type !== undefined && typeof type !== 'string') throw new ERR_INVALID_ARG_TYPE('options.type', 'string', type);
   state.locked = true;

@@ -5,6 +5,7 @@ import { isIP, type Socket } from 'node:net';
 import type { ClientSessionOptions, SecureClientSessionOptions } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
+import { ERR_HTTP2_UNSUPPORTED_PROTOCOL } from '../errors/core.ts';
 import { exported } from '../exported.ts';
 import { connect as connectPlain } from '../net/module.ts';
 import { connect as connectSecure } from '../tls/connect.ts';
@@ -27,7 +28,7 @@ export function connectBelow(authority: Authority, options: Options): Duplex {
       ...definedOf(options),
     }) as TLSSocket;
   }
-  throw Object.assign(new Error(`protocol "${protocol}" is unsupported.`), { code: 'ERR_HTTP2_UNSUPPORTED_PROTOCOL' });
+  throw new ERR_HTTP2_UNSUPPORTED_PROTOCOL(protocol);
 }
 
 function hostOf({ hostname, host }: Authority): string {

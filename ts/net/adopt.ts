@@ -4,7 +4,8 @@
 import { fstatSync, type Stats } from 'node:fs';
 import { constants } from 'node:os';
 import process from 'node:process';
-import { ERR_INVALID_FD_TYPE, errnoException } from '../errors.ts';
+import { ERR_INVALID_FD_TYPE } from '../errors/core.ts';
+import { errnoException } from '../errors/system.ts';
 import { ListenHandle, StreamHandle } from '../reactor/index.ts';
 import { validateInt32 } from '../validate.ts';
 

@@ -4,7 +4,7 @@
  */
 import { isIP } from 'node:net';
 import { constants } from 'node:os';
-import { AttemptsError, ERR_IP_BLOCKED, ERR_SOCKET_CONNECTION_TIMEOUT } from '../errors.ts';
+import { AttemptsError, ERR_IP_BLOCKED, ERR_SOCKET_CONNECTION_TIMEOUT } from '../errors/core.ts';
 import { AsyncScope, type StreamHandle } from '../reactor/index.ts';
 import { clearTimeout, setTimeout } from '../timers.ts';
 import {

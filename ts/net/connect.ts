@@ -4,7 +4,8 @@
 import { isIP } from 'node:net';
 import { constants } from 'node:os';
 import process from 'node:process';
-import { ERR_IP_BLOCKED, ERR_MISSING_ARGS, endpointException, type SystemCallError } from '../errors.ts';
+import { ERR_IP_BLOCKED, ERR_MISSING_ARGS } from '../errors/core.ts';
+import { endpointException, type SystemCallError } from '../errors/system.ts';
 import { AsyncScope, StreamHandle, type Endpoint } from '../reactor/index.ts';
 import { setImmediate } from '../timers.ts';
 import { validateString } from '../validate.ts';

@@ -6,7 +6,7 @@
  */
 import { closeSync } from 'node:fs';
 import core from 'node:net';
-import { errnoException } from '../errors.ts';
+import { errnoException } from '../errors/system.ts';
 import { duplicateDescriptor } from '../reactor/index.ts';
 
 /** As much of a handle of core's as is of use here. */

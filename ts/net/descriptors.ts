@@ -11,16 +11,10 @@ import { Buffer } from 'node:buffer';
 import { closeSync } from 'node:fs';
 import type core from 'node:net';
 import { isUint8Array } from 'node:util/types';
-import {
-  ERR_INVALID_ARG_TYPE,
-  ERR_INVALID_ARG_VALUE,
-  ERR_OUT_OF_RANGE,
-  ERR_SOCKET_CLOSED,
-  errnoException,
-  plainCodedError,
-} from '../errors.ts';
+import { ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE, ERR_SOCKET_CLOSED } from '../errors/core.ts';
+import { errnoException } from '../errors/system.ts';
 import { support } from '../support.ts';
-import { IouringUnavailableError } from '../unavailable.ts';
+import { IouringUnavailableError, NotUnixSocketError } from '../errors/iouring.ts';
 import { validateFunction, validateInt32 } from '../validate.ts';
 import { kDescriptorTaker, kLink, type NetSocket, type WriteCallback } from './internals.ts';
 import type { Link } from './link.ts';
@@ -159,7 +153,7 @@ function unixLink(socket: core.Socket): Link | null {
     if (found.backend === 'core') throw new IouringUnavailableError(found.reason!, found.message!, found.errno);
   }
   if (link?.unix === true && link.handle !== null) return link;
-  throw plainCodedError('ERR_IOURING_NOT_UNIX', 'Only a UNIX-domain socket of iouring-transport/net can do this');
+  throw new NotUnixSocketError();
 }
 
 function toDescriptor(value: unknown, index: number): number {

@@ -5,8 +5,8 @@
  * callback field for each request that can be under way, timers touched only where one is set.
  */
 import process from 'node:process';
-import { EBADF } from '../errno.ts';
-import { errnoException } from '../errors.ts';
+import { EBADF } from '../errors/errno.ts';
+import { errnoException } from '../errors/system.ts';
 import { AsyncScope, type StreamHandle } from '../reactor/index.ts';
 import { setImmediate } from '../timers.ts';
 import { makeCoreHandle, type CoreHandle } from './core-handles.ts';

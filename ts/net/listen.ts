@@ -8,14 +8,8 @@ import core from 'node:net';
 import { constants } from 'node:os';
 import process from 'node:process';
 import { CORE_MAJOR } from '../core-version.ts';
-import {
-  describedEndpointException,
-  endpointException,
-  ERR_INVALID_ARG_VALUE,
-  ERR_SERVER_ALREADY_LISTEN,
-  errnoException,
-  type SystemCallError,
-} from '../errors.ts';
+import { ERR_INVALID_ARG_VALUE, ERR_SERVER_ALREADY_LISTEN } from '../errors/core.ts';
+import { describedEndpointException, endpointException, errnoException, type SystemCallError } from '../errors/system.ts';
 import { askPrimary, asksPrimary, type Query, type SharedHandle } from '../primary.ts';
 import { ListenHandle, SocketOption } from '../reactor/index.ts';
 import { validateAbortSignal, validatePort } from '../validate.ts';

@@ -3,7 +3,7 @@
  */
 import { unlinkSync } from 'node:fs';
 import core from 'node:net';
-import { errnoException } from '../errors.ts';
+import { errnoException } from '../errors/system.ts';
 import { AsyncScope, StreamHandle, type ListenHandle } from '../reactor/index.ts';
 import { acceptConnection } from './accept.ts';
 import { makeCoreHandle, takeFromCore, type CoreHandle } from './core-handles.ts';

@@ -6,7 +6,7 @@ import core from 'node:net';
 import process from 'node:process';
 import { getDefaultHighWaterMark } from 'node:stream';
 import { promisify } from 'node:util';
-import { ERR_INVALID_ARG_TYPE, ERR_SERVER_NOT_RUNNING } from '../errors.ts';
+import { ERR_INVALID_ARG_TYPE, ERR_SERVER_NOT_RUNNING } from '../errors/core.ts';
 import { validateNumber } from '../validate.ts';
 import { isOwn, standInFor } from './lineage.ts';
 import { listen, startListening } from './listen.ts';

@@ -6,7 +6,7 @@
  * {@link CoreStream.readBuffer}, which copies them; what core writes becomes one write of the link's handle (see `core-calls.ts`).
  * As long as nobody has taken the stream over, its bytes come out again at `onread`, and go to the socket as ever.
  */
-import { EBADF } from '../errno.ts';
+import { EBADF } from '../errors/errno.ts';
 import {
   findCoreStream,
   secureSocketOver,

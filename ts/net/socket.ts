@@ -6,13 +6,8 @@ import process from 'node:process';
 import { Duplex, type DuplexOptions } from 'node:stream';
 import { callsBackWhenDone } from '../chunk-memory.ts';
 import { CORE_MAJOR } from '../core-version.ts';
-import {
-  ERR_INVALID_ARG_TYPE,
-  ERR_INVALID_ARG_VALUE,
-  ERR_INVALID_HANDLE_TYPE,
-  ERR_SOCKET_CLOSED,
-  errnoException,
-} from '../errors.ts';
+import { ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_INVALID_HANDLE_TYPE, ERR_SOCKET_CLOSED } from '../errors/core.ts';
+import { errnoException } from '../errors/system.ts';
 import { showActiveHandles } from '../reactor/index.ts';
 import { validateInt32, validateNumber } from '../validate.ts';
 import { adoptDescriptor } from './adopt.ts';

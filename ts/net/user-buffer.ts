@@ -4,7 +4,7 @@
 import { isUint8Array } from 'node:util/types';
 import { constants } from 'node:os';
 import process from 'node:process';
-import { errnoException } from '../errors.ts';
+import { errnoException } from '../errors/system.ts';
 import type { Link } from './link.ts';
 
 /** Called with the number of bytes and the buffer they lie in. `false` pauses the socket. */

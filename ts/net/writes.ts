@@ -2,8 +2,9 @@
  * From the stream's chunks to the handle's writes. The stream sees to it that there is one at a time.
  */
 import { Buffer } from 'node:buffer';
-import { EBADF } from '../errno.ts';
-import { ERR_SOCKET_CLOSED, ERR_SOCKET_CLOSED_BEFORE_CONNECTION, errnoException, plainCodedError } from '../errors.ts';
+import { EBADF } from '../errors/errno.ts';
+import { ERR_SOCKET_CLOSED, ERR_SOCKET_CLOSED_BEFORE_CONNECTION, plainCodedError } from '../errors/core.ts';
+import { errnoException } from '../errors/system.ts';
 import type { StreamHandle } from '../reactor/index.ts';
 import process from 'node:process';
 import { Duplex } from 'node:stream';
@@ -149,7 +150,7 @@ function holdUntilConnected(socket: NetSocket, data: unknown, encoding: string, 
 
 /** `write('text', 'buffer')`. */
 function textIsNoBuffer(): Error {
-  return Object.assign(new TypeError('Second argument must be a buffer'), { code: 'ERR_INVALID_ARG_TYPE' });
+  return plainCodedError('ERR_INVALID_ARG_TYPE', 'Second argument must be a buffer', TypeError);
 }
 
 function writeText(handle: StreamHandle, text: string, encoding: BufferEncoding): boolean {

@@ -6,7 +6,7 @@
  * are copied out of the pool, and its sender's name is looked up among those met before.
  */
 import process from 'node:process';
-import { EBADF, EDESTADDRREQ, EINVAL } from '../errno.ts';
+import { EBADF, EDESTADDRREQ, EINVAL } from '../errors/errno.ts';
 import { Peers, type Peer } from './peers.ts';
 import { ALONE, PendingSends, type SentReport } from './pending-sends.ts';
 import {

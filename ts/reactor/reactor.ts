@@ -6,7 +6,8 @@
  */
 import process from 'node:process';
 import { loadNative, type NativeReactor, type NativeReactorConstructor } from '../native.ts';
-import { IouringUnavailableError, type Obstacle, type UnavailableReason, WITHOUT_BINDING } from '../unavailable.ts';
+import { IouringUnavailableError, type Obstacle, RingFailedError, type TrialReason, WITHOUT_BINDING } from '../errors/iouring.ts';
+import type { SystemCallError } from '../errors/system.ts';
 import { setImmediate } from '../timers.ts';
 import { Arena } from './arena.ts';
 import {
@@ -534,7 +535,7 @@ export class Reactor {
   #orphan(kind: Completion, result: number): void {
     if (kind === Completion.Accepted) this.command(Command.Close, result);
     else if (kind === Completion.RingFailed) {
-      throw Object.assign(new Error(`io_uring has failed: errno ${-result}`), { code: 'ERR_IOURING_RING_FAILED', errno: result });
+      throw new RingFailedError(result);
     }
   }
 }
@@ -556,12 +557,15 @@ export function makeReactor(): Reactor | Obstacle {
   try {
     return (reactor = new Reactor(native.binding.NativeReactor));
   } catch (cause) {
-    const { message } = cause as Error;
-    // As `to_js` in crates/binding/src/native_reactor.rs writes it.
-    const [, reason = 'ERR_IOURING_SET_UP', text = message, errno] =
-      /^(ERR_IOURING_\w+): (.*?)(?: \((E\w+)\))?$/.exec(message) ?? [];
-    return { reason: reason as UnavailableReason, message: text, errno, cause };
+    return obstacleOf(cause as Partial<SystemCallError>);
   }
+}
+
+/** What the constructor has thrown, as `throw` in crates/binding/src/native_reactor.rs makes it. Errors of Node-API itself have codes of their own. */
+function obstacleOf(cause: Partial<SystemCallError>): Obstacle {
+  const { code = '', message = '', errno } = cause;
+  const reason = code.startsWith('ERR_IOURING_') ? (code as TrialReason) : 'ERR_IOURING_SET_UP';
+  return { reason, message, errno, cause };
 }
 
 /**

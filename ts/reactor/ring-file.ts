@@ -3,7 +3,7 @@
  *
  * It must not be closed while something is under way on it: that is for its owner to see to.
  */
-import { EAGAIN } from '../errno.ts';
+import { EAGAIN } from '../errors/errno.ts';
 import type { FileRequest } from './file-requests.ts';
 import { Command, FileJob } from './protocol.ts';
 import { getReactor, type Reactor } from './reactor.ts';

@@ -3,7 +3,7 @@
  *
  * Statuses are negative errnos, as libuv's; zero or more is success. Nothing here throws on an I/O error.
  */
-import { EBADF } from '../errno.ts';
+import { EBADF } from '../errors/errno.ts';
 import { Command, type Completion, Domain, SocketOption } from './protocol.ts';
 import type { NativeEndpoint } from '../native.ts';
 import { getReactor, type Reactor } from './reactor.ts';

@@ -16,7 +16,7 @@
  */
 import type { NativeCredentials } from '../native.ts';
 import { BLOCK_SIZE } from './arena.ts';
-import { EBADF } from '../errno.ts';
+import { EBADF } from '../errors/errno.ts';
 import { Command, Completion, LONGEST_PIECE, SocketOption } from './protocol.ts';
 import { getReactor, type Place, type Reactor } from './reactor.ts';
 import {

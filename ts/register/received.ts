@@ -7,7 +7,7 @@ import coreDgram from 'node:dgram';
 import core from 'node:net';
 import { createSocket } from '../dgram/module.ts';
 import { coreState } from '../dgram/shown-handle.ts';
-import { errnoException } from '../errors.ts';
+import { errnoException } from '../errors/system.ts';
 import { adoptCopy, takeFromCore, type CoreHandle } from '../net/core-handles.ts';
 import { Link } from '../net/link.ts';
 import { ring } from '../net/module.ts';

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use iouring_reactor::memory::Mapping;
-use iouring_reactor::{Error, support as reactor_support};
+use iouring_reactor::{Errno, support as reactor_support};
 use napi::bindgen_prelude::{Env, Unknown};
 use napi_derive::napi;
 
@@ -40,8 +40,8 @@ pub struct NativeSupport {
     pub reason: Option<String>,
     /// What stands in the way, in words; empty where nothing does.
     pub message: String,
-    /// The errno that was seen, positive; 0 for none.
-    pub errno: i32,
+    /// The errno that was seen, negative; absent where there was none.
+    pub errno: Option<i32>,
     /// The kernel's release, for messages only.
     pub kernel: String,
     /// Names of the optional kernel features that were found.
@@ -58,24 +58,18 @@ pub fn support() -> NativeSupport {
             available: true,
             reason: None,
             message: String::new(),
-            errno: 0,
+            errno: None,
             kernel,
             features: features.names().into_iter().map(String::from).collect(),
         },
-        Err(error) => {
-            let code = match &error {
-                Error::Unsupported { reason, .. } => reason.code(),
-                Error::Os { .. } | Error::Config { .. } => "ERR_IOURING_SET_UP",
-            };
-            NativeSupport {
-                available: false,
-                reason: Some(code.into()),
-                message: error.to_string(),
-                errno: error.errno().map_or(0, |errno| errno.0),
-                kernel,
-                features: Vec::new(),
-            }
-        }
+        Err(error) => NativeSupport {
+            available: false,
+            reason: Some(error.code().into()),
+            message: error.to_string(),
+            errno: error.errno().map(Errno::negated),
+            kernel,
+            features: Vec::new(),
+        },
     }
 }
 

@@ -10,7 +10,7 @@ use iouring_reactor::address::{Endpoint as ReactorEndpoint, SocketAddress};
 use iouring_reactor::adoption::Adopted;
 use iouring_reactor::options;
 use iouring_reactor::socket::{self, Domain as ReactorDomain, Type};
-use iouring_reactor::{Config, Errno, Error, HandleId};
+use iouring_reactor::{Config, Errno, HandleId};
 use napi::bindgen_prelude::{Either, Env, Function, Unknown};
 use napi::{JsValue, Status, sys};
 use napi_derive::napi;
@@ -107,14 +107,16 @@ pub(crate) fn endpoint(address: Result<SocketAddress, Errno>) -> Either<Endpoint
     Either::A(endpoint)
 }
 
-/// An error with the reactor's code, as TypeScript expects it: `code: message`.
-fn to_js(error: &Error) -> napi::Error {
-    let code = match error {
-        Error::Unsupported { reason, .. } => reason.code(),
-        Error::Os { .. } => "ERR_IOURING_SET_UP",
-        Error::Config { .. } => "ERR_IOURING_CONFIG",
-    };
-    napi::Error::new(Status::GenericFailure, format!("{code}: {error}"))
+/// Throws an error with a `code` and, where there is one, an `errno`. What is returned tells napi-rs that it has been thrown.
+fn throw(env: Env, code: &str, message: &str, errno: Option<Errno>) -> napi::Error {
+    let thrown = env.create_error(napi::Error::from_reason(message)).and_then(|mut error| {
+        error.set("code", code)?;
+        if let Some(errno) = errno {
+            error.set("errno", errno.negated())?;
+        }
+        env.throw(error)
+    });
+    thrown.err().unwrap_or_else(|| napi::Error::new(Status::PendingException, message))
 }
 
 /// The reactor of a JavaScript thread. There is one per thread, made on first use and ended with the thread.
@@ -133,27 +135,21 @@ impl NativeReactor {
     #[napi(constructor)]
     pub fn new(env: Env, dispatch: Function<'_, (), ()>, waiter: bool) -> napi::Result<Self> {
         if env.get_instance_data::<Rc<Instance>>()?.is_some() {
-            return Err(napi::Error::new(
-                Status::GenericFailure,
-                "ERR_IOURING_SET_UP: this thread has a reactor already",
-            ));
+            return Err(throw(env, "ERR_IOURING_SET_UP", "this thread has a reactor already", None));
         }
         let dispatch = reference(&env, dispatch.raw())?;
         let config = Config { arena_size: crate::protocol::ARENA_SIZE, ..Config::default() };
         let instance = Rc::new(Instance::new(env.raw(), &config, dispatch).map_err(|error| {
             // SAFETY: made above, and nobody else has it.
             unsafe { sys::napi_delete_reference(env.raw(), dispatch) };
-            to_js(&error)
+            throw(env, error.code(), &error.to_string(), error.errno())
         })?);
         let eventfd = instance.with(|reactor| reactor.kernel().eventfd()).unwrap_or(-1);
         let driver: Option<Box<dyn Driver>> =
             if waiter { None } else { UvDriver::start(&instance, eventfd).map(|driver| Box::new(driver) as _) };
         let driver = driver.or_else(|| WaiterDriver::start(&instance, eventfd).map(|driver| Box::new(driver) as _));
         let Some(driver) = driver else {
-            return Err(napi::Error::new(
-                Status::GenericFailure,
-                "ERR_IOURING_SET_UP: nothing to wake JavaScript with",
-            ));
+            return Err(throw(env, "ERR_IOURING_SET_UP", "nothing to wake JavaScript with", None));
         };
         instance.drive(driver);
         env.set_instance_data(Rc::clone(&instance), (), |_| ())?;

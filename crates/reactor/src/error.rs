@@ -94,7 +94,7 @@ impl From<Errno> for io::Error {
     }
 }
 
-/// Why a reactor could not be set up.
+/// Why a reactor could not be set up. Displays as what stands in the way, without the number behind it where there is a reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
     /// io_uring cannot be had here, or not now: [`Reason::permanent`] tells which.
@@ -123,6 +123,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// The code for programs: `ERR_IOURING_…`.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Unsupported { reason, .. } => reason.code(),
+            Self::Os { .. } | Self::Config { .. } => "ERR_IOURING_SET_UP",
+        }
+    }
+
     /// The error number behind the error, where there is one.
     pub fn errno(&self) -> Option<Errno> {
         match *self {
@@ -136,8 +144,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unsupported { reason, errno: Some(errno) } => write!(formatter, "{reason} ({errno})"),
-            Self::Unsupported { reason, errno: None } => write!(formatter, "{reason}"),
+            Self::Unsupported { reason, .. } => write!(formatter, "{reason}"),
             Self::Os { syscall, errno } => write!(formatter, "{syscall}: {errno}"),
             Self::Config { field, value, allowed } => write!(formatter, "{field} is {value}, must be {allowed}"),
         }
