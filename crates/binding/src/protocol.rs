@@ -15,7 +15,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use iouring_reactor::datagram::Outgoing;
-use iouring_reactor::file::transfer::{Direction, Transfer};
+use iouring_reactor::file::transfer::Transfer;
+use iouring_reactor::kernel::Direction;
 use iouring_reactor::memory::Mapping;
 use iouring_reactor::{Errno, Event, HandleId, Received, Source, receive_buffers};
 use napi_derive::napi;

@@ -8,10 +8,11 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use crate::datagram::Datagram;
 use crate::error::Errno;
 use crate::file::File;
-use crate::handle::{HandleId, Resource};
+use crate::handle_id::HandleId;
 use crate::kernel::Kernel;
 use crate::listener::Listener;
 use crate::reactor::Reactor;
+use crate::resource::Resource;
 use crate::socket::{self, Domain, Type};
 use crate::stream::Stream;
 

@@ -10,14 +10,14 @@ use crate::buffer_pool::BufferPool;
 use crate::error::Errno;
 use crate::event::Event;
 use crate::file::Files;
-use crate::handle::{Common, HandleId};
+use crate::handle::Common;
+use crate::handle_id::HandleId;
 use crate::kernel::{BufferGroup, Completion, Kernel, Request, Wait};
 use crate::listener::{Pace, Reserve};
-use crate::message::{DatagramMessage, Message};
+use crate::message::{DatagramMessage, MAX_SLICES, Message};
 use crate::operation::{CancelableOperation, IGNORED, Operation, SendOperation};
 use crate::receive_buffers::{BUFFERS, ReceiveBuffers};
 use crate::slab::{Entry, OperationId, Operations};
-use crate::stream::MAX_SLICES;
 
 /// Message headers kept for reuse.
 const SPARE_MESSAGES: usize = 64;

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use crate::error::Errno;
 use crate::event::Event;
-use crate::handle::{Handle, HandleId, Resource};
+use crate::handle_id::HandleId;
 use crate::kernel::{Kernel, Wait};
 use crate::memory::Memory;
 use crate::reactor::Reactor;
+use crate::resource::{Handle, Resource};
 use crate::socket;
 
 /// How long to wait at a time for what is waited for without a limit.

@@ -1,7 +1,7 @@
 //! What a turn brings to light, and what can be counted.
 
 use crate::buffer_pool::Slice;
-use crate::handle::HandleId;
+use crate::handle_id::HandleId;
 
 /// Something that happened. Statuses are zero or a negative errno.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,11 +19,9 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
 
 use crate::error::Errno;
-use crate::file::request::FileRequest;
-use crate::file::transfer::Direction;
 use crate::kernel::{
-    BufferGroup, CQE_F_BUF_MORE, CQE_F_BUFFER, CQE_F_MORE, CQE_F_SOCK_NONEMPTY, Completion, Extent, Kernel, Request,
-    Wait,
+    BufferGroup, CQE_F_BUF_MORE, CQE_F_BUFFER, CQE_F_MORE, CQE_F_SOCK_NONEMPTY, Completion, Direction, Extent, FileRequest, Kernel,
+    Request, Wait,
 };
 use crate::operation::{IGNORED, Kind, kind_of};
 

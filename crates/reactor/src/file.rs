@@ -21,7 +21,6 @@ mod failing;
 pub mod job;
 mod look;
 mod now;
-pub mod request;
 pub mod transfer;
 
 use std::collections::VecDeque;
@@ -30,12 +29,13 @@ use std::os::fd::RawFd;
 use crate::bounce::BouncePool;
 use crate::error::Errno;
 use crate::event::Opened;
-use crate::handle::HandleId;
+use crate::handle_id::HandleId;
+use crate::kernel::Direction;
 use carrier::Carrier;
 use commit::Commits;
 use job::Job;
 use look::Mounts;
-use transfer::{Direction, Transfer};
+use transfer::Transfer;
 
 /// Most file operations that the kernel has at once.
 pub const MOST_IN_FLIGHT: usize = 1024;

@@ -9,41 +9,8 @@
 use std::collections::VecDeque;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
-use crate::datagram::Datagram;
-use crate::file::File;
-use crate::listener::Listener;
+use crate::handle_id::{GENERATION_MASK, HandleId, INDEX_BITS, MAX_HANDLES};
 use crate::slab::InFlight;
-use crate::stream::Stream;
-
-const INDEX_BITS: u32 = 20;
-const INDEX_MASK: i32 = (1 << INDEX_BITS) - 1;
-const GENERATION_MASK: i32 = (1 << (31 - INDEX_BITS)) - 1;
-
-/// Most handles that one reactor can hold: 1,048,576.
-pub const MAX_HANDLES: usize = 1 << INDEX_BITS;
-
-/// Names an open handle. Never negative, so that a call can return a handle or a negative errno in one `i32`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct HandleId(i32);
-
-impl HandleId {
-    /// Takes a number that came from outside. It need not name an open handle: look-ups check.
-    #[must_use]
-    pub fn from_raw(raw: i32) -> Self {
-        Self(raw)
-    }
-
-    /// As JavaScript knows it.
-    #[must_use]
-    pub fn raw(self) -> i32 {
-        self.0
-    }
-
-    #[allow(clippy::cast_sign_loss, reason = "masked to 20 bits")]
-    fn index(self) -> usize {
-        (self.0 & INDEX_MASK) as usize
-    }
-}
 
 /// What every handle has.
 pub struct Common {
@@ -86,35 +53,22 @@ impl Common {
     }
 }
 
-/// What a handle is.
-pub enum Resource {
-    /// A connected or connecting stream socket.
-    Stream(Stream),
-    /// A listening socket.
-    Listener(Listener),
-    /// An open file.
-    File(Box<File>),
-    /// A datagram socket.
-    Datagram(Datagram),
-}
-
 /// An entry of the table.
-pub struct Handle {
+pub struct Handle<R> {
     /// What every handle has.
     pub common: Common,
     /// What this one is.
-    pub resource: Resource,
+    pub resource: R,
 }
 
-struct Slot {
+struct Slot<R> {
     generation: i32,
-    handle: Option<Handle>,
+    handle: Option<Handle<R>>,
 }
 
 /// The table.
-#[derive(Default)]
-pub struct Handles {
-    slots: Vec<Slot>,
+pub struct Handles<R> {
+    slots: Vec<Slot<R>>,
     /// First in, first out, so that a slot rests as long as possible before it is used again.
     free: VecDeque<usize>,
     open: usize,
@@ -125,7 +79,13 @@ pub struct Handles {
 /// Nobody: no handle has a negative name.
 const NOBODY: HandleId = HandleId(-1);
 
-impl Handles {
+impl<R> Default for Handles<R> {
+    fn default() -> Self {
+        Self { slots: Vec::new(), free: VecDeque::new(), open: 0, owners: Vec::new() }
+    }
+}
+
+impl<R> Handles<R> {
     /// Number of handles that are open or closing.
     #[must_use]
     pub fn open(&self) -> usize {
@@ -133,7 +93,7 @@ impl Handles {
     }
 
     /// Takes a descriptor in. `None`, and the descriptor closed, when the table is full.
-    pub fn insert(&mut self, descriptor: OwnedFd, resource: Resource) -> Option<HandleId> {
+    pub fn insert(&mut self, descriptor: OwnedFd, resource: R) -> Option<HandleId> {
         let index = if let Some(index) = self.free.pop_front() {
             index
         } else if self.slots.len() < MAX_HANDLES {
@@ -167,19 +127,19 @@ impl Handles {
     }
 
     /// The handle of that name, if it is still there.
-    pub fn get_mut(&mut self, id: HandleId) -> Option<&mut Handle> {
+    pub fn get_mut(&mut self, id: HandleId) -> Option<&mut Handle<R>> {
         self.slots.get_mut(id.index())?.handle.as_mut().filter(|handle| handle.common.id == id)
     }
 
     /// The handle of that name, if it is still there.
     #[must_use]
-    pub fn get(&self, id: HandleId) -> Option<&Handle> {
+    pub fn get(&self, id: HandleId) -> Option<&Handle<R>> {
         self.slots.get(id.index())?.handle.as_ref().filter(|handle| handle.common.id == id)
     }
 
     /// The handle that a descriptor belongs to, until it is closed.
     #[must_use]
-    pub fn owner(&self, fd: RawFd) -> Option<&Handle> {
+    pub fn owner(&self, fd: RawFd) -> Option<&Handle<R>> {
         let &id = self.owners.get(usize::try_from(fd).ok()?)?;
         self.get(id).filter(|handle| handle.common.fd == fd)
     }
@@ -191,7 +151,7 @@ impl Handles {
     }
 
     /// Frees a slot.
-    pub fn remove(&mut self, id: HandleId) -> Option<Handle> {
+    pub fn remove(&mut self, id: HandleId) -> Option<Handle<R>> {
         let slot = self.slots.get_mut(id.index())?;
         let handle = slot.handle.take_if(|handle| handle.common.id == id)?;
         slot.generation = (slot.generation + 1) & GENERATION_MASK;
@@ -201,7 +161,7 @@ impl Handles {
     }
 
     /// All handles.
-    pub fn iter(&self) -> impl Iterator<Item = &Handle> {
+    pub fn iter(&self) -> impl Iterator<Item = &Handle<R>> {
         self.slots.iter().filter_map(|slot| slot.handle.as_ref())
     }
 
@@ -217,9 +177,9 @@ mod tests {
     use super::*;
     use std::fs::File;
 
-    fn insert(handles: &mut Handles) -> HandleId {
+    fn insert(handles: &mut Handles<()>) -> HandleId {
         let descriptor = File::open("/dev/null").expect("/dev/null").into();
-        handles.insert(descriptor, Resource::Listener(Listener::default())).expect("room")
+        handles.insert(descriptor, ()).expect("room")
     }
 
     #[test]

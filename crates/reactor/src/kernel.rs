@@ -4,12 +4,13 @@
 //! reorders, shortens and fails. A [`Request`] says what is wanted in the kernel's words and nothing about how an SQE is laid
 //! out: only `ring.rs` knows that.
 
+mod file_request;
+
 use std::os::fd::{OwnedFd, RawFd};
 use std::time::Duration;
 
 use crate::error::Errno;
-use crate::file::request::FileRequest;
-use crate::file::transfer::Direction;
+pub use file_request::{Direction, FileRequest, Until};
 
 /// Completion flag: the upper 16 bits of `flags` name the provided buffer that was used.
 pub(crate) const CQE_F_BUFFER: u32 = 1 << 0;

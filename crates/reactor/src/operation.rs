@@ -13,8 +13,7 @@ use io_uring::types::Timespec;
 use crate::address::SocketAddress;
 use crate::file::FileOperation;
 use crate::kernel::{Extent, Request};
-use crate::message::{DatagramMessage, Message};
-use crate::passing::Receipt;
+use crate::message::{DatagramMessage, Message, Receipt};
 
 /// `user_data` of requests whose completion nobody waits for.
 pub(crate) const IGNORED: u64 = 0;

@@ -25,10 +25,9 @@ use std::os::fd::OwnedFd;
 
 use crate::control;
 use crate::error::Errno;
-use crate::handle::HandleId;
+use crate::handle_id::HandleId;
 use crate::kernel::Kernel;
 use crate::memory::Source;
-use crate::message::DatagramMessage;
 use crate::reactor::Reactor;
 use crate::socket;
 
@@ -43,45 +42,6 @@ pub(crate) struct Passing {
     pub(crate) staged: VecDeque<Vec<OwnedFd>>,
     /// What has arrived with the last message and was not taken.
     pub(crate) arrived: Vec<OwnedFd>,
-}
-
-/// What came with a message beside its bytes.
-#[derive(Default)]
-pub(crate) struct Passed {
-    pub(crate) descriptors: Vec<OwnedFd>,
-    /// Some were closed by the kernel: they were too many, or there was no room in the descriptor table.
-    pub(crate) lost: bool,
-}
-
-/// What the kernel fills where descriptors are received: a header, and the room for control data that it points at.
-pub(crate) struct Receipt {
-    pub(crate) header: libc::msghdr,
-    /// As aligned as the headers in it.
-    control: Vec<u64>,
-}
-
-impl Receipt {
-    /// No name, and room for at most `limit` descriptors. The bytes go into a provided buffer.
-    pub(crate) fn new(limit: usize) -> Box<Self> {
-        let room = control::room_for_descriptors(limit);
-        let mut control = vec![0_u64; room.div_ceil(size_of::<u64>())];
-        let mut header = DatagramMessage::empty_header();
-        header.msg_control = control.as_mut_ptr().cast();
-        header.msg_controllen = room as _;
-        Box::new(Self { header, control })
-    }
-
-    /// What came with the message. The receive has succeeded, and the kernel has written here how much there is; the second time it is nothing.
-    pub(crate) fn take(&mut self) -> Passed {
-        #[allow(clippy::unnecessary_cast, reason = "the type of the length is not the same in all C libraries")]
-        let length =
-            (std::mem::take(&mut self.header.msg_controllen) as usize).min(size_of_val(self.control.as_slice()));
-        // SAFETY: so many bytes are there, and any are initialized.
-        let data = unsafe { std::slice::from_raw_parts(self.control.as_ptr().cast::<u8>(), length) };
-        // SAFETY: the kernel has written them for this receive, and their length is forgotten: they are taken once.
-        let descriptors = unsafe { control::take_descriptors(data) };
-        Passed { descriptors, lost: self.header.msg_flags & libc::MSG_CTRUNC != 0 }
-    }
 }
 
 impl<K: Kernel> Reactor<K> {

@@ -9,7 +9,7 @@ use crate::buffer_pool::{BufferPool, Slice};
 #[cfg(doc)]
 use crate::control;
 use crate::error::Errno;
-use crate::handle::HandleId;
+use crate::handle_id::HandleId;
 use crate::kernel::{BufferGroup, Completion, Kernel};
 
 /// Receive buffers that the datagram sockets of a reactor share: a power of two.

@@ -5,30 +5,26 @@
 //!   the kernel only between its own head and the published tail;
 //! - its **tail** is written by us with release order in [`Kernel::publish`] and read by the kernel.
 
-mod file;
-
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicU16, Ordering, fence};
 
-use io_uring::types::{BufRingEntry, Fd, SubmitArgs, Timespec};
-use io_uring::{IoUring, opcode, squeue};
+use io_uring::IoUring;
+use io_uring::types::{BufRingEntry, SubmitArgs, Timespec};
 
 use crate::config::{self, Config};
 use crate::error::{Errno, Error, Reason};
 use crate::features::Features;
-use crate::file::transfer::Direction;
-use crate::kernel::{BufferGroup, Completion, Extent, Kernel, Request, Wait};
+use crate::kernel::Direction;
+use crate::kernel::{BufferGroup, Completion, Kernel, Request, Wait};
 use crate::memory::Mapping;
 use crate::receive_buffers::BUFFERS;
+use crate::sqe;
 use crate::support::{self, Findings};
 
 /// `IORING_ENTER_GETEVENTS`.
 const ENTER_GETEVENTS: u32 = 1;
 /// `IOU_PBUF_RING_INC`: a buffer is consumed bit by bit.
 const PBUF_RING_INC: u16 = 2;
-/// Where `optlen` lies in an SQE.
-const OPTLEN: usize = 44;
-
 /// An io_uring, its eventfd and its rings of provided buffers.
 pub struct Ring {
     // Dropped first: closing the ring ends the kernel's use of the memory below.
@@ -185,75 +181,6 @@ impl Ring {
         // What the caller looks at next must not be read before the flag is written: the kernel does the two in the opposite order.
         fence(Ordering::SeqCst);
     }
-
-    fn entry(request: &Request) -> squeue::Entry {
-        match *request {
-            Request::Accept { fd } => opcode::Accept::new(Fd(fd), std::ptr::null_mut(), std::ptr::null_mut())
-                .flags(libc::SOCK_CLOEXEC)
-                .build(),
-            Request::Connect { fd, address, length } => opcode::Connect::new(Fd(fd), address, length).build(),
-            Request::Receive { fd, extent } => match extent {
-                Extent::Endless => opcode::RecvMulti::new(Fd(fd), BufferGroup::Bytes as u16).build(),
-                Extent::Bounded(limit) => bounded_receive(fd, BufferGroup::Bytes as u16, limit),
-                Extent::Single => opcode::Recv::new(Fd(fd), std::ptr::null_mut(), 0)
-                    .buf_group(BufferGroup::Bytes as u16)
-                    .build()
-                    .flags(squeue::Flags::BUFFER_SELECT),
-            },
-            Request::ReceiveDatagrams { fd, message } => {
-                #[allow(clippy::cast_sign_loss, reason = "a flag bit")]
-                let flags = libc::MSG_CMSG_CLOEXEC as u32;
-                opcode::RecvMsgMulti::new(Fd(fd), message, BufferGroup::Datagrams as u16).flags(flags).build()
-            }
-            Request::ReceiveMessage { fd, message } => {
-                #[allow(clippy::cast_sign_loss, reason = "a flag bit")]
-                let flags = libc::MSG_CMSG_CLOEXEC as u32;
-                opcode::RecvMsg::new(Fd(fd), message)
-                    .buf_group(BufferGroup::Datagrams as u16)
-                    .flags(flags)
-                    .build()
-                    .flags(squeue::Flags::BUFFER_SELECT)
-            }
-            Request::Send { fd, data, length } => {
-                opcode::Send::new(Fd(fd), data, length).flags(libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL).build()
-            }
-            Request::SendMessage { fd, message } => {
-                #[allow(clippy::cast_sign_loss, reason = "flag bits")]
-                let flags = (libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) as u32;
-                opcode::SendMsg::new(Fd(fd), message).flags(flags).build()
-            }
-            Request::SendDatagram { fd, message, flags } => {
-                #[allow(clippy::cast_sign_loss, reason = "flag bits")]
-                let flags = (flags | libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) as u32;
-                opcode::SendMsg::new(Fd(fd), message).flags(flags).build()
-            }
-            Request::PollWritable { fd, edges } => {
-                #[allow(clippy::cast_sign_loss, reason = "flag bits")]
-                let events = libc::POLLOUT as u32;
-                opcode::PollAdd::new(Fd(fd), events).multi(edges).build()
-            }
-            Request::Cancel { user_data } => {
-                opcode::AsyncCancel::new(user_data).build().flags(squeue::Flags::SKIP_SUCCESS)
-            }
-            Request::Close { fd } => opcode::Close::new(Fd(fd)).build(),
-            Request::Timeout { after } => opcode::Timeout::new(after).build(),
-            Request::File { ref request, linked } => {
-                let flags = if linked { squeue::Flags::IO_LINK } else { squeue::Flags::empty() };
-                file::entry(request).flags(flags)
-            }
-        }
-    }
-}
-
-/// A multishot receive that ends by itself once it has delivered `limit` bytes, or up to a buffer more (Linux 6.17).
-pub(crate) fn bounded_receive(fd: RawFd, group: u16, limit: u32) -> squeue::Entry {
-    let mut entry = opcode::RecvMulti::new(Fd(fd), group).build();
-    const { assert!(size_of::<squeue::Entry>() == 64) }
-    // The crate has no name for this field.
-    // SAFETY: an entry is the kernel's `struct io_uring_sqe` and nothing else (`repr(C)`, 64 bytes); the four bytes from 44 on are its union of
-    // integers that is called `optlen` here. The entry is borrowed by nobody else.
-    unsafe { (&raw mut entry).cast::<u8>().add(OPTLEN).cast::<u32>().write(limit) };
-    entry
 }
 
 impl Kernel for Ring {
@@ -262,7 +189,7 @@ impl Kernel for Ring {
     }
 
     unsafe fn push(&mut self, request: &Request, user_data: u64) -> bool {
-        let entry = Self::entry(request).user_data(user_data);
+        let entry = sqe::entry(request).user_data(user_data);
         let mut submission = self.ring.submission();
         // SAFETY: the caller vouches for all that the request points at, for as long as the kernel needs it.
         unsafe { submission.push(&entry) }.is_ok()

@@ -7,7 +7,7 @@
 //! Whatever may stay with the kernel for long is linked to its handle ([`InFlight`]), so that a close can name what it cancels. Asking the kernel to
 //! find it by descriptor costs a walk over every request of the ring, for each close.
 
-use crate::handle::HandleId;
+use crate::handle_id::HandleId;
 use crate::operation::{GENERATION_BITS, GENERATION_MASK, INDEX_BITS, Kind, Operation, kind_of};
 
 /// Names an operation in flight; what the kernel carries as `user_data`.

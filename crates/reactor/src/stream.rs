@@ -31,14 +31,12 @@ use crate::event::Event;
 use crate::handle::Common;
 use crate::kernel::{BufferGroup, Completion, Extent, Kernel, Request};
 use crate::memory::{Memory, Source};
+use crate::message::{MAX_SLICES, Passed, Receipt};
 use crate::operation::{CancelableOperation, SendOperation};
-use crate::passing::{Passed, Passing, Receipt};
+use crate::passing::Passing;
 use crate::room::{Room, Waiting};
 use crate::slab::OperationId;
 use crate::socket;
-
-/// Most slices that one vectored send takes.
-pub const MAX_SLICES: usize = 256;
 
 /// After so many bytes a receive ends and is armed anew in the next turn. The buffer that they end in is filled: 128 KiB at most.
 const RUN: u32 = 64 * 1024;

@@ -19,8 +19,8 @@ use io_uring::{IoUring, opcode};
 use crate::address::SocketAddress;
 use crate::error::{Errno, Error, Reason};
 use crate::memory::Mapping;
-use crate::ring::bounded_receive;
 use crate::socket::{self, Domain, Type};
+use crate::sqe::bounded_receive;
 
 /// How long a completion may take to come: four orders of magnitude longer than it does.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -5,7 +5,7 @@
 
 use crate::error::Errno;
 use crate::fake::{Flight, World};
-use crate::file::request::FileRequest;
+use crate::kernel::FileRequest;
 use crate::kernel::Request;
 
 /// The byte at `position + index`.

@@ -14,7 +14,8 @@ use std::sync::Arc;
 use crate::bounce::{Bounce, BouncePool, Budget, LARGEST_KEPT};
 use crate::error::Errno;
 use crate::file::File;
-use crate::file::transfer::{Direction, Transfer};
+use crate::file::transfer::Transfer;
+use crate::kernel::Direction;
 use crate::memory::{Mapping, Memory, Source};
 
 /// Bytes from which on a write is lent: below, copying is cheaper than looking twice.

@@ -21,12 +21,14 @@ use std::collections::VecDeque;
 use crate::context::Context;
 use crate::file::engine::{Lack, Start};
 use crate::file::job::Task;
-use crate::file::request::{FileRequest, Until};
-use crate::file::transfer::{Direction, Flush, Transfer};
+use crate::file::transfer::{Flush, Transfer};
 use crate::file::{Batch, File, FileOperation, Step};
-use crate::handle::{Handle, HandleId, Resource};
+use crate::handle_id::HandleId;
+use crate::kernel::Direction;
 use crate::kernel::Kernel;
+use crate::kernel::{FileRequest, Until};
 use crate::reactor::Reactor;
+use crate::resource::{Handle, Resource};
 
 /// Most writes of one group.
 const LARGEST_GROUP: usize = 256;

@@ -10,14 +10,17 @@ use crate::event::{Event, Opened};
 use crate::file::carrier::{Carrier, Load};
 use crate::file::commit::{commit_of, until, written};
 use crate::file::job::{Job, STATUS_BYTES, Task};
-use crate::file::request::FileRequest;
-use crate::file::transfer::{Direction, Progress, Transfer};
+use crate::file::transfer::{Progress, Transfer};
 use crate::file::{Batch, File, FileOperation, LONGEST_CHAIN, MAX_SHORT_WRITE, MOST_IN_FLIGHT, ShortOps, Step, Weight};
-use crate::handle::{Common, Handle, HandleId, Resource};
+use crate::handle::Common;
+use crate::handle_id::HandleId;
+use crate::kernel::Direction;
+use crate::kernel::FileRequest;
 use crate::kernel::{Completion, Kernel, Request};
 use crate::memory::Memory;
 use crate::operation::{IGNORED, NOBODY, Operation};
 use crate::reactor::Reactor;
+use crate::resource::{Handle, Resource};
 use crate::slab::{Entry, InFlight};
 
 /// What became of an attempt to start a step.

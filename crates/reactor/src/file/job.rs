@@ -5,8 +5,8 @@ use std::ptr;
 
 use crate::error::Errno;
 use crate::file::look::{self, Mounts};
-use crate::file::request::FileRequest;
-use crate::handle::HandleId;
+use crate::handle_id::HandleId;
+use crate::kernel::FileRequest;
 use crate::memory::{Memory, Source};
 
 /// What a job does. Numbers that are meant for the kernel are passed on to it as they are: it checks them.

@@ -1,15 +1,7 @@
 //! A read or a write on its way, and the pure part of what comes next.
 
+use crate::kernel::Direction;
 use crate::memory::Source;
-
-/// Which way bytes go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// From the file.
-    Read,
-    /// To the file.
-    Write,
-}
 
 /// A read or a write. Moves `place.length` bytes in as many steps as it takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

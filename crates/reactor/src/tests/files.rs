@@ -12,8 +12,9 @@ use crate::event::Event;
 use crate::fake::{Temper, content};
 use crate::file::MOST_IN_FLIGHT;
 use crate::file::job::{Job, Task};
-use crate::file::transfer::{Direction, Transfer};
-use crate::handle::{Handle, Resource};
+use crate::file::transfer::Transfer;
+use crate::kernel::Direction;
+use crate::resource::{Handle, Resource};
 use crate::{HandleId, Stats};
 
 /// Bytes of the file that the fake plays: its content is what [`content`](crate::fake::content) says.

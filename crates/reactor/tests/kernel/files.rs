@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use iouring_reactor::buffer_pool::BufferPool;
 use iouring_reactor::file::job::{Job, STATUS_BYTES, Task};
-use iouring_reactor::file::transfer::{Direction, Transfer};
+use iouring_reactor::file::transfer::Transfer;
+use iouring_reactor::kernel::Direction;
 use iouring_reactor::memory::Mapping;
 use iouring_reactor::{Config, Event, HandleId, Memory, Reactor, Ring, Source};
 

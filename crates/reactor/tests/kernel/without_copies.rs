@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use iouring_reactor::file::job::Task;
-use iouring_reactor::file::transfer::Direction;
+use iouring_reactor::kernel::Direction;
 use iouring_reactor::memory::Mapping;
 use iouring_reactor::{Config, Source};
 

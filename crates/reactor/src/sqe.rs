@@ -1,9 +1,82 @@
-//! SQEs of file requests.
+//! How requests are laid out in submission queue entries.
+
+use std::os::fd::RawFd;
 
 use io_uring::types::{Fd, FsyncFlags};
 use io_uring::{opcode, squeue};
 
-use crate::file::request::{FileRequest, Until};
+use crate::kernel::{BufferGroup, Extent, FileRequest, Request, Until};
+
+/// Where `optlen` lies in an SQE.
+const OPTLEN: usize = 44;
+
+/// Lays a request out, but for its `user_data`.
+pub(crate) fn entry(request: &Request) -> squeue::Entry {
+    match *request {
+        Request::Accept { fd } => {
+            opcode::Accept::new(Fd(fd), std::ptr::null_mut(), std::ptr::null_mut()).flags(libc::SOCK_CLOEXEC).build()
+        }
+        Request::Connect { fd, address, length } => opcode::Connect::new(Fd(fd), address, length).build(),
+        Request::Receive { fd, extent } => match extent {
+            Extent::Endless => opcode::RecvMulti::new(Fd(fd), BufferGroup::Bytes as u16).build(),
+            Extent::Bounded(limit) => bounded_receive(fd, BufferGroup::Bytes as u16, limit),
+            Extent::Single => opcode::Recv::new(Fd(fd), std::ptr::null_mut(), 0)
+                .buf_group(BufferGroup::Bytes as u16)
+                .build()
+                .flags(squeue::Flags::BUFFER_SELECT),
+        },
+        Request::ReceiveDatagrams { fd, message } => {
+            #[allow(clippy::cast_sign_loss, reason = "a flag bit")]
+            let flags = libc::MSG_CMSG_CLOEXEC as u32;
+            opcode::RecvMsgMulti::new(Fd(fd), message, BufferGroup::Datagrams as u16).flags(flags).build()
+        }
+        Request::ReceiveMessage { fd, message } => {
+            #[allow(clippy::cast_sign_loss, reason = "a flag bit")]
+            let flags = libc::MSG_CMSG_CLOEXEC as u32;
+            opcode::RecvMsg::new(Fd(fd), message)
+                .buf_group(BufferGroup::Datagrams as u16)
+                .flags(flags)
+                .build()
+                .flags(squeue::Flags::BUFFER_SELECT)
+        }
+        Request::Send { fd, data, length } => {
+            opcode::Send::new(Fd(fd), data, length).flags(libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL).build()
+        }
+        Request::SendMessage { fd, message } => {
+            #[allow(clippy::cast_sign_loss, reason = "flag bits")]
+            let flags = (libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) as u32;
+            opcode::SendMsg::new(Fd(fd), message).flags(flags).build()
+        }
+        Request::SendDatagram { fd, message, flags } => {
+            #[allow(clippy::cast_sign_loss, reason = "flag bits")]
+            let flags = (flags | libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) as u32;
+            opcode::SendMsg::new(Fd(fd), message).flags(flags).build()
+        }
+        Request::PollWritable { fd, edges } => {
+            #[allow(clippy::cast_sign_loss, reason = "flag bits")]
+            let events = libc::POLLOUT as u32;
+            opcode::PollAdd::new(Fd(fd), events).multi(edges).build()
+        }
+        Request::Cancel { user_data } => opcode::AsyncCancel::new(user_data).build().flags(squeue::Flags::SKIP_SUCCESS),
+        Request::Close { fd } => opcode::Close::new(Fd(fd)).build(),
+        Request::Timeout { after } => opcode::Timeout::new(after).build(),
+        Request::File { ref request, linked } => {
+            let flags = if linked { squeue::Flags::IO_LINK } else { squeue::Flags::empty() };
+            file_entry(request).flags(flags)
+        }
+    }
+}
+
+/// A multishot receive that ends by itself once it has delivered `limit` bytes, or up to a buffer more (Linux 6.17).
+pub(crate) fn bounded_receive(fd: RawFd, group: u16, limit: u32) -> squeue::Entry {
+    let mut entry = opcode::RecvMulti::new(Fd(fd), group).build();
+    const { assert!(size_of::<squeue::Entry>() == 64) }
+    // The crate has no name for this field.
+    // SAFETY: an entry is the kernel's `struct io_uring_sqe` and nothing else (`repr(C)`, 64 bytes); the four bytes from 44 on are its union of
+    // integers that is called `optlen` here. The entry is borrowed by nobody else.
+    unsafe { (&raw mut entry).cast::<u8>().add(OPTLEN).cast::<u32>().write(limit) };
+    entry
+}
 
 fn rw_flags(now: bool) -> libc::c_int {
     if now { libc::RWF_NOWAIT } else { 0 }
@@ -23,7 +96,7 @@ fn sync_flags(until: Until) -> libc::c_int {
 }
 
 /// Lays a file request out.
-pub(super) fn entry(request: &FileRequest) -> squeue::Entry {
+fn file_entry(request: &FileRequest) -> squeue::Entry {
     let here = Fd(libc::AT_FDCWD);
     match *request {
         FileRequest::Read { fd, data, length, position, now, by_worker, priority } => {
