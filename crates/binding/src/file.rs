@@ -1,6 +1,6 @@
 //! What TypeScript asks about files outside of the queues: jobs with paths, and descriptors that change hands.
 
-use iouring_reactor::adoption::Adopted;
+use iouring_reactor::Adopted;
 use iouring_reactor::file::job::{Job, Task};
 use iouring_reactor::{Errno, HandleId, Source};
 use napi::bindgen_prelude::{Either, Uint8Array};

@@ -3,8 +3,8 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use iouring_reactor::Adopted;
 use iouring_reactor::address::{SocketAddress, index_of_name};
-use iouring_reactor::adoption::Adopted;
 use iouring_reactor::multicast::{self, Change, Interface};
 use iouring_reactor::socket::{self, Description, Type};
 use iouring_reactor::{Errno, HandleId};

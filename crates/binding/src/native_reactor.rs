@@ -6,8 +6,8 @@
 use std::ptr;
 use std::rc::Rc;
 
+use iouring_reactor::Adopted;
 use iouring_reactor::address::{Endpoint as ReactorEndpoint, SocketAddress};
-use iouring_reactor::adoption::Adopted;
 use iouring_reactor::options;
 use iouring_reactor::socket::{self, Domain as ReactorDomain, Type};
 use iouring_reactor::{Config, Errno, HandleId};

@@ -9,7 +9,6 @@ use io_uring::types::Timespec;
 use crate::buffer_pool::BufferPool;
 use crate::error::Errno;
 use crate::event::Event;
-use crate::file::Files;
 use crate::handle::Common;
 use crate::handle_id::HandleId;
 use crate::kernel::{BufferGroup, Completion, Kernel, Request, Wait};
@@ -76,7 +75,6 @@ pub(crate) struct Context<K> {
     /// others wait, or what ends a handle.
     pub(crate) enter_again: bool,
     health: Health,
-    pub(crate) files: Files,
 }
 
 /// Whether the ring can be used. Set where it is entered, and nowhere else.
@@ -114,24 +112,19 @@ impl<K: Kernel> Context<K> {
             spare_datagrams: Vec::new(),
             enter_again: false,
             health: Health::Working,
-            files: Files::default(),
         }
     }
 
     /// Whether a turn would find anything to do.
     pub(crate) fn has_work(&self) -> bool {
         if self.failure().is_some() {
-            return self.has_events()
-                || !self.unsent.is_empty()
-                || !self.backlog.is_empty()
-                || !self.files.waiting.is_empty();
+            return self.has_events() || !self.unsent.is_empty() || !self.backlog.is_empty();
         }
         self.has_requests()
             || self.has_events()
             || self.bytes.has_work()
             || !self.due_arms.is_empty()
             || !self.due_ends.is_empty()
-            || self.files.has_work()
             || self.datagrams.as_ref().is_some_and(ReceiveBuffers::has_work)
     }
 
@@ -159,6 +152,11 @@ impl<K: Kernel> Context<K> {
             || !self.backlog.is_empty()
             || !self.arrived.is_empty()
             || self.kernel.ready()
+    }
+
+    /// Reports an operation on files.
+    pub(crate) fn settle(&mut self, token: u32, result: i32) {
+        self.events.push_back(Event::FileDone { token, result });
     }
 
     /// Starts an operation that may stay with the kernel for long. It counts as in flight on its handle until its terminal completion.

@@ -4,7 +4,6 @@
 //! [`stream`] and [`listener`] (what sockets do), [`reactor`] (how it all turns).
 
 pub mod address;
-pub mod adoption;
 pub mod bounce;
 pub mod buffer_pool;
 pub mod busy_poll;
@@ -12,7 +11,6 @@ pub mod config;
 mod context;
 pub mod control;
 pub mod datagram;
-mod ending;
 pub mod error;
 pub mod event;
 mod features;
@@ -50,5 +48,5 @@ pub use event::{Event, Opened, Received, Stats};
 pub use features::Features;
 pub use handle_id::HandleId;
 pub use memory::{Memory, Source};
-pub use reactor::Reactor;
+pub use reactor::{Adopted, Reactor};
 pub use ring::Ring;

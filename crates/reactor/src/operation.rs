@@ -11,7 +11,9 @@ use std::os::fd::RawFd;
 use io_uring::types::Timespec;
 
 use crate::address::SocketAddress;
-use crate::file::FileOperation;
+use crate::file::carrier::Carrier;
+use crate::file::job::Job;
+use crate::file::transfer::Transfer;
 use crate::kernel::{Extent, Request};
 use crate::message::{DatagramMessage, Message, Receipt};
 
@@ -125,6 +127,46 @@ impl CancelableOperation {
             Self::ReceiveDatagrams(message) => Request::ReceiveDatagrams { fd, message: &raw const message.header },
             Self::PollWritable { edges } => Request::PollWritable { fd, edges: *edges },
             Self::Pause(after) => Request::Timeout { after: &raw const **after },
+        }
+    }
+}
+
+/// An operation on files in flight, with what the kernel may touch on its behalf.
+pub(crate) enum FileOperation {
+    /// A transfer, or one step of it.
+    Transfer {
+        /// What is left to be moved, this step included.
+        transfer: Transfer,
+        /// The memory.
+        carrier: Carrier,
+        /// It is part of a chain.
+        chained: bool,
+        /// See [`ShortOps`](crate::file::ShortOps).
+        short: bool,
+    },
+    /// A job.
+    Job(Box<Job>),
+    /// The sync of a group of writes: nothing.
+    Flush,
+    /// A transfer that waits until it can go on: nothing.
+    Awaiting(Transfer),
+}
+
+impl FileOperation {
+    /// Whether it takes one of the [`MOST_IN_FLIGHT`](crate::file::MOST_IN_FLIGHT) places. What merely waits may do so for ever.
+    pub(crate) fn takes_place(&self) -> bool {
+        !matches!(self, Self::Awaiting(_))
+    }
+
+    pub(crate) fn is_lent(&self) -> bool {
+        matches!(self, Self::Transfer { carrier: Carrier::Lent(_), .. })
+    }
+
+    pub(crate) fn is_short(&self) -> bool {
+        match self {
+            Self::Transfer { short, .. } => *short,
+            Self::Job(job) => !job.chained && job.task.is_short(),
+            Self::Flush | Self::Awaiting(_) => false,
         }
     }
 }

@@ -6,6 +6,11 @@
 //!
 //! No call here blocks, except [`Reactor::shut_down`] for the time it is given.
 
+mod adoption;
+mod descriptors;
+mod ending;
+mod files;
+
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 use crate::address::SocketAddress;
@@ -14,6 +19,7 @@ use crate::context::Context;
 use crate::datagram::{Datagram, Outgoing};
 use crate::error::Errno;
 use crate::event::{Event, Stats};
+use crate::file::files::Files;
 use crate::handle::Common;
 use crate::handle_id::HandleId;
 use crate::kernel::{BufferGroup, Completion, Kernel, Wait};
@@ -27,6 +33,8 @@ use crate::slab::{Entry, InFlight};
 use crate::socket;
 use crate::stream::Stream;
 
+pub use adoption::Adopted;
+
 /// Turns that [`Reactor::close_now`] makes at most: in each the kernel does at least some twenty of the things that it has put off.
 const MOST_TURNS_OF_A_CLOSE: usize = 4096;
 
@@ -35,6 +43,7 @@ pub struct Reactor<K: Kernel> {
     // Declared before the context: descriptors are closed before the ring goes away.
     pub(crate) handles: Handles,
     pub(crate) context: Context<K>,
+    pub(crate) files: Files,
     completions_per_turn: usize,
     turns: u64,
 }
@@ -44,7 +53,13 @@ impl<K: Kernel> Reactor<K> {
     /// kernel: what is left waits for the next, so that timers and other handles of the event loop are not starved.
     #[must_use]
     pub fn new(kernel: K, pool: BufferPool, completions_per_turn: usize) -> Self {
-        Self { handles: Handles::default(), context: Context::new(kernel, pool), completions_per_turn, turns: 0 }
+        Self {
+            handles: Handles::default(),
+            context: Context::new(kernel, pool),
+            files: Files::default(),
+            completions_per_turn,
+            turns: 0,
+        }
     }
 
     /// The kernel.
@@ -67,8 +82,8 @@ impl<K: Kernel> Reactor<K> {
             starved: self.context.bytes.starved() + self.context.datagrams.as_ref().map_or(0, ReceiveBuffers::starved),
             events: self.context.events.len(),
             backlog: self.context.backlog.len(),
-            waiting: self.context.files.waiting.len(),
-            bounces: self.context.files.bounces.count(),
+            waiting: self.files.waiting.len(),
+            bounces: self.files.bounces.count(),
             turns: self.turns,
         }
     }
@@ -335,7 +350,9 @@ impl<K: Kernel> Reactor<K> {
     /// Whether a turn would find anything to do.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        self.context.has_work()
+        // What waits is settled where the ring has failed.
+        let settles = self.context.failure().is_some() && !self.files.waiting.is_empty();
+        self.context.has_work() || self.files.has_work() || settles
     }
 
     /// Submits what was asked for and collects what is ready.
@@ -381,7 +398,7 @@ impl<K: Kernel> Reactor<K> {
         }
         self.tell_due_ends();
         // What was refused goes again in the same turn.
-        if self.context.failure().is_none() && self.context.files.has_work() {
+        if self.context.failure().is_none() && self.files.has_work() {
             self.start_waiting(memory);
             if self.context.kernel.unsubmitted() > 0 {
                 let _ = self.context.enter(Wait::No);

@@ -11,24 +11,14 @@
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
-use crate::bounce::{Bounce, BouncePool, Budget, LARGEST_KEPT};
+use crate::bounce::{Bounce, BouncePool};
 use crate::error::Errno;
-use crate::file::File;
 use crate::file::transfer::Transfer;
 use crate::kernel::Direction;
 use crate::memory::{Mapping, Memory, Source};
 
-/// Bytes from which on a write is lent: below, copying is cheaper than looking twice.
-const LENT_FROM: u32 = 64 * 1024;
-
-/// Bytes that a write to a pipe or device holds on to: nobody may be there to read them.
-const LONGEST_STUCK: u32 = 64 * 1024;
-
-/// Where memory for `O_DIRECT` has to begin, whatever the device.
-const DIRECT_ALIGNMENT: usize = 4096;
-
 /// See the module.
-pub enum Carrier {
+pub(crate) enum Carrier {
     /// JavaScript's memory, for as long as the request is taken.
     AtOnce,
     /// Memory of ours that JavaScript sees.
@@ -39,61 +29,10 @@ pub enum Carrier {
     Lent(NonNull<u8>),
 }
 
-/// What the next step of a transfer gives to the kernel.
-pub(super) struct Load {
-    pub(super) data: NonNull<u8>,
-    pub(super) length: u32,
-    pub(super) carrier: Carrier,
-    /// It is a write to the page cache that was not done at once: likely a worker of the kernel's will do it.
-    pub(super) by_worker: bool,
-}
-
-impl Load {
-    /// Decides what carries the next step, and fills it for a write. `None` while there is no bounce buffer to be had.
-    ///
-    /// # Errors
-    /// `EFAULT` where JavaScript's memory is gone, `ENOMEM` where there is none for a bounce buffer.
-    pub(super) fn of(
-        transfer: Transfer,
-        chained: bool,
-        file: &File,
-        bounces: &mut BouncePool,
-        budget: Budget,
-        memory: &mut impl Memory,
-    ) -> Result<Option<Self>, Errno> {
-        let rest = transfer.rest();
-        let data = memory.resolve(&rest).ok_or(Errno(libc::EFAULT))?;
-        if !chained && !transfer.refused && file.tries_now(transfer.direction) {
-            return Ok(Some(Self { data, length: rest.length, carrier: Carrier::AtOnce, by_worker: false }));
-        }
-        let writes = transfer.direction == Direction::Write;
-        let by_worker = writes && file.seekable && !file.direct;
-        let aligned = !file.direct || (data.as_ptr() as usize).is_multiple_of(DIRECT_ALIGNMENT);
-        if aligned && let Some(keeper) = memory.keeper(data, rest.length) {
-            return Ok(Some(Self { data, length: rest.length, carrier: Carrier::Kept(keeper), by_worker }));
-        }
-        if by_worker && rest.length >= LENT_FROM {
-            return Ok(Some(Self { data, length: rest.length, carrier: Carrier::Lent(data), by_worker }));
-        }
-        let whole = chained || (file.seekable && (file.direct || (file.append && writes)));
-        let most = if writes && !file.seekable { LONGEST_STUCK } else { LARGEST_KEPT as u32 };
-        let length = if whole { rest.length } else { rest.length.min(most) };
-        let Some(buffer) = bounces.take(length as usize, budget)? else {
-            return Ok(None);
-        };
-        let start = buffer.start();
-        if writes {
-            // SAFETY: both have room for `length` bytes, and the buffer is ours alone.
-            unsafe { ptr::copy_nonoverlapping(data.as_ptr(), start.as_ptr(), length as usize) };
-        }
-        Ok(Some(Self { data: start, length, carrier: Carrier::Bounce(buffer), by_worker }))
-    }
-}
-
 impl Carrier {
     /// Takes account of the kernel's result: what was read is copied to where it belongs, and what was lent must still be there. Otherwise the transfer
     /// has failed.
-    pub(super) fn collect(&self, transfer: &Transfer, result: i32, memory: &mut impl Memory) -> i32 {
+    pub(crate) fn collect(&self, transfer: &Transfer, result: i32, memory: &mut impl Memory) -> i32 {
         match (self, u32::try_from(result)) {
             (Self::AtOnce | Self::Kept(_), _) => result,
             (Self::Lent(start), _) if memory.resolve(&transfer.rest()) == Some(*start) => result,
@@ -108,7 +47,7 @@ impl Carrier {
 
 impl BouncePool {
     /// Takes back what carried a transfer, of which the kernel has let go.
-    pub(super) fn take_back(&mut self, carrier: Carrier) {
+    pub(crate) fn take_back(&mut self, carrier: Carrier) {
         if let Carrier::Bounce(bounce) = carrier {
             self.give_back(bounce);
         }

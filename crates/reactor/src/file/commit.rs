@@ -19,30 +19,28 @@
 use std::collections::VecDeque;
 
 use crate::context::Context;
-use crate::file::engine::{Lack, Start};
+use crate::file::File;
+use crate::file::files::{Batch, Files, Step};
 use crate::file::job::Task;
 use crate::file::transfer::{Flush, Transfer};
-use crate::file::{Batch, File, FileOperation, Step};
 use crate::handle_id::HandleId;
 use crate::kernel::Direction;
 use crate::kernel::Kernel;
-use crate::kernel::{FileRequest, Until};
-use crate::reactor::Reactor;
-use crate::resource::{Handle, Resource};
+use crate::kernel::Until;
 
 /// Most writes of one group.
-const LARGEST_GROUP: usize = 256;
+pub(crate) const LARGEST_GROUP: usize = 256;
 
 /// The commits of one file.
 pub(crate) struct Commits {
     /// There may be changes through this handle that no sync has been about; at first, those of whoever opened it before.
-    pub(super) dirty: bool,
+    pub(crate) dirty: bool,
     /// For the next group.
-    waiting: VecDeque<Transfer>,
+    pub(crate) waiting: VecDeque<Transfer>,
     /// Writes of the present group that are not done.
-    writing: usize,
+    pub(crate) writing: usize,
     /// Those of the present group that are, and wait for the sync.
-    written: Vec<Flush>,
+    pub(crate) written: Vec<Flush>,
 }
 
 impl Default for Commits {
@@ -52,12 +50,12 @@ impl Default for Commits {
 }
 
 impl Commits {
-    fn is_busy(&self) -> bool {
+    pub(crate) fn is_busy(&self) -> bool {
         self.writing > 0 || !self.written.is_empty()
     }
 
     /// Whether somebody waits for one.
-    pub(super) fn is_pending(&self) -> bool {
+    pub(crate) fn is_pending(&self) -> bool {
         self.is_busy() || !self.waiting.is_empty()
     }
 
@@ -73,13 +71,13 @@ impl Commits {
         tokens
     }
 
-    fn take_written(&mut self) -> Vec<u32> {
+    pub(crate) fn take_written(&mut self) -> Vec<u32> {
         self.written.drain(..).map(|flush| flush.token).collect()
     }
 }
 
 /// Takes the two steps of a chain for what they are, if they are that.
-pub(super) fn commit_of(chain: &[Step], file: &File) -> Option<Transfer> {
+pub(crate) fn commit_of(chain: &[Step], file: &File) -> Option<Transfer> {
     let [Step::Transfer(id, write), Step::Job(job)] = chain else { return None };
     let data_only = match job.task {
         Task::DataSync => true,
@@ -92,58 +90,8 @@ pub(super) fn commit_of(chain: &[Step], file: &File) -> Option<Transfer> {
     commit.then_some(Transfer { flush: Some(Flush { token: job.token, data_only, with_write: false }), ..*write })
 }
 
-impl<K: Kernel> Reactor<K> {
-    /// Lets a write wait for the next group.
-    pub(super) fn commit(&mut self, id: HandleId, transfer: Transfer) {
-        let Some((file, _, context)) = self.file(id) else { return };
-        if file.commits.waiting.is_empty() && !file.commits.is_busy() {
-            context.files.waiting.push_back(Batch::Group(id));
-        }
-        file.commits.waiting.push_back(transfer);
-    }
-
-    /// Makes a group of those that wait.
-    pub(super) fn start_group(&mut self, id: HandleId) {
-        let Some((file, _, context)) = self.file(id) else { return };
-        let commits = &mut file.commits;
-        let size = commits.waiting.len().min(LARGEST_GROUP);
-        commits.writing = size;
-        let with_write = size == 1 && !commits.dirty;
-        // In front, since what waits behind was asked for later.
-        for transfer in commits.waiting.drain(..size).rev() {
-            let flush = transfer.flush.map(|flush| Flush { with_write, ..flush });
-            context.files.waiting.push_front(Batch::One(Step::Transfer(id, Transfer { flush, ..transfer })));
-        }
-    }
-
-    /// Starts the sync of a group.
-    pub(super) fn start_flush(&mut self, id: HandleId) -> Start {
-        let Some((file, common, context)) = self.file(id) else { return Start::Failed };
-        let data_only = file.commits.written.iter().all(|flush| flush.data_only);
-        let request = FileRequest::Sync { fd: common.fd(), data_only };
-        // It is about what is done, not about what is still under way.
-        let under_way = common.in_flight > 0;
-        // SAFETY: a sync points at nothing.
-        if unsafe { context.start_file(id, Some(common), FileOperation::Flush, request, false) }.is_err() {
-            return Start::Full(Step::Flush(id), Lack::Queue);
-        }
-        file.commits.dirty &= under_way;
-        Start::Done
-    }
-
-    /// The sync is done.
-    pub(super) fn finish_flush(&mut self, id: HandleId, result: i32) {
-        let Some(Handle { resource: Resource::File(file), .. }) = self.handles.get_mut(id) else { return };
-        file.commits.dirty |= result < 0;
-        for token in file.commits.take_written() {
-            self.context.settle(token, result);
-        }
-        next_group(id, file, &mut self.context);
-    }
-}
-
 /// What a write has to see to itself.
-pub(super) fn until(flush: Option<Flush>) -> Until {
+pub(crate) fn until(flush: Option<Flush>) -> Until {
     match flush {
         Some(Flush { with_write: true, data_only: true, .. }) => Until::DataSynced,
         Some(Flush { with_write: true, data_only: false, .. }) => Until::Synced,
@@ -152,11 +100,12 @@ pub(super) fn until(flush: Option<Flush>) -> Until {
 }
 
 /// A write is done, or will never be.
-pub(super) fn written<K: Kernel>(
+pub(crate) fn written<K: Kernel>(
     id: HandleId,
     flush: Flush,
     complete: bool,
     file: &mut File,
+    files: &mut Files,
     context: &mut Context<K>,
 ) {
     file.commits.writing = file.commits.writing.saturating_sub(1);
@@ -172,14 +121,15 @@ pub(super) fn written<K: Kernel>(
         return;
     }
     if file.commits.written.is_empty() {
-        next_group(id, file, context);
+        next_group(id, file, files);
     } else {
-        context.files.waiting.push_back(Batch::One(Step::Flush(id)));
+        files.waiting.push_back(Batch::One(Step::Flush(id)));
     }
 }
 
-fn next_group<K: Kernel>(id: HandleId, file: &File, context: &mut Context<K>) {
+/// Lets the next group start, where somebody waits for one.
+pub(crate) fn next_group(id: HandleId, file: &File, files: &mut Files) {
     if !file.commits.waiting.is_empty() {
-        context.files.waiting.push_back(Batch::Group(id));
+        files.waiting.push_back(Batch::Group(id));
     }
 }

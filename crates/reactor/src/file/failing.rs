@@ -5,11 +5,12 @@
 
 use crate::context::Context;
 use crate::error::Errno;
+use crate::file::File;
+use crate::file::files::{Batch, Files, Step};
 use crate::file::transfer::Transfer;
-use crate::file::{Batch, File, FileOperation, Step};
 use crate::handle::Common;
 use crate::kernel::Kernel;
-use crate::operation::Operation;
+use crate::operation::{FileOperation, Operation};
 
 impl File {
     /// Settles what waits for the file's own position, and a close: the descriptor is closed without the ring where it still is ours.
@@ -26,17 +27,17 @@ impl File {
     }
 }
 
-impl<K: Kernel> Context<K> {
+impl Files {
     /// Settles everything that is asked of files, once: what is in flight is not taken out, and never completes.
-    pub(crate) fn break_off_files(&mut self, errno: Errno) {
-        let batches = std::mem::take(&mut self.files.waiting).into_iter();
+    pub(crate) fn break_off<K: Kernel>(&mut self, context: &mut Context<K>, errno: Errno) {
+        let batches = std::mem::take(&mut self.waiting).into_iter();
         let waiting = batches.flat_map(|batch| match batch {
             Batch::One(step) => vec![step],
             Batch::Chain(steps) => steps,
             Batch::Group(_) => vec![],
         });
         let mut settled = Vec::new();
-        for step in waiting.chain(std::mem::take(&mut self.files.chain)) {
+        for step in waiting.chain(std::mem::take(&mut self.chain)) {
             match step {
                 Step::Transfer(_, transfer) | Step::Await(_, transfer) => settled.extend(outcomes(&transfer, errno)),
                 Step::Refused(token, errno) => settled.push((token, errno.negated())),
@@ -44,8 +45,8 @@ impl<K: Kernel> Context<K> {
                 Step::Flush(_) => {}
             }
         }
-        if !std::mem::replace(&mut self.files.broken_off, true) {
-            for operation in self.operations.iter() {
+        if !std::mem::replace(&mut self.broken_off, true) {
+            for operation in context.operations.iter() {
                 match operation {
                     Operation::File(FileOperation::Transfer { transfer, .. } | FileOperation::Awaiting(transfer)) => {
                         settled.extend(outcomes(transfer, errno));
@@ -56,7 +57,7 @@ impl<K: Kernel> Context<K> {
             }
         }
         for (token, result) in settled {
-            self.settle(token, result);
+            context.settle(token, result);
         }
     }
 }

@@ -9,7 +9,7 @@ use std::os::fd::RawFd;
 use crate::context::Context;
 use crate::error::Errno;
 use crate::file::File;
-use crate::file::engine::{cursor, set_cursor};
+use crate::file::settle::{cursor, set_cursor};
 use crate::handle_id::HandleId;
 use crate::kernel::Direction;
 use crate::kernel::FileRequest;
@@ -37,7 +37,7 @@ impl<K: Kernel> Reactor<K> {
         if length == 0 {
             return Ok(0);
         }
-        let Some((file, common, context)) = self.file(id) else {
+        let Some((file, common, _, context)) = self.file(id) else {
             return Err(Errno(libc::EBADF));
         };
         if !may_read(file, context, position < 0) {
@@ -137,11 +137,11 @@ impl<K: Kernel> Reactor<K> {
         count: usize,
         position: impl Fn(usize) -> i64,
     ) -> Vec<u32> {
-        let Some((file, common, context)) = self.file(id) else { return Vec::new() };
+        let Some((file, common, files, context)) = self.file(id) else { return Vec::new() };
         if !may_read(file, context, false) || !context.backlog.is_empty() || context.failure().is_some() {
             return Vec::new();
         }
-        let (fd, batch) = (common.fd(), context.files.next_batch());
+        let (fd, batch) = (common.fd(), files.next_batch());
         let mut results = Vec::with_capacity(count);
         while results.len() < count {
             let piece = results.len();
@@ -181,5 +181,5 @@ impl<K: Kernel> Reactor<K> {
 /// Whether it is worth trying.
 fn may_read<K: Kernel>(file: &File, context: &Context<K>, at_cursor: bool) -> bool {
     let waited_for = at_cursor && file.lanes[0].busy;
-    file.seekable && !context.files.broken_off && !waited_for && file.priority == 0 && file.tries_now(Direction::Read)
+    file.seekable && context.failure().is_none() && !waited_for && file.priority == 0 && file.tries_now(Direction::Read)
 }

@@ -21,7 +21,7 @@ impl<K: Kernel> Reactor<K> {
         self.context.unsent.clear();
         self.forget_starved();
         self.context.drop_requests();
-        self.context.break_off_files(errno);
+        self.files.break_off(&mut self.context, errno);
         for id in self.handles.ids() {
             self.break_off_handle(id, errno);
         }
@@ -55,7 +55,7 @@ impl<K: Kernel> Reactor<K> {
     pub fn shut_down(&mut self, memory: &mut impl Memory, patience: Duration) {
         let _ = self.turn(memory);
         self.discard_events();
-        self.context.files.waiting.clear();
+        self.files.waiting.clear();
         for id in self.handles.ids() {
             self.close(id);
         }
@@ -64,7 +64,7 @@ impl<K: Kernel> Reactor<K> {
         let mut before = self.in_the_way();
         while self.in_the_way() > 0 {
             let mut left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() && self.context.files.lent > 0 {
+            if left.is_zero() && self.files.lent > 0 {
                 left = PAUSE;
             }
             // What waits for room in the submission queue must not wait for a completion as well.

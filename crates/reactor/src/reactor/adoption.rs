@@ -44,7 +44,7 @@ impl<K: Kernel> Reactor<K> {
     /// The descriptor must be the caller's to give away: from success on, the handle closes it.
     pub unsafe fn adopt(&mut self, fd: RawFd, kind: Adopted) -> Result<HandleId, Errno> {
         let resource = match kind {
-            Adopted::File => Resource::File(Box::new(File::of(fd, &mut self.context.files.mounts)?.0)),
+            Adopted::File => Resource::File(Box::new(File::of(fd, &mut self.files.mounts)?.0)),
             Adopted::Stream | Adopted::Listener | Adopted::Datagram { .. } => {
                 let found = socket::describe(fd)?;
                 let fits = match kind {

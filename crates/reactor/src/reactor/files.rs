@@ -3,25 +3,30 @@
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
+mod commits;
+mod read_now;
+
 use crate::bounce::Budget;
 use crate::context::Context;
 use crate::error::Errno;
 use crate::event::{Event, Opened};
-use crate::file::carrier::{Carrier, Load};
-use crate::file::commit::{commit_of, until, written};
+use crate::file::carrier::Carrier;
+use crate::file::commit::{commit_of, until};
+use crate::file::files::{Batch, Files, Step};
 use crate::file::job::{Job, STATUS_BYTES, Task};
+use crate::file::load::Load;
+use crate::file::settle::{cursor, settle_transfer};
 use crate::file::transfer::{Progress, Transfer};
-use crate::file::{Batch, File, FileOperation, LONGEST_CHAIN, MAX_SHORT_WRITE, MOST_IN_FLIGHT, ShortOps, Step, Weight};
+use crate::file::{File, LONGEST_CHAIN, MAX_SHORT_WRITE, MOST_IN_FLIGHT, ShortOps};
 use crate::handle::Common;
 use crate::handle_id::HandleId;
 use crate::kernel::Direction;
 use crate::kernel::FileRequest;
 use crate::kernel::{Completion, Kernel, Request};
 use crate::memory::Memory;
-use crate::operation::{IGNORED, NOBODY, Operation};
+use crate::operation::{FileOperation, IGNORED, NOBODY};
 use crate::reactor::Reactor;
 use crate::resource::{Handle, Resource};
-use crate::slab::{Entry, InFlight};
 
 /// What became of an attempt to start a step.
 pub(super) enum Start {
@@ -48,15 +53,15 @@ impl<K: Kernel> Reactor<K> {
     /// `fstat(2)`'s; `EMFILE` when the handle table is full. The descriptor is closed then.
     pub fn add_file(&mut self, descriptor: OwnedFd) -> Result<(HandleId, Opened), Errno> {
         let fd = std::os::fd::AsRawFd::as_raw_fd(&descriptor);
-        let (file, opened) = File::of(fd, &mut self.context.files.mounts)?;
+        let (file, opened) = File::of(fd, &mut self.files.mounts)?;
         let id = self.handles.insert(descriptor, Resource::File(Box::new(file))).ok_or(Errno(libc::EMFILE))?;
         Ok((id, opened))
     }
 
-    pub(super) fn file(&mut self, id: HandleId) -> Option<(&mut File, &mut Common, &mut Context<K>)> {
+    pub(super) fn file(&mut self, id: HandleId) -> Option<(&mut File, &mut Common, &mut Files, &mut Context<K>)> {
         match self.handles.get_mut(id) {
             Some(Handle { common, resource: Resource::File(file) }) if !common.closing => {
-                Some((file, common, &mut self.context))
+                Some((file, common, &mut self.files, &mut self.context))
             }
             _ => None,
         }
@@ -64,8 +69,8 @@ impl<K: Kernel> Reactor<K> {
 
     /// Gives the descriptor of a file away, unless something is in flight on it or waits to be. The handle is gone then.
     pub fn release_file(&mut self, id: HandleId) -> Option<OwnedFd> {
-        let (file, common, context) = self.file(id)?;
-        if common.in_flight > 0 || file.is_waited_for() || context.files.waits_for(id) {
+        let (file, common, files, _) = self.file(id)?;
+        if common.in_flight > 0 || file.is_waited_for() || files.waits_for(id) {
             return None;
         }
         self.handles.remove(id)?.common.take_descriptor()
@@ -81,13 +86,13 @@ impl<K: Kernel> Reactor<K> {
     /// Moves bytes between a file and memory; [`Event::FileDone`] follows. `linked`: the next transfer or job starts only when this one is done
     /// completely, and fails with `ECANCELED` when it is not.
     pub fn transfer(&mut self, id: HandleId, transfer: Transfer, linked: bool) {
-        let Some((file, _, context)) = self.file(id) else {
+        let Some((file, _, files, _)) = self.file(id) else {
             return self.refuse(transfer.token, Errno(libc::EBADF), linked);
         };
         if transfer.position >= 0 && !file.may_place(transfer.direction) {
             return self.refuse(transfer.token, Errno(libc::ESPIPE), linked);
         }
-        let chained = linked || !context.files.chain.is_empty();
+        let chained = linked || !files.chain.is_empty();
         let mut transfer = transfer;
         if transfer.position < 0 && !chained {
             transfer.at_cursor = true;
@@ -104,7 +109,7 @@ impl<K: Kernel> Reactor<K> {
     /// Settles a transfer or job that cannot be started. Where it is a step of a chain, that ends with it: what was told before is done, what follows is
     /// cancelled.
     pub fn refuse(&mut self, token: u32, errno: Errno, linked: bool) {
-        if !linked && self.context.files.chain.is_empty() {
+        if !linked && self.files.chain.is_empty() {
             return self.context.settle(token, errno.negated());
         }
         self.push_step(Step::Refused(token, errno), linked);
@@ -116,7 +121,7 @@ impl<K: Kernel> Reactor<K> {
     }
 
     fn push_step(&mut self, step: Step, linked: bool) {
-        let files = &mut self.context.files;
+        let files = &mut self.files;
         if !linked && files.chain.is_empty() {
             files.waiting.push_back(Batch::One(step));
             return;
@@ -132,7 +137,7 @@ impl<K: Kernel> Reactor<K> {
         {
             return self.commit(id, commit);
         }
-        self.context.files.waiting.push_back(Batch::Chain(chain));
+        self.files.waiting.push_back(Batch::Chain(chain));
     }
 
     /// Closes a file; [`Event::FileDone`] with the result of the close follows, then [`Event::Closed`].
@@ -148,13 +153,13 @@ impl<K: Kernel> Reactor<K> {
     /// Operations that are done in no time; see [`ShortOps`].
     #[must_use]
     pub fn short_ops(&self) -> ShortOps {
-        self.context.files.short_ops
+        self.files.short_ops
     }
 
     /// Starts what waits, as far as there is room.
     pub(crate) fn start_waiting(&mut self, memory: &mut impl Memory) {
-        while !self.context.files.blocked
-            && let Some(next) = self.context.files.waiting.pop_front()
+        while !self.files.blocked
+            && let Some(next) = self.files.waiting.pop_front()
         {
             let back = match next {
                 Batch::One(step) => match self.start_step(step, memory) {
@@ -168,9 +173,9 @@ impl<K: Kernel> Reactor<K> {
                 }
             };
             if let Some((back, lack)) = back {
-                self.context.files.waiting.push_front(back);
+                self.files.waiting.push_front(back);
                 // What is in flight may stay there for ever: a full queue does not wait for it.
-                self.context.files.blocked = lack == Lack::Place && self.context.files.in_flight > 0;
+                self.files.blocked = lack == Lack::Place && self.files.in_flight > 0;
                 return;
             }
         }
@@ -179,7 +184,7 @@ impl<K: Kernel> Reactor<K> {
     /// Starts all steps in one submission, or none: they come back. What they need is there before the first of them is started.
     fn start_chain(&mut self, steps: Vec<Step>, memory: &mut impl Memory) -> Option<(Vec<Step>, Lack)> {
         let context = &mut self.context;
-        if context.files.in_flight > 0 && context.files.in_flight + steps.len() > MOST_IN_FLIGHT {
+        if self.files.in_flight > 0 && self.files.in_flight + steps.len() > MOST_IN_FLIGHT {
             return Some((steps, Lack::Place));
         }
         if context.kernel.room() < steps.len() {
@@ -198,7 +203,7 @@ impl<K: Kernel> Reactor<K> {
             let load = loads.next().flatten();
             if failed {
                 if let Some(Ok(load)) = load {
-                    self.context.files.bounces.take_back(load.carrier);
+                    self.files.bounces.take_back(load.carrier);
                 }
                 self.give_up(step, -libc::ECANCELED);
                 continue;
@@ -223,7 +228,7 @@ impl<K: Kernel> Reactor<K> {
 
     /// What carries the transfers of a chain, up to the first step that will fail; nothing while there is no memory for all of them.
     fn load_chain(&mut self, steps: &[Step], memory: &mut impl Memory) -> Option<Vec<Option<Result<Load, Errno>>>> {
-        let budget = self.context.files.bounces.budget_of_chain();
+        let budget = self.files.bounces.budget_of_chain();
         let mut loads = Vec::with_capacity(steps.len());
         for step in steps {
             let &Step::Transfer(id, transfer) = step else {
@@ -231,14 +236,14 @@ impl<K: Kernel> Reactor<K> {
                 continue;
             };
             let loaded = match self.file(id) {
-                Some((file, _, context)) => Load::of(transfer, true, file, &mut context.files.bounces, budget, memory),
+                Some((file, _, files, _)) => Load::of(transfer, true, file, &mut files.bounces, budget, memory),
                 None => Err(Errno(libc::ECANCELED)),
             };
             match loaded {
                 Ok(Some(load)) => loads.push(Some(Ok(load))),
                 Ok(None) => {
                     for load in loads.into_iter().flatten().flatten() {
-                        self.context.files.bounces.take_back(load.carrier);
+                        self.files.bounces.take_back(load.carrier);
                     }
                     return None;
                 }
@@ -291,7 +296,7 @@ impl<K: Kernel> Reactor<K> {
         if let Step::Await(id, transfer) = step {
             return self.start_await(id, transfer);
         }
-        if self.context.files.in_flight >= MOST_IN_FLIGHT {
+        if self.files.in_flight >= MOST_IN_FLIGHT {
             return Start::Full(step, Lack::Place);
         }
         match step {
@@ -308,26 +313,27 @@ impl<K: Kernel> Reactor<K> {
 
     /// Waits until a pipe or device is ready.
     fn start_await(&mut self, id: HandleId, transfer: Transfer) -> Start {
-        let Some((_, common, context)) = self.file(id) else {
+        let Some((_, common, files, context)) = self.file(id) else {
             self.context.settle_all(&transfer, -libc::ECANCELED);
             return Start::Failed;
         };
         let request = FileRequest::Await { fd: common.fd(), writable: transfer.direction == Direction::Write };
         // SAFETY: a poll points at nothing.
-        if unsafe { context.start_file(id, Some(common), FileOperation::Awaiting(transfer), request, false) }.is_err() {
+        if unsafe { files.start(context, id, Some(common), FileOperation::Awaiting(transfer), request, false) }.is_err()
+        {
             return Start::Full(Step::Await(id, transfer), Lack::Queue);
         }
         Start::Done
     }
 
     fn start_transfer(&mut self, id: HandleId, transfer: Transfer, memory: &mut impl Memory) -> Start {
-        let Some((file, common, context)) = self.file(id) else {
+        let Some((file, common, files, context)) = self.file(id) else {
             self.context.settle_all(&transfer, -libc::ECANCELED);
             return Start::Failed;
         };
         if file.never_waits(common.fd()) {
             let result = do_now(&transfer, common.fd(), context, memory).map_or_else(Errno::negated, u32::cast_signed);
-            settle_transfer(common, &transfer, result, file, context);
+            settle_transfer(common, &transfer, result, file, files, context);
             return Start::Done;
         }
         if file.polls_first(transfer.direction) && !transfer.refused {
@@ -339,7 +345,7 @@ impl<K: Kernel> Reactor<K> {
             transfer.position = cursor(common.fd());
         }
         let chained = transfer.flush.is_some();
-        match Load::of(transfer, chained, file, &mut context.files.bounces, Budget::Kept, memory) {
+        match Load::of(transfer, chained, file, &mut files.bounces, Budget::Kept, memory) {
             Ok(Some(load)) => self.start_loaded(id, transfer, load, chained, false),
             Ok(None) => Start::Full(Step::Transfer(id, transfer), Lack::Place),
             Err(errno) => self.fail_transfer(id, &transfer, errno),
@@ -351,15 +357,15 @@ impl<K: Kernel> Reactor<K> {
         let done = i32::try_from(transfer.done).unwrap_or(i32::MAX);
         let result = if done > 0 { done } else { errno.negated() };
         match self.file(id) {
-            Some((file, common, context)) => settle_transfer(common, transfer, result, file, context),
+            Some((file, common, files, context)) => settle_transfer(common, transfer, result, file, files, context),
             None => self.context.settle_all(transfer, result),
         }
         Start::Failed
     }
 
     fn start_loaded(&mut self, id: HandleId, transfer: Transfer, load: Load, chained: bool, linked: bool) -> Start {
-        let Some((file, common, context)) = self.file(id) else {
-            self.context.files.bounces.take_back(load.carrier);
+        let Some((file, common, files, context)) = self.file(id) else {
+            self.files.bounces.take_back(load.carrier);
             self.context.settle_all(&transfer, -libc::ECANCELED);
             return Start::Failed;
         };
@@ -382,14 +388,14 @@ impl<K: Kernel> Reactor<K> {
         let operation = FileOperation::Transfer { transfer, carrier, chained, short };
         // SAFETY: the memory is the carrier's, which the operation owns; or JavaScript's, for a request that says `now`, which holds until JavaScript runs again,
         // or that is lent, which the kernel reads by its address: it finds it gone where that is the case.
-        match unsafe { context.start_file(id, Some(common), operation, request, linked) } {
+        match unsafe { files.start(context, id, Some(common), operation, request, linked) } {
             Ok(()) => {
                 file.commits.dirty |= leaves_dirt;
                 Start::Done
             }
             Err(operation) => {
                 if let FileOperation::Transfer { carrier, .. } = operation {
-                    context.files.bounces.take_back(carrier);
+                    files.bounces.take_back(carrier);
                 }
                 Start::Full(Step::Transfer(id, transfer), Lack::Queue)
             }
@@ -414,13 +420,13 @@ impl<K: Kernel> Reactor<K> {
             self.context.settle(job.token, errno.negated());
             return Start::Failed;
         }
-        job.look(&mut self.context.files.mounts);
+        job.look(&mut self.files.mounts);
         let request = job.request(fds[0], fds[1]);
         let handle = job.handle;
         let mut found = self.handles.get_mut(handle);
         let common = found.as_mut().map(|found| &mut found.common);
         // SAFETY: it points at nothing but what the job owns, which stays where it is when the job's box is moved.
-        match unsafe { self.context.start_file(handle, common, FileOperation::Job(job), request, linked) } {
+        match unsafe { self.files.start(&mut self.context, handle, common, FileOperation::Job(job), request, linked) } {
             Ok(()) => {
                 if let Some(Handle { resource: Resource::File(file), .. }) = found {
                     file.commits.dirty = true;
@@ -441,16 +447,16 @@ impl<K: Kernel> Reactor<K> {
         memory: &mut impl Memory,
     ) {
         let result = completion.result;
-        self.context.files.done(&operation);
+        self.files.done(&operation);
         match operation {
             FileOperation::Transfer { transfer, carrier, chained, .. } => {
                 let result = carrier.collect(&transfer, result, memory);
-                self.context.files.bounces.take_back(carrier);
+                self.files.bounces.take_back(carrier);
                 self.advance(id, transfer, result, chained);
             }
             // Also where it is an end or an error that there is: the transfer will meet it.
             FileOperation::Awaiting(transfer) if result >= 0 && self.file(id).is_some() => {
-                self.context.files.waiting.push_front(Batch::One(Step::Transfer(id, transfer)));
+                self.files.waiting.push_front(Batch::One(Step::Transfer(id, transfer)));
             }
             FileOperation::Awaiting(transfer) => self.advance(id, transfer, result, false),
             FileOperation::Job(job) => self.finish_job(&job, result, memory),
@@ -460,7 +466,7 @@ impl<K: Kernel> Reactor<K> {
     }
 
     fn advance(&mut self, id: HandleId, mut transfer: Transfer, result: i32, chained: bool) {
-        let Some((file, common, context)) = self.file(id) else {
+        let Some((file, common, files, context)) = self.file(id) else {
             let result = match transfer.advance(result, false) {
                 Progress::Settled(result) => result,
                 Progress::Again | Progress::Refused => -libc::ECANCELED,
@@ -472,18 +478,18 @@ impl<K: Kernel> Reactor<K> {
             if let Ok(count) = u32::try_from(result) {
                 transfer.done = count;
             }
-            return settle_transfer(common, &transfer, result, file, context);
+            return settle_transfer(common, &transfer, result, file, files, context);
         }
         match transfer.advance(result, file.goes_on(transfer.direction)) {
-            Progress::Settled(result) => settle_transfer(common, &transfer, result, file, context),
+            Progress::Settled(result) => settle_transfer(common, &transfer, result, file, files, context),
             Progress::Again => {
-                context.files.waiting.push_front(Batch::One(Step::Transfer(id, transfer)));
+                files.waiting.push_front(Batch::One(Step::Transfer(id, transfer)));
             }
             Progress::Refused => {
                 if result == -libc::EOPNOTSUPP {
                     file.never_now(transfer.direction);
                 }
-                context.files.waiting.push_front(Batch::One(Step::Transfer(id, transfer)));
+                files.waiting.push_front(Batch::One(Step::Transfer(id, transfer)));
             }
         }
     }
@@ -518,74 +524,6 @@ impl<K: Kernel> Reactor<K> {
     }
 }
 
-impl<K: Kernel> Context<K> {
-    pub(crate) fn settle(&mut self, token: u32, result: i32) {
-        self.events.push_back(Event::FileDone { token, result });
-    }
-
-    /// Reports a transfer whose file is closed, and that the sync behind it will not be done.
-    fn settle_all(&mut self, transfer: &Transfer, result: i32) {
-        self.settle(transfer.token, result);
-        if let Some(flush) = transfer.flush {
-            self.settle(flush.token, -libc::ECANCELED);
-        }
-    }
-
-    /// Starts an operation on files, on a handle or on none, unless the submission queue has no room: then it comes back.
-    ///
-    /// # Safety
-    /// What the request points at must be the operation's own, or, where the kernel is asked to do or refuse it at once, hold until JavaScript runs again.
-    pub(super) unsafe fn start_file(
-        &mut self,
-        handle: HandleId,
-        common: Option<&mut Common>,
-        operation: FileOperation,
-        request: FileRequest,
-        linked: bool,
-    ) -> Result<(), FileOperation> {
-        let weight = Weight::from(&operation);
-        let id = self.operations.insert(handle, Operation::File(operation));
-        // SAFETY: the operation stays in the slab until its terminal completion; and the queue is entered before JavaScript runs (`enter`), or never again.
-        if unsafe { self.try_push(&Request::File { request, linked }, id.user_data()) } {
-            self.files.started(weight);
-            if let Some(common) = common {
-                common.in_flight += 1;
-                self.operations.link(id, &mut common.cancelable);
-            }
-            return Ok(());
-        }
-        match self.operations.remove(id, &mut InFlight::default()) {
-            Some(Entry { operation: Operation::File(operation), .. }) => Err(operation),
-            _ => unreachable!("just put in"),
-        }
-    }
-}
-
-/// Reports a transfer, and lets what waits for it go on: the sync behind it, or the next one at the file's position start.
-fn settle_transfer<K: Kernel>(
-    common: &Common,
-    transfer: &Transfer,
-    result: i32,
-    file: &mut File,
-    context: &mut Context<K>,
-) {
-    context.settle(transfer.token, result);
-    if let Some(flush) = transfer.flush {
-        let complete = transfer.done == transfer.place.length && result >= 0;
-        written(common.id, flush, complete, file, context);
-    }
-    if transfer.at_cursor {
-        if transfer.position >= 0 && transfer.done > 0 {
-            set_cursor(common.fd(), transfer.rest_position());
-        }
-        let lane = file.lane(transfer.direction);
-        match lane.queue.pop_front() {
-            Some(next) => context.files.waiting.push_back(Batch::One(Step::Transfer(common.id, next))),
-            None => lane.busy = false,
-        }
-    }
-}
-
 /// Does a transfer by a system call, on a file that does not let anybody wait.
 fn do_now<K: Kernel>(
     transfer: &Transfer,
@@ -597,19 +535,4 @@ fn do_now<K: Kernel>(
     let (length, position) = (transfer.place.length, transfer.position);
     // SAFETY: the memory has that many bytes, and stays where it is until JavaScript runs again.
     unsafe { context.kernel.transfer_now(fd, transfer.direction, data, length, position) }
-}
-
-/// The file's own position, or -1 where it has none.
-///
-/// The kernel advances it for requests of a ring as well, but not when one ends early: a write that found no room after half of its bytes leaves
-/// it where it was (seen on Linux 6.18), and the next would overwrite them. So it is read before and set after.
-pub(super) fn cursor(fd: RawFd) -> i64 {
-    // SAFETY: takes and returns integers only.
-    unsafe { libc::lseek(fd, 0, libc::SEEK_CUR) }
-}
-
-/// Sets the file's own position. It stays where it is for one that no file can have.
-pub(super) fn set_cursor(fd: RawFd, position: i64) {
-    // SAFETY: takes and returns integers only.
-    unsafe { libc::lseek(fd, position, libc::SEEK_SET) };
 }

@@ -1,0 +1,71 @@
+//! What the next step of a transfer gives to the kernel, and in whose memory.
+
+use std::ptr::{self, NonNull};
+
+use crate::bounce::{BouncePool, Budget, LARGEST_KEPT};
+use crate::error::Errno;
+use crate::file::File;
+use crate::file::carrier::Carrier;
+use crate::file::transfer::Transfer;
+use crate::kernel::Direction;
+use crate::memory::Memory;
+
+/// Bytes from which on a write is lent: below, copying is cheaper than looking twice.
+const LENT_FROM: u32 = 64 * 1024;
+
+/// Bytes that a write to a pipe or device holds on to: nobody may be there to read them.
+const LONGEST_STUCK: u32 = 64 * 1024;
+
+/// Where memory for `O_DIRECT` has to begin, whatever the device.
+const DIRECT_ALIGNMENT: usize = 4096;
+
+/// What the next step of a transfer gives to the kernel.
+pub(crate) struct Load {
+    pub(crate) data: NonNull<u8>,
+    pub(crate) length: u32,
+    pub(crate) carrier: Carrier,
+    /// It is a write to the page cache that was not done at once: likely a worker of the kernel's will do it.
+    pub(crate) by_worker: bool,
+}
+
+impl Load {
+    /// Decides what carries the next step, and fills it for a write. `None` while there is no bounce buffer to be had.
+    ///
+    /// # Errors
+    /// `EFAULT` where JavaScript's memory is gone, `ENOMEM` where there is none for a bounce buffer.
+    pub(crate) fn of(
+        transfer: Transfer,
+        chained: bool,
+        file: &File,
+        bounces: &mut BouncePool,
+        budget: Budget,
+        memory: &mut impl Memory,
+    ) -> Result<Option<Self>, Errno> {
+        let rest = transfer.rest();
+        let data = memory.resolve(&rest).ok_or(Errno(libc::EFAULT))?;
+        if !chained && !transfer.refused && file.tries_now(transfer.direction) {
+            return Ok(Some(Self { data, length: rest.length, carrier: Carrier::AtOnce, by_worker: false }));
+        }
+        let writes = transfer.direction == Direction::Write;
+        let by_worker = writes && file.seekable && !file.direct;
+        let aligned = !file.direct || (data.as_ptr() as usize).is_multiple_of(DIRECT_ALIGNMENT);
+        if aligned && let Some(keeper) = memory.keeper(data, rest.length) {
+            return Ok(Some(Self { data, length: rest.length, carrier: Carrier::Kept(keeper), by_worker }));
+        }
+        if by_worker && rest.length >= LENT_FROM {
+            return Ok(Some(Self { data, length: rest.length, carrier: Carrier::Lent(data), by_worker }));
+        }
+        let whole = chained || (file.seekable && (file.direct || (file.append && writes)));
+        let most = if writes && !file.seekable { LONGEST_STUCK } else { LARGEST_KEPT as u32 };
+        let length = if whole { rest.length } else { rest.length.min(most) };
+        let Some(buffer) = bounces.take(length as usize, budget)? else {
+            return Ok(None);
+        };
+        let start = buffer.start();
+        if writes {
+            // SAFETY: both have room for `length` bytes, and the buffer is ours alone.
+            unsafe { ptr::copy_nonoverlapping(data.as_ptr(), start.as_ptr(), length as usize) };
+        }
+        Ok(Some(Self { data: start, length, carrier: Carrier::Bounce(buffer), by_worker }))
+    }
+}

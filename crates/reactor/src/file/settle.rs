@@ -1,0 +1,62 @@
+//! How the end of a transfer is reported, and what it lets go on.
+
+use std::os::fd::RawFd;
+
+use crate::context::Context;
+use crate::file::File;
+use crate::file::commit::written;
+use crate::file::files::{Batch, Files, Step};
+use crate::file::transfer::Transfer;
+use crate::handle::Common;
+use crate::kernel::Kernel;
+
+impl<K: Kernel> Context<K> {
+    /// Reports a transfer whose file is closed, and that the sync behind it will not be done.
+    pub(crate) fn settle_all(&mut self, transfer: &Transfer, result: i32) {
+        self.settle(transfer.token, result);
+        if let Some(flush) = transfer.flush {
+            self.settle(flush.token, -libc::ECANCELED);
+        }
+    }
+}
+
+/// Reports a transfer, and lets what waits for it go on: the sync behind it, or the next one at the file's position start.
+pub(crate) fn settle_transfer<K: Kernel>(
+    common: &Common,
+    transfer: &Transfer,
+    result: i32,
+    file: &mut File,
+    files: &mut Files,
+    context: &mut Context<K>,
+) {
+    context.settle(transfer.token, result);
+    if let Some(flush) = transfer.flush {
+        let complete = transfer.done == transfer.place.length && result >= 0;
+        written(common.id, flush, complete, file, files, context);
+    }
+    if transfer.at_cursor {
+        if transfer.position >= 0 && transfer.done > 0 {
+            set_cursor(common.fd(), transfer.rest_position());
+        }
+        let lane = file.lane(transfer.direction);
+        match lane.queue.pop_front() {
+            Some(next) => files.waiting.push_back(Batch::One(Step::Transfer(common.id, next))),
+            None => lane.busy = false,
+        }
+    }
+}
+
+/// The file's own position, or -1 where it has none.
+///
+/// The kernel advances it for requests of a ring as well, but not when one ends early: a write that found no room after half of its bytes leaves
+/// it where it was (seen on Linux 6.18), and the next would overwrite them. So it is read before and set after.
+pub(crate) fn cursor(fd: RawFd) -> i64 {
+    // SAFETY: takes and returns integers only.
+    unsafe { libc::lseek(fd, 0, libc::SEEK_CUR) }
+}
+
+/// Sets the file's own position. It stays where it is for one that no file can have.
+pub(crate) fn set_cursor(fd: RawFd, position: i64) {
+    // SAFETY: takes and returns integers only.
+    unsafe { libc::lseek(fd, position, libc::SEEK_SET) };
+}
