@@ -20,8 +20,8 @@ use std::rc::Rc;
 
 use crate::error::Errno;
 use crate::kernel::{
-    BufferGroup, CQE_F_BUF_MORE, CQE_F_BUFFER, CQE_F_MORE, CQE_F_SOCK_NONEMPTY, Completion, Direction, Extent, FileRequest, Kernel,
-    Request, Wait,
+    BufferGroup, CQE_F_BUF_MORE, CQE_F_BUFFER, CQE_F_MORE, CQE_F_SOCK_NONEMPTY, Completion, Direction, Extent,
+    FileRequest, Kernel, Request, Wait,
 };
 use crate::operation::{IGNORED, Kind, kind_of};
 

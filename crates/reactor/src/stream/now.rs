@@ -4,7 +4,7 @@
 //! be copied first, and are still in the cache.
 
 use crate::error::Errno;
-use crate::handle::HandleId;
+use crate::handle_id::HandleId;
 use crate::kernel::Kernel;
 use crate::reactor::Reactor;
 use crate::stream::Sending;
