@@ -14,6 +14,7 @@ import { caseTable, disturbance, markdown, verdicts } from './report.mjs';
 const ORDER = [
   'startup',
   'tcp-echo',
+  'tcp-pipe',
   'tcp-connect',
   'tcp-idle',
   'tcp-close',

@@ -8,7 +8,7 @@ export function nativeArm(name, about, trial) {
   return {
     name,
     about,
-    command: (mode, address) => [benchTool, 'server', name, '--mode', mode, '--address', address],
+    command: (mode, address) => [benchTool, 'server', name, '--mode', mode === 'pipe' ? 'echo' : mode, '--address', address],
     missing: () => tryServer(name, trial),
   };
 }

@@ -35,7 +35,7 @@ const listen = () =>
         if (mode === 'source') stream(socket);
       },
       data(socket, bytes) {
-        if (mode === 'echo') send(socket, bytes);
+        if (mode === 'echo' || mode === 'pipe') send(socket, bytes);
       },
       drain(socket) {
         if (mode === 'source') stream(socket);

@@ -2,7 +2,7 @@
  * The server of the JavaScript arms: `node stream.mjs MODULE MODE ADDRESS`. One file for all of them; only the module differs.
  *
  * MODULE   what to import: `node:net`, `iouring-transport/net`, and the same of tls
- * MODE     `echo` sends back what comes in, `sink` reads and forgets, `source` sends without end; `close` is `echo` whose connections are all
+ * MODE     `echo` sends back what comes in, `pipe` does so by `socket.pipe(socket)`, `sink` reads and forgets, `source` sends without end; `close` is `echo` whose connections are all
  *          destroyed when a line `close` comes on standard input, which is answered with what that took; `secure-` before says over TLS
  * ADDRESS  `host:port` (port 0 for any) or `unix:/path`
  *
@@ -23,6 +23,7 @@ const sockets = new Set();
 
 const serve = {
   echo: (socket) => socket.on('data', (bytes) => socket.write(bytes)),
+  pipe: (socket) => socket.pipe(socket),
   close(socket) {
     sockets.add(socket);
     socket.on('data', (bytes) => socket.write(bytes)).on('close', () => sockets.delete(socket));

@@ -10,6 +10,7 @@ import { IouringUnavailableError, type Obstacle, RingFailedError, type TrialReas
 import type { SystemCallError } from '../errors/system.ts';
 import { setImmediate } from '../timers.ts';
 import { Arena } from './arena.ts';
+import { HeapKeeper, LARGE_CHUNK } from './heap.ts';
 import {
   COMMAND_CAPACITY,
   Command,
@@ -128,6 +129,7 @@ export class Reactor {
   readonly readManyNow: NativeReactor['readManyNow'];
   readonly sendNow: NativeReactor['sendNow'];
   readonly arena: Arena;
+  readonly #heap = new HeapKeeper((buffer) => this.native.discard(buffer));
   /** Memory that Rust shares: the queues, the receive buffers, and those of datagram sockets. To be read through {@link #queues} and the like. */
   #words: Int32Array;
   #pool: Buffer;
@@ -499,6 +501,7 @@ export class Reactor {
     words[Header.Cursor] = end;
 
     const bytes = Buffer.allocUnsafeSlow(length);
+    if (length >= LARGE_CHUNK) this.#heap.note(length);
     const pool = this.#receiveBuffers();
     let filled = 0;
     for (let record = cursor; record < end; record++, at += RECORD_WORDS) {
