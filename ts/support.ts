@@ -94,7 +94,7 @@ function decide(forced: 'uring' | undefined): Finding {
   return finding;
 }
 
-/** Errors of the moment: the next trial may end otherwise. */
+/** Errors of the moment: the next self-test may end otherwise. */
 const MOMENTARY: ReadonlySet<number | undefined> = new Set([-EMFILE, -ENFILE, -ENOMEM, -EAGAIN]);
 
 /** Tries without making a reactor, for a thread that is not to have one. */
@@ -108,7 +108,7 @@ function tryOut(): Finding {
   const native = loadNative();
   if (native.binding === null) return { ...native, message: WITHOUT_BINDING[native.reason] };
   const { available, features, reason, message, errno } = native.binding.support();
-  return available ? features : { reason: reason ?? 'ERR_IOURING_TRIAL_FAILED', message, errno };
+  return available ? features : { reason: reason ?? 'ERR_IOURING_SELF_TEST_FAILED', message, errno };
 }
 
 function isObstacle(finding: Finding): finding is Obstacle {

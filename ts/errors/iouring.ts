@@ -16,7 +16,7 @@ export type MissingBindingReason =
   /** There is a native binary, and it cannot be loaded. */
   | 'ERR_IOURING_BINARY_NOT_LOADABLE';
 
-/** What making a reactor, and the trial in crates/reactor (`support.rs`), can end with. */
+/** What making a reactor, and the self-test in crates/reactor (`support.rs`), can end with. */
 export type TrialReason =
   /** This kernel has no io_uring, or a sandbox hides it (`ENOSYS`). */
   | 'ERR_IOURING_NO_SYSCALL'
@@ -28,8 +28,8 @@ export type TrialReason =
   | 'ERR_IOURING_ENTER_REFUSED'
   /** The kernel lacks something that Linux 6.1 has. */
   | 'ERR_IOURING_KERNEL_TOO_OLD'
-  /** A trial run did not give what it should. */
-  | 'ERR_IOURING_TRIAL_FAILED'
+  /** The self-test did not get what it should. */
+  | 'ERR_IOURING_SELF_TEST_FAILED'
   /** `RLIMIT_MEMLOCK` leaves this user no room for a ring. */
   | 'ERR_IOURING_LOCK_LIMIT'
   /** Not enough memory. Can pass. */

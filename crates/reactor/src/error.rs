@@ -179,10 +179,10 @@ pub enum Reason {
         /// What is missing, by the kernel's name for it.
         missing: &'static str,
     },
-    /// The kernel has everything, but a trial gave something else than it should.
-    TrialFailed {
+    /// The kernel has everything, but the self-test got something else than it should.
+    SelfTestFailed {
         /// What was tried.
-        trial: &'static str,
+        step: &'static str,
     },
     /// The limit of memory that this user may lock (`RLIMIT_MEMLOCK`) leaves no room for a ring.
     LockLimit,
@@ -202,7 +202,7 @@ impl Reason {
             Self::RefusedBySeccomp => "ERR_IOURING_REFUSED_SECCOMP",
             Self::EnterRefused => "ERR_IOURING_ENTER_REFUSED",
             Self::KernelTooOld { .. } => "ERR_IOURING_KERNEL_TOO_OLD",
-            Self::TrialFailed { .. } => "ERR_IOURING_TRIAL_FAILED",
+            Self::SelfTestFailed { .. } => "ERR_IOURING_SELF_TEST_FAILED",
             Self::LockLimit => "ERR_IOURING_LOCK_LIMIT",
             Self::OutOfMemory => "ERR_IOURING_OUT_OF_MEMORY",
             Self::OutOfDescriptors => "ERR_IOURING_OUT_OF_DESCRIPTORS",
@@ -267,7 +267,7 @@ impl fmt::Display for Reason {
             Self::KernelTooOld { missing } => {
                 write!(formatter, "this kernel lacks {missing}; Linux 6.1 or newer is needed")
             }
-            Self::TrialFailed { trial } => write!(formatter, "io_uring did not work as it should when tried: {trial}"),
+            Self::SelfTestFailed { step } => write!(formatter, "io_uring did not work as it should when tried: {step}"),
             Self::LockLimit => formatter.write_str(
                 "RLIMIT_MEMLOCK leaves this user no room for a ring, also because of the rings that others of its processes and libuv have",
             ),

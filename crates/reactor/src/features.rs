@@ -29,15 +29,15 @@ features! {
     multishot_read = "multishot-read",
     /// `ftruncate` as an operation (Linux 6.9). By probe.
     ftruncate = "ftruncate",
-    /// Receive and send bundles (Linux 6.10). By feature bit, and a trial that they keep their order.
+    /// Receive and send bundles (Linux 6.10). By feature bit, and a self-test that they keep their order.
     bundles = "bundles",
     /// `bind` and `listen` as operations (Linux 6.11). By probe.
     bind_listen = "bind-listen",
-    /// Buffers that are filled one message after another (Linux 6.12). By trial.
+    /// Buffers that are filled one message after another (Linux 6.12). By self-test.
     incremental_buffers = "incremental-buffers",
     /// A minimum wait for batches of completions (Linux 6.12). By feature bit.
     min_wait = "min-wait",
-    /// Multishot receives that end after so many bytes (Linux 6.17). By trial.
+    /// Multishot receives that end after so many bytes (Linux 6.17). By self-test.
     bounded_receive = "bounded-receive",
 }
 

@@ -30,12 +30,12 @@ pub mod receive_buffers;
 mod resource;
 pub mod ring;
 mod room;
+mod self_test;
 mod slab;
 pub mod socket;
 mod sqe;
 pub mod stream;
 pub mod support;
-mod trial;
 
 #[cfg(test)]
 mod fake;

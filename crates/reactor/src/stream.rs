@@ -19,7 +19,7 @@
 //! **Closing.** What was written in the same turn is offered to the kernel once. What does not fit is given up and reported with
 //! `ECANCELED`; then the close request cancels whatever is in flight.
 
-mod now;
+mod send_now;
 
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;

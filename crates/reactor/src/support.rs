@@ -8,7 +8,7 @@ use io_uring::{IoUring, Probe, opcode};
 use crate::config::{self, Config, Obtained};
 use crate::error::{Error, Reason};
 use crate::features::Features;
-use crate::trial::Trial;
+use crate::self_test::SelfTest;
 
 /// The operations that the reactor cannot do without, by the kernel's names.
 const REQUIRED: &[(u8, &str)] = &[
@@ -64,10 +64,10 @@ pub(crate) fn examine(ring: &mut IoUring, obtained: Obtained) -> Result<Findings
     }
 
     let min_wait = parameters.is_feature_min_timeout();
-    let mut trial = Trial::new(ring);
-    trial.multishot_receive()?;
-    trial.accept()?;
-    trial.synchronous_cancel()?;
+    let mut test = SelfTest::new(ring);
+    test.multishot_receive()?;
+    test.accept()?;
+    test.synchronous_cancel()?;
     let features = Features {
         msg_ring: probe.is_supported(opcode::MsgRingData::CODE),
         send_zc: probe.is_supported(opcode::SendZc::CODE),
@@ -75,13 +75,13 @@ pub(crate) fn examine(ring: &mut IoUring, obtained: Obtained) -> Result<Findings
         no_sq_array: obtained.no_sq_array,
         multishot_read: probe.is_supported(opcode::ReadMulti::CODE),
         ftruncate: probe.is_supported(opcode::Ftruncate::CODE),
-        bundles: trial.receive_bundles()?,
+        bundles: test.receive_bundles()?,
         bind_listen: probe.is_supported(opcode::Bind::CODE) && probe.is_supported(opcode::Listen::CODE),
-        incremental_buffers: trial.incremental_buffers()?,
+        incremental_buffers: test.incremental_buffers()?,
         min_wait,
-        bounded_receive: trial.bounded_receive()?,
+        bounded_receive: test.bounded_receive()?,
     };
-    Ok(Findings { features, is_clean: trial.is_clean() })
+    Ok(Findings { features, is_clean: test.is_clean() })
 }
 
 fn probe(ring: &IoUring) -> Result<Probe, Error> {

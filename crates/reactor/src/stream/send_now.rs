@@ -3,22 +3,26 @@
 //! The ring saves what a message costs apart from its bytes. Of a long one they are the price: bytes that are offered within the write, as core does, need not
 //! be copied first, and are still in the cache.
 
+use crate::context::Context;
 use crate::error::Errno;
-use crate::handle_id::HandleId;
+use crate::handle::Common;
 use crate::kernel::Kernel;
-use crate::reactor::Reactor;
-use crate::stream::Sending;
+use crate::stream::{Sending, Stream};
 
-impl<K: Kernel> Reactor<K> {
-    /// Offers bytes to the kernel, unless others are to go before: how many it has taken. What it has not is to be written then, and ends with the error where it was
-    /// refused for good.
+impl Stream {
+    /// See [`Reactor::send_now`](crate::Reactor::send_now).
     ///
     /// # Safety
     /// `data` points at `length` bytes that stay as they are for the length of the call.
-    pub unsafe fn send_now(&mut self, id: HandleId, data: *const u8, length: usize) -> usize {
-        let Some((stream, common, context)) = self.stream(id) else { return 0 };
-        let goes_first = stream.queue.is_empty() && matches!(stream.sending, Sending::Idle);
-        if !goes_first || stream.connecting || stream.refused.is_some() || context.failure().is_some() {
+    pub(crate) unsafe fn send_now<K: Kernel>(
+        &mut self,
+        common: &Common,
+        context: &mut Context<K>,
+        data: *const u8,
+        length: usize,
+    ) -> usize {
+        let goes_first = self.queue.is_empty() && matches!(self.sending, Sending::Idle);
+        if !goes_first || self.connecting || self.refused.is_some() || context.failure().is_some() {
             return 0;
         }
         // SAFETY: the caller's promise.
@@ -27,7 +31,7 @@ impl<K: Kernel> Reactor<K> {
             // The last three are those of a filter for system calls: the ring may be allowed to.
             Err(Errno(libc::EAGAIN | libc::EINTR | libc::ENOBUFS | libc::EPERM | libc::EACCES | libc::ENOSYS)) => 0,
             Err(errno) => {
-                stream.refused = Some(stream.refusal(errno.negated()));
+                self.refused = Some(self.refusal(errno.negated()));
                 0
             }
         }

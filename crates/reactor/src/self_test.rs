@@ -1,4 +1,4 @@
-//! Trials: small conversations through a real ring, which show what the kernel's own answers do not.
+//! SelfTests: small conversations through a real ring, which show what the kernel's own answers do not.
 //!
 //! Multishot is invisible to `IORING_REGISTER_PROBE`, and a seccomp filter may allow set-up and forbid the rest. So every
 //! thing that the reactor depends on is done once, on sockets that nobody else knows of, and its outcome compared with
@@ -30,7 +30,7 @@ const SUBJECT: u64 = 1;
 /// Tags its cancellation.
 const CANCEL: u64 = 2;
 
-/// Entries of a trial's buffer ring, and the size of its buffers: small enough for a message to need several.
+/// Entries of the self-test's buffer ring, and the size of its buffers: small enough for a message to need several.
 const BUFFERS: u16 = 8;
 const BUFFER_SIZE: usize = 4;
 /// What begins behind the buffer ring, whose entries are 16 bytes long.
@@ -39,10 +39,10 @@ const BUFFERS_START: usize = 1024;
 /// Registered buffers are filled one message after another (Linux 6.12). The crate does not export it.
 const IOU_PBUF_RING_INC: u16 = 2;
 
-/// A ring with at most one operation under trial at a time.
-pub(crate) struct Trial<'ring> {
+/// A ring with at most one operation under test at a time.
+pub(crate) struct SelfTest<'ring> {
     ring: &'ring mut IoUring,
-    /// Memory that the kernel writes to while an operation is in flight: `None` where the trial needs none.
+    /// Memory that the kernel writes to while an operation is in flight: `None` where the step needs none.
     buffers: Option<Mapping>,
     /// What is being tried, for the error message.
     name: &'static str,
@@ -50,12 +50,12 @@ pub(crate) struct Trial<'ring> {
     in_flight: u32,
 }
 
-impl<'ring> Trial<'ring> {
+impl<'ring> SelfTest<'ring> {
     pub(crate) fn new(ring: &'ring mut IoUring) -> Self {
         Self { ring, buffers: None, name: "", in_flight: 0 }
     }
 
-    /// Whether the ring is as it was, and fit for use. An optional trial that broke off may have left something behind.
+    /// Whether the ring is as it was, and fit for use. An optional step that broke off may have left something behind.
     pub(crate) fn is_clean(&self) -> bool {
         self.in_flight == 0 && self.buffers.is_none()
     }
@@ -206,7 +206,7 @@ impl<'ring> Trial<'ring> {
 
     /// Maps and registers buffer group 0, and hands all of its buffers to the kernel.
     ///
-    /// Refuses with `EBUSY` while an earlier trial, which broke off, may still have the kernel write to its buffers.
+    /// Refuses with `EBUSY` while an earlier step, which broke off, may still have the kernel write to its buffers.
     fn provide_buffers(&mut self, flags: u16) -> Result<(), Errno> {
         if self.in_flight > 0 || self.buffers.is_some() {
             return Err(Errno::EBUSY);
@@ -249,7 +249,7 @@ impl<'ring> Trial<'ring> {
     fn buffer_bytes(&self) -> &[u8] {
         let Some(memory) = &self.buffers else { return &[] };
         // SAFETY: the buffers lie within the mapping, BUFFERS_START bytes in, and were zero when mapped. The kernel
-        // writes only while the ring is entered, and for that the Trial, borrowed here, is needed mutably.
+        // writes only while the ring is entered, and for that the SelfTest, borrowed here, is needed mutably.
         unsafe {
             let start = memory.start().as_ptr().add(BUFFERS_START);
             std::slice::from_raw_parts(start, usize::from(BUFFERS) * BUFFER_SIZE)
@@ -270,7 +270,7 @@ impl<'ring> Trial<'ring> {
             .unwrap_or(&[])
     }
 
-    /// Submits the operation under trial.
+    /// Submits the operation under test.
     fn start(&mut self, operation: Submission) -> Result<(), Error> {
         self.push(&operation.user_data(SUBJECT))
     }
@@ -293,7 +293,7 @@ impl<'ring> Trial<'ring> {
     }
 
     fn push(&mut self, operation: &Submission) -> Result<(), Error> {
-        // SAFETY: what the operation points at is memory of this Trial, which stays until nothing is in flight, or
+        // SAFETY: what the operation points at is memory of this SelfTest, which stays until nothing is in flight, or
         // descriptors, which the kernel holds on to by itself.
         let pushed = unsafe { self.ring.submission().push(operation) };
         self.expect(pushed.is_ok())?;
@@ -313,7 +313,7 @@ impl<'ring> Trial<'ring> {
             match self.ring.submitter().submit_with_args(1, &wait).map_err(Errno::from) {
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(Errno::ETIME) => {
-                    return Err(Reason::TrialFailed { trial: self.name }.because(Errno::ETIME));
+                    return Err(Reason::SelfTestFailed { step: self.name }.because(Errno::ETIME));
                 }
                 Err(errno @ (Errno::EPERM | Errno::EACCES | Errno::ENOSYS)) => {
                     return Err(Reason::EnterRefused.because(errno));
@@ -332,24 +332,24 @@ impl<'ring> Trial<'ring> {
         if as_it_should_be {
             return Ok(());
         }
-        Err(Error::Unsupported { reason: Reason::TrialFailed { trial: self.name }, errno: None })
+        Err(Error::Unsupported { reason: Reason::SelfTestFailed { step: self.name }, errno: None })
     }
 
-    /// Judges a step that only prepares the trial and that io_uring has no part in.
+    /// Judges a step that only prepares the test and that io_uring has no part in.
     fn prepared<T>(&self, step: Result<T, Errno>) -> Result<T, Error> {
         step.map_err(|errno| {
             match errno {
                 Errno::EMFILE | Errno::ENFILE => Reason::OutOfDescriptors,
                 Errno::ENOMEM | Errno::ENOBUFS => Reason::OutOfMemory,
-                _ => Reason::TrialFailed { trial: self.name },
+                _ => Reason::SelfTestFailed { step: self.name },
             }
             .because(errno)
         })
     }
 }
 
-impl Drop for Trial<'_> {
-    /// A trial that broke off may have left an operation armed, and closing a ring does not wait for its operations.
+impl Drop for SelfTest<'_> {
+    /// A test that broke off may have left an operation armed, and closing a ring does not wait for its operations.
     /// So its buffers, one page, are then left to the kernel for good.
     fn drop(&mut self) {
         if let Some(buffers) = self.buffers.take() {
@@ -358,7 +358,7 @@ impl Drop for Trial<'_> {
     }
 }
 
-/// A trial of something that the reactor can do without: when it fails for good, the thing counts as absent.
+/// A test of something that the reactor can do without: when it fails for good, the thing counts as absent.
 fn without_failing(outcome: Result<bool, Error>) -> Result<bool, Error> {
     match outcome {
         Err(Error::Unsupported { reason, .. }) if reason.permanent() => Ok(false),
@@ -432,32 +432,32 @@ mod tests {
     }
 
     #[test]
-    fn trials_leave_the_ring_as_they_found_it() {
+    fn tests_leave_the_ring_as_they_found_it() {
         let Some(mut ring) = ring() else { return };
-        let mut trial = Trial::new(&mut ring);
+        let mut test = SelfTest::new(&mut ring);
         for _ in 0..3 {
-            assert_eq!(trial.multishot_receive(), Ok(()));
-            assert_eq!(trial.accept(), Ok(()));
-            assert_eq!(trial.synchronous_cancel(), Ok(()));
-            assert!(trial.receive_bundles().is_ok());
-            assert!(trial.incremental_buffers().is_ok());
-            assert!(trial.is_clean());
+            assert_eq!(test.multishot_receive(), Ok(()));
+            assert_eq!(test.accept(), Ok(()));
+            assert_eq!(test.synchronous_cancel(), Ok(()));
+            assert!(test.receive_bundles().is_ok());
+            assert!(test.incremental_buffers().is_ok());
+            assert!(test.is_clean());
         }
     }
 
     #[test]
-    fn a_trial_that_broke_off_keeps_its_buffers_from_the_next_one() {
+    fn a_test_that_broke_off_keeps_its_buffers_from_the_next_one() {
         let Some(mut ring) = ring() else { return };
-        let mut trial = Trial::new(&mut ring);
-        trial.provide_buffers(0).unwrap();
+        let mut test = SelfTest::new(&mut ring);
+        test.provide_buffers(0).unwrap();
         let (ours, theirs) = socket_pair().unwrap();
-        trial.start(opcode::RecvMulti::new(Fd(ours.as_raw_fd()), 0).build()).unwrap();
-        trial.ring.submit().unwrap();
-        assert_eq!(trial.provide_buffers(0), Err(Errno::EBUSY));
-        assert_eq!(trial.receive_bundles(), Ok(false));
-        assert!(!trial.is_clean());
+        test.start(opcode::RecvMulti::new(Fd(ours.as_raw_fd()), 0).build()).unwrap();
+        test.ring.submit().unwrap();
+        assert_eq!(test.provide_buffers(0), Err(Errno::EBUSY));
+        assert_eq!(test.receive_bundles(), Ok(false));
+        assert!(!test.is_clean());
         // What comes after the ring is gone must find the memory still there.
-        drop(trial);
+        drop(test);
         drop(ring);
         send(&theirs, b"late", 0).unwrap();
     }
@@ -465,21 +465,21 @@ mod tests {
     #[test]
     fn what_is_cancelled_must_have_been_there() {
         let Some(mut ring) = ring() else { return };
-        let mut trial = Trial::new(&mut ring);
+        let mut test = SelfTest::new(&mut ring);
         let (ours, theirs) = socket_pair().unwrap();
-        assert_eq!(trial.cancel(&ours), Ok(true), "nothing was, and nothing was expected");
-        trial.provide_buffers(0).unwrap();
+        assert_eq!(test.cancel(&ours), Ok(true), "nothing was, and nothing was expected");
+        test.provide_buffers(0).unwrap();
         send(&theirs, b"data", 0).unwrap();
-        trial.start(opcode::RecvMulti::new(Fd(ours.as_raw_fd()), 0).build()).unwrap();
-        assert_eq!(trial.cancel(&ours), Ok(false), "data came first");
-        assert_eq!(trial.in_flight, 0);
-        assert_eq!(trial.withdraw_buffers(), Ok(()));
+        test.start(opcode::RecvMulti::new(Fd(ours.as_raw_fd()), 0).build()).unwrap();
+        assert_eq!(test.cancel(&ours), Ok(false), "data came first");
+        assert_eq!(test.in_flight, 0);
+        assert_eq!(test.withdraw_buffers(), Ok(()));
     }
 
     #[test]
-    fn only_passing_shortages_fail_an_optional_trial() {
+    fn only_passing_shortages_fail_an_optional_test() {
         assert_eq!(without_failing(Ok(true)), Ok(true));
-        assert_eq!(without_failing(Err(Reason::TrialFailed { trial: "x" }.because(Errno::ETIME))), Ok(false));
+        assert_eq!(without_failing(Err(Reason::SelfTestFailed { step: "x" }.because(Errno::ETIME))), Ok(false));
         let shortage = Reason::OutOfDescriptors.because(Errno::EMFILE);
         assert_eq!(without_failing(Err(shortage.clone())), Err(shortage));
     }
