@@ -43,3 +43,28 @@ linux('nothing else is opened', async (t) => {
   t.is(code, 0, stderr);
   t.deepEqual(stdout.split('\n'), ['false', 'true false']);
 });
+
+linux('by a thread that is ended in the middle: no descriptor is left', async (t) => {
+  const { code, stdout, stderr } = await run(
+    `
+    import { Worker } from 'node:worker_threads';
+    import { readdirSync, readlinkSync } from 'node:fs';
+    const target = (fd) => { try { return readlinkSync('/proc/self/fd/' + fd); } catch { return ''; } };
+    const count = () => readdirSync('/proc/self/fd').filter((fd) => target(fd).startsWith('/')).length;
+    async function endInTheMiddle() {
+      const worker = new Worker(
+        'import("iouring-transport/fs").then(({ open }) => { open("/dev/zero").catch(() => {}); require("worker_threads").parentPort.postMessage(0); })',
+        { eval: true, execArgv: [] },
+      );
+      await once(worker, 'message');
+      await worker.terminate();
+    }
+    await endInTheMiddle();
+    const before = count();
+    for (let n = 0; n < 20; n++) await endInTheMiddle();
+    for (let n = 0; n < 100 && count() > before; n++) await new Promise((resolve) => setTimeout(resolve, 20));
+    console.log(count() - before);`,
+  );
+  t.is(code, 0, stderr);
+  t.is(stdout, '0');
+});

@@ -8,6 +8,7 @@
 //!
 //! Out of descriptors (`EMFILE`, `ENFILE`): a waiting connection would make every new accept fail at once, so the reactor gives
 //! up a descriptor held in reserve, takes what waits and closes it, so that clients see an end instead of a hang, as libuv does.
+//! The error is one of the moment in which the kernel did the accept: where there are descriptors again, what waits is taken as ever.
 //! Without a reserve it pauses, and also where nothing waits: the kernel looks for a free descriptor before it looks for a
 //! connection, so that arming again would fail at once, for as long as there is none.
 
@@ -58,6 +59,8 @@ pub struct Listener {
     due: bool,
     /// Pausing.
     retry: Option<OperationId>,
+    /// The accept was refused for want of descriptors, and was armed again since there were some.
+    hopeful: bool,
 }
 
 impl Listener {
@@ -101,6 +104,7 @@ impl Listener {
     ) -> Option<OwnedFd> {
         self.accept = None;
         let accepted = if completion.result >= 0 {
+            self.hopeful = false;
             // SAFETY: the kernel has just made this descriptor for us and nobody else knows its number.
             Some(unsafe { OwnedFd::from_raw_fd(completion.result) })
         } else {
@@ -129,7 +133,8 @@ impl Listener {
         match errno.0 {
             _ if common.closing => {}
             libc::EMFILE | libc::ENFILE => {
-                if context.reserve.shed(common.fd()) > 0 {
+                self.hopeful = !self.hopeful && context.reserve.is_one_of_many();
+                if self.hopeful || context.reserve.shed(common.fd()) > 0 {
                     self.arm(common, context);
                 } else {
                     self.pause(common, context);
@@ -189,6 +194,12 @@ impl Reserve {
         if self.0.is_none() {
             self.0 = std::fs::File::open("/dev/null").ok().map(Into::into);
         }
+    }
+
+    /// Whether there are descriptors beside it.
+    fn is_one_of_many(&mut self) -> bool {
+        self.fill();
+        self.0.as_ref().is_some_and(|reserve| reserve.try_clone().is_ok())
     }
 
     /// Accepts and closes what waits at a listener: the number of connections. None when there is no reserve to do it with.

@@ -208,3 +208,18 @@ fn what_is_accepted_while_everything_ends_is_closed() {
     assert_eq!(setting.bench.reactor.stats().handles, 0);
     assert!(setting.clients.iter().take(2).all(FarEnd::hung_up), "a descriptor is left open");
 }
+
+/// The error is that of the moment in which the kernel did the accept: descriptors may have come back by the time that we see it.
+#[test]
+fn a_shortage_that_is_over_turns_nobody_away() {
+    let mut setting = Setting::new(Temper::kind(), 16);
+    setting.bench.world.borrow_mut().time_passes = false;
+    setting.bench.turn();
+    setting.arrive();
+    setting.bench.peer(0, |it| it.accept_error = Some(libc::EMFILE));
+    // Not after a pause: time stands still.
+    setting.bench.settle();
+    assert_eq!(setting.bench.accepted.len(), 1);
+    setting.bench.close(0);
+    setting.bench.close_all();
+}
