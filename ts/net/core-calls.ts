@@ -5,7 +5,7 @@
  * that is destroyed while a write is under way does not say goodbye. Here the bytes go with the next turn of the ring, but whoever wrote is told as
  * early as with core:
  *
- * - **HTTP/2 within the write.** Not while it is being told of an earlier one: it would take up again a chunk that it is in the middle of.
+ * - **HTTP/2 by what the write returns** ({@link OVER}).
  * - **TLS** cannot be told within the write; with core it is told with the next immediate, here in a microtask. What it has written during a call of ours
  *   is reported as soon as that call returns, since microtasks may run in the middle of it.
  *
@@ -18,14 +18,13 @@ import { ownCopy, reportException, runTicks } from '../reactor/index.ts';
 import type { CoreRequest } from './core-stream.ts';
 import type { Link } from './link.ts';
 
-const enum Call {
-  None,
-  Reading,
-  Finishing,
-}
+/**
+ * What a write returns that is over already. Any number but zero tells native code that it will not hear of this write again, and HTTP/2 does not look at which it is.
+ */
+export const OVER = 1;
 
-/** The call that is under way. */
-let current = Call.None;
+/** Whether a call is under way. */
+let underWay = false;
 
 /** Writes that are over and not reported yet, as pairs: the link, the request. */
 let unreported: (Link | CoreRequest)[] = [];
@@ -74,17 +73,17 @@ export function passBytes(link: Link, bytes: Uint8Array): void {
     guardCallbacks(wrappedBy as Record<string, unknown>);
   }
   passed = bytes;
-  callFromDispatch(Call.Reading, readBuffer, link);
+  callFromDispatch(readBuffer, link);
 }
 
 /** Tells that no more bytes will come. */
 export function passEnd(link: Link): void {
-  callFromDispatch(Call.Reading, emitEnd, link);
+  callFromDispatch(emitEnd, link);
 }
 
 /** Tells what has become of a write. */
 export function finishWrite(link: Link, request: CoreRequest, status: number): void {
-  callFromDispatch(Call.Finishing, finish, link, request, status);
+  callFromDispatch(finish, link, request, status);
 }
 
 function readBuffer({ stream, scope }: Link): void {
@@ -103,28 +102,18 @@ function emitEnd({ stream, scope }: Link): void {
   }
 }
 
-/**
- * Tells that a write is over, within which this is called.
- *
- * @param atOnce whether the writer can be told within its write
- */
-export function finishEarly(link: Link, request: CoreRequest, atOnce: boolean): void {
-  if (atOnce && current !== Call.Finishing) {
-    const outer = enter(Call.Finishing);
-    finish(link, request, 0);
-    current = outer;
-  } else {
-    unreported.push(link, request);
-  }
-  if (current === Call.None && unreported.length > 0 && !scheduled) {
-    scheduled = true;
-    queueMicrotask(finishScheduled);
-  }
+/** Tells what has written, not being HTTP/2, that its write is over, within which this is called. */
+export function finishSoon(link: Link, request: CoreRequest): void {
+  unreported.push(link, request);
+  if (underWay || scheduled) return;
+  scheduled = true;
+  queueMicrotask(finishScheduled);
 }
 
-/** Reports what a callback throws right there, and runs the ticks that are due behind it. */
-export function guard<This>(callback: Callback<This>): Callback<This> {
+/** Reports what a callback throws right there, and runs the ticks that are due before and behind it. */
+export function guard<This extends object>(callback: Callback<This>): Callback<This> {
   return function (this: This, ...args) {
+    beginCallback(this);
     const result = callGuarded(callback, this, args);
     // Not in the middle of a listener that has called native code itself.
     if (ticksMayRun && guards === 0) runTicksHere();
@@ -149,14 +138,13 @@ export function callGuarded<This>(callback: Callback<This>, receiver: This, args
 export function guardWithin<This extends object>(callback: Callback<This>): Callback<This> {
   const guarded = guard(callback);
   return function (this: This, ...args) {
-    beginCallback(this);
-    return Reflect.apply(current === Call.None ? callback : guarded, this, args);
+    return Reflect.apply(underWay ? guarded : callback, this, args);
   };
 }
 
 /** Whether what runs is called back from one of our calls, and nobody stands guard over it. */
 export function isUnguarded(): boolean {
-  return current !== Call.None && guards === 0;
+  return underWay && guards === 0;
 }
 
 /** To be called where a callback of a handle or request begins: runs what is due behind the one before. */
@@ -197,50 +185,38 @@ function takeContextBack(): void {
 function guardCallbacks(handle: Record<string, unknown>): void {
   for (const name of CALLBACKS) {
     const callback = handle[name];
-    if (typeof callback === 'function') handle[name] = guard(callback as Callback<unknown>);
+    if (typeof callback === 'function') handle[name] = guard(callback as Callback<object>);
   }
 }
 
 /** Calls into core, where nothing of JavaScript's is under way. */
 function callFromDispatch(
-  call: Call,
   body: (link: Link, request: CoreRequest, status: number) => void,
   link: Link,
   request?: CoreRequest,
   status?: number,
 ): void {
-  const outer = enter(call);
-  const mightRun = ticksMayRun;
-  ticksMayRun = outer === Call.None;
+  underWay = ticksMayRun = true;
   body(link, request!, status!);
-  leave(outer);
-  if (ticksAreDue) runTicksHere();
+  while (unreported.length > 0 || ticksAreDue) {
+    finishUnreported();
+    if (ticksAreDue) runTicksHere();
+  }
   if (lentStores.length > 0) takeContextBack();
-  ticksMayRun = mightRun;
-}
-
-function enter(call: Call): Call {
-  const outer = current;
-  current = call;
-  return outer;
-}
-
-function leave(outer: Call): void {
-  if (outer === Call.None && unreported.length > 0) finishUnreported();
-  current = outer;
+  underWay = ticksMayRun = false;
 }
 
 function finishScheduled(): void {
   scheduled = false;
   // In the middle of a call: what is left is reported at its end.
-  if (current !== Call.None) return;
+  if (underWay) return;
+  underWay = true;
   finishUnreported();
-  current = Call.None;
+  underWay = false;
 }
 
 /** Reports what is over by now, and what the reports lead to: how many bytes a stream takes without an answer of the kernel's sets an end to that. */
 function finishUnreported(): void {
-  current = Call.Finishing;
   for (let at = 0; at < unreported.length; at += 2) finish(unreported[at] as Link, unreported[at + 1] as CoreRequest, 0);
   unreported = [];
 }

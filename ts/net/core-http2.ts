@@ -7,7 +7,7 @@
  */
 import process from 'node:process';
 import type { EventEmitter } from 'node:events';
-import { beginCallback, callGuarded, guardWithin, isUnguarded, type Callback } from './core-calls.ts';
+import { beginCallback, callGuarded, guard, guardWithin, isUnguarded, type Callback } from './core-calls.ts';
 
 /** What takes a request that is told when it is over. */
 const REQUESTS = [
@@ -98,13 +98,30 @@ function guardEmit(emitters: EventEmitter): void {
   });
 }
 
-/** What is called when a write or shutdown of a stream is over. */
+/**
+ * What is called when a write or shutdown of a stream is over. That is guarded on any socket: where several writes of a session are over at once, core reports
+ * not all of what their callbacks throw, and may fail an assertion.
+ */
 function guardRequests(handles: Prototype, name: string): void {
   const method = handles[name] as Method;
-  const guardOnce = once(guardWithin);
-  handles[name] = function (this: object, request: Request, first: unknown, second: unknown) {
-    request.oncomplete = guardOnce(request.oncomplete);
-    return method.call(this, request, first, second);
+  const guardOnce = once(guard);
+  const later = {
+    set(this: Request, callback: Callback<object>) {
+      Object.defineProperty(this, 'oncomplete', {
+        value: guardOnce(callback),
+        writable: true,
+        enumerable: true,
+        configurable: true,
+      });
+    },
+    configurable: true,
+  };
+  handles[name] = function (this: object, request: Request | null, first: unknown, second: unknown) {
+    if (request !== null) request.oncomplete = guardOnce(request.oncomplete);
+    const result = method.call(this, request, first, second);
+    // Node 26 has the request made, and gives it its callback then.
+    if (typeof result === 'object') Object.defineProperty(result, 'oncomplete', later);
+    return result;
   };
 }
 

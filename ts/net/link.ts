@@ -13,7 +13,7 @@ import { makeCoreHandle, type CoreHandle } from './core-handles.ts';
 import { closeDescriptors } from './descriptors.ts';
 import { touchTimeout } from './timeout.ts';
 import { kDescriptorTaker, kLink, type NetSocket, type WriteCallback } from './internals.ts';
-import { copyOfPassed, finishEarly, finishWrite, passBytes, passEnd } from './core-calls.ts';
+import { copyOfPassed, finishSoon, finishWrite, OVER, passBytes, passEnd } from './core-calls.ts';
 import type { CoreRequest } from './core-stream.ts';
 import type { SocketStream } from './socket-stream.ts';
 import type { UserBuffer } from './user-buffer.ts';
@@ -139,7 +139,7 @@ export class Link {
     if (this.handle !== null) this.handle.feedsCore = wanted;
   }
 
-  /** A write of what has taken the stream over; it hears of the outcome there. @returns zero, or a negative errno */
+  /** A write of what has taken the stream over. @returns zero, and it hears of the outcome there; {@link OVER}, or a negative errno */
   writeForCore(request: CoreRequest, chunks: readonly Uint8Array[]): number {
     const { handle } = this;
     if (handle === null || handle.closed) return -EBADF;
@@ -149,10 +149,11 @@ export class Link {
     // A writer in JavaScript, which core's HTTP/2 is not, gives a callback, and that is where it looks for an error.
     const toJavaScript = secureSocket === undefined && typeof request.oncomplete === 'function';
     if (!handle.writeFor(request, chunks, toJavaScript)) return 0;
-    if (secureSocket !== undefined && secureSocket.writableLength > 0 && !secureSocket.secureConnecting) {
+    if (secureSocket === undefined) return OVER;
+    if (secureSocket.writableLength > 0 && !secureSocket.secureConnecting) {
       this.#usersBytes = handle.bytesWritten;
     }
-    finishEarly(this, request, secureSocket === undefined);
+    finishSoon(this, request);
     return 0;
   }
 
