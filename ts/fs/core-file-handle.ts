@@ -87,6 +87,21 @@ async function classOfOpened(): Promise<CoreFileHandleClass> {
   return handle.constructor as unknown as CoreFileHandleClass;
 }
 
+/** Leaves a handle of core's class as core leaves one that it has passed on: closed, and its methods tell why, where this version does. */
+export function noteTransferred(handle: object, { prototype }: { readonly prototype: object }): void {
+  // Core reads the reason before it refuses; it has no name but for who is asked for it.
+  let reason: symbol | undefined;
+  const closed = new Proxy(handle, {
+    get(_handle, key) {
+      if (typeof key === 'symbol' && key.description === 'kCloseReason') reason = key;
+      return key === 'fd' ? -1 : typeof key === 'symbol' ? null : undefined;
+    },
+  });
+  (prototype as CoreFileHandle).sync.call(closed as CoreFileHandle).catch(() => {});
+  if (reason !== undefined)
+    Object.defineProperty(handle, reason, { value: 'The FileHandle has been transferred', writable: true });
+}
+
 /** Core's native handle for a descriptor, which belongs to it from then on; what core passes from thread to thread. */
 export function nativeHandle(fd: number): object {
   // Deprecated for its instability; nothing else makes such a handle at once, and being transferred cannot wait.

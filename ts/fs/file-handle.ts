@@ -8,7 +8,7 @@ import { types } from 'node:util';
 import { addTo, type FileHandleAdditions } from './additions.ts';
 import { plainDataOptions, plainMode } from './arguments.ts';
 import { isIterable, readAll, type Source, writeAll } from './content.ts';
-import { type Core, type CoreFileHandle, nativeHandle } from './core-file-handle.ts';
+import { type Core, type CoreFileHandle, nativeHandle, noteTransferred } from './core-file-handle.ts';
 import { FileState, watch } from './file-state.ts';
 import type { Opened } from './opening.ts';
 import { request } from './request.ts';
@@ -204,6 +204,7 @@ export function fileHandleClass({ Class, symbols }: Core): new (opened: Opened) 
     if (handle === undefined) throw new DOMException('Cannot transfer FileHandle while in use', 'DataCloneError');
     // What stays behind is a closed handle, of the same class as what arrives.
     Object.setPrototypeOf(this, Class.prototype as object);
+    noteTransferred(this, Class);
     return { data: { handle }, deserializeInfo: 'internal/fs/promises:FileHandle' };
   };
   Object.defineProperty(ours, 'constructor', { value: Class, writable: true, configurable: true });

@@ -1,9 +1,11 @@
 /**
  * `FileHandle.readableWebStream()`.
  */
+import process from 'node:process';
 import { ReadableStream } from 'node:stream/web';
 import { CORE_MAJOR } from '../core-version.ts';
-import { ERR_INVALID_ARG_TYPE, ERR_INVALID_STATE } from '../errors/core.ts';
+import { ERR_INVALID_STATE } from '../errors/core.ts';
+import { validateBoolean, validateObject, validateString } from '../validate.ts';
 import type { RingFileHandle } from './file-handle.ts';
 import type { FileState } from './file-state.ts';
 
@@ -12,18 +14,27 @@ const CHUNK = 16384;
 /** From Node 22 on these streams always are byte streams. */
 const ALWAYS_BYTES = CORE_MAJOR >= 22;
 
+/** Core's own words. */
+const NO_EFFECT = 'A non-"bytes" options.type has no effect. A byte-oriented steam is always created.';
+
 /** A stream over the rest of the file. It may be asked for once. */
 export function webStream(
   handle: RingFileHandle,
   state: FileState,
-  options: { type?: unknown; autoClose?: boolean } = {},
+  options: { type?: unknown; autoClose?: unknown } = {},
 ): ReadableStream {
   if (state.closing) throw new ERR_INVALID_STATE('The FileHandle is closing');
   if (state.fd === -1) throw new ERR_INVALID_STATE('The FileHandle is closed');
   if (state.locked) throw new ERR_INVALID_STATE('The FileHandle is locked');
-  const { type, autoClose = false } = options;
-  if (type !== undefined && typeof type !== 'string') throw new ERR_INVALID_ARG_TYPE('options.type', 'string', type);
   state.locked = true;
+  if (ALWAYS_BYTES) validateObject(options, 'options');
+  const { type, autoClose = false } = options;
+  if (ALWAYS_BYTES) {
+    validateBoolean(autoClose, 'options.autoClose');
+    if (type !== undefined && type !== 'bytes') process.emitWarning(NO_EFFECT, 'ExperimentalWarning');
+  } else if (type !== undefined) {
+    validateString(type, 'options.type');
+  }
   state.enter();
 
   let open = true;
