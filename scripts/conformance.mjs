@@ -4,10 +4,11 @@
  *     npm run conformance                                   what continuous integration runs
  *     npm run conformance -- FOLDER                         the suite is there (or set CONFORMANCE_DIR)
  *     npm run conformance -- --suite net --filter connect   further arguments go to the suite's runner
+ *     npm run conformance -- --tree v22 --node PATH         Node 22's tests, on a Node of that version
  *     npm run conformance -- --update                       notes down what passes now
  *
- * A ratchet: what __test__/conformance/passing.json lists must go on passing. Failures that are known, each with its reason, are in
- * known-failures.json beside it; any other one fails the run too. Where the suite, or the mirror that it takes Node's tests from, is
+ * A ratchet: what the tree's list of __test__/conformance (passing-v20.json, …) names must go on passing. Failures that are known, each with its reason, are
+ * in known-failures.json beside it; any other one fails the run too. Where the suite, or the mirror that it takes Node's tests from, is
  * not to be had, the run is skipped and says so.
  */
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -17,7 +18,8 @@ import process from 'node:process';
 import { fail, fingerprint, inRoot, root, run, say } from './lib.mjs';
 import { setup } from './setup.mjs';
 
-const { folder: given, update, rest } = readArguments(process.argv.slice(2));
+const { folder: given, tree, update, rest } = readArguments(process.argv.slice(2));
+const passingFile = `passing-${tree}.json`;
 const suite = path.resolve(root, given ?? process.env.CONFORMANCE_DIR ?? '../shared/conformance');
 if (existsSync(path.join(suite, 'run.mjs'))) await conform();
 else if (given !== undefined) fail(`There is no suite in ${given}.`);
@@ -25,7 +27,9 @@ else skip('the suite is not here (name its folder, or set CONFORMANCE_DIR)');
 
 function readArguments(args) {
   const folder = args[0]?.startsWith('--') ? undefined : args.shift();
-  return { folder, update: args.includes('--update'), rest: args.filter((argument) => argument !== '--update') };
+  const at = args.indexOf('--tree');
+  const named = at < 0 ? 'v20' : args[at + 1];
+  return { folder, tree: named, update: args.includes('--update'), rest: args.filter((argument) => argument !== '--update') };
 }
 
 function skip(reason) {
@@ -40,16 +44,7 @@ async function conform() {
   const scratch = mkdtempSync(path.join(os.tmpdir(), 'iouring-transport-conformance-'));
   try {
     const list = path.join(scratch, 'results.json');
-    const args = [
-      '--retries',
-      '2',
-      '--tags-exclude',
-      'bound,whitebox',
-      ...moduleArguments(),
-      '--list',
-      list,
-      ...suiteArguments(),
-    ];
+    const args = ['--retries', '2', ...moduleArguments(), '--list', list, ...suiteArguments()];
     say(`Conformance: ${args.join(' ')}`);
     // Whoever wants to see the suite run on core says so; a silent fallback must not pass for us.
     const env = { ...process.env, IOURING_TRANSPORT: process.env.IOURING_TRANSPORT || 'uring' };
@@ -74,12 +69,12 @@ function prepare() {
   say('Conformance: fetching the tests');
   cpSync(suite, folder, { recursive: true, force: true, mode: 0 });
   run('chmod', ['-R', 'u+w', folder]);
-  const status = run('timeout', ['120', 'sh', path.join(folder, 'prepare.sh'), folder]);
+  const status = run('timeout', ['120', 'sh', path.join(folder, 'prepare.sh'), folder, tree]);
   return status === 0 && isPrepared(folder) ? folder : null;
 }
 
 function isPrepared(folder) {
-  return existsSync(path.join(folder, 'v20', 'test', 'parallel'));
+  return existsSync(path.join(folder, tree, 'test', 'parallel'));
 }
 
 /** Our modules that stand in for core's, as far as they have been built. */
@@ -97,7 +92,7 @@ function suiteArguments() {
 
 function judge(results) {
   const known = readList('known-failures.json', {});
-  const passing = new Set(readList('passing.json', []));
+  const passing = new Set(readList(passingFile, []));
   const withStatus = (...wanted) => results.filter(({ status }) => wanted.includes(status)).map(keyOf);
   const passed = withStatus('pass');
   const broken = withStatus('fail', 'timeout').filter((key) => !(key in known));
@@ -107,7 +102,7 @@ function judge(results) {
     if (key in known) process.stdout.write(`listed as a known failure, but passes: ${key}\n`);
     else if (!passing.has(key) && !update) process.stdout.write(`passes, but is not listed (--update): ${key}\n`);
   }
-  if (update) writeList('passing.json', [...new Set([...passing, ...passed])].filter((key) => !(key in known)).sort());
+  if (update) writeList(passingFile, [...new Set([...passing, ...passed])].filter((key) => !(key in known)).sort());
   const others = results.length - passed.length - broken.length;
   process.stdout.write(`\n${passed.length} passed, ${broken.length} failed, ${others} skipped\n`);
   process.exitCode = broken.length > 0 || passed.length === 0 ? 1 : 0;
