@@ -13,6 +13,7 @@ const random = new Random(seed);
 const ledger = new Ledger();
 ledger.loud = false; // They are sent.
 const world = await makeWorld(ledger, { parent: folder, shortages });
+parentPort.postMessage({});
 if (end === 'exit') setTimeout(() => process.exit(), delay);
 if (end === 'throw') {
   setTimeout(() => {

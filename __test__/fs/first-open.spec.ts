@@ -61,7 +61,7 @@ linux('by a thread that is ended in the middle: no descriptor is left', async (t
     }
     await endInTheMiddle();
     const before = count();
-    for (let n = 0; n < 20; n++) await endInTheMiddle();
+    for (let n = 0; n < 6; n++) await endInTheMiddle();
     for (let n = 0; n < 100 && count() > before; n++) await new Promise((resolve) => setTimeout(resolve, 20));
     console.log(count() - before);`,
   );

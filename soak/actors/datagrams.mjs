@@ -61,6 +61,16 @@ async function deliver(socket, message, to) {
     const error = await new Promise((resolve) => socket.send(message, ...to, resolve));
     if (error?.code !== 'EAGAIN' || tries === 100) return error;
     await sleep(5);
+    if (!isOpen(socket)) return error;
+  }
+}
+
+function isOpen(socket) {
+  try {
+    socket.address();
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -23,12 +23,13 @@ export async function threads(world, random) {
           error,
         ),
       );
-      worker.on('message', ({ passed, failures }) => {
+      worker.on('message', ({ passed = 0, failures = [] }) => {
         ledger.passed += passed;
         for (const failure of failures) ledger.check(false, `worker of seed ${seed}`, failure);
       });
       if (end === 'terminate') {
-        await Promise.race([once(worker, 'online'), left]);
+        // Not while it is being loaded: a module that core's loader is just opening stays open for good then.
+        await Promise.race([once(worker, 'message'), left]);
         await sleep(delay);
         await worker.terminate();
       }
