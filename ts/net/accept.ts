@@ -6,7 +6,7 @@ import { isIP } from 'node:net';
 import { CORE_MAJOR } from '../core-version.ts';
 import type { StreamHandle } from '../reactor/index.ts';
 import { describeEndpoint } from './endpoints.ts';
-import { kSettings, type NetSocket } from './internals.ts';
+import { kSettings, type NetSocket, type Settings } from './internals.ts';
 import type { Link } from './link.ts';
 import type { NetServer } from './server-internals.ts';
 import { applySettings, settingsOf } from './settings.ts';
@@ -47,7 +47,7 @@ export function acceptConnection(server: NetServer, link: Link, late = 0): void 
     writableHighWaterMark: highWaterMark,
   }) as NetSocket;
   if (server.noDelay || server.keepAlive) {
-    socket[kSettings] = settingsOf(server.noDelay, server.keepAlive, server.keepAliveInitialDelay);
+    socket[kSettings] = settingsFrom(server);
     applySettings(socket);
   }
   server._connections++;
@@ -55,6 +55,20 @@ export function acceptConnection(server: NetServer, link: Link, late = 0): void 
   socket._server = server;
   server.emit('connection', socket);
   if (channel.hasSubscribers) channel.publish({ socket });
+}
+
+/** What the last connection of each server was given. */
+const given = new WeakMap<NetServer, Settings>();
+
+/** What a server asks of its connections: one object for all of them, unless the server changes its mind. */
+function settingsFrom(server: NetServer): Settings {
+  const { noDelay, keepAlive, keepAliveInitialDelay: delay } = server;
+  const last = given.get(server);
+  if (last?.noDelay === noDelay && last.keepAlive.enable === keepAlive && (!keepAlive || last.keepAlive.delay === delay))
+    return last;
+  const settings = settingsOf(noDelay, keepAlive, delay);
+  given.set(server, settings);
+  return settings;
 }
 
 function isFull({ maxConnections: most, _connections: count }: NetServer, late: number): boolean {

@@ -26,12 +26,12 @@ export const kDescriptorTaker = Symbol('descriptor taker');
 /** How the stream wants to hear that something is done. */
 export type WriteCallback = (error?: Error | null) => void;
 
-/** Socket options as last asked for. */
+/** Socket options as last asked for. Sockets share them: who asks for another one gets settings of its own. */
 export interface Settings {
-  noDelay: boolean;
-  keepAlive: KeepAlive;
+  readonly noDelay: boolean;
+  readonly keepAlive: KeepAlive;
   /** 0 to 255; -1 leaves the system's. */
-  typeOfService: number;
+  readonly typeOfService: number;
 }
 
 /** A socket seen from inside. */

@@ -1,13 +1,13 @@
 /**
  * What ties a socket to the ring: one link for every connection, from `connect()` or accept until the descriptor is closed.
  *
- * The link hears the handle's events and moves them into the stream. It is the hot path: shared functions instead of closures, one
+ * The link hears the handle's events and moves them into the stream. It is the hot path: methods instead of closures, one
  * callback field for each request that can be under way, timers touched only where one is set.
  */
 import process from 'node:process';
 import { EBADF } from '../errors/errno.ts';
 import { errnoException } from '../errors/system.ts';
-import { AsyncScope, type StreamHandle } from '../reactor/index.ts';
+import { AsyncScope, type StreamHandle, type StreamListener } from '../reactor/index.ts';
 import { setImmediate } from '../timers.ts';
 import { makeCoreHandle, type CoreHandle } from './core-handles.ts';
 import { closeDescriptors } from './descriptors.ts';
@@ -19,7 +19,7 @@ import type { SocketStream } from './socket-stream.ts';
 import type { UserBuffer } from './user-buffer.ts';
 
 /** See the head of this file. A socket has a link exactly while core's would have a `_handle`. */
-export class Link {
+export class Link implements StreamListener {
   /** Absent until an accepted connection has its socket. */
   socket!: NetSocket;
   /** Context of everything the handle reports by itself. */
@@ -53,7 +53,7 @@ export class Link {
   /** How many writes of the handle make up the one under way. */
   #writesLeft = 0;
   /** Who waits for the end of the writing side: the socket, and what has taken its handle over. */
-  #endWaiters: ((status: number) => void)[] = [];
+  #endWaiters: ((status: number) => void)[] | null = null;
   #hadError = false;
   /** What a write of core's that was over has failed with; the next one ends with it. */
   #coreError = 0;
@@ -90,15 +90,7 @@ export class Link {
   /** Takes over an open handle. */
   attach(handle: StreamHandle): void {
     this.handle = handle;
-    handle.owner = this;
-    handle.onread = onRead;
-    handle.onend = onEnd;
-    handle.onwrite = onWrite;
-    handle.onwriteerror = onWriteError;
-    handle.onshutdown = onShutdown;
-    handle.ondescriptors = onDescriptors;
-    handle.onlent = onLent;
-    handle.onrequest = onRequest;
+    handle.listener = this;
     handle.feedsCore = this.feedsCore;
     if (!this.referenced) handle.unref();
   }
@@ -193,7 +185,7 @@ export class Link {
   /** Ends the writing side after everything written so far. */
   shutdown(handle: StreamHandle, done: WriteCallback): void {
     const scope = new AsyncScope('SHUTDOWNWRAP');
-    this.#endWaiters.push(() => {
+    (this.#endWaiters ??= []).push(() => {
       scope.run(done, undefined);
       scope.emitDestroy();
     });
@@ -204,7 +196,7 @@ export class Link {
   shutdownForCore(request: CoreRequest): number {
     const { handle } = this;
     if (handle === null || handle.closed) return -EBADF;
-    this.#endWaiters.push((status) => this.stream!.finishShutdown(request, status));
+    (this.#endWaiters ??= []).push((status) => this.stream!.finishShutdown(request, status));
     handle.shutdown();
     return 0;
   }
@@ -339,8 +331,24 @@ export class Link {
     this.socket.emit('close', this.#hadError);
   }
 
-  /** The write that was under way is over. */
-  settleWrite(status: number): void {
+  // What the handle tells.
+
+  onread(bytes: Buffer): void {
+    if (this.feedsCore) this.onlent(bytes);
+    else this.scope.run(this.deliver, this, bytes);
+  }
+
+  onlent(bytes: Uint8Array): void {
+    if (this.stale) return;
+    touchTimeout(this.socket);
+    passBytes(this, bytes);
+  }
+
+  onend(status: number): void {
+    this.scope.run(this.deliverEnd, this, status);
+  }
+
+  onwrite(status: number): void {
     const done = this.#writeDone;
     const scope = this.#writeScope;
     if (done === null || scope === null || (--this.#writesLeft > 0 && status >= 0)) return;
@@ -350,57 +358,29 @@ export class Link {
     scope.emitDestroy();
   }
 
-  /** The writing side is shut down, or never will be: of that only core's requests hear, nobody else is left who could be told. */
-  settleShutdown(status: number): void {
-    const waiters = this.#endWaiters;
-    this.#endWaiters = [];
+  onrequest(request: CoreRequest, status: number): void {
+    finishWrite(this, request, status);
+  }
+
+  onwriteerror(status: number): void {
+    this.scope.run(this.failLate, this, status);
+  }
+
+  /** Or never will be: of that only core's requests hear, nobody else is left who could be told. */
+  onshutdown(status: number): void {
+    const waiters = this.#endWaiters ?? [];
+    this.#endWaiters = null;
     for (const done of waiters) done(status);
   }
-}
 
-function onRead(this: StreamHandle, bytes: Buffer): void {
-  const link = this.owner as Link;
-  if (link.feedsCore) onLent.call(this, bytes);
-  else link.scope.run(link.deliver, link, bytes);
-}
-
-function onLent(this: StreamHandle, bytes: Uint8Array): void {
-  const link = this.owner as Link;
-  if (link.stale) return;
-  touchTimeout(link.socket);
-  passBytes(link, bytes);
-}
-
-function onRequest(this: StreamHandle, request: CoreRequest, status: number): void {
-  finishWrite(this.owner as Link, request, status);
-}
-
-function onDescriptors(this: StreamHandle, descriptors: number[], lost: boolean): void {
-  const link = this.owner as Link;
-  link.scope.run(link.deliverDescriptors, link, descriptors, lost);
-}
-
-function onEnd(this: StreamHandle, status: number): void {
-  const link = this.owner as Link;
-  link.scope.run(link.deliverEnd, link, status);
-}
-
-function onWrite(this: StreamHandle, status: number): void {
-  (this.owner as Link).settleWrite(status);
-}
-
-function onWriteError(this: StreamHandle, status: number): void {
-  const link = this.owner as Link;
-  link.scope.run(link.failLate, link, status);
-}
-
-function onShutdown(this: StreamHandle, status: number): void {
-  (this.owner as Link).settleShutdown(status);
+  ondescriptors(descriptors: number[], lost: boolean): void {
+    this.scope.run(this.deliverDescriptors, this, descriptors, lost);
+  }
 }
 
 function onClose(this: StreamHandle): void {
   // Core closes at the end of a turn of the event loop, after everything that is to come with setImmediate().
-  setImmediate(closed, this.owner as Link);
+  setImmediate(closed, this.listener as Link);
 }
 
 function closed(link: Link): void {

@@ -82,6 +82,7 @@ const NO_HANDLE = -1;
 let peers: Peers | undefined;
 
 export class DatagramHandle extends SocketHandle {
+  override owner: unknown = undefined;
   /** A datagram has arrived. */
   onmessage: (message: ReceivedDatagram) => void = nothing;
   /** Datagrams have arrived: called instead of `onmessage` where {@link wantsBatches} says so. */

@@ -8,7 +8,7 @@ export { ListenHandle } from './listen-handle.ts';
 export { SocketOption } from './protocol.ts';
 export { ownCopy, reactorStats, reportException, runTicks, type Stats } from './reactor.ts';
 export { duplicateDescriptor, type Endpoint, type SocketKind } from './socket-handle.ts';
-export { StreamHandle, type WriteEncoding } from './stream-handle.ts';
+export { StreamHandle, type StreamListener, type WriteEncoding } from './stream-handle.ts';
 export { type FileRequest, type Found } from './file-requests.ts';
 export { type LendingRequest, RingFile } from './ring-file.ts';
 export { FileJob } from './protocol.ts';

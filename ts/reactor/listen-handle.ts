@@ -5,6 +5,7 @@ import { nothing, Activity, openSocket, SocketHandle, type SocketKind } from './
 import { StreamHandle } from './stream-handle.ts';
 
 export class ListenHandle extends SocketHandle {
+  override owner: unknown = undefined;
   /**
    * Whether other processes may have the socket too. What the kernel has accepted here when it is closed is nobody else's, so that it is told of even then;
    * where the socket is this process's alone, closing resets what waits, as with core.

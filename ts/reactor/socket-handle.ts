@@ -41,7 +41,7 @@ export function nothing(): void {}
 
 export abstract class SocketHandle {
   /** Whose handle this is; for the facade. */
-  owner: unknown = undefined;
+  abstract readonly owner: unknown;
   /** The handle is closed, nothing will be reported any more. */
   onclose: () => void = nothing;
   /** The number by which Rust knows the handle. */

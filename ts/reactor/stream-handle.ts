@@ -78,25 +78,47 @@ class Pending {
 /** Encodings that can be written straight into the arena. */
 export type WriteEncoding = 'utf8' | 'latin1' | 'ascii' | 'ucs2' | 'utf16le';
 
+/**
+ * Who hears what becomes of a connection: one object, since a function each would take nine words of every connection that does nothing.
+ */
+export interface StreamListener {
+  /** Bytes have arrived. They are the receiver's own. */
+  onread(bytes: Buffer): void;
+  /** The same where `feedsCore`: they are the kernel's again after the call. */
+  onlent(bytes: Uint8Array): void;
+  /** Nothing more will arrive: zero at the end of the stream, or an error. */
+  onend(status: number): void;
+  /** The kernel has taken the write, or it has failed. Once for each write that returned false, after it has returned. */
+  onwrite(status: number): void;
+  /** The same for a write that was made for a request. */
+  onrequest(request: object, status: number): void;
+  /** A write that returned true has failed after all. */
+  onwriteerror(status: number): void;
+  /** The sending half has been shut down. */
+  onshutdown(status: number): void;
+  /** Descriptors have arrived with the bytes that `onread` follows with. They are the receiver's own. `lost`: some did not get through. */
+  ondescriptors(descriptors: number[], lost: boolean): void;
+}
+
+const DEAF: StreamListener = {
+  onread: nothing,
+  onlent: nothing,
+  onend: nothing,
+  onwrite: nothing,
+  onrequest: nothing,
+  onwriteerror: nothing,
+  onshutdown: nothing,
+  ondescriptors: nothing,
+};
+
+/** In place of a list that nothing has been entered in yet: many connections wait for long before they write, some never do. */
+const EMPTY: never[] = [];
+
 export class StreamHandle extends SocketHandle {
+  /** Hears everything but the end of the connect and the close. */
+  listener: StreamListener = DEAF;
   /** The connect has ended. */
   onconnect: (status: number) => void = nothing;
-  /** Bytes have arrived. They are the receiver's own. */
-  onread: (bytes: Buffer) => void = nothing;
-  /** The same where `feedsCore`: they are the kernel's again after the call. */
-  onlent: (bytes: Uint8Array) => void = nothing;
-  /** Nothing more will arrive: zero at the end of the stream, or an error. */
-  onend: (status: number) => void = nothing;
-  /** The kernel has taken the write, or it has failed. Once for each write that returned false, after it has returned. */
-  onwrite: (status: number) => void = nothing;
-  /** The same for a write that was made for a request. */
-  onrequest: (request: object, status: number) => void = nothing;
-  /** A write that returned true has failed after all. */
-  onwriteerror: (status: number) => void = nothing;
-  /** The sending half has been shut down. */
-  onshutdown: (status: number) => void = nothing;
-  /** Descriptors have arrived with the bytes that `onread` follows with. They are the receiver's own. `lost`: some did not get through. */
-  ondescriptors: (descriptors: number[], lost: boolean) => void = nothing;
   /** Bytes given to `write`. */
   bytesWritten = 0;
   /** Bytes received. */
@@ -104,11 +126,11 @@ export class StreamHandle extends SocketHandle {
   /** Bytes written that the kernel has not taken yet. */
   writeQueueSize = 0;
   /** The writes that the kernel has not confirmed, in order, as pairs: place of the bytes, or {@link ELSEWHERE}; length. */
-  readonly #unconfirmed: number[] = [];
+  #unconfirmed: number[] = EMPTY;
   /** Where the oldest of them is; what lies before is confirmed. Taking it out would move all others, once for every write. */
   #oldest = 0;
   /** For each pair with {@link ELSEWHERE}, in order: the write. */
-  readonly #elsewhere: Pending[] = [];
+  #elsewhere: Pending[] = EMPTY;
 
   /** `socket(2)`: a handle, or a negative errno. */
   static open(kind: SocketKind): StreamHandle | number {
@@ -127,6 +149,10 @@ export class StreamHandle extends SocketHandle {
   /** A handle that Rust has opened. */
   static wrap(reactor: Reactor, id: number): StreamHandle {
     return new StreamHandle(reactor, id);
+  }
+
+  override get owner(): unknown {
+    return this.listener === DEAF ? undefined : this.listener;
   }
 
   override get resourceName(): string {
@@ -283,19 +309,19 @@ export class StreamHandle extends SocketHandle {
 
   override received(bytes: Buffer): void {
     this.bytesRead += bytes.length;
-    this.onread(bytes);
+    this.listener.onread(bytes);
   }
 
   override lent(bytes: Uint8Array): void {
     this.bytesRead += bytes.length;
-    this.onlent(bytes);
+    this.listener.onlent(bytes);
   }
 
   override message(bytes: Buffer, descriptors: number, lost: boolean): void {
     try {
       // After a close they are closed with the handle.
       if (!this.closed && (descriptors > 0 || lost)) {
-        this.ondescriptors(descriptors > 0 ? this.reactor.native.takeDescriptors(this.id) : [], lost);
+        this.listener.ondescriptors(descriptors > 0 ? this.reactor.native.takeDescriptors(this.id) : [], lost);
       }
     } finally {
       this.received(bytes);
@@ -309,7 +335,7 @@ export class StreamHandle extends SocketHandle {
         break;
       case Completion.Ended:
         this.finish(Activity.Reading);
-        this.onend(result);
+        this.listener.onend(result);
         break;
       case Completion.Connected:
         this.finish(Activity.Connecting);
@@ -317,7 +343,7 @@ export class StreamHandle extends SocketHandle {
         break;
       case Completion.ShutDown:
         this.finish(Activity.ShuttingDown);
-        this.onshutdown(result);
+        this.listener.onshutdown(result);
         break;
       case Completion.Closed:
         this.end();
@@ -344,6 +370,7 @@ export class StreamHandle extends SocketHandle {
   #begin(place: Place, length: number, activity: Activity): void {
     this.begin(activity);
     if (activity === Activity.Confirming && !this.hasRef()) this.reactor.native.holdUntilOffered();
+    if (this.#unconfirmed === EMPTY) this.#unconfirmed = [];
     this.#unconfirmed.push(place, length);
     this.bytesWritten += length;
     this.writeQueueSize += length;
@@ -352,6 +379,7 @@ export class StreamHandle extends SocketHandle {
   #beginElsewhere(length: number, request: object | null = null): Place[] {
     this.#begin(ELSEWHERE, length, request === NOBODY ? Activity.Confirming : Activity.Writing);
     const pending = new Pending(request);
+    if (this.#elsewhere === EMPTY) this.#elsewhere = [];
     this.#elsewhere.push(pending);
     return pending.places;
   }
@@ -368,19 +396,19 @@ export class StreamHandle extends SocketHandle {
     if (this.#unconfirmed.length === 0) this.finish(Activity.Confirming);
     if (place !== ELSEWHERE) {
       this.reactor.discard(place);
-      if (status < 0) this.onwriteerror(status);
+      if (status < 0) this.listener.onwriteerror(status);
       return;
     }
     const { places, request } = this.#elsewhere.shift()!;
     if (this.#elsewhere.length === 0) this.finish(Activity.Writing);
     if (request === null) {
       for (const occupied of places) this.reactor.release(occupied);
-      this.onwrite(status);
+      this.listener.onwrite(status);
       return;
     }
     for (const occupied of places) this.reactor.discard(occupied);
-    if (request !== NOBODY) this.onrequest(request, status);
-    else if (status < 0) this.onwriteerror(status);
+    if (request !== NOBODY) this.listener.onrequest(request, status);
+    else if (status < 0) this.listener.onwriteerror(status);
   }
 
   /** Many bytes: runs of chunks of at most `copied` bytes are copied together, larger ones are lent. */

@@ -107,7 +107,7 @@ impl<K: Kernel> Reactor<K> {
     /// `EMFILE` where the handle table is full; with the first one also `ENOMEM`. The descriptor is closed then.
     pub fn add_datagram(&mut self, descriptor: OwnedFd, unix: bool) -> Result<HandleId, Errno> {
         self.context.prepare_datagrams()?;
-        self.handles.insert(descriptor, Resource::Datagram(Datagram::new(unix))).ok_or(Errno::EMFILE)
+        self.handles.insert(descriptor, Resource::Datagram(Box::new(Datagram::new(unix)))).ok_or(Errno::EMFILE)
     }
 
     /// The receive buffers of datagram sockets, and of streams that take descriptors: there from the first of them on.

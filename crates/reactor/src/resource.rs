@@ -6,7 +6,7 @@ use crate::handle;
 use crate::listener::Listener;
 use crate::stream::Stream;
 
-/// What a handle is.
+/// What a handle is. Most are streams, so that what is larger than those is boxed.
 pub(crate) enum Resource {
     /// A connected or connecting stream socket.
     Stream(Stream),
@@ -15,7 +15,7 @@ pub(crate) enum Resource {
     /// An open file.
     File(Box<File>),
     /// A datagram socket.
-    Datagram(Datagram),
+    Datagram(Box<Datagram>),
 }
 
 /// An open handle.

@@ -60,7 +60,7 @@ impl<K: Kernel> Reactor<K> {
                     Adopted::Listener => Resource::Listener(Listener::default()),
                     Adopted::Datagram { unix } => {
                         self.context.prepare_datagrams()?;
-                        Resource::Datagram(Datagram::new(unix))
+                        Resource::Datagram(Box::new(Datagram::new(unix)))
                     }
                     _ => Resource::Stream(Stream::default()),
                 }
