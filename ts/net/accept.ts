@@ -10,7 +10,7 @@ import { kSettings, type NetSocket, type Settings } from './internals.ts';
 import type { Link } from './link.ts';
 import type { NetServer } from './server-internals.ts';
 import { applySettings, settingsOf } from './settings.ts';
-import { Socket } from './socket.ts';
+import { acceptedOptions, Socket } from './socket.ts';
 
 /** Whether 0 is a limit, of which no connection keeps within: from Node 22 on. */
 const ZERO_IS_A_LIMIT = CORE_MAJOR >= 22;
@@ -36,16 +36,7 @@ export function acceptConnection(server: NetServer, link: Link, late = 0): void 
     return;
   }
 
-  const { highWaterMark } = server;
-  const socket = new Socket({
-    handle: link,
-    allowHalfOpen: server.allowHalfOpen,
-    pauseOnCreate: server.pauseOnConnect,
-    readable: true,
-    writable: true,
-    readableHighWaterMark: highWaterMark,
-    writableHighWaterMark: highWaterMark,
-  }) as NetSocket;
+  const socket = new Socket(acceptedOptions(link, server)) as NetSocket;
   if (server.noDelay || server.keepAlive) {
     socket[kSettings] = settingsFrom(server);
     applySettings(socket);

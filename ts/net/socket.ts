@@ -41,6 +41,7 @@ import {
 } from './settings.ts';
 import { refreshTimers, setSocketTimeout, stopTimers, timedOut } from './timeout.ts';
 import { isSentAway, watchSenders } from './sent-away.ts';
+import type { NetServer } from './server-internals.ts';
 import { linkOf, streamOf, type SocketStream } from './socket-stream.ts';
 import { UserBuffer } from './user-buffer.ts';
 import { offerChunks, writeAfterPeerEnd, writeChunk, writeChunks, type QueuedChunks } from './writes.ts';
@@ -330,14 +331,34 @@ function takeHandle({ handle, fd }: SocketOptions): Link | typeof FOREIGN | null
   return link;
 }
 
+/** How the stream of every socket behaves. */
+const STREAM = {
+  // 'close' is emitted when the descriptor is closed, with `hadError`.
+  emitClose: false,
+  autoDestroy: true,
+  decodeStrings: false,
+};
+
 function toStreamOptions(options: SocketOptions): DuplexOptions {
+  // Those of accepted connections are it already: a copy of them would be a tenth of what a connection allocates.
+  if (options.handle instanceof Link) return options as DuplexOptions;
+  return { ...(options as DuplexOptions), allowHalfOpen: Boolean(options.allowHalfOpen), ...STREAM };
+}
+
+/** What the constructor is given for a connection that was accepted. */
+export function acceptedOptions(link: Link, server: NetServer): SocketOptions {
+  const { highWaterMark } = server;
   return {
-    ...(options as DuplexOptions),
-    allowHalfOpen: Boolean(options.allowHalfOpen),
-    // 'close' is emitted when the descriptor is closed, with `hadError`.
-    emitClose: false,
-    autoDestroy: true,
-    decodeStrings: false,
+    handle: link,
+    allowHalfOpen: Boolean(server.allowHalfOpen),
+    pauseOnCreate: server.pauseOnConnect,
+    readable: true,
+    writable: true,
+    readableHighWaterMark: highWaterMark,
+    writableHighWaterMark: highWaterMark,
+    emitClose: STREAM.emitClose,
+    autoDestroy: STREAM.autoDestroy,
+    decodeStrings: STREAM.decodeStrings,
   };
 }
 
