@@ -340,8 +340,8 @@ const STREAM = {
 };
 
 function toStreamOptions(options: SocketOptions): DuplexOptions {
-  // Those of accepted connections are it already: a copy of them would be a tenth of what a connection allocates.
-  if (options.handle instanceof Link) return options as DuplexOptions;
+  // Those of accepted connections are it already: a copy of them would be a third of what a connection allocates.
+  if (options.handle instanceof Link) return options;
   return { ...(options as DuplexOptions), allowHalfOpen: Boolean(options.allowHalfOpen), ...STREAM };
 }
 

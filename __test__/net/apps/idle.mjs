@@ -23,9 +23,9 @@ await once(server, 'listening');
 
 /** Twice, with a turn of the event loop between: some garbage is that only then. */
 async function collect() {
-  gc();
+  globalThis.gc();
   await new Promise((resolve) => setTimeout(resolve, 50));
-  gc();
+  globalThis.gc();
 }
 
 const used = () => process.memoryUsage().heapUsed;
