@@ -10,7 +10,14 @@ import { loadNative } from './native.ts';
 import { makeReactor, Reactor } from './reactor/reactor.ts';
 import { ERR_INVALID_ARG_VALUE } from './errors/core.ts';
 import { EAGAIN, EMFILE, ENFILE, ENOMEM } from './errors/errno.ts';
-import { codesOf, IouringUnavailableError, type Obstacle, type UnavailableReason, WITHOUT_BINDING } from './errors/iouring.ts';
+import {
+  codesOf,
+  IouringUnavailableError,
+  type Obstacle,
+  type TrialReason,
+  type UnavailableReason,
+  WITHOUT_BINDING,
+} from './errors/iouring.ts';
 
 /** What the facades run on: io_uring, or Node's own modules. */
 export type Backend = 'uring' | 'core';
@@ -108,7 +115,7 @@ function tryOut(): Finding {
   const native = loadNative();
   if (native.binding === null) return { ...native, message: WITHOUT_BINDING[native.reason] };
   const { available, features, reason, message, errno } = native.binding.support();
-  return available ? features : { reason: reason ?? 'ERR_IOURING_SELF_TEST_FAILED', message, errno };
+  return available ? features : { reason: (reason as TrialReason | undefined) ?? 'ERR_IOURING_SELF_TEST_FAILED', message, errno };
 }
 
 function isObstacle(finding: Finding): finding is Obstacle {

@@ -4,7 +4,7 @@ import process from 'node:process';
 import { closeSync, openSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { parentPort, workerData } from 'node:worker_threads';
-import type { NativeBinding, NativeReactor } from '../../ts/native.ts';
+import type { NativeBinding, NativeReactor } from '../../ts/native-binding.ts';
 import {
   COMMAND_CAPACITY,
   Command,

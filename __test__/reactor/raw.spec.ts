@@ -6,7 +6,7 @@ import net from 'node:net';
 import { once } from 'node:events';
 import os from 'node:os';
 import test from 'ava';
-import type { NativeBinding } from '../../ts/native.ts';
+import type { NativeBinding } from '../../ts/native-binding.ts';
 import {
   COMMAND_CAPACITY,
   Command,

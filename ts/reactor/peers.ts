@@ -2,7 +2,7 @@
  * Who datagrams come from and go to: from the bytes of a `sockaddr` to words, and back, with a memory of those met last. Parsing and
  * printing an address costs more than all the rest of sending a small datagram.
  */
-import type { NativeReactor } from '../native.ts';
+import type { NativeReactor } from '../native-binding.ts';
 
 /** Peers remembered; when there are more, all are forgotten. */
 const CAPACITY = 1024;

@@ -5,7 +5,8 @@
  * Completions come in batches, one call for all of them.
  */
 import process from 'node:process';
-import { loadNative, type NativeReactor, type NativeReactorConstructor } from '../native.ts';
+import { loadNative } from '../native.ts';
+import type { NativeReactor, NativeReactorConstructor } from '../native-binding.ts';
 import { IouringUnavailableError, type Obstacle, RingFailedError, type TrialReason, WITHOUT_BINDING } from '../errors/iouring.ts';
 import type { SystemCallError } from '../errors/system.ts';
 import { setImmediate } from '../timers.ts';

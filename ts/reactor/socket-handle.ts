@@ -5,7 +5,7 @@
  */
 import { EBADF } from '../errors/errno.ts';
 import { Command, type Completion, Domain, SocketOption } from './protocol.ts';
-import type { NativeEndpoint } from '../native.ts';
+import type { Endpoint as NativeEndpoint } from '../native-binding.ts';
 import { getReactor, type Reactor } from './reactor.ts';
 
 /** An address as core prints it. Abstract UNIX names begin with a zero byte; an unnamed UNIX socket has an empty path. */

@@ -14,7 +14,7 @@
  *
  * The kernel never holds on to either memory: see `crates/reactor/src/stream.rs`.
  */
-import type { NativeCredentials } from '../native.ts';
+import type { Credentials } from '../native-binding.ts';
 import { BLOCK_SIZE } from './arena.ts';
 import { EBADF } from '../errors/errno.ts';
 import { Command, Completion, LONGEST_PIECE, SocketOption } from './protocol.ts';
@@ -290,7 +290,7 @@ export class StreamHandle extends SocketHandle {
   }
 
   /** `SO_PEERCRED`. */
-  peerCredentials(): NativeCredentials | number {
+  peerCredentials(): Credentials | number {
     return this.reactor.native.peerCredentials(this.id);
   }
 

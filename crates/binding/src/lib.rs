@@ -35,8 +35,7 @@ use crate::shown::show;
 pub struct NativeSupport {
     /// Whether a ring could be set up, entered, and passed the self-test.
     pub available: bool,
-    /// Code of what stands in the way; null where nothing does.
-    #[napi(ts_type = "string | null")]
+    /// Code of what stands in the way; absent where nothing does.
     pub reason: Option<String>,
     /// What stands in the way, in words; empty where nothing does.
     pub message: String,

@@ -158,7 +158,7 @@ impl NativeReactor {
         join: bool,
         group: String,
         source: Option<String>,
-        interface: Option<String>,
+        interface_address: Option<String>,
     ) -> i32 {
         let change = if join { Change::Join } else { Change::Leave };
         let outcome = || {
@@ -168,7 +168,7 @@ impl NativeReactor {
                 return Err(Errno::EINVAL);
             }
             let fd = self.descriptor(handle)?;
-            let interface = self::interface(interface.as_deref(), &group)?;
+            let interface = interface(interface_address.as_deref(), &group)?;
             match source {
                 None => multicast::change_membership(fd, change, &group, interface),
                 Some(source) => multicast::change_source_membership(fd, change, &group, &source, interface),

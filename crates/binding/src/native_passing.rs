@@ -37,7 +37,7 @@ impl NativeReactor {
 
     /// Duplicates descriptors for a write to come, which says so.
     #[napi]
-    pub fn stage_descriptors(&self, handle: i32, fds: Vec<i32>) -> i32 {
+    pub fn stage_descriptors(&self, handle: i32, #[napi(ts_arg_type = "readonly number[]")] fds: Vec<i32>) -> i32 {
         status(self.instance.with(|reactor| reactor.stage_descriptors(HandleId::from_raw(handle), &fds)))
     }
 
