@@ -11,16 +11,16 @@ use crate::memory::Mapping;
 
 const SMALLEST: usize = 4096;
 /// The largest size of which buffers are kept.
-pub const LARGEST_KEPT: usize = 1024 * 1024;
+pub(crate) const LARGEST_KEPT: usize = 1024 * 1024;
 const CLASSES: usize = (LARGEST_KEPT / SMALLEST).ilog2() as usize + 1;
 /// Bytes kept for reuse in one class.
 const KEPT_PER_CLASS: usize = 4 * 1024 * 1024;
 /// Bytes that may be in use at once; beyond that transfers wait. One buffer is always to be had, however large.
-pub const BUDGET: usize = 64 * 1024 * 1024;
+pub(crate) const BUDGET: usize = 64 * 1024 * 1024;
 
 /// Whether [`BUDGET`] counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Budget {
+pub(crate) enum Budget {
     /// It does.
     Kept,
     /// Nothing was in use before: what asks for more than all of it would wait for ever otherwise.
@@ -28,20 +28,20 @@ pub enum Budget {
 }
 
 /// A buffer. Dropped only by who knows that the kernel has let go of it.
-pub struct Bounce {
+pub(crate) struct Bounce {
     memory: Mapping,
 }
 
 impl Bounce {
     /// The first byte.
     #[must_use]
-    pub fn start(&self) -> NonNull<u8> {
+    pub(crate) fn start(&self) -> NonNull<u8> {
         self.memory.start()
     }
 
     /// Bytes there is room for.
     #[must_use]
-    pub fn capacity(&self) -> usize {
+    pub(crate) fn capacity(&self) -> usize {
         self.memory.length()
     }
 }
@@ -53,7 +53,7 @@ fn class(length: usize) -> Option<usize> {
 
 /// The buffers.
 #[derive(Default)]
-pub struct BouncePool {
+pub(crate) struct BouncePool {
     kept: [Vec<Bounce>; CLASSES],
     bytes: usize,
     count: usize,
@@ -62,13 +62,13 @@ pub struct BouncePool {
 impl BouncePool {
     /// Buffers in use.
     #[must_use]
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.count
     }
 
     /// How to take the buffers of a chain, which has to have all of them at once.
     #[must_use]
-    pub fn budget_of_chain(&self) -> Budget {
+    pub(crate) fn budget_of_chain(&self) -> Budget {
         if self.bytes == 0 { Budget::Exceeded } else { Budget::Kept }
     }
 
@@ -76,7 +76,7 @@ impl BouncePool {
     ///
     /// # Errors
     /// `ENOMEM` when the address space is full.
-    pub fn take(&mut self, length: usize, budget: Budget) -> Result<Option<Bounce>, Errno> {
+    pub(crate) fn take(&mut self, length: usize, budget: Budget) -> Result<Option<Bounce>, Errno> {
         let size = class(length).map_or_else(|| length.next_multiple_of(SMALLEST), |class| SMALLEST << class);
         if self.bytes > 0 && self.bytes + size > BUDGET && budget == Budget::Kept {
             return Ok(None);
@@ -92,7 +92,7 @@ impl BouncePool {
     }
 
     /// Takes a buffer back that the kernel has let go of.
-    pub fn give_back(&mut self, bounce: Bounce) {
+    pub(crate) fn give_back(&mut self, bounce: Bounce) {
         self.bytes -= bounce.capacity();
         self.count -= 1;
         if let Some(class) = class(bounce.capacity())

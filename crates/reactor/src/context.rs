@@ -6,17 +6,18 @@ use std::time::Duration;
 
 use io_uring::types::Timespec;
 
+use crate::accept_pace::AcceptPace;
 use crate::buffer_pool::BufferPool;
 use crate::error::Errno;
 use crate::event::Event;
 use crate::handle::Common;
 use crate::handle_id::HandleId;
 use crate::kernel::{BufferGroup, Completion, Kernel, Request, Wait};
-use crate::listener::{Pace, Reserve};
 use crate::message::{DatagramMessage, MAX_SLICES, Message};
 use crate::operation::{CancelableOperation, IGNORED, Operation, SendOperation};
 use crate::receive_buffers::{BUFFERS, ReceiveBuffers};
 use crate::slab::{Entry, OperationId, Operations};
+use crate::spare_descriptor::SpareDescriptor;
 
 /// Message headers kept for reuse.
 const SPARE_MESSAGES: usize = 64;
@@ -55,8 +56,8 @@ pub(crate) struct Context<K> {
     due_ends: VecDeque<(HandleId, u64)>,
     /// Number of streams that wait for room in their socket's send buffer.
     pub(crate) waiting_streams: usize,
-    pub(crate) reserve: Reserve,
-    pub(crate) pace: Pace,
+    pub(crate) spare_descriptor: SpareDescriptor,
+    pub(crate) accept_pace: AcceptPace,
     /// For datagram sockets, and streams that take descriptors; there from the first of them on.
     pub(crate) datagrams: Option<ReceiveBuffers>,
     /// Requests that found no room in the submission queue. They go first, in order.
@@ -68,7 +69,7 @@ pub(crate) struct Context<K> {
     /// Completions taken from the kernel and not yet looked at.
     pub(crate) arrived: Vec<Completion>,
     #[allow(clippy::vec_box, reason = "the kernel reads the header: its address must hold while the vector grows")]
-    spare: Vec<Box<Message>>,
+    spare_messages: Vec<Box<Message>>,
     #[allow(clippy::vec_box, reason = "as above")]
     spare_datagrams: Vec<Box<DatagramMessage>>,
     /// A request waits to be handed over whose outcome is to be had in the same turn: a receive behind one that was ended by what it received, an accept where
@@ -101,14 +102,14 @@ impl<K: Kernel> Context<K> {
             due_arms: VecDeque::new(),
             due_ends: VecDeque::new(),
             waiting_streams: 0,
-            reserve: Reserve::default(),
-            pace: Pace::default(),
+            spare_descriptor: SpareDescriptor::default(),
+            accept_pace: AcceptPace::default(),
             datagrams: None,
             backlog: VecDeque::new(),
             pushed: 0,
             pushed_closes: VecDeque::new(),
             arrived: Vec::new(),
-            spare: Vec::new(),
+            spare_messages: Vec::new(),
             spare_datagrams: Vec::new(),
             enter_again: false,
             health: Health::Working,
@@ -391,7 +392,7 @@ impl<K: Kernel> Context<K> {
 
     /// An empty message header.
     pub(crate) fn message(&mut self) -> Box<Message> {
-        self.spare.pop().unwrap_or_else(|| Message::new(MAX_SLICES))
+        self.spare_messages.pop().unwrap_or_else(|| Message::new(MAX_SLICES))
     }
 
     /// An empty header for a datagram.
@@ -408,9 +409,9 @@ impl<K: Kernel> Context<K> {
     }
 
     pub(crate) fn recycle_message(&mut self, mut message: Box<Message>) {
-        if self.spare.len() < SPARE_MESSAGES {
+        if self.spare_messages.len() < SPARE_MESSAGES {
             message.clear();
-            self.spare.push(message);
+            self.spare_messages.push(message);
         }
     }
 

@@ -27,7 +27,7 @@ pub enum Event {
         /// The error.
         status: i32,
     },
-    /// Bytes have arrived; the buffer is lent until [`Reactor::give_back`].
+    /// Bytes have arrived; the buffer is lent until [`Reactor::give_back`](crate::Reactor::give_back).
     Received {
         /// The stream.
         handle: HandleId,

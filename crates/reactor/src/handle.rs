@@ -13,7 +13,7 @@ use crate::handle_id::{GENERATION_MASK, HandleId, INDEX_BITS, MAX_HANDLES};
 use crate::slab::InFlight;
 
 /// What every handle has.
-pub struct Common {
+pub(crate) struct Common {
     /// The handle's own name.
     pub id: HandleId,
     /// Operations in flight on it.
@@ -32,18 +32,18 @@ pub struct Common {
 impl Common {
     /// The descriptor's number, for requests. Meaningless once a close has been requested.
     #[must_use]
-    pub fn fd(&self) -> RawFd {
+    pub(crate) fn fd(&self) -> RawFd {
         self.fd
     }
 
     /// Whether no close request has taken the descriptor yet.
     #[must_use]
-    pub fn has_descriptor(&self) -> bool {
+    pub(crate) fn has_descriptor(&self) -> bool {
         self.descriptor.is_some()
     }
 
     /// Gives the descriptor away, to whoever closes it.
-    pub fn take_descriptor(&mut self) -> Option<OwnedFd> {
+    pub(crate) fn take_descriptor(&mut self) -> Option<OwnedFd> {
         self.descriptor.take()
     }
 
@@ -54,7 +54,7 @@ impl Common {
 }
 
 /// An entry of the table.
-pub struct Handle<R> {
+pub(crate) struct Handle<R> {
     /// What every handle has.
     pub common: Common,
     /// What this one is.
@@ -67,7 +67,7 @@ struct Slot<R> {
 }
 
 /// The table.
-pub struct Handles<R> {
+pub(crate) struct Handles<R> {
     slots: Vec<Slot<R>>,
     /// First in, first out, so that a slot rests as long as possible before it is used again.
     free: VecDeque<usize>,
@@ -88,12 +88,12 @@ impl<R> Default for Handles<R> {
 impl<R> Handles<R> {
     /// Number of handles that are open or closing.
     #[must_use]
-    pub fn open(&self) -> usize {
+    pub(crate) fn open(&self) -> usize {
         self.open
     }
 
     /// Takes a descriptor in. `None`, and the descriptor closed, when the table is full.
-    pub fn insert(&mut self, descriptor: OwnedFd, resource: R) -> Option<HandleId> {
+    pub(crate) fn insert(&mut self, descriptor: OwnedFd, resource: R) -> Option<HandleId> {
         let index = if let Some(index) = self.free.pop_front() {
             index
         } else if self.slots.len() < MAX_HANDLES {
@@ -127,31 +127,31 @@ impl<R> Handles<R> {
     }
 
     /// The handle of that name, if it is still there.
-    pub fn get_mut(&mut self, id: HandleId) -> Option<&mut Handle<R>> {
+    pub(crate) fn get_mut(&mut self, id: HandleId) -> Option<&mut Handle<R>> {
         self.slots.get_mut(id.index())?.handle.as_mut().filter(|handle| handle.common.id == id)
     }
 
     /// The handle of that name, if it is still there.
     #[must_use]
-    pub fn get(&self, id: HandleId) -> Option<&Handle<R>> {
+    pub(crate) fn get(&self, id: HandleId) -> Option<&Handle<R>> {
         self.slots.get(id.index())?.handle.as_ref().filter(|handle| handle.common.id == id)
     }
 
     /// The handle that a descriptor belongs to, until it is closed.
     #[must_use]
-    pub fn owner(&self, fd: RawFd) -> Option<&Handle<R>> {
+    pub(crate) fn owner(&self, fd: RawFd) -> Option<&Handle<R>> {
         let &id = self.owners.get(usize::try_from(fd).ok()?)?;
         self.get(id).filter(|handle| handle.common.fd == fd)
     }
 
     /// Whether there is no room for another.
     #[must_use]
-    pub fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.free.is_empty() && self.slots.len() >= MAX_HANDLES
     }
 
     /// Frees a slot.
-    pub fn remove(&mut self, id: HandleId) -> Option<Handle<R>> {
+    pub(crate) fn remove(&mut self, id: HandleId) -> Option<Handle<R>> {
         let slot = self.slots.get_mut(id.index())?;
         let handle = slot.handle.take_if(|handle| handle.common.id == id)?;
         slot.generation = (slot.generation + 1) & GENERATION_MASK;
@@ -161,13 +161,13 @@ impl<R> Handles<R> {
     }
 
     /// All handles.
-    pub fn iter(&self) -> impl Iterator<Item = &Handle<R>> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Handle<R>> {
         self.slots.iter().filter_map(|slot| slot.handle.as_ref())
     }
 
     /// The names of all handles.
     #[must_use]
-    pub fn ids(&self) -> Vec<HandleId> {
+    pub(crate) fn ids(&self) -> Vec<HandleId> {
         self.iter().map(|handle| handle.common.id).collect()
     }
 }

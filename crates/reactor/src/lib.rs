@@ -1,40 +1,42 @@
 //! An io_uring reactor for sockets. It knows nothing of Node or JavaScript; `crates/binding` puts it into a Node process.
 //!
-//! Read in this order: [`kernel`] (what is asked of the kernel), [`operation`] (what is in flight), [`handle`] (what is open),
-//! [`stream`] and [`listener`] (what sockets do), [`reactor`] (how it all turns).
+//! Read in this order: [`kernel`] (what is asked of the kernel), `operation` (what is in flight), `handle` (what is open),
+//! `stream` and `listener` (what sockets do), [`Reactor`] (how it all turns). `tests/layers.rs` says which module may import which.
 
+mod accept_pace;
 pub mod address;
-pub mod bounce;
+mod bounce;
 pub mod buffer_pool;
 pub mod busy_poll;
 pub mod config;
 mod context;
 pub mod control;
 pub mod datagram;
-pub mod error;
-pub mod event;
+mod error;
+mod event;
 mod features;
 pub mod file;
-pub mod handle;
+mod handle;
 mod handle_id;
 pub mod kernel;
-pub mod listener;
+mod listener;
 pub mod memory;
 mod message;
 pub mod multicast;
 mod operation;
 pub mod options;
 mod passing;
-pub mod reactor;
+mod reactor;
 pub mod receive_buffers;
 mod resource;
-pub mod ring;
+mod ring;
 mod room;
 mod self_test;
 mod slab;
 pub mod socket;
+mod spare_descriptor;
 mod sqe;
-pub mod stream;
+mod stream;
 pub mod support;
 
 #[cfg(test)]

@@ -209,7 +209,7 @@ impl<K: Kernel> Reactor<K> {
             return Err(Errno(libc::EBADF));
         }
         socket::listen(common.fd(), backlog)?;
-        self.context.reserve.fill();
+        self.context.spare_descriptor.fill();
         listener.arm(common, &mut self.context);
         Ok(())
     }
@@ -446,7 +446,7 @@ impl<K: Kernel> Reactor<K> {
     /// Tells whether what the last turn brought was seen to in the time that there is for a turn, so that the next may take more connections, or had better take
     /// fewer.
     pub fn pace(&mut self, in_time: bool) {
-        self.context.pace.adjust(in_time);
+        self.context.accept_pace.adjust(in_time);
     }
 
     fn arm_due(&mut self) {
@@ -605,10 +605,21 @@ impl<K: Kernel> Reactor<K> {
         }
         let closing = common.closing;
         if let Some(accepted) = accepted {
-            Listener::admit(handle_id, accepted, completion.others_wait(), &mut self.handles, context);
+            self.admit(handle_id, accepted, completion.others_wait());
         }
         if closing {
             self.proceed_with_close(handle_id);
+        }
+    }
+
+    /// Enters an accepted descriptor in the table and reports it. The listener goes on.
+    fn admit(&mut self, id: HandleId, accepted: OwnedFd, others_wait: bool) {
+        // A full table closes the connection: the peer sees an end, the listener goes on.
+        if let Some(peer) = self.handles.insert(accepted, Resource::Stream(Stream::default())) {
+            self.context.events.push_back(Event::Accepted { listener: id, peer });
+        }
+        if let Some(Handle { common, resource: Resource::Listener(listener) }) = self.handles.get_mut(id) {
+            listener.go_on(common, &mut self.context, others_wait);
         }
     }
 

@@ -78,7 +78,7 @@ struct Segment {
 
 /// A stream socket.
 #[derive(Default)]
-pub struct Stream {
+pub(crate) struct Stream {
     receiving: Receiving,
     /// Number of the last event with bytes; see [`Context::heard`].
     last_bytes: u64,
