@@ -6,12 +6,12 @@
 //!
 //! It also holds the reactor to its promises, and panics where one is broken: see the assertions.
 
+mod behavior;
 mod buffers;
 mod datagrams;
 mod descriptors;
 mod files;
 mod random;
-mod temper;
 
 use std::cell::RefCell;
 use std::collections::{HashSet, VecDeque};
@@ -25,12 +25,12 @@ use crate::kernel::{
 };
 use crate::operation::{IGNORED, Kind, kind_of};
 
+pub(crate) use behavior::Behavior;
 use buffers::Buffers;
 pub(crate) use datagrams::{Delivered, Inbound, Mailbox, Outbound};
 pub(crate) use descriptors::{Descriptor, Descriptors, FarEnd};
 pub(crate) use files::content;
 pub(crate) use random::Random;
-pub(crate) use temper::Temper;
 
 /// Deferred items that one enter runs, as the real kernel's local work list does.
 const WORK_PER_ENTER: usize = 20;
@@ -59,7 +59,7 @@ impl Flight {
 
 /// The kernel's side, shared between the reactor's [`Fake`] and the test.
 pub(crate) struct World {
-    temper: Temper,
+    behavior: Behavior,
     random: Random,
     pub(crate) descriptors: Descriptors,
     pub(crate) buffers: Buffers,
@@ -100,13 +100,13 @@ pub(crate) struct World {
 pub(crate) struct Fake(Rc<RefCell<World>>);
 
 impl Fake {
-    pub(crate) fn new(temper: Temper) -> (Self, Rc<RefCell<World>>) {
-        assert!(temper.submission_entries >= 2 && temper.completion_entries >= 1);
+    pub(crate) fn new(behavior: Behavior) -> (Self, Rc<RefCell<World>>) {
+        assert!(behavior.submission_entries >= 2 && behavior.completion_entries >= 1);
         let world = Rc::new(RefCell::new(World {
-            temper,
-            random: Random::new(temper.seed),
+            behavior,
+            random: Random::new(behavior.seed),
             descriptors: Descriptors::default(),
-            buffers: Buffers::new(temper.incremental),
+            buffers: Buffers::new(behavior.incremental),
             datagram_buffers: Buffers::new(false),
             submission: VecDeque::new(),
             flights: Vec::new(),
@@ -116,8 +116,8 @@ impl Fake {
             time_passes: true,
             refusal: None,
             refuses_after: 0,
-            bounds_receives: temper.seed.is_multiple_of(2),
-            busy_when_overflowed: temper.malice > 0 && temper.seed.is_multiple_of(2),
+            bounds_receives: behavior.seed.is_multiple_of(2),
+            busy_when_overflowed: behavior.malice > 0 && behavior.seed.is_multiple_of(2),
             enters: 0,
             executed: Vec::new(),
             file_length: 0,
@@ -132,7 +132,7 @@ impl Fake {
 impl Kernel for Fake {
     unsafe fn push(&mut self, request: &Request, user_data: u64) -> bool {
         let mut world = self.0.borrow_mut();
-        if world.submission.len() == world.temper.submission_entries {
+        if world.submission.len() == world.behavior.submission_entries {
             return false;
         }
         if user_data != IGNORED {
@@ -150,7 +150,7 @@ impl Kernel for Fake {
         if let Some(errno) = world.refusal.filter(|_| world.enters > world.refuses_after) {
             return Err(Errno(errno));
         }
-        let full = world.completion.len() >= world.temper.completion_entries;
+        let full = world.completion.len() >= world.behavior.completion_entries;
         if full && !world.pending.is_empty() && world.busy_when_overflowed {
             return Err(Errno(libc::EBUSY));
         }
@@ -182,7 +182,7 @@ impl Kernel for Fake {
     }
 
     fn room(&self) -> usize {
-        self.0.borrow().temper.submission_entries - self.unsubmitted()
+        self.0.borrow().behavior.submission_entries - self.unsubmitted()
     }
 
     fn reap(&mut self, into: &mut Vec<Completion>, limit: usize) {
@@ -263,9 +263,9 @@ impl World {
 
     /// Whether to do mischief now.
     fn mischief(&mut self) -> bool {
-        let now = self.temper.budget > 0 && self.random.chance(self.temper.malice);
+        let now = self.behavior.budget > 0 && self.random.chance(self.behavior.malice);
         if now {
-            self.temper.budget -= 1;
+            self.behavior.budget -= 1;
         }
         now
     }
@@ -389,7 +389,7 @@ impl World {
 
     /// Ends a flight before its time. What it had been about to deliver may still come.
     fn cancel(&mut self, index: usize) {
-        let deliver = self.temper.malice > 0 && self.random.chance(128);
+        let deliver = self.behavior.malice > 0 && self.random.chance(128);
         match self.flights[index].request {
             Request::Receive { fd, .. } if deliver && !self.buffers.is_empty() => {
                 if self.descriptors.get(fd).inbound.is_empty() {
@@ -447,7 +447,7 @@ impl World {
 
     fn go_on(&mut self, index: usize) {
         // A full completion queue ends a multishot, and so does the kernel's whim.
-        let full = self.completion.len() + self.pending.len() >= self.temper.completion_entries;
+        let full = self.completion.len() + self.pending.len() >= self.behavior.completion_entries;
         let more = if full || self.mischief() { 0 } else { CQE_F_MORE };
         let user_data = self.flights[index].user_data;
         match self.flights[index].request {
@@ -564,11 +564,11 @@ impl World {
 
     /// Moves what is done into the completion queue, as far as there is room: in any order, but for what [`ordered`] says.
     fn flush(&mut self) {
-        while !self.pending.is_empty() && self.completion.len() < self.temper.completion_entries {
+        while !self.pending.is_empty() && self.completion.len() < self.behavior.completion_entries {
             if self.mischief() {
                 break;
             }
-            let picked = if self.temper.malice > 0 { self.random.below(self.pending.len()) } else { 0 };
+            let picked = if self.behavior.malice > 0 { self.random.below(self.pending.len()) } else { 0 };
             let mut picked = picked;
             while let Some(earlier) = (0..picked).find(|&it| ordered(&self.pending[it], &self.pending[picked])) {
                 picked = earlier;

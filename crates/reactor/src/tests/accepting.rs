@@ -6,9 +6,9 @@ use std::os::fd::AsRawFd;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::harness::{Bench, Books};
-use super::streams::temper;
-use crate::fake::{Descriptors, FarEnd, Temper};
+use super::harness::{Books, Simulation};
+use super::streams::behavior;
+use crate::fake::{Behavior, Descriptors, FarEnd};
 use crate::{HandleId, kernel::Request};
 
 #[derive(Clone, Debug)]
@@ -43,7 +43,7 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
 }
 
 struct Setting {
-    bench: Bench,
+    simulation: Simulation,
     listener: HandleId,
     clients: Vec<FarEnd>,
     failed: bool,
@@ -51,31 +51,31 @@ struct Setting {
 }
 
 impl Setting {
-    fn new(temper: Temper, per_turn: usize) -> Self {
-        let mut bench = Bench::new(temper, 2, 32, per_turn);
+    fn new(behavior: Behavior, per_turn: usize) -> Self {
+        let mut simulation = Simulation::new(behavior, 2, 32, per_turn);
         // A real one: `listen(2)` is called on it. Nobody ever connects to it.
         let socket = TcpListener::bind("127.0.0.1:0").expect("bind(2)");
         let fd = socket.as_raw_fd();
-        bench.world.borrow_mut().descriptors.add(fd);
-        let listener = bench.reactor.add_listener(socket.into()).expect("room");
-        bench.fds.push(fd);
-        bench.streams.push(listener);
-        bench.books.insert(listener, Books::default());
-        bench.reactor.listen(listener, 16).expect("listen(2)");
-        Self { bench, listener, clients: Vec::new(), failed: false, closed: false }
+        simulation.world.borrow_mut().descriptors.add(fd);
+        let listener = simulation.reactor.add_listener(socket.into()).expect("room");
+        simulation.fds.push(fd);
+        simulation.streams.push(listener);
+        simulation.books.insert(listener, Books::default());
+        simulation.reactor.listen(listener, 16).expect("listen(2)");
+        Self { simulation, listener, clients: Vec::new(), failed: false, closed: false }
     }
 
     fn arrive(&mut self) {
         let (near, far) = Descriptors::pair();
-        self.bench.peer(0, |it| it.waiting.push_back(near));
+        self.simulation.peer(0, |it| it.waiting.push_back(near));
         self.clients.push(far);
     }
 
     fn act(&mut self, action: &Action) {
         match *action {
             Action::Turn => {
-                if self.bench.reactor.has_work() {
-                    self.bench.turn();
+                if self.simulation.reactor.has_work() {
+                    self.simulation.turn();
                 }
             }
             _ if self.closed => {}
@@ -83,11 +83,11 @@ impl Setting {
             Action::Fails(errno) => {
                 // EINVAL is the one that ends a listener.
                 self.failed |= errno == libc::EINVAL;
-                self.bench.peer(0, |it| it.accept_error = Some(errno));
+                self.simulation.peer(0, |it| it.accept_error = Some(errno));
             }
             Action::Close => {
                 self.closed = true;
-                self.bench.close(0);
+                self.simulation.close(0);
             }
         }
     }
@@ -95,24 +95,24 @@ impl Setting {
 
 proptest! {
     #[test]
-    fn every_connection_is_reported_or_closed(temper in temper(), per_turn in 1..20_usize, actions in actions()) {
-        let mut setting = Setting::new(temper, per_turn);
+    fn every_connection_is_reported_or_closed(behavior in behavior(), per_turn in 1..20_usize, actions in actions()) {
+        let mut setting = Setting::new(behavior, per_turn);
         for action in &actions {
             setting.act(action);
         }
-        setting.bench.settle();
+        setting.simulation.settle();
         let open = setting.clients.iter().filter(|client| !client.hung_up()).count();
-        let waiting = if setting.closed { 0 } else { setting.bench.peer(0, |it| it.waiting.len()) };
-        prop_assert_eq!(open, setting.bench.accepted.len() + waiting, "a descriptor is lost");
+        let waiting = if setting.closed { 0 } else { setting.simulation.peer(0, |it| it.waiting.len()) };
+        prop_assert_eq!(open, setting.simulation.accepted.len() + waiting, "a descriptor is lost");
         if !setting.closed && !setting.failed {
             prop_assert_eq!(waiting, 0, "connections wait and nobody accepts them");
         }
-        prop_assert!(setting.bench.accept_failures.len() <= 1);
-        prop_assert!(setting.bench.accepted.iter().all(|&(listener, _)| listener == setting.listener));
+        prop_assert!(setting.simulation.accept_failures.len() <= 1);
+        prop_assert!(setting.simulation.accepted.iter().all(|&(listener, _)| listener == setting.listener));
         if !setting.closed {
-            setting.bench.close(0);
+            setting.simulation.close(0);
         }
-        setting.bench.close_all();
+        setting.simulation.close_all();
         prop_assert!(setting.clients.iter().all(FarEnd::hung_up));
     }
 }
@@ -120,61 +120,62 @@ proptest! {
 /// The kernel looks for a free descriptor before it looks for a connection: with none left, arming alone fails.
 #[test]
 fn having_no_descriptor_left_is_no_reason_to_spin() {
-    let mut setting = Setting::new(Temper::kind(), 16);
-    setting.bench.world.borrow_mut().time_passes = false;
+    let mut setting = Setting::new(Behavior::kind(), 16);
+    setting.simulation.world.borrow_mut().time_passes = false;
     let mut turns = 0;
-    while setting.bench.reactor.has_work() && turns < 100 {
-        setting.bench.turn();
-        setting.bench.peer(0, |it| it.accept_error = Some(libc::EMFILE));
+    while setting.simulation.reactor.has_work() && turns < 100 {
+        setting.simulation.turn();
+        setting.simulation.peer(0, |it| it.accept_error = Some(libc::EMFILE));
         turns += 1;
     }
     assert!(turns < 10, "armed again and again");
     // When the pause is over, it serves again.
-    setting.bench.world.borrow_mut().time_passes = true;
-    setting.bench.peer(0, |it| it.accept_error = None);
+    setting.simulation.world.borrow_mut().time_passes = true;
+    setting.simulation.peer(0, |it| it.accept_error = None);
     setting.arrive();
-    setting.bench.settle();
-    assert_eq!(setting.bench.accepted.len(), 1);
-    let armed = setting.bench.world.borrow().executed.iter().filter(|it| matches!(it, Request::Accept { .. })).count();
+    setting.simulation.settle();
+    assert_eq!(setting.simulation.accepted.len(), 1);
+    let armed =
+        setting.simulation.world.borrow().executed.iter().filter(|it| matches!(it, Request::Accept { .. })).count();
     assert!(armed <= 4, "{armed}");
 }
 
 /// All that wait at once would keep everybody else waiting for what becomes of them.
 #[test]
 fn a_turn_takes_as_many_connections_as_there_is_time_for() {
-    let mut setting = Setting::new(Temper::kind(), 64);
-    setting.bench.turn();
+    let mut setting = Setting::new(Behavior::kind(), 64);
+    setting.simulation.turn();
     (0..100).for_each(|_| setting.arrive());
     let mut taken = Vec::new();
     let mut before = 0;
     for in_time in [true, false, false, false, false, false, true, true] {
-        setting.bench.turn();
-        setting.bench.reactor.pace(in_time);
-        taken.push(setting.bench.accepted.len() - before);
-        before = setting.bench.accepted.len();
+        setting.simulation.turn();
+        setting.simulation.reactor.pace(in_time);
+        taken.push(setting.simulation.accepted.len() - before);
+        before = setting.simulation.accepted.len();
     }
     assert_eq!(taken, [16, 16, 8, 4, 2, 1, 1, 2]);
-    setting.bench.close(0);
-    setting.bench.close_all();
+    setting.simulation.close(0);
+    setting.simulation.close_all();
 }
 
 /// Whoever has yet to hear of those that were taken is not given more: another process may have time for them.
 #[test]
 fn no_more_connections_are_taken_than_javascript_hears_of() {
-    let mut setting = Setting::new(Temper::kind(), 64);
-    setting.bench.turn();
+    let mut setting = Setting::new(Behavior::kind(), 64);
+    setting.simulation.turn();
     (0..100).for_each(|_| setting.arrive());
-    setting.bench.turn();
+    setting.simulation.turn();
     for _ in 0..10 {
-        setting.bench.reactor.set_unheard(setting.bench.accepted.len());
-        setting.bench.turn();
+        setting.simulation.reactor.set_unheard(setting.simulation.accepted.len());
+        setting.simulation.turn();
     }
-    assert_eq!(setting.bench.accepted.len(), 16);
-    setting.bench.reactor.set_unheard(0);
-    setting.bench.turn();
-    assert_eq!(setting.bench.accepted.len(), 32);
-    setting.bench.close(0);
-    setting.bench.close_all();
+    assert_eq!(setting.simulation.accepted.len(), 16);
+    setting.simulation.reactor.set_unheard(0);
+    setting.simulation.turn();
+    assert_eq!(setting.simulation.accepted.len(), 32);
+    setting.simulation.close(0);
+    setting.simulation.close_all();
 }
 
 /// Where other processes have the socket too, it would have been theirs. The kernel may do an accept that is being cancelled.
@@ -182,17 +183,17 @@ fn no_more_connections_are_taken_than_javascript_hears_of() {
 fn what_was_accepted_before_a_close_is_told_of() {
     let mut late = 0;
     for seed in 0..20 {
-        let mut setting = Setting::new(Temper { malice: 1, seed, ..Temper::kind() }, 16);
-        setting.bench.turn();
+        let mut setting = Setting::new(Behavior { malice: 1, seed, ..Behavior::kind() }, 16);
+        setting.simulation.turn();
         setting.arrive();
-        setting.bench.close(0);
-        setting.bench.settle();
-        assert!(setting.bench.books[&setting.listener].closed);
-        let told = setting.bench.accepted.len();
+        setting.simulation.close(0);
+        setting.simulation.settle();
+        assert!(setting.simulation.books[&setting.listener].closed);
+        let told = setting.simulation.accepted.len();
         // Who was not accepted waits with the socket, which nobody else has here.
         assert_eq!(told == 0, setting.clients[0].hung_up(), "closed unheard");
         late += told;
-        setting.bench.close_all();
+        setting.simulation.close_all();
     }
     assert!(late > 0);
 }
@@ -200,26 +201,26 @@ fn what_was_accepted_before_a_close_is_told_of() {
 /// At the end of a thread there is nobody left to tell.
 #[test]
 fn what_is_accepted_while_everything_ends_is_closed() {
-    let mut setting = Setting::new(Temper::kind(), 16);
-    setting.bench.turn();
+    let mut setting = Setting::new(Behavior::kind(), 16);
+    setting.simulation.turn();
     (0..3).for_each(|_| setting.arrive());
-    setting.bench.turn();
-    setting.bench.stop();
-    assert_eq!(setting.bench.reactor.stats().handles, 0);
+    setting.simulation.turn();
+    setting.simulation.stop();
+    assert_eq!(setting.simulation.reactor.stats().handles, 0);
     assert!(setting.clients.iter().take(2).all(FarEnd::hung_up), "a descriptor is left open");
 }
 
 /// The error is that of the moment in which the kernel did the accept: descriptors may have come back by the time that we see it.
 #[test]
 fn a_shortage_that_is_over_turns_nobody_away() {
-    let mut setting = Setting::new(Temper::kind(), 16);
-    setting.bench.world.borrow_mut().time_passes = false;
-    setting.bench.turn();
+    let mut setting = Setting::new(Behavior::kind(), 16);
+    setting.simulation.world.borrow_mut().time_passes = false;
+    setting.simulation.turn();
     setting.arrive();
-    setting.bench.peer(0, |it| it.accept_error = Some(libc::EMFILE));
+    setting.simulation.peer(0, |it| it.accept_error = Some(libc::EMFILE));
     // Not after a pause: time stands still.
-    setting.bench.settle();
-    assert_eq!(setting.bench.accepted.len(), 1);
-    setting.bench.close(0);
-    setting.bench.close_all();
+    setting.simulation.settle();
+    assert_eq!(setting.simulation.accepted.len(), 1);
+    setting.simulation.close(0);
+    setting.simulation.close_all();
 }

@@ -6,7 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::buffer_pool::{BufferPool, Slice};
-use crate::fake::{Fake, Temper};
+use crate::fake::{Behavior, Fake};
 use crate::kernel::{BufferGroup, Kernel};
 
 #[derive(Clone, Debug)]
@@ -43,7 +43,7 @@ fn sizes() -> impl Strategy<Value = u32> {
 proptest! {
     #[test]
     fn buffers_are_conserved(incremental in any::<bool>(), count in 1..9_u16, size in sizes(), actions in actions()) {
-        let (mut kernel, world) = Fake::new(Temper { incremental, ..Temper::kind() });
+        let (mut kernel, world) = Fake::new(Behavior { incremental, ..Behavior::kind() });
         let mut pool = BufferPool::new(count, size).expect("memory");
         pool.replenish(&mut kernel);
         kernel.publish(BufferGroup::Bytes);

@@ -5,10 +5,10 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::datagram_bench::{Bench, LARGEST};
-use super::streams::temper;
+use super::datagram_simulation::{LARGEST, Simulation};
+use super::streams::behavior;
 use crate::Event;
-use crate::fake::Temper;
+use crate::fake::Behavior;
 
 #[derive(Clone, Debug)]
 enum Action {
@@ -76,30 +76,34 @@ fn actions(sockets: usize, close: bool) -> impl Strategy<Value = Vec<Action>> {
     )
 }
 
-fn act(bench: &mut Bench, action: &Action) {
+fn act(simulation: &mut Simulation, action: &Action) {
     match *action {
-        Action::Arrives { socket, length, control, right } => bench.arrive(socket, length, control, right),
-        Action::NetworkFails(socket, errno) => bench.fail(socket, errno),
-        Action::ReadStart(socket) => bench.reactor.read_start(bench.sockets[socket].id),
-        Action::ReadStop(socket) => bench.reactor.read_stop(bench.sockets[socket].id),
-        Action::Control(socket, wanted) => bench.reactor.set_datagram_control(bench.sockets[socket].id, wanted),
-        Action::Send { socket, length, named, flags, segment } => bench.send(socket, length, named, flags, segment),
-        Action::Refuse(socket, errno) => {
-            bench.sockets[socket].refusals.push(errno);
-            bench.mailbox(socket, |mailbox, _| mailbox.refusals.push_back(errno));
+        Action::Arrives { socket, length, control, right } => simulation.arrive(socket, length, control, right),
+        Action::NetworkFails(socket, errno) => simulation.fail(socket, errno),
+        Action::ReadStart(socket) => simulation.reactor.read_start(simulation.sockets[socket].id),
+        Action::ReadStop(socket) => simulation.reactor.read_stop(simulation.sockets[socket].id),
+        Action::Control(socket, wanted) => {
+            simulation.reactor.set_datagram_control(simulation.sockets[socket].id, wanted);
         }
-        Action::Limit(socket) => bench.mailbox(socket, |mailbox, _| mailbox.largest = LARGEST),
-        Action::Apart(socket, errno) => bench.mailbox(socket, |mailbox, _| mailbox.apart = errno),
-        Action::Room(socket, count) => bench.mailbox(socket, |_, window| *window = window.saturating_add(count)),
-        Action::Connect(socket, peer) => bench.connect(socket, peer),
-        Action::MemoryGoes => (bench.memory.gone, bench.memory_goes) = (true, true),
-        Action::GiveBack(pick) => bench.give_back(pick),
+        Action::Send { socket, length, named, flags, segment } => {
+            simulation.send(socket, length, named, flags, segment);
+        }
+        Action::Refuse(socket, errno) => {
+            simulation.sockets[socket].refusals.push(errno);
+            simulation.mailbox(socket, |mailbox, _| mailbox.refusals.push_back(errno));
+        }
+        Action::Limit(socket) => simulation.mailbox(socket, |mailbox, _| mailbox.largest = LARGEST),
+        Action::Apart(socket, errno) => simulation.mailbox(socket, |mailbox, _| mailbox.apart = errno),
+        Action::Room(socket, count) => simulation.mailbox(socket, |_, window| *window = window.saturating_add(count)),
+        Action::Connect(socket, peer) => simulation.connect(socket, peer),
+        Action::MemoryGoes => (simulation.memory.gone, simulation.memory_goes) = (true, true),
+        Action::GiveBack(pick) => simulation.give_back(pick),
         Action::Turn => {
-            if bench.reactor.has_work() {
-                bench.turn();
+            if simulation.reactor.has_work() {
+                simulation.turn();
             }
         }
-        Action::Close(socket) => bench.close(socket),
+        Action::Close(socket) => simulation.close(socket),
     }
 }
 
@@ -109,67 +113,67 @@ fn buffers() -> impl Strategy<Value = u16> {
 }
 
 /// Does it all, and then what was under way comes to an end.
-fn play(temper: Temper, buffers: u16, per_turn: usize, actions: &[Action]) {
-    let mut bench = Bench::new(temper, 4, buffers, per_turn);
+fn play(behavior: Behavior, buffers: u16, per_turn: usize, actions: &[Action]) {
+    let mut simulation = Simulation::new(behavior, 4, buffers, per_turn);
     for action in actions {
-        act(&mut bench, action);
+        act(&mut simulation, action);
     }
-    bench.finish();
-    bench.close_all();
+    simulation.finish();
+    simulation.close_all();
 }
 
 proptest! {
     #[test]
     fn each_arrives_once_and_each_send_is_settled_once(
-        temper in temper(),
+        behavior in behavior(),
         buffers in buffers(),
         per_turn in 1..20_usize,
         actions in actions(4, false),
     ) {
-        play(temper, buffers, per_turn, &actions);
+        play(behavior, buffers, per_turn, &actions);
     }
 
     #[test]
     fn whatever_is_going_on_is_settled_before_a_close(
-        temper in temper(),
+        behavior in behavior(),
         buffers in buffers(),
         per_turn in 1..20_usize,
         actions in actions(4, true),
     ) {
-        play(temper, buffers, per_turn, &actions);
+        play(behavior, buffers, per_turn, &actions);
     }
 
     #[test]
-    fn the_end_of_the_process_waits_for_everything_in_flight(temper in temper(), actions in actions(4, true)) {
-        let mut bench = Bench::new(temper, 4, 4, 16);
+    fn the_end_of_the_process_waits_for_everything_in_flight(behavior in behavior(), actions in actions(4, true)) {
+        let mut simulation = Simulation::new(behavior, 4, 4, 16);
         for action in &actions {
-            act(&mut bench, action);
+            act(&mut simulation, action);
         }
-        while !bench.lent.is_empty() {
-            bench.give_back(0);
+        while !simulation.lent.is_empty() {
+            simulation.give_back(0);
         }
-        bench.reactor.shut_down(&mut bench.memory, Duration::from_secs(5));
-        bench.check_nothing_left();
+        simulation.reactor.shut_down(&mut simulation.memory, Duration::from_secs(5));
+        simulation.check_nothing_left();
     }
 
     /// A socket that is flooded leaves buffers to the others.
     #[test]
     fn a_flood_starves_nobody(seed in any::<u64>(), buffers in buffers()) {
-        let mut bench = Bench::new(Temper { seed, malice: 1, ..Temper::kind() }, 4, buffers, 8);
+        let mut simulation = Simulation::new(Behavior { seed, malice: 1, ..Behavior::kind() }, 4, buffers, 8);
         for socket in 0..4 {
-            bench.reactor.read_start(bench.sockets[socket].id);
+            simulation.reactor.read_start(simulation.sockets[socket].id);
         }
         for socket in 1..4 {
-            (0..8).for_each(|_| bench.arrive(socket, 10, 0, false));
+            (0..8).for_each(|_| simulation.arrive(socket, 10, 0, false));
         }
         let mut turns = 0;
-        while (1..4).any(|socket| bench.sockets[socket].received < 8) {
-            (0..8).for_each(|_| bench.arrive(0, 10, 0, false));
-            if bench.reactor.has_work() {
-                bench.turn();
+        while (1..4).any(|socket| simulation.sockets[socket].received < 8) {
+            (0..8).for_each(|_| simulation.arrive(0, 10, 0, false));
+            if simulation.reactor.has_work() {
+                simulation.turn();
             }
-            while !bench.lent.is_empty() {
-                bench.give_back(0);
+            while !simulation.lent.is_empty() {
+                simulation.give_back(0);
             }
             turns += 1;
             prop_assert!(turns < 2_000, "starved");
@@ -177,111 +181,111 @@ proptest! {
     }
 }
 
-fn one(buffers: u16, per_turn: usize) -> Bench {
-    let mut bench = Bench::new(Temper::kind(), 1, buffers, per_turn);
-    bench.reactor.read_start(bench.sockets[0].id);
-    bench.settle();
-    bench
+fn one(buffers: u16, per_turn: usize) -> Simulation {
+    let mut simulation = Simulation::new(Behavior::kind(), 1, buffers, per_turn);
+    simulation.reactor.read_start(simulation.sockets[0].id);
+    simulation.settle();
+    simulation
 }
 
 /// The buffer came back, and those who starve were fed, before the news that one starves was read from the queue.
 #[test]
 fn news_of_an_empty_ring_may_be_older_than_the_buffer_that_came_back() {
-    let mut bench = one(1, 1);
-    bench.arrive(0, 10, 0, false);
-    bench.arrive(0, 10, 0, false);
-    bench.turn();
-    assert_eq!(bench.lent.len(), 1);
-    bench.give_back(0);
-    bench.settle();
-    assert_eq!(bench.sockets[0].received, 2);
+    let mut simulation = one(1, 1);
+    simulation.arrive(0, 10, 0, false);
+    simulation.arrive(0, 10, 0, false);
+    simulation.turn();
+    assert_eq!(simulation.lent.len(), 1);
+    simulation.give_back(0);
+    simulation.settle();
+    assert_eq!(simulation.sockets[0].received, 2);
 }
 
 /// Each round of stopping and starting on an empty ring ends in `ENOBUFS` once more.
 #[test]
 fn a_socket_is_listed_once_among_the_starved() {
-    let mut bench = one(1, 16);
-    bench.arrive(0, 10, 0, false);
-    bench.arrive(0, 10, 0, false);
-    while bench.reactor.has_work() {
-        bench.turn();
+    let mut simulation = one(1, 16);
+    simulation.arrive(0, 10, 0, false);
+    simulation.arrive(0, 10, 0, false);
+    while simulation.reactor.has_work() {
+        simulation.turn();
     }
     for _ in 0..3 {
-        bench.reactor.read_stop(bench.sockets[0].id);
-        bench.reactor.read_start(bench.sockets[0].id);
-        while bench.reactor.has_work() {
-            bench.turn();
+        simulation.reactor.read_stop(simulation.sockets[0].id);
+        simulation.reactor.read_start(simulation.sockets[0].id);
+        while simulation.reactor.has_work() {
+            simulation.turn();
         }
     }
-    assert_eq!(bench.reactor.stats().starved, 1);
+    assert_eq!(simulation.reactor.stats().starved, 1);
 }
 
 #[test]
 fn who_stops_gets_no_more() {
-    let mut bench = one(4, 16);
-    bench.reactor.read_stop(bench.sockets[0].id);
-    bench.settle();
-    bench.arrive(0, 10, 0, false);
-    bench.settle();
-    assert_eq!(bench.sockets[0].received, 0);
+    let mut simulation = one(4, 16);
+    simulation.reactor.read_stop(simulation.sockets[0].id);
+    simulation.settle();
+    simulation.arrive(0, 10, 0, false);
+    simulation.settle();
+    assert_eq!(simulation.sockets[0].received, 0);
 }
 
 /// Nothing would come of asking such a socket again but the same error, without end.
 #[test]
 fn a_socket_that_is_beyond_use_is_not_asked_again() {
-    let mut bench = one(4, 16);
-    bench.fail(0, libc::ENOTSOCK);
-    bench.settle();
-    bench.reactor.read_start(bench.sockets[0].id);
-    bench.settle();
-    assert_eq!(bench.world.borrow().executed.len(), 1);
-    bench.close_all();
+    let mut simulation = one(4, 16);
+    simulation.fail(0, libc::ENOTSOCK);
+    simulation.settle();
+    simulation.reactor.read_start(simulation.sockets[0].id);
+    simulation.settle();
+    assert_eq!(simulation.world.borrow().executed.len(), 1);
+    simulation.close_all();
 }
 
 /// One that is full is waited for, not asked again and again.
 #[test]
 fn a_full_socket_is_polled_once() {
-    let mut bench = one(4, 16);
-    (0..300).for_each(|_| bench.send(0, 4, true, 0, 0));
-    bench.settle();
-    let polls = |bench: &Bench| {
-        let world = bench.world.borrow();
+    let mut simulation = one(4, 16);
+    (0..300).for_each(|_| simulation.send(0, 4, true, 0, 0));
+    simulation.settle();
+    let polls = |simulation: &Simulation| {
+        let world = simulation.world.borrow();
         world.executed.iter().filter(|it| matches!(it, crate::kernel::Request::PollWritable { .. })).count()
     };
-    assert_eq!(polls(&bench), 1);
-    bench.finish();
-    assert_eq!(polls(&bench), 1);
-    bench.close_all();
+    assert_eq!(polls(&simulation), 1);
+    simulation.finish();
+    assert_eq!(polls(&simulation), 1);
+    simulation.close_all();
 }
 
 /// Whoever asked not to wait, and UNIX peers whose queue nobody can wait for, hear that there is no room.
 #[test]
 fn what_cannot_wait_for_room_is_refused() {
-    let mut bench = Bench::new(Temper::kind(), 2, 4, 16);
-    bench.send(0, 4, true, libc::MSG_DONTWAIT, 0);
-    bench.send(1, 4, true, 0, 0);
-    bench.settle();
-    for socket in &bench.sockets {
+    let mut simulation = Simulation::new(Behavior::kind(), 2, 4, 16);
+    simulation.send(0, 4, true, libc::MSG_DONTWAIT, 0);
+    simulation.send(1, 4, true, 0, 0);
+    simulation.settle();
+    for socket in &simulation.sockets {
         assert_eq!(socket.sends[0].status, Some(-libc::EAGAIN));
     }
-    bench.send(1, 4, false, 0, 0);
-    bench.settle();
-    assert_eq!(bench.sockets[1].sends[1].status, None, "its own peer can be waited for");
-    bench.finish();
-    bench.close_all();
+    simulation.send(1, 4, false, 0, 0);
+    simulation.settle();
+    assert_eq!(simulation.sockets[1].sends[1].status, None, "its own peer can be waited for");
+    simulation.finish();
+    simulation.close_all();
 }
 
 #[test]
 fn a_ring_that_fails_leaves_no_datagram_waiting() {
-    let mut bench = one(4, 16);
-    (0..3).for_each(|_| bench.send(0, 4, true, 0, 0));
-    bench.settle();
-    bench.send(0, 4, true, 0, 0);
-    bench.reactor.set_datagram_control(bench.sockets[0].id, true);
-    bench.world.borrow_mut().refusal = Some(libc::EBADFD);
-    assert!(bench.reactor.turn(&mut bench.memory).is_err());
+    let mut simulation = one(4, 16);
+    (0..3).for_each(|_| simulation.send(0, 4, true, 0, 0));
+    simulation.settle();
+    simulation.send(0, 4, true, 0, 0);
+    simulation.reactor.set_datagram_control(simulation.sockets[0].id, true);
+    simulation.world.borrow_mut().refusal = Some(libc::EBADFD);
+    assert!(simulation.reactor.turn(&mut simulation.memory).is_err());
     let mut events = Vec::new();
-    while let Some(event) = bench.reactor.next_event() {
+    while let Some(event) = simulation.reactor.next_event() {
         events.push(event);
     }
     let sent: u32 = events

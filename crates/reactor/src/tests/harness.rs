@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::buffer_pool::{BufferPool, Slice};
-use crate::fake::{Descriptor, Descriptors, Fake, FarEnd, Random, Temper, World, content};
+use crate::fake::{Behavior, Descriptor, Descriptors, Fake, FarEnd, Random, World, content};
 use crate::{Event, HandleId, Memory, Reactor, Source, Stats};
 
 /// Turns after which whatever is still going on is taken to go on for ever.
@@ -97,7 +97,7 @@ pub(crate) struct Books {
 }
 
 /// The reactor and everything around it.
-pub(crate) struct Bench {
+pub(crate) struct Simulation {
     pub(crate) reactor: Reactor<Fake>,
     pub(crate) world: Rc<RefCell<World>>,
     pub(crate) memory: Moving,
@@ -113,15 +113,15 @@ pub(crate) struct Bench {
     buffers: usize,
 }
 
-impl Bench {
-    pub(crate) fn new(temper: Temper, buffers: u16, size: u32, per_turn: usize) -> Self {
-        let (kernel, world) = Fake::new(temper);
+impl Simulation {
+    pub(crate) fn new(behavior: Behavior, buffers: u16, size: u32, per_turn: usize) -> Self {
+        let (kernel, world) = Fake::new(behavior);
         let pool = BufferPool::new(buffers, size).expect("memory");
         Self {
             reactor: Reactor::new(kernel, pool, per_turn),
             world,
             memory: Moving::default(),
-            random: Random::new(temper.seed ^ 0x5eed),
+            random: Random::new(behavior.seed ^ 0x5eed),
             streams: Vec::new(),
             fds: Vec::new(),
             far_ends: Vec::new(),

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::harness::Moving;
 use crate::buffer_pool::BufferPool;
-use crate::fake::{Descriptors, Fake, FarEnd, Inbound, Temper, World};
+use crate::fake::{Behavior, Descriptors, Fake, FarEnd, Inbound, World};
 use crate::receive_buffers::ReceiveBuffers;
 use crate::{Event, HandleId, Reactor};
 
@@ -16,8 +16,8 @@ const MESSAGES: usize = 40;
 const RIGHTS: usize = 6;
 
 /// A stream that takes descriptors, and the other ends of those that wait to be received.
-fn flooded(temper: Temper) -> (Reactor<Fake>, Rc<RefCell<World>>, HandleId, Vec<FarEnd>) {
-    let (kernel, world) = Fake::new(temper);
+fn flooded(behavior: Behavior) -> (Reactor<Fake>, Rc<RefCell<World>>, HandleId, Vec<FarEnd>) {
+    let (kernel, world) = Fake::new(behavior);
     let mut reactor = Reactor::new(kernel, BufferPool::new(1, 16).expect("memory"), 64);
     reactor.context.datagrams = Some(ReceiveBuffers::for_datagrams(&mut reactor.context.kernel, 8).expect("memory"));
     let (near, _) = Descriptors::pair();
@@ -45,7 +45,7 @@ fn open(far_ends: &[FarEnd], messages: usize) -> usize {
 fn the_next_message_comes_when_the_descriptors_of_the_last_are_taken() {
     for seed in 0..50 {
         let (mut reactor, _world, stream, far_ends) =
-            flooded(Temper { seed, malice: 40, budget: 60, ..Temper::kind() });
+            flooded(Behavior { seed, malice: 40, budget: 60, ..Behavior::kind() });
         let mut memory = Moving::default();
         for message in 1..=MESSAGES {
             let mut events = Vec::new();
@@ -77,7 +77,8 @@ fn the_next_message_comes_when_the_descriptors_of_the_last_are_taken() {
 #[test]
 fn a_close_closes_those_that_were_not_taken_and_those_that_come_meanwhile() {
     for seed in 0..200 {
-        let (mut reactor, world, stream, far_ends) = flooded(Temper { seed, malice: 40, budget: 60, ..Temper::kind() });
+        let (mut reactor, world, stream, far_ends) =
+            flooded(Behavior { seed, malice: 40, budget: 60, ..Behavior::kind() });
         let mut memory = Moving::default();
         for _ in 0..seed % 4 {
             reactor.turn(&mut memory).expect("a turn");

@@ -63,7 +63,7 @@ unsafe impl Memory for Regions {
     }
 }
 
-pub struct Desk {
+pub struct FileNode {
     pub reactor: Reactor<Ring>,
     pub memory: Regions,
     pub results: HashMap<u32, i32>,
@@ -72,7 +72,7 @@ pub struct Desk {
     pub directory: PathBuf,
 }
 
-impl Desk {
+impl FileNode {
     pub fn new(name: &str, config: &Config) -> Self {
         let ring = Ring::new(config, false).expect("a ring");
         let pool = BufferPool::new(config.recv_buffers, config.recv_buffer_size).expect("memory");
@@ -148,7 +148,7 @@ impl Desk {
     }
 
     pub fn result(&mut self, token: u32) -> i32 {
-        self.wait_until(|desk| desk.results.contains_key(&token));
+        self.wait_until(|node| node.results.contains_key(&token));
         self.results[&token]
     }
 
@@ -159,7 +159,7 @@ impl Desk {
     }
 
     pub fn end(mut self) {
-        self.wait_until(|desk| desk.reactor.stats().operations == 0);
+        self.wait_until(|node| node.reactor.stats().operations == 0);
         let stats = self.reactor.stats();
         assert_eq!((stats.handles, stats.waiting, stats.bounces, stats.backlog), (0, 0, 0, 0), "{stats:?}");
         self.reactor.shut_down(&mut self.memory, PATIENCE);
@@ -173,25 +173,25 @@ fn what_is_written_is_read_back() {
     if !available() {
         return;
     }
-    let mut desk = Desk::new("round", &small());
+    let mut node = FileNode::new("round", &small());
     for (name, flags) in [("buffered", 0), ("direct", libc::O_DIRECT)] {
-        let id = desk.file(name, &[], flags);
+        let id = node.file(name, &[], flags);
         // More than a bounce buffer takes in one step.
         let bytes = pattern(1, 3 * 1024 * 1024);
-        let from = desk.memory.add(bytes.clone());
-        let token = desk.start(id, Direction::Write, from, 0, false);
-        assert_eq!(desk.result(token), 3 * 1024 * 1024);
-        let to = desk.memory.add(vec![0; bytes.len()]);
-        let token = desk.start(id, Direction::Read, to, 0, false);
-        assert_eq!(desk.result(token), 3 * 1024 * 1024, "{name}");
-        assert!(desk.memory.get(to) == bytes, "{name}");
+        let from = node.memory.add(bytes.clone());
+        let token = node.start(id, Direction::Write, from, 0, false);
+        assert_eq!(node.result(token), 3 * 1024 * 1024);
+        let to = node.memory.add(vec![0; bytes.len()]);
+        let token = node.start(id, Direction::Read, to, 0, false);
+        assert_eq!(node.result(token), 3 * 1024 * 1024, "{name}");
+        assert!(node.memory.get(to) == bytes, "{name}");
         // At the end there is nothing.
         let place = Source { length: 4096, ..to };
-        let token = desk.start(id, Direction::Read, place, 3 * 1024 * 1024, false);
-        assert_eq!(desk.result(token), 0);
-        desk.close(id);
+        let token = node.start(id, Direction::Read, place, 3 * 1024 * 1024, false);
+        assert_eq!(node.result(token), 0);
+        node.close(id);
     }
-    desk.end();
+    node.end();
 }
 
 #[test]
@@ -199,14 +199,14 @@ fn many_more_than_the_queues_hold_all_settle() {
     if !available() {
         return;
     }
-    let mut desk = Desk::new("many", &small());
+    let mut node = FileNode::new("many", &small());
     let bytes = pattern(2, 64 * 1024);
-    let id = desk.file("file", &bytes, 0);
-    let to = desk.memory.add(vec![0; 4096]);
+    let id = node.file("file", &bytes, 0);
+    let to = node.memory.add(vec![0; 4096]);
     let tokens: Vec<u32> = (0..20_000_i64)
         .map(|i| {
             let offset = u32::try_from(i % 4000).expect("small");
-            desk.start(
+            node.start(
                 id,
                 Direction::Read,
                 Source { offset: offset.into(), length: 64, ..to },
@@ -215,13 +215,13 @@ fn many_more_than_the_queues_hold_all_settle() {
             )
         })
         .collect();
-    desk.turn();
-    assert!(desk.reactor.stats().operations <= 1024, "{:?}", desk.reactor.stats());
+    node.turn();
+    assert!(node.reactor.stats().operations <= 1024, "{:?}", node.reactor.stats());
     for token in tokens {
-        assert_eq!(desk.result(token), 64);
+        assert_eq!(node.result(token), 64);
     }
-    desk.close(id);
-    desk.end();
+    node.close(id);
+    node.end();
 }
 
 #[test]
@@ -229,19 +229,19 @@ fn transfers_at_the_files_own_position_come_in_order() {
     if !available() {
         return;
     }
-    let mut desk = Desk::new("order", &small());
-    let id = desk.file("file", &[], 0);
+    let mut node = FileNode::new("order", &small());
+    let id = node.file("file", &[], 0);
     let all: Vec<u8> = pattern(3, 10_000);
-    let from = desk.memory.add(all.clone());
+    let from = node.memory.add(all.clone());
     let tokens: Vec<u32> = (0..100)
-        .map(|i| desk.start(id, Direction::Write, Source { offset: i * 100, length: 100, ..from }, -1, false))
+        .map(|i| node.start(id, Direction::Write, Source { offset: i * 100, length: 100, ..from }, -1, false))
         .collect();
     for token in tokens {
-        assert_eq!(desk.result(token), 100);
+        assert_eq!(node.result(token), 100);
     }
-    assert!(fs::read(desk.directory.join("file")).expect("readable") == all);
-    desk.close(id);
-    desk.end();
+    assert!(fs::read(node.directory.join("file")).expect("readable") == all);
+    node.close(id);
+    node.end();
 }
 
 #[test]
@@ -249,20 +249,20 @@ fn memory_that_has_gone_gets_nothing() {
     if !available() {
         return;
     }
-    let mut desk = Desk::new("gone", &small());
-    let id = desk.file("direct", &pattern(4, 8192), libc::O_DIRECT);
-    let to = desk.memory.add(vec![0; 4096]);
-    let token = desk.start(id, Direction::Read, to, 0, false);
+    let mut node = FileNode::new("gone", &small());
+    let id = node.file("direct", &pattern(4, 8192), libc::O_DIRECT);
+    let to = node.memory.add(vec![0; 4096]);
+    let token = node.start(id, Direction::Read, to, 0, false);
     // Handed to the kernel, and gone before the bytes are there.
-    desk.turn();
-    let settled = desk.results.contains_key(&token);
-    desk.memory.bytes[to.region as usize] = None;
-    let result = desk.result(token);
+    node.turn();
+    let settled = node.results.contains_key(&token);
+    node.memory.bytes[to.region as usize] = None;
+    let result = node.result(token);
     assert!(result == -libc::EFAULT || settled, "{result}");
-    let token = desk.start(id, Direction::Write, to, 0, false);
-    assert_eq!(desk.result(token), -libc::EFAULT);
-    desk.close(id);
-    desk.end();
+    let token = node.start(id, Direction::Write, to, 0, false);
+    assert_eq!(node.result(token), -libc::EFAULT);
+    node.close(id);
+    node.end();
 }
 
 #[test]
@@ -270,23 +270,23 @@ fn a_failed_link_cancels_what_follows() {
     if !available() {
         return;
     }
-    let mut desk = Desk::new("chain", &small());
-    let id = desk.file("file", b"12345678", 0);
-    let bytes = desk.memory.add(b"abcd".to_vec());
-    let first = desk.start(id, Direction::Write, bytes, 0, true);
-    let second = desk.job(id, Task::DataSync, "", "", true);
-    let third = desk.job(id, Task::Rename(0), "file", "renamed", false);
-    assert_eq!([first, second, third].map(|token| desk.result(token)), [4, 0, 0]);
-    assert_eq!(fs::read(desk.directory.join("renamed")).expect("renamed"), b"abcd5678");
+    let mut node = FileNode::new("chain", &small());
+    let id = node.file("file", b"12345678", 0);
+    let bytes = node.memory.add(b"abcd".to_vec());
+    let first = node.start(id, Direction::Write, bytes, 0, true);
+    let second = node.job(id, Task::DataSync, "", "", true);
+    let third = node.job(id, Task::Rename(0), "file", "renamed", false);
+    assert_eq!([first, second, third].map(|token| node.result(token)), [4, 0, 0]);
+    assert_eq!(fs::read(node.directory.join("renamed")).expect("renamed"), b"abcd5678");
 
-    let much = desk.memory.add(vec![0; 100]);
-    let first = desk.start(id, Direction::Read, much, 0, true);
-    let second = desk.start(id, Direction::Write, bytes, 4, true);
-    let third = desk.job(id, Task::Sync, "", "", false);
-    assert_eq!([first, second, third].map(|token| desk.result(token)), [8, -libc::ECANCELED, -libc::ECANCELED]);
-    assert_eq!(fs::read(desk.directory.join("renamed")).expect("there"), b"abcd5678");
-    desk.close(id);
-    desk.end();
+    let much = node.memory.add(vec![0; 100]);
+    let first = node.start(id, Direction::Read, much, 0, true);
+    let second = node.start(id, Direction::Write, bytes, 4, true);
+    let third = node.job(id, Task::Sync, "", "", false);
+    assert_eq!([first, second, third].map(|token| node.result(token)), [8, -libc::ECANCELED, -libc::ECANCELED]);
+    assert_eq!(fs::read(node.directory.join("renamed")).expect("there"), b"abcd5678");
+    node.close(id);
+    node.end();
 }
 
 #[test]
@@ -294,31 +294,31 @@ fn jobs_do_what_their_system_calls_do() {
     if !available() {
         return;
     }
-    let mut desk = Desk::new("jobs", &small());
+    let mut node = FileNode::new("jobs", &small());
     let none = HandleId::from_raw(-1);
-    let result = |desk: &mut Desk, task, path: &str, other: &str| {
-        let token = desk.job(none, task, path, other, false);
-        desk.result(token)
+    let result = |node: &mut FileNode, task, path: &str, other: &str| {
+        let token = node.job(none, task, path, other, false);
+        node.result(token)
     };
-    let token = desk.job(none, Task::Open(libc::O_CREAT | libc::O_RDWR | libc::O_CLOEXEC, 0o600), "file", "", false);
-    desk.wait_until(|desk| desk.opened.contains_key(&token));
-    let id = desk.opened[&token];
-    let token = desk.job(id, Task::Allocate(0, 0, 5000), "", "", false);
-    assert_eq!(desk.result(token), 0);
-    let place = desk.memory.add(vec![0; STATUS_BYTES as usize]);
-    assert_eq!(result(&mut desk, Task::Status(0, place), "file", ""), 0);
-    assert_eq!(desk.memory.get(place)[64..72], 5000_u64.to_ne_bytes());
-    assert_eq!(result(&mut desk, Task::MakeDirectory(0o700), "directory", ""), 0);
-    assert_eq!(result(&mut desk, Task::Link, "file", "directory/link"), 0);
-    assert_eq!(result(&mut desk, Task::Symlink, "file", "symlink"), 0);
-    assert_eq!(result(&mut desk, Task::Unlink(0), "symlink", ""), 0);
-    assert_eq!(result(&mut desk, Task::Unlink(libc::AT_REMOVEDIR), "directory", ""), -libc::ENOTEMPTY);
-    assert_eq!(result(&mut desk, Task::Open(0, 0), "missing", ""), -libc::ENOENT);
-    assert_eq!(result(&mut desk, Task::Sync, "", ""), -libc::EBADF);
-    desk.close(id);
-    let token = desk.start(id, Direction::Read, place, 0, false);
-    assert_eq!(desk.result(token), -libc::EBADF);
-    desk.end();
+    let token = node.job(none, Task::Open(libc::O_CREAT | libc::O_RDWR | libc::O_CLOEXEC, 0o600), "file", "", false);
+    node.wait_until(|node| node.opened.contains_key(&token));
+    let id = node.opened[&token];
+    let token = node.job(id, Task::Allocate(0, 0, 5000), "", "", false);
+    assert_eq!(node.result(token), 0);
+    let place = node.memory.add(vec![0; STATUS_BYTES as usize]);
+    assert_eq!(result(&mut node, Task::Status(0, place), "file", ""), 0);
+    assert_eq!(node.memory.get(place)[64..72], 5000_u64.to_ne_bytes());
+    assert_eq!(result(&mut node, Task::MakeDirectory(0o700), "directory", ""), 0);
+    assert_eq!(result(&mut node, Task::Link, "file", "directory/link"), 0);
+    assert_eq!(result(&mut node, Task::Symlink, "file", "symlink"), 0);
+    assert_eq!(result(&mut node, Task::Unlink(0), "symlink", ""), 0);
+    assert_eq!(result(&mut node, Task::Unlink(libc::AT_REMOVEDIR), "directory", ""), -libc::ENOTEMPTY);
+    assert_eq!(result(&mut node, Task::Open(0, 0), "missing", ""), -libc::ENOENT);
+    assert_eq!(result(&mut node, Task::Sync, "", ""), -libc::EBADF);
+    node.close(id);
+    let token = node.start(id, Direction::Read, place, 0, false);
+    assert_eq!(node.result(token), -libc::EBADF);
+    node.end();
 }
 
 #[test]
@@ -326,44 +326,44 @@ fn extended_attributes_go_through_memory_of_the_job() {
     if !available() {
         return;
     }
-    let mut desk = Desk::new("xattr", &small());
+    let mut node = FileNode::new("xattr", &small());
     let none = HandleId::from_raw(-1);
-    let id = desk.file("file", b"content", 0);
-    let value = desk.memory.add(b"value".to_vec());
-    let token = desk.job(id, Task::FSetXattr(libc::XATTR_CREATE, value), "", "user.a", false);
-    match desk.result(token) {
+    let id = node.file("file", b"content", 0);
+    let value = node.memory.add(b"value".to_vec());
+    let token = node.job(id, Task::FSetXattr(libc::XATTR_CREATE, value), "", "user.a", false);
+    match node.result(token) {
         0 => {}
         errno => {
             assert_eq!(errno, -libc::EOPNOTSUPP, "file systems without attributes of users say this");
-            desk.close(id);
-            return desk.end();
+            node.close(id);
+            return node.end();
         }
     }
-    let room = desk.memory.add(vec![0xaa; 8]);
-    let token = desk.job(none, Task::GetXattr(room), "file", "user.a", false);
-    assert_eq!(desk.result(token), 5);
-    assert_eq!(desk.memory.get(room), b"value\xaa\xaa\xaa");
+    let room = node.memory.add(vec![0xaa; 8]);
+    let token = node.job(none, Task::GetXattr(room), "file", "user.a", false);
+    assert_eq!(node.result(token), 5);
+    assert_eq!(node.memory.get(room), b"value\xaa\xaa\xaa");
 
-    let longer = desk.memory.add(b"longer than that".to_vec());
-    let token = desk.job(none, Task::SetXattr(libc::XATTR_REPLACE, longer), "file", "user.a", false);
-    assert_eq!(desk.result(token), 0);
-    let token = desk.job(id, Task::FGetXattr(room), "", "user.a", false);
-    assert_eq!(desk.result(token), -libc::ERANGE);
-    let token = desk.job(none, Task::FGetXattr(room), "", "user.a", false);
-    assert_eq!(desk.result(token), -libc::EBADF);
+    let longer = node.memory.add(b"longer than that".to_vec());
+    let token = node.job(none, Task::SetXattr(libc::XATTR_REPLACE, longer), "file", "user.a", false);
+    assert_eq!(node.result(token), 0);
+    let token = node.job(id, Task::FGetXattr(room), "", "user.a", false);
+    assert_eq!(node.result(token), -libc::ERANGE);
+    let token = node.job(none, Task::FGetXattr(room), "", "user.a", false);
+    assert_eq!(node.result(token), -libc::EBADF);
 
     // What was lent is taken away: before the kernel is asked to set, and while it gets.
-    let gone = desk.memory.add(vec![0; 4]);
-    desk.memory.bytes[gone.region as usize] = None;
-    let token = desk.job(id, Task::FSetXattr(0, gone), "", "user.b", false);
-    assert_eq!(desk.result(token), -libc::EFAULT);
-    let token = desk.job(id, Task::FGetXattr(Source { length: 64, ..gone }), "", "user.a", false);
-    assert_eq!(desk.result(token), -libc::EFAULT);
+    let gone = node.memory.add(vec![0; 4]);
+    node.memory.bytes[gone.region as usize] = None;
+    let token = node.job(id, Task::FSetXattr(0, gone), "", "user.b", false);
+    assert_eq!(node.result(token), -libc::EFAULT);
+    let token = node.job(id, Task::FGetXattr(Source { length: 64, ..gone }), "", "user.a", false);
+    assert_eq!(node.result(token), -libc::EFAULT);
 
     let much = Source { length: 65_537, ..longer };
     assert!(Job::new(0, id, Task::FSetXattr(0, much), b"", b"user.a").is_err());
-    desk.close(id);
-    desk.end();
+    node.close(id);
+    node.end();
 }
 
 #[test]
@@ -371,20 +371,20 @@ fn pipes_give_what_they_have() {
     if !available() {
         return;
     }
-    let mut desk = Desk::new("pipe", &small());
+    let mut node = FileNode::new("pipe", &small());
     let (reader, writer) = std::io::pipe().expect("a pipe");
-    let reader = desk.reactor.add_file(OwnedFd::from(reader)).expect("room").0;
-    let writer = desk.reactor.add_file(OwnedFd::from(writer)).expect("room").0;
-    let to = desk.memory.add(vec![0; 100]);
-    let read = desk.start(reader, Direction::Read, to, -1, false);
-    desk.turn();
-    let from = desk.memory.add(b"hello".to_vec());
-    let written = desk.start(writer, Direction::Write, from, -1, false);
-    assert_eq!((desk.result(written), desk.result(read)), (5, 5));
-    assert_eq!(&desk.memory.get(to)[..5], b"hello");
-    desk.close(writer);
-    desk.close(reader);
-    desk.end();
+    let reader = node.reactor.add_file(OwnedFd::from(reader)).expect("room").0;
+    let writer = node.reactor.add_file(OwnedFd::from(writer)).expect("room").0;
+    let to = node.memory.add(vec![0; 100]);
+    let read = node.start(reader, Direction::Read, to, -1, false);
+    node.turn();
+    let from = node.memory.add(b"hello".to_vec());
+    let written = node.start(writer, Direction::Write, from, -1, false);
+    assert_eq!((node.result(written), node.result(read)), (5, 5));
+    assert_eq!(&node.memory.get(to)[..5], b"hello");
+    node.close(writer);
+    node.close(reader);
+    node.end();
 }
 
 #[test]
@@ -393,15 +393,15 @@ fn shutting_down_with_reads_in_flight_frees_nothing_early() {
         return;
     }
     for _ in 0..20 {
-        let mut desk = Desk::new("down", &Config::default());
-        let id = desk.file("direct", &pattern(5, 1024 * 1024), libc::O_DIRECT);
-        let to = desk.memory.add(vec![0; 4096]);
+        let mut node = FileNode::new("down", &Config::default());
+        let id = node.file("direct", &pattern(5, 1024 * 1024), libc::O_DIRECT);
+        let to = node.memory.add(vec![0; 4096]);
         for i in 0..256 {
-            desk.start(id, Direction::Read, to, i * 4096, false);
+            node.start(id, Direction::Read, to, i * 4096, false);
         }
-        desk.turn();
-        desk.reactor.shut_down(&mut desk.memory, Duration::from_millis(1));
-        drop(desk.reactor);
-        fs::remove_dir_all(&desk.directory).expect("removed");
+        node.turn();
+        node.reactor.shut_down(&mut node.memory, Duration::from_millis(1));
+        drop(node.reactor);
+        fs::remove_dir_all(&node.directory).expect("removed");
     }
 }

@@ -10,7 +10,7 @@ use iouring_reactor::kernel::Direction;
 use iouring_reactor::memory::Mapping;
 use iouring_reactor::{Config, Source};
 
-use crate::files::{Desk, KEPT};
+use crate::files::{FileNode, KEPT};
 use crate::node::{available, pattern, small};
 
 const LONG: usize = 3 * 1024 * 1024 + 5;
@@ -20,23 +20,23 @@ fn long_writes_need_no_memory_of_ours() {
     if !available() {
         return;
     }
-    let mut desk = Desk::new("long", &small());
-    let id = desk.file("file", b"", 0);
-    let bytes = desk.memory.add(pattern(7, LONG));
-    let alone = desk.start(id, Direction::Write, bytes, 10, false);
-    desk.turn();
-    assert_eq!(desk.reactor.stats().bounces, 0);
-    assert_eq!(desk.result(alone), LONG.try_into().expect("small"));
-    let chained = desk.start(id, Direction::Write, bytes, 0, true);
-    desk.job(id, Task::DataSync, "", "", false);
-    desk.turn();
-    assert_eq!(desk.reactor.stats().bounces, 0);
-    assert_eq!(desk.result(chained), LONG.try_into().expect("small"));
-    let content = fs::read(desk.directory.join("file")).expect("there");
+    let mut node = FileNode::new("long", &small());
+    let id = node.file("file", b"", 0);
+    let bytes = node.memory.add(pattern(7, LONG));
+    let alone = node.start(id, Direction::Write, bytes, 10, false);
+    node.turn();
+    assert_eq!(node.reactor.stats().bounces, 0);
+    assert_eq!(node.result(alone), LONG.try_into().expect("small"));
+    let chained = node.start(id, Direction::Write, bytes, 0, true);
+    node.job(id, Task::DataSync, "", "", false);
+    node.turn();
+    assert_eq!(node.reactor.stats().bounces, 0);
+    assert_eq!(node.result(chained), LONG.try_into().expect("small"));
+    let content = fs::read(node.directory.join("file")).expect("there");
     assert_eq!(content.len(), LONG + 10);
     assert!(content[..LONG] == pattern(7, LONG), "other bytes");
-    desk.close(id);
-    desk.end();
+    node.close(id);
+    node.end();
 }
 
 #[test]
@@ -46,23 +46,23 @@ fn a_long_write_whose_memory_has_gone_has_failed() {
     }
     let mut met = false;
     for _ in 0..50 {
-        let mut desk = Desk::new("gone-long", &small());
-        let id = desk.file("file", b"", 0);
-        let bytes = desk.memory.add(pattern(7, LONG));
-        let write = desk.start(id, Direction::Write, bytes, 0, true);
-        let sync = desk.job(id, Task::DataSync, "", "", false);
-        desk.turn();
-        let settled = desk.results.contains_key(&write);
+        let mut node = FileNode::new("gone-long", &small());
+        let id = node.file("file", b"", 0);
+        let bytes = node.memory.add(pattern(7, LONG));
+        let write = node.start(id, Direction::Write, bytes, 0, true);
+        let sync = node.job(id, Task::DataSync, "", "", false);
+        node.turn();
+        let settled = node.results.contains_key(&write);
         // It must stay mapped: other memory in its place would be as good for this test, but not for others.
-        let kept = desk.memory.bytes[bytes.region as usize].take();
-        let results = [write, sync].map(|token| desk.result(token));
+        let kept = node.memory.bytes[bytes.region as usize].take();
+        let results = [write, sync].map(|token| node.result(token));
         if !settled {
             assert_eq!(results, [-libc::EFAULT, -libc::ECANCELED]);
             met = true;
         }
         drop(kept);
-        desk.close(id);
-        desk.end();
+        node.close(id);
+        node.end();
     }
     assert!(met, "the write was always done in the first turn");
 }
@@ -74,20 +74,20 @@ fn the_end_waits_for_writes_from_memory_that_is_about_to_go() {
     }
     let length = 64 * 1024 * 1024;
     for begun in [false, true, true, true] {
-        let mut desk = Desk::new("end-long", &Config::default());
-        let id = desk.file("file", b"", 0);
-        let bytes = desk.memory.add(vec![7; length]);
-        desk.start(id, Direction::Write, bytes, 0, true);
-        desk.job(id, Task::DataSync, "", "", false);
-        desk.turn();
-        let path = desk.directory.join("file");
+        let mut node = FileNode::new("end-long", &Config::default());
+        let id = node.file("file", b"", 0);
+        let bytes = node.memory.add(vec![7; length]);
+        node.start(id, Direction::Write, bytes, 0, true);
+        node.job(id, Task::DataSync, "", "", false);
+        node.turn();
+        let path = node.directory.join("file");
         while begun && fs::metadata(&path).expect("there").len() == 0 {
             std::thread::yield_now();
         }
-        desk.reactor.shut_down(&mut desk.memory, Duration::ZERO);
-        drop(desk.reactor);
+        node.reactor.shut_down(&mut node.memory, Duration::ZERO);
+        drop(node.reactor);
         // Nobody reads it any more, not even the end: what is written now is in no file.
-        let memory = desk.memory.bytes[bytes.region as usize].as_mut().expect("there");
+        let memory = node.memory.bytes[bytes.region as usize].as_mut().expect("there");
         memory[length - 1] ^= 0xff;
         memory[length / 2] ^= 0xff;
         std::thread::sleep(Duration::from_millis(50));
@@ -97,7 +97,7 @@ fn the_end_waits_for_writes_from_memory_that_is_about_to_go() {
             "half of a write: {} bytes",
             content.len()
         );
-        fs::remove_dir_all(&desk.directory).expect("removed");
+        fs::remove_dir_all(&node.directory).expect("removed");
     }
 }
 
@@ -106,8 +106,8 @@ fn records_of_many_commits_come_in_the_order_of_the_calls() {
     if !available() {
         return;
     }
-    let mut desk = Desk::new("commits", &small());
-    let id = desk.file("file", b"", libc::O_APPEND);
+    let mut node = FileNode::new("commits", &small());
+    let id = node.file("file", b"", libc::O_APPEND);
     let mut tokens = Vec::new();
     let mut expected = Vec::new();
     for round in 0..20_u8 {
@@ -115,18 +115,18 @@ fn records_of_many_commits_come_in_the_order_of_the_calls() {
             let bytes = vec![round * 7 + record; 100 + usize::from(record)];
             expected.extend_from_slice(&bytes);
             let length = i32::try_from(bytes.len()).expect("short");
-            let place = desk.memory.add(bytes);
-            tokens.push((desk.start(id, Direction::Write, place, -1, true), length));
-            tokens.push((desk.job(id, Task::DataSync, "", "", false), 0));
+            let place = node.memory.add(bytes);
+            tokens.push((node.start(id, Direction::Write, place, -1, true), length));
+            tokens.push((node.job(id, Task::DataSync, "", "", false), 0));
         }
-        desk.turn();
+        node.turn();
     }
     for (token, result) in tokens {
-        assert_eq!(desk.result(token), result);
+        assert_eq!(node.result(token), result);
     }
-    assert!(fs::read(desk.directory.join("file")).expect("there") == expected, "other bytes, or in another order");
-    desk.close(id);
-    desk.end();
+    assert!(fs::read(node.directory.join("file")).expect("there") == expected, "other bytes, or in another order");
+    node.close(id);
+    node.end();
 }
 
 #[test]
@@ -134,21 +134,21 @@ fn records_come_in_order_however_often() {
     if !available() {
         return;
     }
-    let mut desk = Desk::new("order", &Config::default());
-    let id = desk.file("file", b"", libc::O_APPEND);
+    let mut node = FileNode::new("order", &Config::default());
+    let id = node.file("file", b"", libc::O_APPEND);
     let mut expected = Vec::new();
     for round in 0..150_u32 {
         let mut last = 0;
         for record in 0..100_u32 {
             let bytes = (round * 100 + record).to_le_bytes();
             expected.extend_from_slice(&bytes);
-            let place = desk.memory.add(bytes.to_vec());
-            desk.start(id, Direction::Write, place, -1, true);
-            last = desk.job(id, Task::DataSync, "", "", false);
+            let place = node.memory.add(bytes.to_vec());
+            node.start(id, Direction::Write, place, -1, true);
+            last = node.job(id, Task::DataSync, "", "", false);
         }
-        assert_eq!(desk.result(last), 0);
+        assert_eq!(node.result(last), 0);
     }
-    let found = fs::read(desk.directory.join("file")).expect("there");
+    let found = fs::read(node.directory.join("file")).expect("there");
     let numbers = |bytes: &[u8]| -> Vec<u32> {
         bytes.chunks(4).map(|four| u32::from_le_bytes(four.try_into().expect("four"))).collect()
     };
@@ -156,8 +156,8 @@ fn records_come_in_order_however_often() {
     let place = found.iter().zip(&expected).position(|(found, expected)| found != expected);
     assert_eq!(place.map(|place| &found[place..(place + 5).min(found.len())]), None, "in another order at {place:?}");
     assert_eq!(found.len(), expected.len());
-    desk.close(id);
-    desk.end();
+    node.close(id);
+    node.end();
 }
 
 #[test]
@@ -165,31 +165,31 @@ fn a_record_that_cannot_be_written_cancels_its_own_sync_alone() {
     if !available() {
         return;
     }
-    let mut desk = Desk::new("own-sync", &small());
-    let id = desk.file("file", b"", libc::O_APPEND);
-    let good = desk.memory.add(b"good".to_vec());
-    let gone = desk.memory.add(b"gone".to_vec());
+    let mut node = FileNode::new("own-sync", &small());
+    let id = node.file("file", b"", libc::O_APPEND);
+    let good = node.memory.add(b"good".to_vec());
+    let gone = node.memory.add(b"gone".to_vec());
     let mut tokens = Vec::new();
     for place in [good, gone, good] {
-        tokens.push(desk.start(id, Direction::Write, place, -1, true));
-        tokens.push(desk.job(id, Task::Sync, "", "", false));
+        tokens.push(node.start(id, Direction::Write, place, -1, true));
+        tokens.push(node.job(id, Task::Sync, "", "", false));
     }
-    desk.memory.bytes[gone.region as usize] = None;
-    let results: Vec<_> = tokens.into_iter().map(|token| desk.result(token)).collect();
+    node.memory.bytes[gone.region as usize] = None;
+    let results: Vec<_> = tokens.into_iter().map(|token| node.result(token)).collect();
     assert_eq!(results, [4, 0, -libc::EFAULT, -libc::ECANCELED, 4, 0]);
-    assert_eq!(fs::read(desk.directory.join("file")).expect("there"), b"goodgood");
-    desk.close(id);
-    desk.end();
+    assert_eq!(fs::read(node.directory.join("file")).expect("there"), b"goodgood");
+    node.close(id);
+    node.end();
 }
 
 /// Kept memory of so many bytes, and the place of it all.
-fn keep(desk: &mut Desk, length: usize) -> Source {
-    desk.memory.kept = Some(Arc::new(Mapping::new(length).expect("memory")));
+fn keep(node: &mut FileNode, length: usize) -> Source {
+    node.memory.kept = Some(Arc::new(Mapping::new(length).expect("memory")));
     Source { region: KEPT, offset: 0, length: length.try_into().expect("small") }
 }
 
-fn kept_bytes(desk: &Desk) -> &[u8] {
-    let memory = desk.memory.kept.as_ref().expect("there");
+fn kept_bytes(node: &FileNode) -> &[u8] {
+    let memory = node.memory.kept.as_ref().expect("there");
     // SAFETY: the mapping has that many bytes, and nothing is in flight any more.
     unsafe { std::slice::from_raw_parts(memory.start().as_ptr(), memory.length()) }
 }
@@ -199,34 +199,34 @@ fn kept_memory_goes_to_the_kernel_as_it_is() {
     if !available() {
         return;
     }
-    let mut desk = Desk::new("kept", &small());
+    let mut node = FileNode::new("kept", &small());
     let content = pattern(9, 2 << 20);
-    let id = desk.file("direct", &content, libc::O_DIRECT);
-    let all = keep(&mut desk, 2 << 20);
-    let read = desk.start(id, Direction::Read, all, 0, false);
-    desk.turn();
-    assert_eq!(desk.reactor.stats().bounces, 0);
-    assert_eq!(desk.result(read), 2 << 20);
-    assert!(kept_bytes(&desk) == content);
-    let write = desk.start(id, Direction::Write, Source { length: 8192, ..all }, 4096, false);
-    desk.turn();
-    assert_eq!(desk.reactor.stats().bounces, 0);
-    assert_eq!(desk.result(write), 8192);
-    assert!(fs::read(desk.directory.join("direct")).expect("there")[4096..12288] == content[..8192]);
+    let id = node.file("direct", &content, libc::O_DIRECT);
+    let all = keep(&mut node, 2 << 20);
+    let read = node.start(id, Direction::Read, all, 0, false);
+    node.turn();
+    assert_eq!(node.reactor.stats().bounces, 0);
+    assert_eq!(node.result(read), 2 << 20);
+    assert!(kept_bytes(&node) == content);
+    let write = node.start(id, Direction::Write, Source { length: 8192, ..all }, 4096, false);
+    node.turn();
+    assert_eq!(node.reactor.stats().bounces, 0);
+    assert_eq!(node.result(write), 8192);
+    assert!(fs::read(node.directory.join("direct")).expect("there")[4096..12288] == content[..8192]);
 
     // Not aligned: it goes through memory of ours, which is free again once the read is over, and a fast disk ends it in the same turn.
     let odd = Source { offset: 24, length: 4096, ..all };
     let bounced = (0..50).any(|_| {
-        let read = desk.start(id, Direction::Read, odd, 1 << 20, false);
-        desk.turn();
-        let bounces = desk.reactor.stats().bounces;
-        assert_eq!(desk.result(read), 4096);
+        let read = node.start(id, Direction::Read, odd, 1 << 20, false);
+        node.turn();
+        let bounces = node.reactor.stats().bounces;
+        assert_eq!(node.result(read), 4096);
         bounces == 1
     });
     assert!(bounced, "no read was seen in memory of ours");
-    assert!(kept_bytes(&desk)[24..4120] == content[1 << 20..][..4096]);
-    desk.close(id);
-    desk.end();
+    assert!(kept_bytes(&node)[24..4120] == content[1 << 20..][..4096]);
+    node.close(id);
+    node.end();
 }
 
 #[test]
@@ -234,17 +234,17 @@ fn an_operation_keeps_its_memory_when_nobody_else_does() {
     if !available() {
         return;
     }
-    let mut desk = Desk::new("kept-alone", &small());
-    let id = desk.file("direct", &pattern(9, 1 << 20), libc::O_DIRECT);
-    let all = keep(&mut desk, 1 << 20);
-    let memory = Arc::downgrade(desk.memory.kept.as_ref().expect("there"));
-    let read = desk.start(id, Direction::Read, all, 0, false);
-    desk.turn();
-    let settled = desk.results.contains_key(&read);
-    desk.memory.kept = None;
+    let mut node = FileNode::new("kept-alone", &small());
+    let id = node.file("direct", &pattern(9, 1 << 20), libc::O_DIRECT);
+    let all = keep(&mut node, 1 << 20);
+    let memory = Arc::downgrade(node.memory.kept.as_ref().expect("there"));
+    let read = node.start(id, Direction::Read, all, 0, false);
+    node.turn();
+    let settled = node.results.contains_key(&read);
+    node.memory.kept = None;
     assert!(settled || memory.strong_count() == 1, "freed under the kernel's hands");
-    assert_eq!(desk.result(read), 1 << 20);
+    assert_eq!(node.result(read), 1 << 20);
     assert_eq!(memory.strong_count(), 0);
-    desk.close(id);
-    desk.end();
+    node.close(id);
+    node.end();
 }

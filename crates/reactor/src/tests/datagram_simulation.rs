@@ -11,7 +11,7 @@ use crate::address::SocketAddress;
 use crate::buffer_pool::BufferPool;
 use crate::datagram::Outgoing;
 use crate::event::Received;
-use crate::fake::{Delivered, Descriptors, Fake, FarEnd, Inbound, Mailbox, Outbound, Random, Temper, World};
+use crate::fake::{Behavior, Delivered, Descriptors, Fake, FarEnd, Inbound, Mailbox, Outbound, Random, World};
 use crate::receive_buffers::ReceiveBuffers;
 use crate::{Event, HandleId, Reactor, Stats};
 
@@ -47,7 +47,7 @@ pub(super) struct Socket {
     pub(super) refusals: Vec<i32>,
 }
 
-pub(super) struct Bench {
+pub(super) struct Simulation {
     pub(super) reactor: Reactor<Fake>,
     pub(super) world: Rc<RefCell<World>>,
     pub(super) memory: Moving,
@@ -62,34 +62,34 @@ pub(super) struct Bench {
     pub(super) malicious: bool,
 }
 
-impl Bench {
+impl Simulation {
     /// Every other socket is a UNIX socket.
-    pub(super) fn new(temper: Temper, sockets: usize, buffers: u16, per_turn: usize) -> Self {
-        let (kernel, world) = Fake::new(temper);
+    pub(super) fn new(behavior: Behavior, sockets: usize, buffers: u16, per_turn: usize) -> Self {
+        let (kernel, world) = Fake::new(behavior);
         let pool = BufferPool::new(1, 16).expect("memory");
         let mut reactor = Reactor::new(kernel, pool, per_turn);
         reactor.context.datagrams =
             Some(ReceiveBuffers::for_datagrams(&mut reactor.context.kernel, buffers).expect("memory"));
-        let mut bench = Self {
+        let mut simulation = Self {
             reactor,
             world,
             memory: Moving::default(),
-            random: Random::new(temper.seed ^ 0xda7a),
+            random: Random::new(behavior.seed ^ 0xda7a),
             sockets: Vec::new(),
             lent: Vec::new(),
             buffers: usize::from(buffers),
             rights: Vec::new(),
             serial: 0,
             memory_goes: false,
-            malicious: temper.malice > 0,
+            malicious: behavior.malice > 0,
         };
         for index in 0..sockets {
             let (near, far_end) = Descriptors::pair();
             let (fd, unix) = (near.as_raw_fd(), index % 2 == 1);
-            bench.world.borrow_mut().descriptors.add(fd);
-            bench.world.borrow_mut().descriptors.get(fd).mailbox.peer = vec![0xa0; 16];
-            let id = bench.reactor.add_datagram(near, unix).expect("room");
-            bench.sockets.push(Socket {
+            simulation.world.borrow_mut().descriptors.add(fd);
+            simulation.world.borrow_mut().descriptors.get(fd).mailbox.peer = vec![0xa0; 16];
+            let id = simulation.reactor.add_datagram(near, unix).expect("room");
+            simulation.sockets.push(Socket {
                 id,
                 fd,
                 far_end,
@@ -104,7 +104,7 @@ impl Bench {
                 refusals: Vec::new(),
             });
         }
-        bench
+        simulation
     }
 
     /// Does something to the kernel's side of a socket, unless that is being closed.

@@ -1,8 +1,8 @@
-//! The character of a fake kernel: what the tests choose.
+//! How a fake kernel behaves: what the tests choose.
 
 /// What kind of kernel it is.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Temper {
+pub(crate) struct Behavior {
     pub(crate) seed: u64,
     /// Two at least: a close with its cancel takes two.
     pub(crate) submission_entries: usize,
@@ -15,7 +15,7 @@ pub(crate) struct Temper {
     pub(crate) budget: u32,
 }
 
-impl Temper {
+impl Behavior {
     /// A kernel that does what it is told.
     pub(crate) fn kind() -> Self {
         Self { seed: 1, submission_entries: 64, completion_entries: 1024, incremental: false, malice: 0, budget: 0 }
