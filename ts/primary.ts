@@ -5,7 +5,7 @@ import type { EventEmitter } from 'node:events';
 import process from 'node:process';
 import { isClusterWorker } from './cluster-worker.ts';
 import { EADDRINUSE } from './errors/errno.ts';
-import type { CoreHandle } from './net/core-handles.ts';
+import type { CoreHandle } from './core/handles.ts';
 
 /** What is asked for, in core's words. */
 export interface Query {

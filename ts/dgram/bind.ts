@@ -7,7 +7,7 @@ import dns from 'node:dns';
 import { isIP } from 'node:net';
 import process from 'node:process';
 import { isatty } from 'node:tty';
-import { CORE_MAJOR } from '../core-version.ts';
+import { CORE_MAJOR } from '../core/version.ts';
 import { EBADF, EBUSY, EINVAL } from '../errors/errno.ts';
 import {
   ERR_INVALID_ARG_VALUE,
@@ -17,10 +17,10 @@ import {
   ERR_SOCKET_DGRAM_NOT_RUNNING,
 } from '../errors/core.ts';
 import { ERR_SOCKET_BUFFER_SIZE, endpointException, errnoException } from '../errors/system.ts';
-import { adoptCopy, noteOwner, type CoreHandle } from '../net/core-handles.ts';
+import { adoptCopy, noteOwner, type CoreHandle } from '../core/handles.ts';
 import { askPrimary, asksPrimary, type Query, type SharedSocket } from '../primary.ts';
 import { DatagramHandle, SocketOption } from '../reactor/index.ts';
-import { applyExtras } from './extras.ts';
+import { applyExtras } from './additions.ts';
 import { validateObject, validatePort, validateString } from '../validate.ts';
 import { attach } from './receive.ts';
 import { Bound, Connected, kState, type DgramSocket, type Lookup, type State } from './state.ts';

@@ -3,8 +3,8 @@
  */
 import { deprecate } from 'node:util';
 import { checkRunning } from './bind.ts';
-import type { CoreHandle } from '../net/core-handles.ts';
-import { isSentAway } from '../net/sent-away.ts';
+import type { CoreHandle } from '../core/handles.ts';
+import { isSentAway } from '../core/sent-away.ts';
 import { makeSendable, ShownHandle } from './shown-handle.ts';
 import { type Bound, kState, type DgramSocket } from './state.ts';
 

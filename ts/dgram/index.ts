@@ -7,7 +7,7 @@
 import core from 'node:dgram';
 import { selectSocketBackend } from '../socket-backend.ts';
 import type { DgramAdditions, DgramOptions } from './types.ts';
-import * as ring from './module.ts';
+import * as ring from './uring.ts';
 
 const chosen = selectSocketBackend() === 'uring' ? ring : core;
 

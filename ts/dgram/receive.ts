@@ -106,6 +106,6 @@ function toRemoteInfo(state: State, message: ReceivedDatagram, size: number): Re
   const rinfo: RemoteInfo = { address: peer.address, family: peer.family, port: peer.port, size };
   if (message.truncated) rinfo.truncated = true;
   if (message.control !== undefined) rinfo.ancillary = describeControl(message.control, message.controlTruncated);
-  if (state.extras.reply) rinfo.reply = new Sender(state, peer).reply;
+  if (state.additions.reply) rinfo.reply = new Sender(state, peer).reply;
   return rinfo;
 }

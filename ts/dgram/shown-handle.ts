@@ -4,8 +4,8 @@
 import core from 'node:dgram';
 import { EBADF } from '../errors/errno.ts';
 import { describeEndpoint } from '../net/endpoints.ts';
-import { kMakeSendable } from '../net/sent-away.ts';
-import { duplicated, type CoreHandle } from '../net/core-handles.ts';
+import { kMakeSendable } from '../core/sent-away.ts';
+import { duplicated, type CoreHandle } from '../core/handles.ts';
 import type { Endpoint } from '../reactor/index.ts';
 import { setImmediate } from '../timers.ts';
 import { kState, type DgramSocket } from './state.ts';

@@ -11,14 +11,14 @@ import { promisify } from 'node:util';
 import { EBADF, EINVAL } from '../errors/errno.ts';
 import { ERR_INVALID_ARG_TYPE, ERR_SOCKET_BAD_BUFFER_SIZE, ERR_SOCKET_BAD_TYPE } from '../errors/core.ts';
 import { errnoException } from '../errors/system.ts';
-import { isOwn, standInFor } from '../net/lineage.ts';
-import { watchSenders } from '../net/sent-away.ts';
+import { isOwn, standInFor } from '../core/stand-in.ts';
+import { watchSenders } from '../core/sent-away.ts';
 import { AsyncScope, showActiveHandles, SocketOption, type DatagramKind, type Endpoint } from '../reactor/index.ts';
 import { validateAbortSignal, validateFunction, validateInt32, validateNumber, validateString } from '../validate.ts';
 import { bind, bindSync, changing, checkRunning, getBufferSize, patchedLookup, removePath, setBufferSize } from './bind.ts';
 import { checkConnected, connect, connectSync, disconnect } from './connect.ts';
 import { deprecatedAccessors, shownHandle } from './deprecated.ts';
-import { readExtras } from './extras.ts';
+import { readAdditions } from './additions.ts';
 import { MessageIterator, type MessagesOptions } from './iteration.ts';
 import { changeMembership, changeSourceMembership, setMulticastInterface } from './multicast.ts';
 import type { Message } from './receive.ts';
@@ -291,7 +291,7 @@ function construct(this: unknown, type: any, listener?: (...args: any[]) => void
     recvBufferSize: options['recvBufferSize'],
     sendBufferSize: options['sendBufferSize'],
     ...blockLists,
-    extras: readExtras(options),
+    additions: readAdditions(options),
     pauses: 0,
     sendsBefore: -1,
     literal: undefined,
@@ -302,7 +302,7 @@ function construct(this: unknown, type: any, listener?: (...args: any[]) => void
   Object.defineProperty(socket, kState, { enumerable: false });
   socket[kState].scope.owner = socket;
   if (typeof listener === 'function') socket.on('message', listener);
-  obey(socket, options['signal']);
+  closeOnAbort(socket, options['signal']);
   if (channel.hasSubscribers) channel.publish({ socket });
   return socket;
 }
@@ -325,7 +325,7 @@ function knowsOption(name: string, value: unknown): boolean {
 }
 
 /** Closes the socket when the signal says so. */
-function obey(socket: DgramSocket, signal: unknown): void {
+function closeOnAbort(socket: DgramSocket, signal: unknown): void {
   if (signal === undefined) return;
   validateAbortSignal(signal, 'options.signal');
   const abort = (): void => {

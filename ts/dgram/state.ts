@@ -3,7 +3,7 @@
  */
 import type core from 'node:dgram';
 import { isIP, type BlockList } from 'node:net';
-import type { CoreHandle } from '../net/core-handles.ts';
+import type { CoreHandle } from '../core/handles.ts';
 import type { AsyncScope, DatagramHandle, DatagramKind, Peer, SentReport } from '../reactor/index.ts';
 
 import type { ShownHandle } from './shown-handle.ts';
@@ -54,7 +54,7 @@ export interface State {
   readonly sendBufferSize: number | undefined;
   readonly receiveBlockList: BlockList | undefined;
   readonly sendBlockList: BlockList | undefined;
-  readonly extras: Extras;
+  readonly additions: Additions;
   /** Iterations whose consumers are behind: while there are any, nothing is received. */
   pauses: number;
   /** `handle.sendCount` before the sends of this tick; -1 where there was none. */
@@ -69,7 +69,7 @@ export interface State {
 }
 
 /** What is asked for beyond core. */
-export interface Extras {
+export interface Additions {
   readonly reply: boolean;
   readonly gro: boolean;
   readonly packetInfo: boolean;

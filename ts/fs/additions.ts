@@ -8,7 +8,7 @@ import { copyOf, getAttribute, plainName, setAttribute, type SetXattrOptions, xa
 import { Chain } from './chain.ts';
 import type { FileState } from './file-state.ts';
 import { request } from './request.ts';
-import { statusOf } from './status.ts';
+import { statusOf } from './stats.ts';
 
 const FALLOC_FL_KEEP_SIZE = 1;
 

@@ -4,6 +4,7 @@
 import { EventEmitter } from 'node:events';
 import core from 'node:fs/promises';
 import process from 'node:process';
+import { CORE_MAJOR } from '../core/version.ts';
 
 /** A handle of core's class, made by our constructor: an EventEmitter that core's functions accept. */
 export type CoreFileHandle = core.FileHandle;
@@ -76,7 +77,7 @@ const NO_PATH = null as unknown as string;
 /** Classes within reach that core's may stand on. In Node 20 it is that of what can be sent to other threads, like block lists. */
 function basesOfCore(): object[] {
   const emitter: object[] = [EventEmitter];
-  if (!process.version.startsWith('v20.')) return emitter;
+  if (CORE_MAJOR !== 20) return emitter;
   const base = Object.getPrototypeOf(process.getBuiltinModule('node:net').BlockList) as object;
   return base === Function.prototype ? emitter : [...emitter, base];
 }

@@ -12,7 +12,7 @@ import { type Core, type CoreFileHandle, nativeHandle, noteTransferred } from '.
 import { FileState, watch } from './file-state.ts';
 import type { Opened } from './opening.ts';
 import { request } from './request.ts';
-import { isRegular, statusOf } from './status.ts';
+import { isRegular, statusOf } from './stats.ts';
 import { ERR_INTERNAL_ASSERTION } from '../errors/core.ts';
 import { read, readv, write, writev } from './transfers.ts';
 import { webStream } from './web-stream.ts';

@@ -14,8 +14,8 @@ import type { FileHandle } from './additions.ts';
 import { alignedBuffer as makeAligned } from './aligned.ts';
 import type { SetXattrOptions } from './attributes.ts';
 import { type BlockFile, type BlockFileOptions, openBlockFile } from './blocks.ts';
-import * as ring from './module.ts';
-import { replaceWithCore } from './replace.ts';
+import * as ring from './uring.ts';
+import { replaceWithCore } from './atomic-on-core.ts';
 
 // Node's permission model guards core's functions alone: what it forbids must not be had by another way.
 const guarded = (process as { permission?: unknown }).permission !== undefined;

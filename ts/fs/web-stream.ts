@@ -3,7 +3,7 @@
  */
 import process from 'node:process';
 import { ReadableStream } from 'node:stream/web';
-import { CORE_MAJOR } from '../core-version.ts';
+import { CORE_MAJOR } from '../core/version.ts';
 import { ERR_INVALID_STATE } from '../errors/core.ts';
 import { validateBoolean, validateObject, validateString } from '../validate.ts';
 import type { RingFileHandle } from './file-handle.ts';

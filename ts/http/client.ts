@@ -3,7 +3,7 @@
  */
 import core from 'node:http';
 import { urlToHttpOptions } from 'node:url';
-import { inPlaceOf } from '../in-place-of.ts';
+import { inPlaceOf } from '../core/in-place-of.ts';
 
 export type Callback = (response: core.IncomingMessage) => void;
 export type Options = core.RequestOptions & { _defaultAgent?: core.Agent };

@@ -10,8 +10,8 @@
  */
 import { AsyncResource } from 'node:async_hooks';
 import core from 'node:http';
-import process from 'node:process';
 import type { Socket } from 'node:net';
+import { CORE_MAJOR } from '../core/version.ts';
 import { guard } from '../net/core-calls.ts';
 import { reportException } from '../reactor/index.ts';
 
@@ -86,7 +86,7 @@ interface ParsedSocket extends Socket {
 }
 
 /** From Node 24 on (seen; 22 does not) who has upgraded a connection is told of it in the parser's context. */
-const UPGRADES_IN_CONTEXT = Number.parseInt(process.versions.node, 10) >= 24;
+const UPGRADES_IN_CONTEXT = CORE_MAJOR >= 24;
 
 /** Whether somebody else listens for the bytes: core's parser is fed by a listener then, too. */
 function isReadByOthers(socket: Socket): boolean {

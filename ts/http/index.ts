@@ -7,7 +7,7 @@
 import core from 'node:http';
 import { selectSocketBackend } from '../socket-backend.ts';
 import { mirrorAgent } from './global-agent.ts';
-import * as ring from './module.ts';
+import * as ring from './uring.ts';
 
 const usesRing = selectSocketBackend() === 'uring';
 const chosen = (usesRing ? ring : core) as unknown as typeof core;

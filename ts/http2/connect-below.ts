@@ -7,7 +7,7 @@ import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { ERR_HTTP2_UNSUPPORTED_PROTOCOL } from '../errors/core.ts';
 import { exported } from '../exported.ts';
-import { connect as connectPlain } from '../net/module.ts';
+import { connect as connectPlain } from '../net/uring.ts';
 import { connect as connectSecure } from '../tls/connect.ts';
 
 type Options = ClientSessionOptions & SecureClientSessionOptions & { allowHTTP1?: boolean };

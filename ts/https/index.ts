@@ -8,7 +8,7 @@ import type http from 'node:http';
 import core from 'node:https';
 import { mirrorAgent } from '../http/global-agent.ts';
 import { selectSocketBackend } from '../socket-backend.ts';
-import * as ring from './module.ts';
+import * as ring from './uring.ts';
 
 const usesRing = selectSocketBackend() === 'uring';
 const chosen = (usesRing ? ring : core) as unknown as typeof core;

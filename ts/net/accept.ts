@@ -3,7 +3,7 @@
  */
 import diagnostics from 'node:diagnostics_channel';
 import { isIP } from 'node:net';
-import { CORE_MAJOR } from '../core-version.ts';
+import { CORE_MAJOR } from '../core/version.ts';
 import type { StreamHandle } from '../reactor/index.ts';
 import { describeEndpoint } from './endpoints.ts';
 import { kSettings, type NetSocket, type Settings } from './internals.ts';

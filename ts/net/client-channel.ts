@@ -2,13 +2,13 @@
  * The diagnostics channel `net.client.socket`: one message for every socket that is told to connect.
  */
 import diagnostics from 'node:diagnostics_channel';
-import process from 'node:process';
+import { CORE_MAJOR, CORE_MINOR } from '../core/version.ts';
 
 const channel = diagnostics.channel('net.client.socket');
-const [major, minor] = process.versions.node.split('.').map(Number);
 
 /** Whether core publishes in `socket.connect()` (from Node 22.17 and 24.2 on), and not in `net.connect()` alone. */
-export const SAYS_SO_IN_CONNECT = major > 24 || (major === 24 && minor >= 2) || (major === 22 && minor >= 17);
+export const SAYS_SO_IN_CONNECT =
+  CORE_MAJOR > 24 || (CORE_MAJOR === 24 && CORE_MINOR >= 2) || (CORE_MAJOR === 22 && CORE_MINOR >= 17);
 
 /** Tells subscribers, if there are any, of a socket that is about to connect. */
 export function announceClient(socket: object): void {

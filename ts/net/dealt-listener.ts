@@ -5,7 +5,7 @@ import type core from 'node:net';
 import { StreamHandle } from '../reactor/index.ts';
 import type { DealtHandle } from '../primary.ts';
 import { acceptConnection } from './accept.ts';
-import { noteOwner, takeFromCore, type CoreHandle } from './core-handles.ts';
+import { noteOwner, takeFromCore, type CoreHandle } from '../core/handles.ts';
 import { Link } from './link.ts';
 import type { BoundListener } from './listener.ts';
 import type { NetServer } from './server-internals.ts';

@@ -9,7 +9,7 @@ import { EBADF } from '../errors/errno.ts';
 import { errnoException } from '../errors/system.ts';
 import { AsyncScope, type StreamHandle, type StreamListener } from '../reactor/index.ts';
 import { setImmediate } from '../timers.ts';
-import { makeCoreHandle, type CoreHandle } from './core-handles.ts';
+import { makeCoreHandle, type CoreHandle } from '../core/handles.ts';
 import { closeDescriptors } from './descriptors.ts';
 import { touchTimeout } from './timeout.ts';
 import { kDescriptorTaker, kLink, type NetSocket, type WriteCallback } from './internals.ts';

@@ -6,7 +6,7 @@ import core from 'node:net';
 import { errnoException } from '../errors/system.ts';
 import { AsyncScope, StreamHandle, type ListenHandle } from '../reactor/index.ts';
 import { acceptConnection } from './accept.ts';
-import { makeCoreHandle, takeFromCore, type CoreHandle } from './core-handles.ts';
+import { makeCoreHandle, takeFromCore, type CoreHandle } from '../core/handles.ts';
 import { Link } from './link.ts';
 import { ServerHandle, tellName, type Listening } from './server-handle.ts';
 import { kListener, type NetServer } from './server-internals.ts';

@@ -3,7 +3,7 @@
  */
 import core, { isIP } from 'node:net';
 import process from 'node:process';
-import { CORE_MAJOR } from '../core-version.ts';
+import { CORE_MAJOR } from '../core/version.ts';
 import { ERR_INVALID_ADDRESS_FAMILY, ERR_INVALID_ARG_TYPE, ERR_INVALID_IP_ADDRESS } from '../errors/core.ts';
 import {
   validateBoolean,

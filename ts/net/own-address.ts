@@ -2,7 +2,7 @@
  * The address of a host to listen at.
  */
 import process from 'node:process';
-import { CORE_MAJOR } from '../core-version.ts';
+import { CORE_MAJOR } from '../core/version.ts';
 import { isLinkLocal } from './link-local.ts';
 
 /** Whether core looks for an address that is no link-local one, which cannot be bound without its interface: from Node 22 on. */

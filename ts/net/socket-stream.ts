@@ -15,11 +15,11 @@ import {
   type SecureSocket,
   type Wrapped,
 } from './core-stream.ts';
-import type { CoreHandle } from './core-handles.ts';
+import type { CoreHandle } from '../core/handles.ts';
 import { guardHttp2 } from './core-http2.ts';
 import { localInfo, peerInfo } from './endpoints.ts';
 import type { Link } from './link.ts';
-import { kMakeSendable } from './sent-away.ts';
+import { kMakeSendable } from '../core/sent-away.ts';
 import { currentTypeOfService, setKeepAlive, setNoDelay, setTypeOfService } from './settings.ts';
 
 /** See the head of this file. */

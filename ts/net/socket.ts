@@ -5,7 +5,7 @@ import core from 'node:net';
 import process from 'node:process';
 import { Duplex, type DuplexOptions } from 'node:stream';
 import { callsBackWhenDone } from '../chunk-memory.ts';
-import { CORE_MAJOR } from '../core-version.ts';
+import { CORE_MAJOR } from '../core/version.ts';
 import { ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_INVALID_HANDLE_TYPE, ERR_SOCKET_CLOSED } from '../errors/core.ts';
 import { errnoException } from '../errors/system.ts';
 import { showActiveHandles } from '../reactor/index.ts';
@@ -13,10 +13,10 @@ import { validateInt32, validateNumber } from '../validate.ts';
 import { adoptDescriptor } from './adopt.ts';
 import { isNormalized, normalizeArguments } from './arguments.ts';
 import { connectSocket, useBuffer } from './connect.ts';
-import type { CoreHandle } from './core-handles.ts';
+import type { CoreHandle } from '../core/handles.ts';
 import { counterAccessors } from './counters.ts';
 import { endpointAccessors, peerName, socketName } from './endpoints.ts';
-import { isOwn, standInFor } from './lineage.ts';
+import { isOwn, standInFor } from '../core/stand-in.ts';
 import {
   kBytesRead,
   kBytesWritten,
@@ -40,7 +40,7 @@ import {
   toSeconds,
 } from './settings.ts';
 import { refreshTimers, setSocketTimeout, stopTimers, timedOut } from './timeout.ts';
-import { isSentAway, watchSenders } from './sent-away.ts';
+import { isSentAway, watchSenders } from '../core/sent-away.ts';
 import type { NetServer } from './server-internals.ts';
 import { linkOf, streamOf, type SocketStream } from './socket-stream.ts';
 import { UserBuffer } from './user-buffer.ts';
@@ -70,7 +70,7 @@ const WAITS_TO_END = CORE_MAJOR < 22;
 const Base = Duplex as unknown as new () => NetSocket;
 
 /**
- * The members. There is no `super` in here: once core's prototype is in the chain (see lineage.ts) it would mean core's.
+ * The members. There is no `super` in here: once core's prototype is in the chain (see core/stand-in.ts) it would mean core's.
  */
 class SocketMembers extends Base {
   override connect(...args: any[]): this {

@@ -70,7 +70,7 @@ function never(): boolean {
 }
 
 /** Which datagrams may go through the kernel as one (GSO). */
-export const enum Together {
+export const enum SendGrouping {
   Never = 0,
   InBatches = 1,
   Always = 2,
@@ -91,7 +91,7 @@ export class DatagramHandle extends SocketHandle {
   onerror: (status: number) => void = nothing;
   /** Says whether they are wanted in batches: asked each time that some have arrived. */
   wantsBatches: () => boolean = never;
-  together: Together = Together.Never;
+  together: SendGrouping = SendGrouping.Never;
   readonly kind: DatagramKind;
   readonly #peers: Peers;
   readonly #pending = new PendingSends();
@@ -258,7 +258,7 @@ export class DatagramHandle extends SocketHandle {
     // The kernel refuses one that is so long as it refuses those that are longer.
     const length = Math.min(payload.byteLength, LONGEST_PIECE);
     const nameLength = name === undefined ? 0 : name.byteLength;
-    const goesTogether = this.together === Together.Always || (place !== ALONE && this.together === Together.InBatches);
+    const goesTogether = this.together === SendGrouping.Always || (place !== ALONE && this.together === SendGrouping.InBatches);
     const packed = nameLength | ((flags & FLAGS) << 8) | (goesTogether ? SEND_TOGETHER : 0);
     const copied = length <= COPY_SIZE;
     const needed = copied ? nameLength + length : nameLength;

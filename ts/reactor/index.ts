@@ -1,7 +1,7 @@
 /** The TypeScript end of the reactor; all that the facades use. */
 export { showActiveHandles } from './active-handles.ts';
 export { AsyncScope } from './async-scope.ts';
-export { DatagramHandle, Together, type DatagramKind, type ReceivedDatagram } from './datagram-handle.ts';
+export { DatagramHandle, SendGrouping, type DatagramKind, type ReceivedDatagram } from './datagram-handle.ts';
 export { type SentReport } from './pending-sends.ts';
 export { type Peer } from './peers.ts';
 export { ListenHandle } from './listen-handle.ts';

@@ -5,12 +5,12 @@
  */
 import coreDgram from 'node:dgram';
 import core from 'node:net';
-import { createSocket } from '../dgram/module.ts';
+import { createSocket } from '../dgram/uring.ts';
 import { coreState } from '../dgram/shown-handle.ts';
 import { errnoException } from '../errors/system.ts';
-import { adoptCopy, takeFromCore, type CoreHandle } from '../net/core-handles.ts';
+import { adoptCopy, takeFromCore, type CoreHandle } from '../core/handles.ts';
 import { Link } from '../net/link.ts';
-import { ring } from '../net/module.ts';
+import { ring } from '../net/uring.ts';
 import { ListenHandle, StreamHandle } from '../reactor/index.ts';
 
 /** A socket or server of core's, from inside. */

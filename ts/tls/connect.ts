@@ -5,7 +5,7 @@ import core, { type ConnectionOptions, type TLSSocket } from 'node:tls';
 import net, { type OnReadOpts, type Socket } from 'node:net';
 import { isUint8Array } from 'node:util/types';
 import { normalizeArguments } from '../net/arguments.ts';
-import { Socket as RingSocket } from '../net/module.ts';
+import { Socket as RingSocket } from '../net/uring.ts';
 
 /** What happens on the way to a connection, for those who listen on the TLSSocket. */
 const ON_THE_WAY = ['lookup', 'connectionAttempt', 'connectionAttemptFailed', 'connectionAttemptTimeout', 'ready'];

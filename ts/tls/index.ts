@@ -7,7 +7,7 @@
 import core from 'node:tls';
 import { exported } from '../exported.ts';
 import { selectSocketBackend } from '../socket-backend.ts';
-import * as ring from './module.ts';
+import * as ring from './uring.ts';
 
 const chosen = (selectSocketBackend() === 'uring' ? ring : core) as unknown as typeof core;
 

@@ -3,7 +3,7 @@
  * objects as instances, since libraries that check with `instanceof` mean the behaviour, not whose socket is below.
  */
 
-import { inPlaceOf } from '../in-place-of.ts';
+import { inPlaceOf } from './in-place-of.ts';
 
 /** A constructor of core's: a function or a class. */
 export type CoreClass = abstract new (...args: any[]) => object;

@@ -2,7 +2,7 @@
  * The functions of `fs/promises` that run on the ring.
  */
 import core from 'node:fs/promises';
-import { CORE_MAJOR } from '../core-version.ts';
+import { CORE_MAJOR } from '../core/version.ts';
 import { FileJob, getReactor } from '../reactor/index.ts';
 import { fileJob } from '../reactor/ring-file.ts';
 import { replaceFile } from './atomic.ts';
@@ -15,7 +15,7 @@ import { fileHandleClass, ownState, type RingFileHandle, sourceOf } from './file
 import { copyOf, getAttribute, plainName, setAttribute, subjectOf, xattrFlags } from './attributes.ts';
 import { closingAfter, openFile } from './opening.ts';
 import { request } from './request.ts';
-import { sizeOf } from './status.ts';
+import { sizeOf } from './stats.ts';
 
 const STANDARD_MODE = 0o666;
 

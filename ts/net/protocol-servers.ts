@@ -6,9 +6,9 @@
  */
 import core from 'node:net';
 import { promisify } from 'node:util';
-import { kListener, type NetServer } from '../net/server-internals.ts';
-import { Server as NetServerClass } from '../net/server.ts';
-import { deriveFrom, method, type Changes, type CoreClass } from './derive.ts';
+import { kListener, type NetServer } from './server-internals.ts';
+import { Server as NetServerClass } from './server.ts';
+import { deriveFrom, method, type Changes, type CoreClass } from '../core/derived-class.ts';
 
 type Close = (this: NetServer, callback?: (error?: Error) => void) => unknown;
 

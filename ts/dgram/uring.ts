@@ -2,7 +2,7 @@
  * The exports of `node:dgram`, over io_uring.
  */
 import core from 'node:dgram';
-import { inPlaceOf } from '../in-place-of.ts';
+import { inPlaceOf } from '../core/in-place-of.ts';
 import { Socket } from './socket.ts';
 
 export { Socket } from './socket.ts';

@@ -8,7 +8,7 @@
 import diagnostics from 'node:diagnostics_channel';
 import { readdirSync, readFileSync } from 'node:fs';
 import process from 'node:process';
-import type { CoreHandle } from './core-handles.ts';
+import type { CoreHandle } from './handles.ts';
 
 const SENDER = 'node:internal/child_process';
 

@@ -3,7 +3,7 @@
  */
 import core from 'node:net';
 import process from 'node:process';
-import { inPlaceOf } from '../in-place-of.ts';
+import { inPlaceOf } from '../core/in-place-of.ts';
 import { normalizeArguments } from './arguments.ts';
 import { announceClient, SAYS_SO_IN_CONNECT } from './client-channel.ts';
 import { createListenHandle } from './listen.ts';

@@ -3,9 +3,9 @@
  */
 import core, { type ClientHttp2Session, type Http2SecureServer, type Http2Server } from 'node:http2';
 import { promisify } from 'node:util';
-import type { CoreClass } from '../http/derive.ts';
-import { serveOverRing } from '../http/serve.ts';
-import { inPlaceOf } from '../in-place-of.ts';
+import type { CoreClass } from '../core/derived-class.ts';
+import { serveOverRing } from '../net/protocol-servers.ts';
+import { inPlaceOf } from '../core/in-place-of.ts';
 import { connectBelow } from './connect-below.ts';
 
 type Listener = (...args: any[]) => void;

@@ -4,11 +4,11 @@
 import type http from 'node:http';
 import core from 'node:https';
 import type { TLSSocket } from 'node:tls';
-import { inPlaceOf } from '../in-place-of.ts';
+import { inPlaceOf } from '../core/in-place-of.ts';
 import { type Callback, type Options, requestsThrough } from '../http/client.ts';
-import { deriveFrom, method } from '../http/derive.ts';
+import { deriveFrom, method } from '../core/derived-class.ts';
 import { reportInPlace } from '../http/connection.ts';
-import { serveOverRing } from '../http/serve.ts';
+import { serveOverRing } from '../net/protocol-servers.ts';
 import { exported } from '../exported.ts';
 import { connect } from '../tls/connect.ts';
 

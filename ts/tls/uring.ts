@@ -2,8 +2,8 @@
  * What `iouring-transport/tls` has of its own where io_uring works. Its TLSSockets are core's: they take the handles of our sockets over.
  */
 import core, { type TLSSocket, type TlsOptions } from 'node:tls';
-import { inPlaceOf } from '../in-place-of.ts';
-import { serveOverRing } from '../http/serve.ts';
+import { inPlaceOf } from '../core/in-place-of.ts';
+import { serveOverRing } from '../net/protocol-servers.ts';
 
 export { connect } from './connect.ts';
 

@@ -2,12 +2,12 @@
  * What `iouring-transport/http` has of its own where io_uring works; everything else is core's.
  */
 import core from 'node:http';
-import { inPlaceOf } from '../in-place-of.ts';
-import { connect } from '../net/module.ts';
+import { inPlaceOf } from '../core/in-place-of.ts';
+import { connect } from '../net/uring.ts';
 import { connectionListener, reportInPlace } from './connection.ts';
-import { deriveFrom, method } from './derive.ts';
+import { deriveFrom, method } from '../core/derived-class.ts';
 import { requestsThrough } from './client.ts';
-import { serveOverRing } from './serve.ts';
+import { serveOverRing } from '../net/protocol-servers.ts';
 
 type AgentMembers = core.Agent & { options: core.AgentOptions & { proxyEnv?: unknown }; createConnection: Function };
 
