@@ -5,8 +5,7 @@
 
 use crate::error::Errno;
 use crate::fake::{Flight, World};
-use crate::kernel::FileRequest;
-use crate::kernel::Request;
+use crate::kernel::{FileRequest, Request};
 
 /// The byte at `position + index`.
 pub(crate) fn content(position: i64, index: usize) -> u8 {

@@ -24,9 +24,7 @@ use crate::file::files::{Batch, Files, Step};
 use crate::file::job::Task;
 use crate::file::transfer::{Flush, Transfer};
 use crate::handle_id::HandleId;
-use crate::kernel::Direction;
-use crate::kernel::Kernel;
-use crate::kernel::Until;
+use crate::kernel::{Direction, Kernel, Until};
 
 /// Most writes of one group.
 pub(crate) const LARGEST_GROUP: usize = 256;

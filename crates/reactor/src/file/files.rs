@@ -70,7 +70,7 @@ pub(crate) struct Files {
     /// The first that waits can only be started once something has come back.
     pub(crate) blocked: bool,
     /// The ring has failed, and what was in flight then has been settled.
-    pub(crate) broken_off: bool,
+    pub(super) broken_off: bool,
     /// Batches that were done at once so far.
     batches: u32,
     /// What is known of file systems.

@@ -5,8 +5,7 @@ use crate::HandleId;
 use crate::fake::Behavior;
 use crate::file::MOST_IN_FLIGHT;
 use crate::file::job::Task;
-use crate::kernel::Request;
-use crate::kernel::{FileRequest, Until};
+use crate::kernel::{FileRequest, Request, Until};
 
 /// What the kernel was asked to do, in order: bytes of plain writes, and syncs of both kinds.
 #[derive(Debug, PartialEq, Eq)]

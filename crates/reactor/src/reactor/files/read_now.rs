@@ -11,9 +11,7 @@ use crate::error::Errno;
 use crate::file::File;
 use crate::file::settle::{cursor, set_cursor};
 use crate::handle_id::HandleId;
-use crate::kernel::Direction;
-use crate::kernel::FileRequest;
-use crate::kernel::{Kernel, Request, Wait};
+use crate::kernel::{Direction, FileRequest, Kernel, Request, Wait};
 use crate::operation::at_once;
 use crate::reactor::Reactor;
 
