@@ -50,23 +50,33 @@ pub(crate) unsafe fn take_descriptors(data: &[u8]) -> Vec<OwnedFd> {
         .collect()
 }
 
-/// Writes the control message that passes descriptors along.
-pub(crate) fn write_descriptors(into: &mut Vec<u64>, descriptors: &[OwnedFd]) {
-    let length = HEADER + size_of_val(descriptors);
-    into.clear();
-    into.resize(length.div_ceil(size_of::<u64>()), 0);
+/// Words of 64 bits that a control message of so many bytes takes, header included. They are as aligned as a header.
+pub(crate) const fn words(content: usize) -> usize {
+    (HEADER + content).div_ceil(size_of::<u64>())
+}
+
+/// Begins a control message in [`words`] that are made for it: the bytes of its content, for the caller to fill.
+pub(crate) fn begin(into: &mut [u64], level: i32, kind: i32, content: usize) -> &mut [u8] {
+    assert!(into.len() >= words(content), "there is room for the message");
     // SAFETY: a C struct of integers, for which all-zero bytes are a valid value.
     let mut header: libc::cmsghdr = unsafe { std::mem::zeroed() };
-    header.cmsg_len = length as _;
-    header.cmsg_level = libc::SOL_SOCKET;
-    header.cmsg_type = libc::SCM_RIGHTS;
-    let start = into.as_mut_ptr().cast::<u8>();
-    // SAFETY: the room was made for a header and as many numbers as there are, and is as aligned as a header.
-    unsafe {
-        start.cast::<libc::cmsghdr>().write(header);
-        let numbers = start.add(HEADER).cast::<i32>();
-        for (position, descriptor) in descriptors.iter().enumerate() {
-            numbers.add(position).write(descriptor.as_raw_fd());
-        }
+    header.cmsg_len = (HEADER + content) as _;
+    header.cmsg_level = level;
+    header.cmsg_type = kind;
+    let start = into.as_mut_ptr();
+    // SAFETY: there is room for the header, as was checked, and words are as aligned as it is.
+    unsafe { start.cast::<libc::cmsghdr>().write(header) };
+    // SAFETY: so many bytes lie behind the header, as was checked; the words are initialized, and lent to nobody else.
+    unsafe { std::slice::from_raw_parts_mut(start.cast::<u8>().add(HEADER), content) }
+}
+
+/// Writes the control message that passes descriptors along.
+pub(crate) fn write_descriptors(into: &mut Vec<u64>, descriptors: &[OwnedFd]) {
+    let content = size_of_val(descriptors);
+    into.clear();
+    into.resize(words(content), 0);
+    let numbers = begin(into, libc::SOL_SOCKET, libc::SCM_RIGHTS, content).chunks_exact_mut(size_of::<i32>());
+    for (number, descriptor) in numbers.zip(descriptors) {
+        number.copy_from_slice(&descriptor.as_raw_fd().to_ne_bytes());
     }
 }

@@ -47,11 +47,9 @@ pub(crate) struct DatagramMessage {
     /// Payloads: one, but for datagrams that go together.
     slices: Vec<libc::iovec>,
     name: libc::sockaddr_storage,
-    control: [u64; SEGMENT_CONTROL / size_of::<u64>()],
+    /// Room for the one control message that a datagram is sent with, `UDP_SEGMENT`.
+    control: [u64; control::words(size_of::<u16>())],
 }
-
-/// Room for the one control message that a datagram is sent with, `UDP_SEGMENT`.
-const SEGMENT_CONTROL: usize = size_of::<libc::cmsghdr>() + size_of::<u64>();
 
 impl DatagramMessage {
     /// A header that points at nothing.
@@ -69,7 +67,7 @@ impl DatagramMessage {
             slices: Vec::with_capacity(1),
             // SAFETY: a C struct of integers, for which all-zero bytes are a valid value.
             name: unsafe { std::mem::zeroed() },
-            control: [0; SEGMENT_CONTROL / size_of::<u64>()],
+            control: [0; control::words(size_of::<u16>())],
         })
     }
 
@@ -113,19 +111,11 @@ impl DatagramMessage {
 
     /// Asks for the payload to be cut into datagrams of so many bytes (`UDP_SEGMENT`).
     pub(crate) fn set_segment(self: &mut Box<Self>, size: u16) {
-        // SAFETY: a C struct of integers, for which all-zero bytes are a valid value.
-        let mut header: libc::cmsghdr = unsafe { std::mem::zeroed() };
-        header.cmsg_len = (size_of::<libc::cmsghdr>() + size_of::<u16>()) as _;
-        header.cmsg_level = libc::SOL_UDP;
-        header.cmsg_type = libc::UDP_SEGMENT;
-        let control = self.control.as_mut_ptr();
-        // SAFETY: the room is made for a header and eight bytes, and as aligned as a header.
-        unsafe {
-            control.cast::<libc::cmsghdr>().write(header);
-            control.cast::<u8>().add(size_of::<libc::cmsghdr>()).cast::<u16>().write(size);
-        }
-        self.header.msg_control = control.cast();
-        self.header.msg_controllen = SEGMENT_CONTROL as _;
+        let content = size_of_val(&size);
+        control::begin(&mut self.control, libc::SOL_UDP, libc::UDP_SEGMENT, content)
+            .copy_from_slice(&size.to_ne_bytes());
+        self.header.msg_control = self.control.as_mut_ptr().cast();
+        self.header.msg_controllen = size_of_val(&self.control) as _;
     }
 }
 

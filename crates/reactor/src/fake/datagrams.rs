@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
 
 use super::World;
+use crate::control;
 use crate::kernel::{BufferGroup, CQE_F_BUFFER};
 
 /// Something that waits to be received.
@@ -82,13 +83,9 @@ impl Mailbox {
 
 /// A control message. Nobody cares for its level and type, unless they are those of descriptors.
 fn control_message(level: i32, kind: i32, content: &[u8]) -> Vec<u8> {
-    let length = size_of::<libc::cmsghdr>() + content.len();
-    let mut bytes = (length as u64).to_ne_bytes().to_vec();
-    bytes.extend(level.to_ne_bytes());
-    bytes.extend(kind.to_ne_bytes());
-    bytes.extend(content);
-    bytes.resize(length.next_multiple_of(8), 0);
-    bytes
+    let mut words = vec![0_u64; control::words(content.len())];
+    control::begin(&mut words, level, kind, content.len()).copy_from_slice(content);
+    words.into_iter().flat_map(u64::to_ne_bytes).collect()
 }
 
 impl World {
