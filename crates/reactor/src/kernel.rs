@@ -208,9 +208,7 @@ pub trait Kernel {
     fn unsubmitted(&self) -> usize;
 
     /// Requests that can be pushed before the next [`enter`](Self::enter).
-    fn room(&self) -> usize {
-        usize::MAX
-    }
+    fn room(&self) -> usize;
 
     /// Appends at most `limit` completions to `into` and advances the queue's head.
     fn reap(&mut self, into: &mut Vec<Completion>, limit: usize);

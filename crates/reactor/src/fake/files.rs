@@ -13,6 +13,17 @@ pub(crate) fn content(position: i64, index: usize) -> u8 {
     u8::try_from(place % 249).expect("below 249")
 }
 
+/// What the next request is linked to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Chain {
+    /// Nothing.
+    None,
+    /// A chain whose steps have succeeded so far.
+    Open,
+    /// A chain of which a step has failed: those that follow are cancelled.
+    Broken,
+}
+
 impl World {
     /// Requests about files between push and reaping.
     pub(crate) fn file_requests_live(&self) -> usize {
@@ -21,11 +32,13 @@ impl World {
     }
 
     pub(super) fn execute_file(&mut self, user_data: u64, request: &FileRequest, linked: bool, flight: Flight) {
-        let chained = linked || self.linking;
-        let broken = std::mem::replace(&mut self.linking, linked) && self.broken_chain;
-        if chained {
+        let before = std::mem::replace(&mut self.chain, if linked { Chain::Open } else { Chain::None });
+        if linked || before != Chain::None {
+            let broken = before == Chain::Broken;
             let result = if broken { -libc::ECANCELED } else { self.play_file(request) };
-            self.broken_chain = broken || result < wanted(request);
+            if linked && (broken || result < wanted(request)) {
+                self.chain = Chain::Broken;
+            }
             self.post(user_data, result, 0);
         } else if now(request) {
             let result = self.play_now(request).map_or_else(Errno::negated, u32::cast_signed);

@@ -409,6 +409,24 @@ fn a_chain_that_breaks_off_while_it_starts_takes_nobody_along() {
     files.finish();
 }
 
+/// Links end with the call that takes them: a chain cut in two would run on after the failure of a step.
+#[test]
+fn a_chain_is_taken_in_one_go() {
+    for before in 0..8 {
+        let behavior = Behavior { submission_entries: 8, ..Behavior::kind() };
+        let mut files = FileSimulation::new(behavior, true);
+        let singles: Vec<u32> = (0..before).map(|_| files.sync(false)).collect();
+        let end = i64::try_from(LENGTH).expect("small");
+        let chain = [files.read(end, 10, true), files.sync(true), files.sync(true), files.sync(false)];
+        files.finish();
+        assert!(singles.iter().all(|token| files.settled[token] == 0));
+        let cancelled = -libc::ECANCELED;
+        assert_eq!(chain.map(|token| files.settled[&token]), [0, cancelled, cancelled, cancelled], "behind {before}");
+        files.close();
+        files.finish();
+    }
+}
+
 #[test]
 fn the_kernel_has_no_more_than_so_many_at_once() {
     let mut files = FileSimulation::new(Behavior::kind(), true);
