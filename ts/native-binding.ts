@@ -24,8 +24,11 @@ export interface NativeReactor {
     counts: Int32Array,
     most: number,
   ) => number;
-  /** A function that offers the bytes of a `Uint8Array` to a stream's kernel; see `Reactor::send_now`. It returns how many were taken: the others are to be written. */
-  readonly sendNow: (handle: number, view: Uint8Array) => number;
+  /**
+   * A function that offers the bytes of several `Uint8Array`s to a stream's kernel, one behind the other; see `Reactor::send_now`. It returns how many were
+   * taken: the others are to be written.
+   */
+  readonly sendNow: (handle: number, views: readonly Uint8Array[]) => number;
   /**
    * Starts a job of kind [`FileJob`]; `FileDone` with the token follows, or `FileOpened`. `linked`: the next transfer or job starts only when this one
    * has succeeded.

@@ -1,15 +1,33 @@
 // Long writes are offered to the kernel within write(): what it takes is over, and the rest keeps its place and, up to 64 KiB, its bytes.
 import { createHash, randomBytes, randomInt } from 'node:crypto';
 import { once } from 'node:events';
+import { closeSync } from 'node:fs';
 import type core from 'node:net';
 import process from 'node:process';
 import test from 'ava';
-import net from 'iouring-transport/net';
-import { closeOf, listening, nothingLeft, onRing, pair, track } from './_sockets.ts';
+import net, { receiveDescriptors, sendDescriptors } from 'iouring-transport/net';
+import { closeOf, listening, nothingLeft, onRing, pair, textOf, track } from './_sockets.ts';
 
 test.afterEach.always(nothingLeft);
 
 const KIB = 1024;
+
+const text = (count: number): string => randomBytes(count).toString('latin1');
+
+const CHUNKS: (() => [string | Buffer, BufferEncoding?])[] = [
+  () => [text(100), 'latin1'],
+  () => [text(100), 'utf8'],
+  () => [text(9000), 'utf8'],
+  () => [text(30_000), 'latin1'],
+  () => [text(3), 'ucs2'],
+  () => ['', 'utf8'],
+  () => [Buffer.alloc(0)],
+  () => [randomBytes(2)],
+  () => [randomBytes(1000)],
+  () => [randomBytes(20_000)],
+  () => [randomBytes(64 * KIB)],
+  () => [randomBytes(150_000)],
+];
 
 function hashOf(socket: core.Socket): Promise<string> {
   const hash = createHash('sha256');
@@ -65,7 +83,109 @@ for (const where of ['tcp', 'unix'] as const) {
     await closeOf(client);
     t.is(callbacks, 80);
   });
+
+  for (const late of [false, true]) {
+    test.serial(
+      `${where}: chunks of all kinds and sizes written together keep their order${late ? ', read late' : ''}`,
+      async (t) => {
+        const { client, peer } = await connected();
+        if (late) peer.pause();
+        const arrived = late ? undefined : hashOf(peer);
+        const hash = createHash('sha256');
+        let total = 0;
+        for (let round = 0; round < 20; round++) {
+          client.cork();
+          for (let count = randomInt(2, 12); count > 0; count--) {
+            const [chunk, encoding] = CHUNKS[randomInt(CHUNKS.length)]();
+            hash.update(chunk as string, encoding as 'utf8');
+            total += Buffer.byteLength(chunk, encoding);
+            client.write(chunk, encoding);
+          }
+          client.uncork();
+          if (randomInt(3) > 0) await new Promise((resolve) => setImmediate(resolve));
+        }
+        client.end();
+        t.is(client.bytesWritten, total);
+        const digest = arrived ?? hashOf(peer);
+        peer.resume();
+        t.is(await digest, hash.digest('hex'));
+        peer.end();
+        await closeOf(client);
+        t.is(client.bytesWritten, total);
+      },
+    );
+  }
+
+  for (const [count, size] of [
+    [5000, 100],
+    [1024, 2 * KIB],
+    [1025, 2 * KIB],
+    [3000, 1500],
+  ]) {
+    test.serial(`${where}: ${count} chunks of ${size} bytes written together`, async (t) => {
+      const { client, peer } = await connected();
+      const arrived = hashOf(peer);
+      const hash = createHash('sha256');
+      client.cork();
+      for (let i = 0; i < count; i++) {
+        const bytes = randomBytes(size);
+        hash.update(bytes);
+        client.write(bytes);
+      }
+      client.uncork();
+      client.end();
+      t.is(await arrived, hash.digest('hex'));
+      t.is(client.bytesWritten, count * size);
+      peer.end();
+      await closeOf(client);
+    });
+  }
 }
+
+test.serial('many chunks keep their place behind what takes a descriptor along', async (t) => {
+  if (!onRing) {
+    t.pass();
+    return;
+  }
+  const { client, peer } = await pairAt(`\0long-writes-${process.pid}`);
+  let descriptors = 0;
+  receiveDescriptors(peer, (came) => {
+    descriptors += came.length;
+    for (const fd of came) closeSync(fd);
+  });
+  const arrived = textOf(peer);
+  sendDescriptors(client, [0], 'a');
+  client.cork();
+  client.write('b');
+  client.write(Buffer.alloc(40 * KIB, 'c'));
+  client.write('d');
+  client.uncork();
+  sendDescriptors(client, [0], 'e');
+  client.end('f');
+  t.is(await arrived, `ab${'c'.repeat(40 * KIB)}def`);
+  t.is(descriptors, 2);
+  peer.end();
+  await closeOf(client);
+});
+
+test.serial('what the kernel has taken of chunks written together is over when uncork() returns', async (t) => {
+  const { client, peer } = await pair();
+  const arrived = textOf(peer);
+  const bytes = Buffer.alloc(100 * KIB, 'b');
+  client.cork();
+  client.write('head\n', 'latin1');
+  client.write(bytes);
+  client.write('\u00fc', 'utf8');
+  client.uncork();
+  t.is(client.writableLength, 0);
+  t.is(client.bytesWritten, 5 + 100 * KIB + 2);
+  // They are the writer's again.
+  bytes.fill('x');
+  client.end();
+  t.is(await arrived, `head\n${'b'.repeat(100 * KIB)}\u00fc`);
+  peer.end();
+  await closeOf(client);
+});
 
 test.serial('what the kernel has taken is over when write() returns', async (t) => {
   const { client, peer } = await pair();
@@ -93,6 +213,25 @@ test.serial('a connection that was reset is told of once, by the write or the re
     await closeOf(client);
     t.is(errors.length, 1);
     t.true(['ECONNRESET', 'EPIPE'].includes(errors[0]), errors[0]);
+  }
+});
+
+test.serial('the same of chunks written together', async (t) => {
+  for (const size of [32 * KIB, 64 * KIB, 100 * KIB]) {
+    const { client, peer } = await pair();
+    const errors: NodeJS.ErrnoException[] = [];
+    const ends: unknown[] = [];
+    client.on('error', (error) => errors.push(error));
+    peer.resetAndDestroy();
+    await closeOf(peer);
+    client.cork();
+    client.write('head', (error) => ends.push(error));
+    client.write(Buffer.alloc(size), (error) => ends.push(error));
+    client.uncork();
+    await closeOf(client);
+    t.is(errors.length, 1);
+    t.true(['ECONNRESET', 'EPIPE'].includes(errors[0].code!), errors[0].code);
+    t.is(ends.length, 2);
   }
 });
 

@@ -90,6 +90,28 @@ test.serial('one of core’s sockets works on it', async (t) => {
 });
 
 /** STARTTLS: what is still attached to the client's socket when it goes on as TLS. */
+test.serial('one of core’s sockets writes much to it, and its callbacks come', async (t) => {
+  const { client, peer } = await pair();
+  const above = track(new coreNet.Socket({ handle: handleOf(client) } as unknown as coreNet.SocketConstructorOpts));
+  const arrived = textOf(peer);
+  let callbacks = 0;
+  const done = (error?: Error | null) => {
+    t.falsy(error);
+    callbacks++;
+  };
+  above.write('a'.repeat(40_000), done);
+  above.cork();
+  above.write('head\n', 'latin1', done);
+  above.write(Buffer.alloc(64 * 1024, 'b'), done);
+  above.write(Buffer.alloc(200_000, 'c'), done);
+  above.uncork();
+  above.end();
+  t.is(await arrived, `${'a'.repeat(40_000)}head\n${'b'.repeat(64 * 1024)}${'c'.repeat(200_000)}`);
+  t.is(callbacks, 4);
+  peer.end();
+  await closeOf(above);
+});
+
 const CONSUMERS: Record<string, (socket: coreNet.Socket, seen: () => void) => void> = {
   'nothing left': () => {},
   'a listener of data': (socket, seen) => socket.on('data', seen),

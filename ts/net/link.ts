@@ -141,8 +141,8 @@ export class Link implements StreamListener {
     // A writer in JavaScript, which core's HTTP/2 is not, gives a callback, and that is where it looks for an error.
     const toJavaScript = secureSocket === undefined && typeof request.oncomplete === 'function';
     if (!handle.writeFor(request, chunks, toJavaScript)) return 0;
-    if (secureSocket === undefined) return OVER;
-    if (secureSocket.writableLength > 0 && !secureSocket.secureConnecting) {
+    if (secureSocket === undefined && !toJavaScript) return OVER;
+    if (secureSocket !== undefined && secureSocket.writableLength > 0 && !secureSocket.secureConnecting) {
       this.#usersBytes = handle.bytesWritten;
     }
     finishSoon(this, request);

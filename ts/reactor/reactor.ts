@@ -361,7 +361,12 @@ export class Reactor {
     }
     const view = this.#views[~place - 1];
     this.reclaim(~place);
-    if (view !== undefined && view.byteLength === view.buffer.byteLength) this.native.discard(view.buffer);
+    if (view !== undefined) this.discardView(view);
+  }
+
+  /** The same for a view that was not lent. What it has a part of only is left to the garbage collector. */
+  discardView(view: Uint8Array): void {
+    if (view.byteLength === view.buffer.byteLength) this.native.discard(view.buffer);
   }
 
   /** Doubles the places for views; one of the new ones. */

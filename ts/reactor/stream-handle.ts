@@ -48,6 +48,9 @@ const GIVEN_COPY_SIZE = 8 * 1024;
  */
 const AT_ONCE_SIZE = 32 * 1024;
 
+/** What a slice has to hold on average for it to be worth finding it. Where there is less, those that lie next to each other are copied together. */
+const LEAST_SLICE = 1024;
+
 /** Most bytes of one stream that the kernel has not taken although their writes are over; further writes wait for it. */
 const UNCONFIRMED_LIMIT = 64 * 1024;
 
@@ -62,6 +65,36 @@ const ELSEWHERE = ~ARENA;
 
 /** Instead of a request: the write is over, and nobody waits for it. */
 const NOBODY = {};
+
+/** The same bytes in fewer chunks: runs of small ones are copied together. */
+function gather(chunks: readonly Uint8Array[]): Uint8Array[] {
+  const gathered: Uint8Array[] = [];
+  let run: Uint8Array[] = [];
+  const endRun = (): void => {
+    if (run.length > 0) gathered.push(run.length === 1 ? run[0] : Buffer.concat(run));
+    run = [];
+  };
+  for (const chunk of chunks) {
+    if (chunk.byteLength < LEAST_SLICE) {
+      run.push(chunk);
+      continue;
+    }
+    endRun();
+    gathered.push(chunk);
+  }
+  endRun();
+  return gathered;
+}
+
+/** What follows the first `count` bytes of chunks. */
+function withoutFirst(chunks: readonly Uint8Array[], count: number): Uint8Array[] {
+  let first = 0;
+  let left = count;
+  while (left >= chunks[first].byteLength) left -= chunks[first++].byteLength;
+  const { buffer, byteOffset, byteLength } = chunks[first];
+  // Not `subarray`, which may be another class's.
+  return [new Uint8Array(buffer, byteOffset + left, byteLength - left), ...chunks.slice(first + 1)];
+}
 
 /** A write whose bytes are in several places, or that is told of when the kernel has taken it. */
 class Pending {
@@ -192,23 +225,7 @@ export class StreamHandle extends SocketHandle {
   /** Writes bytes. True: over; false: `onwrite` follows, and the next write had better wait for it: nothing bounds how many there are. */
   write(bytes: Uint8Array): boolean {
     const length = bytes.byteLength;
-    if (length >= AT_ONCE_SIZE && this.writeQueueSize === 0) {
-      const sent = this.reactor.sendNow(this.id, bytes);
-      this.bytesWritten += sent;
-      if (sent === length) return true;
-      // Not `subarray`, which may be another class's.
-      if (sent > 0) return this.#write(new Uint8Array(bytes.buffer, bytes.byteOffset + sent, length - sent), true);
-    }
-    return this.#write(bytes, false);
-  }
-
-  #write(bytes: Uint8Array, offered: boolean): boolean {
-    const length = bytes.byteLength;
-    if (length > COPY_SIZE) {
-      this.#lend(this.#beginElsewhere(length), bytes, true);
-      if (!offered) this.reactor.native.flush();
-      return false;
-    }
+    if (length >= AT_ONCE_SIZE) return this.writev([bytes]);
     const { arena } = this.reactor;
     const offset = arena.allocate(length);
     if (offset < 0) return this.#send(this.reactor.keep([bytes], length), length);
@@ -231,9 +248,13 @@ export class StreamHandle extends SocketHandle {
   writev(chunks: readonly Uint8Array[]): boolean {
     let total = 0;
     for (const chunk of chunks) total += chunk.byteLength;
-    if (total <= COPY_SIZE) return this.#send(this.reactor.keep(chunks, total), total);
-    this.#writeParts(this.#beginElsewhere(total), chunks, COPY_SIZE);
-    this.reactor.native.flush();
+    const sent = this.#offer(chunks, total);
+    const left = total - sent;
+    if (left === 0 && total > 0) return true;
+    const rest = sent > 0 ? withoutFirst(chunks, sent) : chunks;
+    if (left <= COPY_SIZE) return this.#send(this.reactor.keep(rest, left), left);
+    this.#writeParts(this.#beginElsewhere(left), rest, COPY_SIZE);
+    if (sent === 0) this.reactor.native.flush();
     return false;
   }
 
@@ -246,15 +267,22 @@ export class StreamHandle extends SocketHandle {
   writeFor(request: object, chunks: readonly Uint8Array[], tell: boolean): boolean {
     let total = 0;
     for (const chunk of chunks) total += chunk.byteLength;
-    const over = !tell && this.writeQueueSize + total <= UNCONFIRMED_LIMIT;
-    if (total > GIVEN_COPY_SIZE) {
-      this.#writeParts(this.#beginElsewhere(total, over ? NOBODY : request), chunks, GIVEN_COPY_SIZE);
+    const sent = this.#offer(chunks, total);
+    const left = total - sent;
+    if (left === 0 && total > 0) {
+      for (const chunk of chunks) this.reactor.discardView(chunk);
+      return true;
+    }
+    const rest = sent > 0 ? withoutFirst(chunks, sent) : chunks;
+    const over = !tell && this.writeQueueSize + left <= UNCONFIRMED_LIMIT;
+    if (left > GIVEN_COPY_SIZE) {
+      this.#writeParts(this.#beginElsewhere(left, over ? NOBODY : request), rest, GIVEN_COPY_SIZE);
       return over;
     }
-    const place = this.reactor.keep(chunks, total);
-    if (over) this.#begin(place, total, Activity.Confirming);
-    else this.#beginElsewhere(total, request).push(place);
-    this.#command(Command.Write, place, 0, total, true);
+    const place = this.reactor.keep(rest, left);
+    if (over) this.#begin(place, left, Activity.Confirming);
+    else this.#beginElsewhere(left, request).push(place);
+    this.#command(Command.Write, place, 0, left, true);
     return over;
   }
 
@@ -351,6 +379,16 @@ export class StreamHandle extends SocketHandle {
       default:
         break; // Not this handle's.
     }
+  }
+
+  /** Offers many bytes to the kernel, unless others are to go first: how many it has taken. */
+  #offer(chunks: readonly Uint8Array[], total: number): number {
+    if (total < AT_ONCE_SIZE || this.writeQueueSize > 0) return 0;
+    const small = total < chunks.length * LEAST_SLICE;
+    if (small && total <= COPY_SIZE) return 0;
+    const sent = this.reactor.sendNow(this.id, small ? gather(chunks) : chunks);
+    this.bytesWritten += sent;
+    return sent;
   }
 
   /** Sends what has been copied. */

@@ -41,8 +41,9 @@ impl NativeReactor {
         self.function(read_many_now)
     }
 
-    /// A function that offers the bytes of a `Uint8Array` to a stream's kernel; see `Reactor::send_now`. It returns how many were taken: the others are to be written.
-    #[napi(getter, ts_return_type = "(handle: number, view: Uint8Array) => number")]
+    /// A function that offers the bytes of several `Uint8Array`s to a stream's kernel, one behind the other; see `Reactor::send_now`. It returns how many were
+    /// taken: the others are to be written.
+    #[napi(getter, ts_return_type = "(handle: number, views: readonly Uint8Array[]) => number")]
     pub fn send_now(&self) -> napi::Result<Unknown<'static>> {
         self.function(send_now)
     }
@@ -145,15 +146,44 @@ unsafe extern "C" fn read_many_now(env: sys::napi_env, info: sys::napi_callback_
     returned(env, i32::try_from(read).unwrap_or(i32::MAX))
 }
 
+/// Most slices of a system call, `IOV_MAX`.
+const SLICES: u32 = 1024;
+
 #[allow(clippy::cast_possible_truncation, reason = "saturates; handles are looked up")]
 unsafe extern "C" fn send_now(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: `function` has made the function that is called.
-    let Some(([handle, view], instance)) = (unsafe { called(env, info) }) else { return returned(env, 0) };
-    let Some((start, length)) = bytes_of(env, view) else { return returned(env, 0) };
+    let Some(([handle, views], instance)) = (unsafe { called(env, info) }) else { return returned(env, 0) };
     let handle = HandleId::from_raw(number(env, handle) as i32);
-    // No system call takes more.
-    let length = length.min(LONGEST_PIECE as usize);
-    // SAFETY: the view's memory stays where it is as long as JavaScript does not run: for this call.
-    let sent = instance.with(|reactor| unsafe { reactor.send_now(handle, start.as_ptr(), length) });
-    returned(env, i32::try_from(sent.unwrap_or(0)).unwrap_or(i32::MAX))
+    let mut count = 0;
+    // SAFETY: inside a call from JavaScript; the out-pointer is a local, and left as it is for what is no array.
+    unsafe { sys::napi_get_array_length(env, views, &raw mut count) };
+    let mut values = Vec::with_capacity(count.min(SLICES) as usize);
+    let mut slices = Vec::with_capacity(values.capacity());
+    // No more than is told by the number returned, which is no more than a system call takes.
+    let mut left = LONGEST_PIECE as usize;
+    for first in (0..count).step_by(SLICES as usize) {
+        let group = first..count.min(first + SLICES);
+        values.clear();
+        // SAFETY: as above. Looking at an element may run JavaScript, a getter's, so that no memory is looked at before all are known.
+        values.extend(group.clone().map_while(|index| unsafe {
+            let mut value = ptr::null_mut();
+            (sys::napi_get_element(env, views, index, &raw mut value) == sys::Status::napi_ok).then_some(value)
+        }));
+        slices.clear();
+        let mut offered = 0;
+        for &value in &values {
+            let Some((start, length)) = bytes_of(env, value) else { break };
+            let length = length.min(left - offered);
+            slices.push(libc::iovec { iov_base: start.as_ptr().cast(), iov_len: length });
+            offered += length;
+        }
+        // SAFETY: the views' memory stays where it is as long as JavaScript does not run: from where it was looked at to the end of the call.
+        let sent = instance.with(|reactor| unsafe { reactor.send_now(handle, &slices) }).unwrap_or(0);
+        left -= sent;
+        // What follows a slice that was not taken must not go.
+        if sent < offered || slices.len() < group.len() || left == 0 {
+            break;
+        }
+    }
+    returned(env, i32::try_from(LONGEST_PIECE as usize - left).unwrap_or(i32::MAX))
 }

@@ -203,8 +203,9 @@ impl Kernel for Fake {
         panic!("no file here has `O_NONBLOCK`")
     }
 
-    unsafe fn send_now(&mut self, fd: RawFd, data: *const u8, length: usize) -> Result<usize, Errno> {
-        let result = self.0.borrow_mut().send(fd, &[(data, length)]);
+    unsafe fn send_now(&mut self, fd: RawFd, slices: &[libc::iovec]) -> Result<usize, Errno> {
+        let slices: Vec<_> = slices.iter().map(|slice| (slice.iov_base.cast_const().cast(), slice.iov_len)).collect();
+        let result = self.0.borrow_mut().send(fd, &slices);
         usize::try_from(result).map_err(|_| Errno(-result))
     }
 

@@ -239,14 +239,14 @@ pub trait Kernel {
         position: i64,
     ) -> Result<u32, Errno>;
 
-    /// Sends on a stream socket without waiting, past the rings: `send(2)`. The memory is the kernel's for the length of the call.
+    /// Sends on a stream socket without waiting, past the rings: `sendmsg(2)` of at most 1024 slices. The memory is the kernel's for the length of the call.
     ///
     /// # Errors
-    /// `EAGAIN` where there is no room, and `send(2)`'s.
+    /// `EAGAIN` where there is no room, and `sendmsg(2)`'s.
     ///
     /// # Safety
-    /// `data` points at `length` bytes.
-    unsafe fn send_now(&mut self, fd: RawFd, data: *const u8, length: usize) -> Result<usize, Errno>;
+    /// Each slice points at as many bytes as it says.
+    unsafe fn send_now(&mut self, fd: RawFd, slices: &[libc::iovec]) -> Result<usize, Errno>;
 
     /// Closes a descriptor on which nothing is in flight: `close(2)`.
     fn close(&mut self, descriptor: OwnedFd) {

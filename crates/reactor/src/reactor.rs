@@ -250,15 +250,15 @@ impl<K: Kernel> Reactor<K> {
         }
     }
 
-    /// Offers bytes to the kernel, unless others are to go before: how many it has taken. What it has not is to be [written](Self::write) then, and ends with
+    /// Offers bytes, in at most 1024 slices, to the kernel, unless others are to go before: how many it has taken. What it has not is to be [written](Self::write) then, and ends with
     /// the error where it was refused for good.
     ///
     /// # Safety
-    /// `data` points at `length` bytes that stay as they are for the length of the call.
-    pub unsafe fn send_now(&mut self, id: HandleId, data: *const u8, length: usize) -> usize {
+    /// Each slice points at as many bytes as it says, which stay as they are for the length of the call.
+    pub unsafe fn send_now(&mut self, id: HandleId, slices: &[libc::iovec]) -> usize {
         let Some((stream, common, context)) = self.stream(id) else { return 0 };
         // SAFETY: the caller's promise.
-        unsafe { stream.send_now(common, context, data, length) }
+        unsafe { stream.send_now(common, context, slices) }
     }
 
     /// Ends the sending half once everything queued is sent; [`Event::ShutDown`] follows.

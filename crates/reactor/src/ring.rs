@@ -260,9 +260,13 @@ impl Kernel for Ring {
         u32::try_from(count).map_err(|_| Errno::last_os_error())
     }
 
-    unsafe fn send_now(&mut self, fd: RawFd, data: *const u8, length: usize) -> Result<usize, Errno> {
-        // SAFETY: the caller vouches for the memory.
-        let count = unsafe { libc::send(fd, data.cast(), length, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) };
+    unsafe fn send_now(&mut self, fd: RawFd, slices: &[libc::iovec]) -> Result<usize, Errno> {
+        // SAFETY: a header may be all zero.
+        let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+        message.msg_iov = slices.as_ptr().cast_mut();
+        message.msg_iovlen = slices.len() as _;
+        // SAFETY: the caller vouches for the memory; `sendmsg` writes to none of it.
+        let count = unsafe { libc::sendmsg(fd, &raw const message, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) };
         usize::try_from(count).map_err(|_| Errno::last_os_error())
     }
 

@@ -13,20 +13,19 @@ impl Stream {
     /// See [`Reactor::send_now`](crate::Reactor::send_now).
     ///
     /// # Safety
-    /// `data` points at `length` bytes that stay as they are for the length of the call.
+    /// Each slice points at as many bytes as it says, which stay as they are for the length of the call.
     pub(crate) unsafe fn send_now<K: Kernel>(
         &mut self,
         common: &Common,
         context: &mut Context<K>,
-        data: *const u8,
-        length: usize,
+        slices: &[libc::iovec],
     ) -> usize {
         let goes_first = self.queue.is_empty() && matches!(self.sending, Sending::Idle);
         if !goes_first || self.connecting || self.refused.is_some() || context.failure().is_some() {
             return 0;
         }
         // SAFETY: the caller's promise.
-        match unsafe { context.kernel.send_now(common.fd(), data, length) } {
+        match unsafe { context.kernel.send_now(common.fd(), slices) } {
             Ok(sent) => sent,
             // The last three are those of a filter for system calls: the ring may be allowed to.
             Err(Errno(libc::EAGAIN | libc::EINTR | libc::ENOBUFS | libc::EPERM | libc::EACCES | libc::ENOSYS)) => 0,

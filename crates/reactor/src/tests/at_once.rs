@@ -55,9 +55,9 @@ fn nothing_is_offered_where_it_may_not_be() {
     let address = crate::address::SocketAddress::ip("127.0.0.1", 1).expect("an address");
     simulation.reactor.connect(stream, address).expect("an open stream");
     let bytes = [0_u8; 8];
-    // SAFETY: the bytes are a local.
-    let offer =
-        |simulation: &mut Simulation| unsafe { simulation.reactor.send_now(stream, bytes.as_ptr(), bytes.len()) };
+    let slice = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+    // SAFETY: the bytes are a local, and only read.
+    let offer = |simulation: &mut Simulation| unsafe { simulation.reactor.send_now(stream, &[slice]) };
     assert_eq!(offer(&mut simulation), 0, "connecting");
     simulation.peer(0, |it| it.connected = Some(0));
     simulation.settle();

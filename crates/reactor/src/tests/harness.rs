@@ -188,15 +188,19 @@ impl Simulation {
         book.requests.push_back(book.outbound.len());
     }
 
-    /// Offers bytes at once, and writes what was not taken: how many were.
+    /// Offers bytes at once, in slices of up to seven, and writes what was not taken: how many were.
     pub(crate) fn write_at_once(&mut self, stream: usize, length: usize) -> usize {
         if self.book(stream).close_asked || self.book(stream).shutdown_asked {
             return 0;
         }
         let mut bytes = self.bytes(length);
         self.book(stream).outbound.extend(&bytes);
+        let slices: Vec<_> = bytes
+            .chunks_mut(7)
+            .map(|piece| libc::iovec { iov_base: piece.as_mut_ptr().cast(), iov_len: piece.len() })
+            .collect();
         // SAFETY: the bytes are a local.
-        let sent = unsafe { self.reactor.send_now(self.streams[stream], bytes.as_ptr(), length) };
+        let sent = unsafe { self.reactor.send_now(self.streams[stream], &slices) };
         let rest = bytes.split_off(sent);
         bytes.fill(0xee);
         if !rest.is_empty() {
