@@ -21,7 +21,9 @@ pub(crate) mod files;
 pub mod job;
 pub(crate) mod load;
 pub(crate) mod look;
+pub(crate) mod read_now;
 pub(crate) mod settle;
+pub(crate) mod start;
 pub mod transfer;
 
 use std::collections::VecDeque;
@@ -46,30 +48,47 @@ pub(crate) const MAX_SHORT_WRITE: u32 = 128 * 1024;
 pub const LONGEST_CHAIN: usize = 32;
 
 /// An open file.
-#[allow(clippy::struct_excessive_bools, reason = "independent facts about the file")]
 pub struct File {
-    /// Regular file or block device: has a position, and gives all that is asked for unless it ends.
-    pub(crate) seekable: bool,
+    kind: Kind,
     /// `O_NONBLOCK`.
-    pub(crate) nonblocking: bool,
-    /// Its file system is known to ask a server: the kernel may do so while it takes a request.
-    pub(crate) remote: bool,
-    /// `RWF_NOWAIT` was refused for good: reads, writes.
-    pub(crate) refuses_now: [bool; 2],
-    /// Whether reads and writes may say where.
-    pub(crate) placed: [bool; 2],
-    pub(crate) direct: bool,
+    nonblocking: bool,
+    /// `O_APPEND`.
     pub(crate) append: bool,
-    /// Whether `RWF_NOWAIT` is worth trying.
-    pub(crate) reads_now: bool,
-    pub(crate) writes_now: bool,
+    /// Its file system is known to ask a server: the kernel may do so while it takes a request.
+    remote: bool,
+    /// Of its reads, and of its writes.
+    nowait: [Nowait; 2],
     /// Transfers at the file's own position: of a pipe or device, its reads and its writes.
-    pub(crate) lanes: [Lane; 2],
+    lanes: [Lane; 2],
     pub(crate) commits: Commits,
     /// `ioprio` of its transfers.
     pub(crate) priority: u16,
     /// Who asked for the close.
     pub(crate) closer: Option<u32>,
+}
+
+/// What a file is, as far as its transfers go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Regular file or block device, by way of the page cache: has a position, and gives all that is asked for unless it ends.
+    Cached,
+    /// The same with `O_DIRECT`.
+    Direct,
+    /// Pipe, terminal or other device.
+    Device {
+        /// Whether its reads, and its writes, may say where.
+        positioned: [bool; 2],
+    },
+}
+
+/// Whether transfers are tried with `RWF_NOWAIT` first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Nowait {
+    Tried,
+    /// It would not help, or has no meaning.
+    Pointless,
+    /// The file system cannot do without waiting.
+    Refused,
 }
 
 /// Transfers that are made one after the other.
@@ -88,21 +107,20 @@ impl File {
         let (opened, remote) = look::at(fd, mounts)?;
         // SAFETY: takes and returns integers only.
         let flags = Errno::check(unsafe { libc::fcntl(fd, libc::F_GETFL) })?;
-        let kind = opened.mode & libc::S_IFMT;
-        let seekable = kind == libc::S_IFREG || kind == libc::S_IFBLK;
-        // A pipe of packets says `O_DIRECT` too.
-        let direct = seekable && flags & libc::O_DIRECT != 0;
-        let now = kind == libc::S_IFREG && !direct;
+        let mode = opened.mode & libc::S_IFMT;
+        let kind = match mode {
+            // A pipe of packets says `O_DIRECT` too.
+            libc::S_IFREG | libc::S_IFBLK if flags & libc::O_DIRECT != 0 => Kind::Direct,
+            libc::S_IFREG | libc::S_IFBLK => Kind::Cached,
+            _ => Kind::Device { positioned: look::placed(fd) },
+        };
+        let nowait = if mode == libc::S_IFREG && kind == Kind::Cached { Nowait::Tried } else { Nowait::Pointless };
         let file = Self {
-            seekable,
+            kind,
             nonblocking: flags & libc::O_NONBLOCK != 0,
-            remote,
-            refuses_now: [false; 2],
-            placed: if seekable { [true; 2] } else { look::placed(fd) },
-            direct,
             append: flags & libc::O_APPEND != 0,
-            reads_now: now,
-            writes_now: now,
+            remote,
+            nowait: [nowait; 2],
             lanes: <[Lane; 2]>::default(),
             commits: Commits::default(),
             priority: 0,
@@ -111,52 +129,69 @@ impl File {
         Ok((file, opened))
     }
 
+    /// Whether it has a position, and gives all that is asked for unless it ends.
+    pub(crate) fn is_seekable(&self) -> bool {
+        !matches!(self.kind, Kind::Device { .. })
+    }
+
+    /// Whether its transfers go past the page cache (`O_DIRECT`).
+    pub(crate) fn is_direct(&self) -> bool {
+        self.kind == Kind::Direct
+    }
+
     /// Whether a transfer may say where.
     pub(crate) fn may_place(&self, direction: Direction) -> bool {
-        self.placed[direction as usize]
+        match self.kind {
+            Kind::Cached | Kind::Direct => true,
+            Kind::Device { positioned } => positioned[direction as usize],
+        }
     }
 
     /// Those that a transfer at the file's own position has to wait for.
     pub(crate) fn lane(&mut self, direction: Direction) -> &mut Lane {
-        &mut self.lanes[if self.seekable { 0 } else { direction as usize }]
+        &mut self.lanes[if self.is_seekable() { 0 } else { direction as usize }]
     }
 
     /// Whether a read has to be told first that there is something to read: until then it would hold memory, or a worker.
     pub(crate) fn polls_first(&self, direction: Direction) -> bool {
-        !self.seekable && direction == Direction::Read
+        !self.is_seekable() && direction == Direction::Read
     }
 
     /// Whether a pipe or device says `EAGAIN` where it would have to wait. Whoever shares the open file may change that.
     pub(crate) fn never_waits(&mut self, fd: RawFd) -> bool {
-        if self.nonblocking && !self.seekable {
+        if self.nonblocking && !self.is_seekable() {
             // SAFETY: takes and returns integers only.
             self.nonblocking = unsafe { libc::fcntl(fd, libc::F_GETFL) } & libc::O_NONBLOCK != 0;
         }
-        self.nonblocking && !self.seekable
+        self.nonblocking && !self.is_seekable()
     }
 
     /// Whether requests that may wait have to be left to a worker. For regular files the kernel sees to that, unless they can be polled as well (FUSE, procfs
     /// and sysfs) or say `O_NONBLOCK`. Writes to local files are left to it, which keeps them in order.
     pub(crate) fn needs_worker(&self, direction: Direction) -> bool {
-        let reads_slowly = direction == Direction::Read && self.refuses_now[0];
-        !self.seekable || (!self.tries_now(direction) && (self.remote || self.nonblocking || reads_slowly))
+        let reads_slowly = direction == Direction::Read && self.nowait[0] == Nowait::Refused;
+        !self.is_seekable() || (!self.tries_now(direction) && (self.remote || self.nonblocking || reads_slowly))
     }
 
     /// Plays a pipe.
     #[cfg(test)]
     pub(crate) fn pretend_pipe(&mut self) {
-        (self.seekable, self.reads_now, self.writes_now, self.placed) = (false, false, false, [false; 2]);
+        (self.kind, self.nowait) = (Kind::Device { positioned: [false; 2] }, [Nowait::Pointless; 2]);
     }
 
     /// Plays `O_DIRECT`, which not every file system of a test machine has.
     #[cfg(test)]
     pub(crate) fn pretend_direct(&mut self) {
-        (self.direct, self.reads_now, self.writes_now) = (true, false, false);
+        (self.kind, self.nowait) = (Kind::Direct, [Nowait::Pointless; 2]);
     }
 
     /// Whether a short step is followed by another.
     pub(crate) fn goes_on(&self, direction: Direction) -> bool {
-        !self.direct && (self.seekable || direction == Direction::Write)
+        match self.kind {
+            Kind::Cached => true,
+            Kind::Direct => false,
+            Kind::Device { .. } => direction == Direction::Write,
+        }
     }
 
     /// Takes out what waits for the file's own position.
@@ -169,19 +204,18 @@ impl File {
         self.lanes.iter().any(|lane| lane.busy) || self.commits.is_pending()
     }
 
+    /// Whether something at the file's own position is on its way.
+    pub(crate) fn cursor_is_busy(&self) -> bool {
+        self.lanes[0].busy
+    }
+
+    /// Whether transfers are tried with `RWF_NOWAIT` first.
     pub(crate) fn tries_now(&self, direction: Direction) -> bool {
-        match direction {
-            Direction::Read => self.reads_now,
-            Direction::Write => self.writes_now,
-        }
+        self.nowait[direction as usize] == Nowait::Tried
     }
 
     /// The file system cannot do without waiting.
     pub(crate) fn never_now(&mut self, direction: Direction) {
-        self.refuses_now[direction as usize] = true;
-        match direction {
-            Direction::Read => self.reads_now = false,
-            Direction::Write => self.writes_now = false,
-        }
+        self.nowait[direction as usize] = Nowait::Refused;
     }
 }

@@ -13,15 +13,12 @@ use io_uring::types::Timespec;
 use crate::address::SocketAddress;
 use crate::file::carrier::Carrier;
 use crate::file::job::Job;
-use crate::file::transfer::Transfer;
-use crate::kernel::{Extent, Request};
+use crate::file::transfer::{SyncedBy, Transfer};
+use crate::kernel::{Direction, Extent, Request};
 use crate::message::{DatagramMessage, Message, Receipt};
 
 /// `user_data` of requests whose completion nobody waits for.
 pub(crate) const IGNORED: u64 = 0;
-
-/// `user_data` that no request has.
-pub(crate) const NOBODY: u64 = u64::MAX;
 
 /// Kind of requests that are over when the call that makes them returns, and have no place in the slab.
 const AT_ONCE: u64 = 0xff;
@@ -139,15 +136,18 @@ pub(crate) enum FileOperation {
         transfer: Transfer,
         /// The memory.
         carrier: Carrier,
-        /// It is part of a chain.
-        chained: bool,
         /// See [`ShortOps`](crate::file::ShortOps).
         short: bool,
     },
     /// A job.
-    Job(Box<Job>),
+    Job {
+        /// Which.
+        job: Box<Job>,
+        /// See [`ShortOps`](crate::file::ShortOps).
+        short: bool,
+    },
     /// The sync of a group of writes: nothing.
-    Flush,
+    GroupSync,
     /// A transfer that waits until it can go on: nothing.
     Awaiting(Transfer),
 }
@@ -158,15 +158,26 @@ impl FileOperation {
         !matches!(self, Self::Awaiting(_))
     }
 
+    /// Whether it may leave something in the file that no sync has been about.
+    pub(crate) fn leaves_dirt(&self) -> bool {
+        match self {
+            Self::Transfer { transfer, .. } => {
+                let synced = transfer.commit().is_some_and(|commit| commit.by == SyncedBy::Write);
+                transfer.direction == Direction::Write && !synced
+            }
+            Self::Job { .. } => true,
+            Self::GroupSync | Self::Awaiting(_) => false,
+        }
+    }
+
     pub(crate) fn is_lent(&self) -> bool {
         matches!(self, Self::Transfer { carrier: Carrier::Lent(_), .. })
     }
 
     pub(crate) fn is_short(&self) -> bool {
         match self {
-            Self::Transfer { short, .. } => *short,
-            Self::Job(job) => !job.chained && job.task.is_short(),
-            Self::Flush | Self::Awaiting(_) => false,
+            Self::Transfer { short, .. } | Self::Job { short, .. } => *short,
+            Self::GroupSync | Self::Awaiting(_) => false,
         }
     }
 }

@@ -225,7 +225,7 @@ unsafe fn read_message(header: &libc::msghdr, flags: i32) -> Vec<Outbound> {
     let slices = unsafe { std::slice::from_raw_parts(header.msg_iov, header.msg_iovlen as usize) };
     #[allow(clippy::unnecessary_cast, reason = "the types are not the same in all C libraries")]
     let control = bytes(header.msg_control, header.msg_controllen as usize);
-    let segment = crate::control::messages(&control).next().map_or(0, |(level, kind, content)| {
+    let segment = control::messages(&control).next().map_or(0, |(level, kind, content)| {
         assert_eq!((level, kind), (libc::SOL_UDP, libc::UDP_SEGMENT));
         u16::from_ne_bytes(content.try_into().expect("two bytes"))
     });

@@ -20,14 +20,16 @@ use std::collections::VecDeque;
 
 use crate::context::Context;
 use crate::file::File;
-use crate::file::files::{Batch, Files, Step};
+use crate::file::files::{Batch, Files, Linked, NotNow, Prepared, Step};
 use crate::file::job::Task;
-use crate::file::transfer::{Flush, Transfer};
+use crate::file::transfer::{Commit, Role, SyncedBy, Transfer};
+use crate::handle::Common;
 use crate::handle_id::HandleId;
-use crate::kernel::{Direction, Kernel, Until};
+use crate::kernel::{Direction, FileRequest, Kernel, Until};
+use crate::operation::FileOperation;
 
 /// Most writes of one group.
-pub(crate) const LARGEST_GROUP: usize = 256;
+const LARGEST_GROUP: usize = 256;
 
 /// The commits of one file.
 pub(crate) struct Commits {
@@ -38,7 +40,7 @@ pub(crate) struct Commits {
     /// Writes of the present group that are not done.
     pub(crate) writing: usize,
     /// Those of the present group that are, and wait for the sync.
-    pub(crate) written: Vec<Flush>,
+    pub(crate) written: Vec<Commit>,
 }
 
 impl Default for Commits {
@@ -64,13 +66,13 @@ impl Commits {
         let mut tokens = self.take_written();
         for transfer in self.waiting.drain(..) {
             tokens.push(transfer.token);
-            tokens.extend(transfer.flush.map(|flush| flush.token));
+            tokens.extend(transfer.commit().map(|commit| commit.token));
         }
         tokens
     }
 
     pub(crate) fn take_written(&mut self) -> Vec<u32> {
-        self.written.drain(..).map(|flush| flush.token).collect()
+        self.written.drain(..).map(|commit| commit.token).collect()
     }
 }
 
@@ -83,37 +85,61 @@ pub(crate) fn commit_of(chain: &[Step], file: &File) -> Option<Transfer> {
         _ => return None,
     };
     // Writes at the file's own position have to be done one after the other.
-    let placed = file.seekable && (file.append || write.position >= 0);
-    let commit = placed && write.direction == Direction::Write && job.handle == *id;
-    commit.then_some(Transfer { flush: Some(Flush { token: job.token, data_only, with_write: false }), ..*write })
+    let placed = file.is_seekable() && (file.append || write.position >= 0);
+    let commits = placed && write.direction == Direction::Write && job.handle == *id;
+    let commit = Commit { token: job.token, data_only, by: SyncedBy::Group };
+    commits.then_some(Transfer { role: Role::Commit(commit), ..*write })
 }
 
 /// What a write has to see to itself.
-pub(crate) fn until(flush: Option<Flush>) -> Until {
-    match flush {
-        Some(Flush { with_write: true, data_only: true, .. }) => Until::DataSynced,
-        Some(Flush { with_write: true, data_only: false, .. }) => Until::Synced,
+pub(crate) fn until(transfer: &Transfer) -> Until {
+    match transfer.commit() {
+        Some(Commit { by: SyncedBy::Write, data_only: true, .. }) => Until::DataSynced,
+        Some(Commit { by: SyncedBy::Write, data_only: false, .. }) => Until::Synced,
         _ => Until::Written,
+    }
+}
+
+/// Lets a write wait for the next group.
+pub(crate) fn join(id: HandleId, transfer: Transfer, file: &mut File, files: &mut Files) {
+    if file.commits.waiting.is_empty() && !file.commits.is_busy() {
+        files.waiting.push_back(Batch::Group(id));
+    }
+    file.commits.waiting.push_back(transfer);
+}
+
+/// Makes a group of those that wait.
+pub(crate) fn start_group(id: HandleId, file: &mut File, files: &mut Files) {
+    let commits = &mut file.commits;
+    let size = commits.waiting.len().min(LARGEST_GROUP);
+    commits.writing = size;
+    let by = if size == 1 && !commits.dirty { SyncedBy::Write } else { SyncedBy::Group };
+    // In front, since what waits behind was asked for later.
+    for mut transfer in commits.waiting.drain(..size).rev() {
+        if let Role::Commit(commit) = &mut transfer.role {
+            commit.by = by;
+        }
+        files.waiting.push_front(Batch::One(Step::Transfer(id, transfer)));
     }
 }
 
 /// A write is done, or will never be.
 pub(crate) fn written<K: Kernel>(
     id: HandleId,
-    flush: Flush,
+    commit: Commit,
     complete: bool,
     file: &mut File,
     files: &mut Files,
     context: &mut Context<K>,
 ) {
     file.commits.writing = file.commits.writing.saturating_sub(1);
-    if flush.with_write {
+    if commit.by == SyncedBy::Write {
         file.commits.dirty |= !complete;
-        context.settle(flush.token, if complete { 0 } else { -libc::ECANCELED });
+        context.settle(commit.token, if complete { 0 } else { -libc::ECANCELED });
     } else if complete {
-        file.commits.written.push(flush);
+        file.commits.written.push(commit);
     } else {
-        context.settle(flush.token, -libc::ECANCELED);
+        context.settle(commit.token, -libc::ECANCELED);
     }
     if file.commits.writing > 0 {
         return;
@@ -121,12 +147,45 @@ pub(crate) fn written<K: Kernel>(
     if file.commits.written.is_empty() {
         next_group(id, file, files);
     } else {
-        files.waiting.push_back(Batch::One(Step::Flush(id)));
+        files.waiting.push_back(Batch::One(Step::GroupSync(id)));
     }
 }
 
+/// Starts the sync of a group.
+pub(crate) fn start_sync<K: Kernel>(
+    common: &mut Common,
+    file: &mut File,
+    files: &mut Files,
+    context: &mut Context<K>,
+) -> Result<(), NotNow> {
+    let data_only = file.commits.written.iter().all(|commit| commit.data_only);
+    let request = FileRequest::Sync { fd: common.fd(), data_only };
+    // It is about what is done, not about what is still under way.
+    let under_way = common.in_flight > 0;
+    // SAFETY: a sync points at nothing.
+    let prepared = unsafe { Prepared::new(common.id, FileOperation::GroupSync, request) };
+    files.start(prepared, Linked::No, Some(common), context)?;
+    file.commits.dirty &= under_way;
+    Ok(())
+}
+
+/// The sync of a group is done.
+pub(crate) fn synced<K: Kernel>(
+    id: HandleId,
+    result: i32,
+    file: &mut File,
+    files: &mut Files,
+    context: &mut Context<K>,
+) {
+    file.commits.dirty |= result < 0;
+    for token in file.commits.take_written() {
+        context.settle(token, result);
+    }
+    next_group(id, file, files);
+}
+
 /// Lets the next group start, where somebody waits for one.
-pub(crate) fn next_group(id: HandleId, file: &File, files: &mut Files) {
+fn next_group(id: HandleId, file: &File, files: &mut Files) {
     if !file.commits.waiting.is_empty() {
         files.waiting.push_back(Batch::Group(id));
     }

@@ -6,7 +6,7 @@
 use crate::context::Context;
 use crate::error::Errno;
 use crate::file::File;
-use crate::file::files::{Batch, Files, Step};
+use crate::file::files::{Batch, Files, Flow, Step};
 use crate::file::transfer::Transfer;
 use crate::handle::Common;
 use crate::kernel::Kernel;
@@ -42,16 +42,16 @@ impl Files {
                 Step::Transfer(_, transfer) | Step::Await(_, transfer) => settled.extend(outcomes(&transfer, errno)),
                 Step::Refused(token, errno) => settled.push((token, errno.negated())),
                 Step::Job(job) => settled.push((job.token, errno.negated())),
-                Step::Flush(_) => {}
+                Step::GroupSync(_) => {}
             }
         }
-        if !std::mem::replace(&mut self.broken_off, true) {
+        if std::mem::replace(&mut self.flow, Flow::Failed) != Flow::Failed {
             for operation in context.operations.iter() {
                 match operation {
                     Operation::File(FileOperation::Transfer { transfer, .. } | FileOperation::Awaiting(transfer)) => {
                         settled.extend(outcomes(transfer, errno));
                     }
-                    Operation::File(FileOperation::Job(job)) => settled.push((job.token, errno.negated())),
+                    Operation::File(FileOperation::Job { job, .. }) => settled.push((job.token, errno.negated())),
                     _ => {}
                 }
             }
@@ -68,6 +68,6 @@ fn outcomes(transfer: &Transfer, errno: Errno) -> impl Iterator<Item = (u32, i32
         Ok(done) if done > 0 => done,
         _ => errno.negated(),
     };
-    let flush = transfer.flush.map(|flush| (flush.token, errno.negated()));
-    [Some((transfer.token, result)), flush].into_iter().flatten()
+    let commit = transfer.commit().map(|commit| (commit.token, errno.negated()));
+    [Some((transfer.token, result)), commit].into_iter().flatten()
 }

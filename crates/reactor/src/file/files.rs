@@ -19,7 +19,7 @@ pub(crate) enum Step {
     Transfer(HandleId, Transfer),
     Job(Box<Job>),
     /// The sync of a group of writes; see [`commit`](crate::file::commit).
-    Flush(HandleId),
+    GroupSync(HandleId),
     /// Waits until a transfer can go on.
     Await(HandleId, Transfer),
     /// Cannot be done: a step of a chain that ends with it.
@@ -30,7 +30,7 @@ impl Step {
     /// The file that it is about.
     fn handle(&self) -> Option<HandleId> {
         match self {
-            Self::Transfer(id, _) | Self::Flush(id) | Self::Await(id, _) => Some(*id),
+            Self::Transfer(id, _) | Self::GroupSync(id) | Self::Await(id, _) => Some(*id),
             Self::Job(job) => Some(job.handle),
             Self::Refused(..) => None,
         }
@@ -67,14 +67,68 @@ pub(crate) struct Files {
     pub(crate) short_ops: ShortOps,
     /// Writes in flight from memory of JavaScript's.
     pub(crate) lent: usize,
-    /// The first that waits can only be started once something has come back.
-    pub(crate) blocked: bool,
-    /// The ring has failed, and what was in flight then has been settled.
-    pub(super) broken_off: bool,
+    pub(crate) flow: Flow,
     /// Batches that were done at once so far.
     batches: u32,
     /// What is known of file systems.
     pub(crate) mounts: Mounts,
+}
+
+/// Whether what waits can be started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Flow {
+    /// As far as anybody knows.
+    #[default]
+    Open,
+    /// The first that waits can only be started once something has come back.
+    Blocked,
+    /// The ring has failed, and what was in flight then has been settled.
+    Failed,
+}
+
+/// A step that cannot be started now, and what is missing.
+pub(crate) struct NotNow(pub(crate) Step, pub(crate) Lack);
+
+/// What was missing to start something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lack {
+    /// Room in the submission queue: there is some in the next turn.
+    Queue,
+    /// A place or memory that others have: something has to come back first.
+    Place,
+}
+
+/// Whether the next request starts only when one has succeeded (`IOSQE_IO_LINK`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Linked {
+    No,
+    ToNext,
+}
+
+/// An operation that is ready to be started, and what it asks of the kernel.
+pub(crate) struct Prepared {
+    handle: HandleId,
+    operation: FileOperation,
+    request: FileRequest,
+}
+
+impl Prepared {
+    /// An operation on a handle, or on none.
+    ///
+    /// # Safety
+    /// What the request points at must be the operation's own, or, where the kernel is asked to do or refuse it at once, hold until JavaScript runs again; and
+    /// so must what the kernel is lent, which it finds gone where it is. It is started before that, or never.
+    pub(crate) unsafe fn new(handle: HandleId, operation: FileOperation, request: FileRequest) -> Self {
+        Self { handle, operation, request }
+    }
+
+    pub(crate) fn handle(&self) -> HandleId {
+        self.handle
+    }
+
+    pub(crate) fn leaves_dirt(&self) -> bool {
+        self.operation.leaves_dirt()
+    }
 }
 
 /// What an operation counts as while it is in flight.
@@ -121,23 +175,21 @@ impl Files {
         self.batches
     }
 
-    /// Starts an operation on files, on a handle or on none, unless the submission queue has no room: then it comes back.
-    ///
-    /// # Safety
-    /// What the request points at must be the operation's own, or, where the kernel is asked to do or refuse it at once, hold until JavaScript runs again.
-    pub(crate) unsafe fn start<K: Kernel>(
+    /// Starts an operation, unless the submission queue has no room: then its step comes back. `common` is that of its handle, where it has one.
+    pub(crate) fn start<K: Kernel>(
         &mut self,
-        context: &mut Context<K>,
-        handle: HandleId,
+        prepared: Prepared,
+        linked: Linked,
         common: Option<&mut Common>,
-        operation: FileOperation,
-        request: FileRequest,
-        linked: bool,
-    ) -> Result<(), FileOperation> {
+        context: &mut Context<K>,
+    ) -> Result<(), NotNow> {
+        let Prepared { handle, operation, request } = prepared;
         let weight = Weight::from(&operation);
         let id = context.operations.insert(handle, Operation::File(operation));
-        // SAFETY: the operation stays in the slab until its terminal completion; and the queue is entered before JavaScript runs (`enter`), or never again.
-        if unsafe { context.try_push(&Request::File { request, linked }, id.user_data()) } {
+        let request = Request::File { request, linked: linked == Linked::ToNext };
+        // SAFETY: the operation stays in the slab until its terminal completion, and what is not its own holds until JavaScript runs again (`Prepared::new`):
+        // the queue is entered before that (`enter`), or never again.
+        if unsafe { context.try_push(&request, id.user_data()) } {
             self.started(weight);
             if let Some(common) = common {
                 common.in_flight += 1;
@@ -146,8 +198,28 @@ impl Files {
             return Ok(());
         }
         match context.operations.remove(id, &mut InFlight::default()) {
-            Some(Entry { operation: Operation::File(operation), .. }) => Err(operation),
+            Some(Entry { operation: Operation::File(operation), .. }) => {
+                Err(NotNow(self.take_apart(handle, operation), Lack::Queue))
+            }
             _ => unreachable!("just put in"),
+        }
+    }
+
+    /// Undoes what was prepared.
+    pub(crate) fn give_back(&mut self, prepared: Prepared) -> Step {
+        self.take_apart(prepared.handle, prepared.operation)
+    }
+
+    /// The step that an operation was made of, which the kernel does not have.
+    fn take_apart(&mut self, handle: HandleId, operation: FileOperation) -> Step {
+        match operation {
+            FileOperation::Transfer { transfer, carrier, .. } => {
+                self.bounces.take_back(carrier);
+                Step::Transfer(handle, transfer)
+            }
+            FileOperation::Job { job, .. } => Step::Job(job),
+            FileOperation::GroupSync => Step::GroupSync(handle),
+            FileOperation::Awaiting(transfer) => Step::Await(handle, transfer),
         }
     }
 
@@ -163,13 +235,15 @@ impl Files {
     pub(crate) fn done(&mut self, owned: &FileOperation) {
         if owned.takes_place() {
             self.in_flight -= 1;
-            self.blocked = false;
+            if self.flow == Flow::Blocked {
+                self.flow = Flow::Open;
+            }
         }
         self.short_ops.in_flight -= u64::from(owned.is_short());
         self.lent -= usize::from(owned.is_lent());
     }
 
     pub(crate) fn has_work(&self) -> bool {
-        !self.blocked && !self.waiting.is_empty()
+        self.flow == Flow::Open && !self.waiting.is_empty()
     }
 }

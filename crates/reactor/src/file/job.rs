@@ -111,8 +111,6 @@ pub struct Job {
     pub handle: HandleId,
     /// What it does.
     pub task: Task,
-    /// It is part of a chain, and has to wait for the others.
-    pub(crate) chained: bool,
     /// Opening may wait for ever.
     by_worker: bool,
     path: CString,
@@ -143,7 +141,6 @@ impl Job {
             token,
             handle,
             task,
-            chained: false,
             by_worker: false,
             path: terminated(path)?,
             other: terminated(other)?,

@@ -6,7 +6,7 @@ use crate::bounce::{BouncePool, Budget, LARGEST_KEPT};
 use crate::error::Errno;
 use crate::file::File;
 use crate::file::carrier::Carrier;
-use crate::file::transfer::Transfer;
+use crate::file::transfer::{Attempt, Transfer};
 use crate::kernel::Direction;
 use crate::memory::Memory;
 
@@ -34,8 +34,7 @@ impl Load {
     /// # Errors
     /// `EFAULT` where JavaScript's memory is gone, `ENOMEM` where there is none for a bounce buffer.
     pub(crate) fn of(
-        transfer: Transfer,
-        chained: bool,
+        transfer: &Transfer,
         file: &File,
         bounces: &mut BouncePool,
         budget: Budget,
@@ -43,20 +42,21 @@ impl Load {
     ) -> Result<Option<Self>, Errno> {
         let rest = transfer.rest();
         let data = memory.resolve(&rest).ok_or(Errno(libc::EFAULT))?;
-        if !chained && !transfer.refused && file.tries_now(transfer.direction) {
+        let whole = transfer.role.is_whole();
+        if !whole && transfer.attempt == Attempt::First && file.tries_now(transfer.direction) {
             return Ok(Some(Self { data, length: rest.length, carrier: Carrier::AtOnce, by_worker: false }));
         }
         let writes = transfer.direction == Direction::Write;
-        let by_worker = writes && file.seekable && !file.direct;
-        let aligned = !file.direct || (data.as_ptr() as usize).is_multiple_of(DIRECT_ALIGNMENT);
+        let by_worker = writes && file.is_seekable() && !file.is_direct();
+        let aligned = !file.is_direct() || (data.as_ptr() as usize).is_multiple_of(DIRECT_ALIGNMENT);
         if aligned && let Some(keeper) = memory.keeper(data, rest.length) {
             return Ok(Some(Self { data, length: rest.length, carrier: Carrier::Kept(keeper), by_worker }));
         }
         if by_worker && rest.length >= LENT_FROM {
             return Ok(Some(Self { data, length: rest.length, carrier: Carrier::Lent(data), by_worker }));
         }
-        let whole = chained || (file.seekable && (file.direct || (file.append && writes)));
-        let most = if writes && !file.seekable { LONGEST_STUCK } else { LARGEST_KEPT as u32 };
+        let whole = whole || (file.is_seekable() && (file.is_direct() || (file.append && writes)));
+        let most = if writes && !file.is_seekable() { LONGEST_STUCK } else { LARGEST_KEPT as u32 };
         let length = if whole { rest.length } else { rest.length.min(most) };
         let Some(buffer) = bounces.take(length as usize, budget)? else {
             return Ok(None);

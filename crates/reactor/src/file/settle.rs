@@ -3,10 +3,11 @@
 use std::os::fd::RawFd;
 
 use crate::context::Context;
+use crate::error::Errno;
 use crate::file::File;
 use crate::file::commit::written;
 use crate::file::files::{Batch, Files, Step};
-use crate::file::transfer::Transfer;
+use crate::file::transfer::{Progress, Role, Transfer};
 use crate::handle::Common;
 use crate::kernel::Kernel;
 
@@ -14,8 +15,8 @@ impl<K: Kernel> Context<K> {
     /// Reports a transfer whose file is closed, and that the sync behind it will not be done.
     pub(crate) fn settle_all(&mut self, transfer: &Transfer, result: i32) {
         self.settle(transfer.token, result);
-        if let Some(flush) = transfer.flush {
-            self.settle(flush.token, -libc::ECANCELED);
+        if let Some(commit) = transfer.commit() {
+            self.settle(commit.token, -libc::ECANCELED);
         }
     }
 }
@@ -30,20 +31,60 @@ pub(crate) fn settle_transfer<K: Kernel>(
     context: &mut Context<K>,
 ) {
     context.settle(transfer.token, result);
-    if let Some(flush) = transfer.flush {
-        let complete = transfer.done == transfer.place.length && result >= 0;
-        written(common.id, flush, complete, file, files, context);
-    }
-    if transfer.at_cursor {
-        if transfer.position >= 0 && transfer.done > 0 {
-            set_cursor(common.fd(), transfer.rest_position());
+    match transfer.role {
+        Role::Single | Role::Step => {}
+        Role::Commit(commit) => {
+            let complete = transfer.done == transfer.place.length && result >= 0;
+            written(common.id, commit, complete, file, files, context);
         }
-        let lane = file.lane(transfer.direction);
-        match lane.queue.pop_front() {
-            Some(next) => files.waiting.push_back(Batch::One(Step::Transfer(common.id, next))),
-            None => lane.busy = false,
+        Role::AtCursor => {
+            if transfer.position >= 0 && transfer.done > 0 {
+                set_cursor(common.fd(), transfer.rest_position());
+            }
+            let lane = file.lane(transfer.direction);
+            match lane.queue.pop_front() {
+                Some(next) => files.waiting.push_back(Batch::One(Step::Transfer(common.id, next))),
+                None => lane.busy = false,
+            }
         }
     }
+}
+
+/// Settles a transfer that found no memory, or whose memory is gone.
+pub(crate) fn fail_transfer<K: Kernel>(
+    common: &Common,
+    transfer: &Transfer,
+    errno: Errno,
+    file: &mut File,
+    files: &mut Files,
+    context: &mut Context<K>,
+) {
+    let done = i32::try_from(transfer.done).unwrap_or(i32::MAX);
+    settle_transfer(common, transfer, if done > 0 { done } else { errno.negated() }, file, files, context);
+}
+
+/// Takes account of what the kernel has done of a transfer, which goes on or is settled.
+pub(crate) fn advance<K: Kernel>(
+    common: &Common,
+    mut transfer: Transfer,
+    result: i32,
+    file: &mut File,
+    files: &mut Files,
+    context: &mut Context<K>,
+) {
+    if transfer.role.is_whole() {
+        if let Ok(count) = u32::try_from(result) {
+            transfer.done = count;
+        }
+        return settle_transfer(common, &transfer, result, file, files, context);
+    }
+    match transfer.advance(result, file.goes_on(transfer.direction)) {
+        Progress::Settled(result) => return settle_transfer(common, &transfer, result, file, files, context),
+        Progress::Again => {}
+        Progress::Refused if result == -libc::EOPNOTSUPP => file.never_now(transfer.direction),
+        Progress::Refused => {}
+    }
+    files.waiting.push_front(Batch::One(Step::Transfer(common.id, transfer)));
 }
 
 /// The file's own position, or -1 where it has none.

@@ -16,30 +16,71 @@ pub struct Transfer {
     pub position: i64,
     /// Bytes done so far.
     pub done: u32,
-    /// It is at the file's own position, and others wait for it.
-    pub at_cursor: bool,
-    /// The kernel has refused to do it at once, or need not be asked: another [carrier](crate::file::carrier) is needed.
-    pub refused: bool,
-    /// The sync that follows a write; see [`commit`](crate::file::commit).
-    pub flush: Option<Flush>,
+    /// What it is to others.
+    pub role: Role,
+    /// How it is tried.
+    pub attempt: Attempt,
 }
 
-/// Who waits for a sync, and for which.
+/// What a transfer is to others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Flush {
+pub enum Role {
+    /// Nothing: it says where, and nobody waits for it.
+    Single,
+    /// It is at the file's own position, and the next one there waits for it.
+    AtCursor,
+    /// A step of a chain, of which the kernel has the others as well: it is done by one request, or ends the chain.
+    Step,
+    /// A write that a sync follows; by one request as well. See [`commit`](crate::file::commit).
+    Commit(Commit),
+}
+
+/// How a transfer is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// The kernel may be asked to do it at once or to refuse.
+    First,
+    /// It has refused, or need not be asked: another [carrier](crate::file::carrier) is needed.
+    Refused,
+}
+
+/// Who waits for the sync behind a write, and for which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Commit {
     /// Whose it is.
     pub token: u32,
     /// `fdatasync(2)` will do.
     pub data_only: bool,
-    /// The write itself is to see to it (`RWF_DSYNC`, `RWF_SYNC`); nothing follows.
-    pub with_write: bool,
+    /// What sees to it.
+    pub by: SyncedBy,
+}
+
+/// What gets a write to the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SyncedBy {
+    /// A sync that its group shares.
+    Group,
+    /// The write itself (`RWF_DSYNC`, `RWF_SYNC`): nothing follows.
+    Write,
+}
+
+impl Role {
+    /// Whether one request has to do all of it.
+    pub(crate) fn is_whole(self) -> bool {
+        matches!(self, Self::Step | Self::Commit(_))
+    }
 }
 
 impl Transfer {
     /// A transfer of which nothing has been done.
     #[must_use]
     pub fn new(token: u32, direction: Direction, place: Source, position: i64) -> Self {
-        Self { token, direction, place, position, done: 0, at_cursor: false, refused: false, flush: None }
+        Self { token, direction, place, position, done: 0, role: Role::Single, attempt: Attempt::First }
+    }
+
+    /// Who waits for a sync behind it.
+    pub(crate) fn commit(&self) -> Option<Commit> {
+        if let Role::Commit(commit) = self.role { Some(commit) } else { None }
     }
 
     /// The memory of what is left.
@@ -67,8 +108,8 @@ impl Transfer {
                 if count > 0 && whole && self.done < self.place.length { Progress::Again } else { self.settled(0) }
             }
             Err(_) => match -result {
-                libc::EAGAIN | libc::EOPNOTSUPP if !self.refused => {
-                    self.refused = true;
+                libc::EAGAIN | libc::EOPNOTSUPP if self.attempt == Attempt::First => {
+                    self.attempt = Attempt::Refused;
                     Progress::Refused
                 }
                 libc::EINTR => Progress::Again,
@@ -116,7 +157,7 @@ mod tests {
                 moved += u32::try_from(answer).unwrap_or(0);
                 match transfer.advance(answer, true) {
                     Progress::Again => prop_assert!(answer > 0 || -answer == libc::EINTR),
-                    Progress::Refused => prop_assert!(transfer.refused),
+                    Progress::Refused => prop_assert_eq!(transfer.attempt, Attempt::Refused),
                     Progress::Settled(result) => {
                         let expected = if moved > 0 { i32::try_from(moved).expect("small") } else { answer };
                         prop_assert_eq!(result, expected);

@@ -1,0 +1,127 @@
+//! Reads at once, for what is in memory.
+//!
+//! Where the page cache has the bytes, a read may be tried first in the call that asks for it: done, or refused by a kernel that would have to wait, and then
+//! it takes the usual way. One alone is a system call, which saves a request, a completion and two trips through the queues. Many share a system call: they
+//! are requests that the kernel does while it takes them (`RWF_NOWAIT`), and have their completions when that returns.
+
+use std::os::fd::RawFd;
+
+use crate::context::Context;
+use crate::error::Errno;
+use crate::file::File;
+use crate::file::files::Files;
+use crate::file::settle::{cursor, set_cursor};
+use crate::handle::Common;
+use crate::kernel::{Direction, FileRequest, Kernel, Request, Wait};
+use crate::operation::at_once;
+
+/// See [`Reactor::read_now`](crate::Reactor::read_now).
+///
+/// # Errors
+/// `EAGAIN` where it cannot be done at once, and whatever the file system says.
+///
+/// # Safety
+/// `data` points at `length` bytes that may be written for the length of the call.
+pub(crate) unsafe fn read_now<K: Kernel>(
+    common: &Common,
+    data: *mut u8,
+    length: u32,
+    position: i64,
+    file: &mut File,
+    context: &mut Context<K>,
+) -> Result<u32, Errno> {
+    if !may_read(file, context, position < 0) {
+        return Err(Errno(libc::EAGAIN));
+    }
+    let fd: RawFd = common.fd();
+    let start = if position < 0 { cursor(fd) } else { position };
+    let mut done = 0;
+    while done < length {
+        let (rest, at) = (length - done, start.saturating_add(done.into()));
+        // SAFETY: what is left of the caller's bytes.
+        match unsafe { context.kernel.read_now(fd, data.add(done as usize), rest, at) } {
+            Ok(0) => break,
+            Ok(count) => done += count.min(rest),
+            Err(errno) => {
+                if errno == Errno(libc::EOPNOTSUPP) {
+                    file.never_now(Direction::Read);
+                }
+                return Err(errno);
+            }
+        }
+    }
+    if position < 0 && done > 0 {
+        set_cursor(fd, start.saturating_add(done.into()));
+    }
+    Ok(done)
+}
+
+/// Places for what is read: `count` of `size` bytes each, one behind the other.
+pub(crate) struct Pieces<P> {
+    /// The first byte.
+    pub(crate) data: *mut u8,
+    pub(crate) size: u32,
+    pub(crate) count: usize,
+    /// Where in the file each is.
+    pub(crate) position: P,
+}
+
+/// Reads pieces with one system call: the bytes of each, up to the first that was refused.
+///
+/// # Safety
+/// The pieces may be written for the length of the call.
+pub(crate) unsafe fn read_together<K: Kernel>(
+    common: &Common,
+    pieces: &Pieces<impl Fn(usize) -> i64>,
+    file: &File,
+    files: &mut Files,
+    context: &mut Context<K>,
+) -> Vec<u32> {
+    let &Pieces { data, size, count, ref position } = pieces;
+    if !may_read(file, context, false) || !context.backlog.is_empty() || context.failure().is_some() {
+        return Vec::new();
+    }
+    let (fd, batch) = (common.fd(), files.next_batch());
+    let mut results = Vec::with_capacity(count);
+    while results.len() < count {
+        let piece = results.len();
+        // SAFETY: the place of that piece, within the caller's bytes.
+        let data = unsafe { data.add(piece * size as usize) };
+        let position = position(piece).max(0);
+        let request = FileRequest::Read { fd, data, length: size, position, now: true, by_worker: false, priority: 0 };
+        let number = u32::try_from(piece).unwrap_or(u32::MAX);
+        // SAFETY: the caller vouches for the bytes, and the kernel needs them no longer when this returns: see below.
+        if !unsafe { context.hand(&Request::File { request, linked: false }, at_once(batch, number)) } {
+            break;
+        }
+        results.push(-libc::EAGAIN);
+    }
+    // The kernel has done them all when this returns, or it is not entered again: it needs the memory no longer either way.
+    if context.enter(Wait::No).is_err() {
+        return Vec::new();
+    }
+    context.kernel.reap(&mut context.arrived, usize::MAX);
+    let first = at_once(batch, 0);
+    context.arrived.retain(|completion| {
+        let Some(result) = completion
+            .user_data
+            .checked_sub(first)
+            .and_then(|number| usize::try_from(number).ok().and_then(|number| results.get_mut(number)))
+        else {
+            return true;
+        };
+        *result = completion.result;
+        false
+    });
+    results.into_iter().map_while(|result| u32::try_from(result).ok()).collect()
+}
+
+/// Whether it is worth trying.
+fn may_read<K: Kernel>(file: &File, context: &Context<K>, at_cursor: bool) -> bool {
+    let waited_for = at_cursor && file.cursor_is_busy();
+    file.is_seekable()
+        && context.failure().is_none()
+        && !waited_for
+        && file.priority == 0
+        && file.tries_now(Direction::Read)
+}

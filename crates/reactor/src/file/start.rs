@@ -1,0 +1,108 @@
+//! How transfers are started.
+
+use std::os::fd::RawFd;
+
+use crate::bounce::Budget;
+use crate::context::Context;
+use crate::error::Errno;
+use crate::file::carrier::Carrier;
+use crate::file::commit::until;
+use crate::file::files::{Files, Lack, Linked, NotNow, Prepared, Step};
+use crate::file::load::Load;
+use crate::file::settle::{cursor, fail_transfer, settle_transfer};
+use crate::file::transfer::{Attempt, Role, Transfer};
+use crate::file::{File, MAX_SHORT_WRITE};
+use crate::handle::Common;
+use crate::kernel::{Direction, FileRequest, Kernel, Until};
+use crate::memory::Memory;
+use crate::operation::FileOperation;
+
+/// Starts a transfer, or its next step.
+pub(crate) fn start_transfer<K: Kernel>(
+    common: &mut Common,
+    mut transfer: Transfer,
+    file: &mut File,
+    files: &mut Files,
+    context: &mut Context<K>,
+    memory: &mut impl Memory,
+) -> Result<(), NotNow> {
+    if file.never_waits(common.fd()) {
+        let result = do_now(&transfer, common.fd(), context, memory).map_or_else(Errno::negated, u32::cast_signed);
+        settle_transfer(common, &transfer, result, file, files, context);
+        return Ok(());
+    }
+    if file.polls_first(transfer.direction) && transfer.attempt == Attempt::First {
+        return start_await(common, Transfer { attempt: Attempt::Refused, ..transfer }, files, context);
+    }
+    let appends = file.append && transfer.direction == Direction::Write;
+    if transfer.role == Role::AtCursor && transfer.position < 0 && file.is_seekable() && !appends {
+        transfer.position = cursor(common.fd());
+    }
+    match prepare_transfer(common, transfer, Linked::No, Budget::Kept, file, files, memory) {
+        Ok(Some(prepared)) => {
+            let leaves_dirt = prepared.leaves_dirt();
+            files.start(prepared, Linked::No, Some(common), context)?;
+            file.commits.dirty |= leaves_dirt;
+        }
+        Ok(None) => return Err(NotNow(Step::Transfer(common.id, transfer), Lack::Place)),
+        Err(errno) => fail_transfer(common, &transfer, errno, file, files, context),
+    }
+    Ok(())
+}
+
+/// Waits until a pipe or device is ready.
+pub(crate) fn start_await<K: Kernel>(
+    common: &mut Common,
+    transfer: Transfer,
+    files: &mut Files,
+    context: &mut Context<K>,
+) -> Result<(), NotNow> {
+    let request = FileRequest::Await { fd: common.fd(), writable: transfer.direction == Direction::Write };
+    // SAFETY: a poll points at nothing.
+    let prepared = unsafe { Prepared::new(common.id, FileOperation::Awaiting(transfer), request) };
+    files.start(prepared, Linked::No, Some(common), context)
+}
+
+/// What the next step of a transfer asks for; `None` while there is no memory for it.
+///
+/// # Errors
+/// Those of [`Load::of`].
+pub(crate) fn prepare_transfer(
+    common: &Common,
+    transfer: Transfer,
+    linked: Linked,
+    budget: Budget,
+    file: &File,
+    files: &mut Files,
+    memory: &mut impl Memory,
+) -> Result<Option<Prepared>, Errno> {
+    let Some(load) = Load::of(&transfer, file, &mut files.bounces, budget, memory)? else { return Ok(None) };
+    let Load { data, length, carrier, by_worker: likely_by_worker } = load;
+    let now = matches!(carrier, Carrier::AtOnce);
+    let by_worker = !now && file.needs_worker(transfer.direction);
+    let (fd, position, priority) = (common.fd(), transfer.rest_position(), file.priority);
+    let (data, until) = (data.as_ptr(), until(&transfer));
+    let request = match transfer.direction {
+        Direction::Read => FileRequest::Read { fd, data, length, position, now, by_worker, priority },
+        Direction::Write => FileRequest::Write { fd, data, length, position, now, by_worker, until, priority },
+    };
+    let waits_for_disk = linked == Linked::ToNext || until != Until::Written;
+    let short = likely_by_worker && !waits_for_disk && length <= MAX_SHORT_WRITE;
+    let operation = FileOperation::Transfer { transfer, carrier, short };
+    // SAFETY: the memory is the carrier's, which the operation owns; or JavaScript's, for a request that says `now`, which holds until JavaScript runs again,
+    // or that is lent, which the kernel reads by its address: it finds it gone where that is the case.
+    Ok(Some(unsafe { Prepared::new(common.id, operation, request) }))
+}
+
+/// Does a transfer by a system call, on a file that does not let anybody wait.
+fn do_now<K: Kernel>(
+    transfer: &Transfer,
+    fd: RawFd,
+    context: &mut Context<K>,
+    memory: &mut impl Memory,
+) -> Result<u32, Errno> {
+    let data = memory.resolve(&transfer.place).ok_or(Errno(libc::EFAULT))?.as_ptr();
+    let (length, position) = (transfer.place.length, transfer.position);
+    // SAFETY: the memory has that many bytes, and stays where it is until JavaScript runs again.
+    unsafe { context.kernel.transfer_now(fd, transfer.direction, data, length, position) }
+}

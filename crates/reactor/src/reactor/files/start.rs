@@ -1,0 +1,224 @@
+//! How what waits is started: one step, the steps of a chain, or a group of writes.
+//!
+//! A chain is planned, then pushed: the kernel has all of its steps in one submission, since what comes with the next one would not wait for it.
+
+use crate::bounce::Budget;
+use crate::error::Errno;
+use crate::file::MOST_IN_FLIGHT;
+use crate::file::commit;
+use crate::file::files::{Batch, Flow, Lack, Linked, NotNow, Prepared, Step};
+use crate::file::job::{Job, Task};
+use crate::file::start::{prepare_transfer, start_await, start_transfer};
+use crate::handle_id::HandleId;
+use crate::kernel::Kernel;
+use crate::memory::Memory;
+use crate::operation::FileOperation;
+use crate::reactor::Reactor;
+use crate::resource::{Handle, Resource};
+
+/// Why a step of a chain could not be prepared.
+enum Obstacle {
+    /// There is no memory for it now.
+    Memory(Step),
+    /// It cannot be done.
+    Failed(Step, Errno),
+}
+
+impl<K: Kernel> Reactor<K> {
+    /// Starts what waits, as far as there is room.
+    pub(crate) fn start_waiting(&mut self, memory: &mut impl Memory) {
+        while self.files.flow == Flow::Open
+            && let Some(next) = self.files.waiting.pop_front()
+        {
+            let back = match next {
+                Batch::One(step) => {
+                    self.start_step(step, memory).map_err(|NotNow(step, lack)| (Batch::One(step), lack))
+                }
+                Batch::Chain(steps) => {
+                    self.start_chain(steps, memory).map_err(|(steps, lack)| (Batch::Chain(steps), lack))
+                }
+                Batch::Group(id) => {
+                    if let Some((file, _, files, _)) = self.file(id) {
+                        commit::start_group(id, file, files);
+                    }
+                    Ok(())
+                }
+            };
+            if let Err((back, lack)) = back {
+                self.files.waiting.push_front(back);
+                // What is in flight may stay there for ever: a full queue does not wait for it.
+                if lack == Lack::Place && self.files.in_flight > 0 {
+                    self.files.flow = Flow::Blocked;
+                }
+                return;
+            }
+        }
+    }
+
+    fn start_step(&mut self, step: Step, memory: &mut impl Memory) -> Result<(), NotNow> {
+        if self.files.in_flight >= MOST_IN_FLIGHT && !matches!(step, Step::Await(..)) {
+            return Err(NotNow(step, Lack::Place));
+        }
+        match step {
+            Step::Transfer(id, transfer) => match self.file(id) {
+                Some((file, common, files, context)) => start_transfer(common, transfer, file, files, context, memory),
+                None => {
+                    self.context.settle_all(&transfer, -libc::ECANCELED);
+                    Ok(())
+                }
+            },
+            Step::Await(id, transfer) => match self.file(id) {
+                Some((_, common, files, context)) => start_await(common, transfer, files, context),
+                None => {
+                    self.context.settle_all(&transfer, -libc::ECANCELED);
+                    Ok(())
+                }
+            },
+            Step::GroupSync(id) => match self.file(id) {
+                Some((file, common, files, context)) => commit::start_sync(common, file, files, context),
+                None => Ok(()),
+            },
+            Step::Job(job) => match self.prepare_job(job, true, memory) {
+                Ok(prepared) => self.start(prepared, Linked::No),
+                Err((job, errno)) => {
+                    self.context.settle(job.token, errno.negated());
+                    Ok(())
+                }
+            },
+            Step::Refused(token, errno) => {
+                self.context.settle(token, errno.negated());
+                Ok(())
+            }
+        }
+    }
+
+    /// Starts all steps in one submission, or none: they come back. What cannot be done ends the chain, and cancels what follows.
+    fn start_chain(&mut self, steps: Vec<Step>, memory: &mut impl Memory) -> Result<(), (Vec<Step>, Lack)> {
+        let context = &mut self.context;
+        if self.files.in_flight > 0 && self.files.in_flight + steps.len() > MOST_IN_FLIGHT {
+            return Err((steps, Lack::Place));
+        }
+        if context.kernel.room() < steps.len() {
+            let _ = context.make_room();
+        }
+        if !context.backlog.is_empty() || context.failure().is_some() || context.kernel.room() < steps.len() {
+            return Err((steps, Lack::Queue));
+        }
+        let budget = self.files.bounces.budget_of_chain();
+        let mut ready = Vec::with_capacity(steps.len());
+        let mut failed = None;
+        let mut steps = steps.into_iter();
+        while let Some(step) = steps.next() {
+            let linked = if steps.len() > 0 { Linked::ToNext } else { Linked::No };
+            match self.prepare_step(step, linked, budget, memory) {
+                Ok(prepared) => ready.push(prepared),
+                Err(Obstacle::Memory(step)) => {
+                    let before = ready.into_iter().map(|prepared| self.files.give_back(prepared));
+                    return Err((before.chain([step]).chain(steps).collect(), Lack::Place));
+                }
+                Err(Obstacle::Failed(step, errno)) => {
+                    failed = Some((step, errno));
+                    break;
+                }
+            }
+        }
+        let mut ready = ready.into_iter();
+        while let Some(prepared) = ready.next() {
+            let linked = if ready.len() > 0 { Linked::ToNext } else { Linked::No };
+            if let Err(NotNow(step, _)) = self.start(prepared, linked) {
+                debug_assert!(false, "there was room for all of them");
+                self.give_up(step, Errno::ENOMEM);
+            }
+        }
+        if let Some((step, errno)) = failed {
+            self.give_up(step, errno);
+        }
+        for step in steps {
+            self.give_up(step, Errno(libc::ECANCELED));
+        }
+        Ok(())
+    }
+
+    /// What a step of a chain asks for.
+    fn prepare_step(
+        &mut self,
+        step: Step,
+        linked: Linked,
+        budget: Budget,
+        memory: &mut impl Memory,
+    ) -> Result<Prepared, Obstacle> {
+        match step {
+            Step::Transfer(id, transfer) => {
+                let Some((file, common, files, _)) = self.file(id) else {
+                    return Err(Obstacle::Failed(step, Errno(libc::ECANCELED)));
+                };
+                match prepare_transfer(common, transfer, linked, budget, file, files, memory) {
+                    Ok(Some(prepared)) => Ok(prepared),
+                    Ok(None) => Err(Obstacle::Memory(step)),
+                    Err(errno) => Err(Obstacle::Failed(step, errno)),
+                }
+            }
+            Step::Job(job) => {
+                self.prepare_job(job, false, memory).map_err(|(job, errno)| Obstacle::Failed(Step::Job(job), errno))
+            }
+            Step::Refused(_, errno) => Err(Obstacle::Failed(step, errno)),
+            Step::Await(..) | Step::GroupSync(_) => unreachable!("no step of a chain"),
+        }
+    }
+
+    /// What a job asks for. By itself it may be [short](crate::file::ShortOps); in a chain it waits for others.
+    ///
+    /// # Errors
+    /// `EBADF` for handles that are not open, `EFAULT` where the value that is to be set is gone.
+    fn prepare_job(
+        &mut self,
+        mut job: Box<Job>,
+        by_itself: bool,
+        memory: &mut impl Memory,
+    ) -> Result<Prepared, (Box<Job>, Errno)> {
+        let mut fds = [-1, -1];
+        if job.task.needs_handle() {
+            let other = if let Task::Splice(_, other, ..) = job.task { other } else { job.handle };
+            for (fd, id) in fds.iter_mut().zip([job.handle, other]) {
+                let Some(found) = self.descriptor(id) else { return Err((job, Errno(libc::EBADF))) };
+                *fd = found;
+            }
+        } else {
+            job.handle = HandleId::from_raw(-1);
+        }
+        if let Err(errno) = job.gather(memory) {
+            return Err((job, errno));
+        }
+        job.look(&mut self.files.mounts);
+        let request = job.request(fds[0], fds[1]);
+        let (handle, short) = (job.handle, by_itself && job.task.is_short());
+        // SAFETY: it points at nothing but what the job owns, which stays where it is when the job's box is moved.
+        Ok(unsafe { Prepared::new(handle, FileOperation::Job { job, short }, request) })
+    }
+
+    fn start(&mut self, prepared: Prepared, linked: Linked) -> Result<(), NotNow> {
+        let leaves_dirt = prepared.leaves_dirt();
+        match self.handles.get_mut(prepared.handle()) {
+            Some(Handle { common, resource }) => {
+                self.files.start(prepared, linked, Some(common), &mut self.context)?;
+                if let Resource::File(file) = resource {
+                    file.commits.dirty |= leaves_dirt;
+                }
+                Ok(())
+            }
+            None => self.files.start(prepared, linked, None, &mut self.context),
+        }
+    }
+
+    /// Settles a step of a chain that is not started.
+    fn give_up(&mut self, step: Step, errno: Errno) {
+        match step {
+            Step::Transfer(_, transfer) | Step::Await(_, transfer) => {
+                self.context.settle_all(&transfer, errno.negated());
+            }
+            Step::Job(job) => self.context.settle(job.token, errno.negated()),
+            Step::Refused(token, _) => self.context.settle(token, errno.negated()),
+            Step::GroupSync(_) => {}
+        }
+    }
+}
