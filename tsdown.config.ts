@@ -49,14 +49,10 @@ export default defineConfig({
     generatedCode: { symbols: false },
     // Every program that starts would read them. Names and lines stay, for stack traces.
     comments: { legal: false, annotation: false, jsdoc: false },
-    // What most entries need is one file, and what those need that have streams is another: finding and opening a file costs a program that starts more than
-    // what is in it.
+    // What most entries need is one file: finding and opening a second one costs a program that starts more than what is in it.
     // Of types each file stays by itself: a group would be named in the imports and not be written.
     codeSplitting: {
-      groups: [
-        { name: 'ring', test: /[\\/]ts[\\/](?:(?!\.d\.)[^?])*$/, minShareCount: 6 },
-        { name: 'streams', test: /[\\/]ts[\\/](?:(?!\.d\.)[^?])*$/, minShareCount: 4 },
-      ],
+      groups: [{ name: 'ring', test: /[\\/]ts[\\/](?:(?!\.d\.)[^?])*$/, minShareCount: 4 }],
     },
   },
   inputOptions: {

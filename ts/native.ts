@@ -3,12 +3,9 @@
  */
 import { Buffer } from 'node:buffer';
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import process from 'node:process';
 import type { MissingBindingReason } from './errors/iouring.ts';
 import type { NativeBinding } from './native-binding.ts';
-
-const require = createRequire(import.meta.url);
 
 /** The binding, or the coded reason why there is none. */
 export type NativeLoad =
