@@ -7,7 +7,8 @@
 //!
 //! **The end.** Bytes and the end behind them may come in one turn. With core what a listener writes in answer to the bytes is offered within the call, and the
 //! end is looked for afterwards. So here the end is told of when the bytes have been heard of and the answer has been offered: who answers a peer that has gone
-//! learns of it by the answer. A connection that has broken down behind the bytes by then just ends, as with libuv, which takes `POLLHUP` for an end.
+//! learns of it by the answer. A connection that has broken down behind the bytes never just ends, since bytes may be missing: the error is told, as by libuv from
+//! Node 24 on. It is told to who reads: a reader that has stopped has bytes yet to look at, which an error would have it throw away.
 //!
 //! **Sending.** Writes queue up here, and at most one send per stream is in flight, since two could overtake each other. A send
 //! takes all that is queued, up to [`MAX_SLICES`] slices, and says `MSG_DONTWAIT`: the kernel copies what fits while it takes the
@@ -50,8 +51,10 @@ enum Receiving {
     Stopping,
     /// There was no buffer.
     Starved,
-    /// Nothing will ever follow, with this status, which has yet to be told.
+    /// Nothing will ever follow, with this status, which is told once the bytes before it have been heard of.
     Ending(i32),
+    /// Nothing will ever follow, with this error, which is told when somebody reads.
+    Broken(i32),
     /// Nothing will ever follow.
     Ended,
 }
@@ -111,7 +114,11 @@ impl Stream {
     /// Lets data come.
     pub(crate) fn read_start<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>) {
         self.wants_to_read = true;
-        self.arm(common, context);
+        if let Receiving::Broken(status) = self.receiving {
+            self.ended(common, context, status);
+        } else {
+            self.arm(common, context);
+        }
     }
 
     /// Lets no more data come. What is already on its way is still delivered. The kernel is told only when bytes come that nobody wants: a
@@ -262,6 +269,8 @@ impl Stream {
         if self.last_bytes > context.heard() {
             self.receiving = Receiving::Ending(status);
             context.end_when_heard(common.id);
+        } else if status < 0 && !self.wants_to_read {
+            self.receiving = Receiving::Broken(status);
         } else {
             self.ended(common, context, status);
         }
@@ -274,8 +283,8 @@ impl Stream {
 
     /// The bytes before the end have been heard of.
     pub(crate) fn tell_end<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>) {
-        if matches!(self.receiving, Receiving::Ending(_)) {
-            self.ended(common, context, 0);
+        if let Receiving::Ending(status) = self.receiving {
+            self.end(common, context, status);
         }
     }
 
@@ -410,7 +419,7 @@ impl Stream {
     /// What a write that was refused ends with. The error of a connection is told once: where the receive has had it, this would be `EPIPE`.
     fn refusal(&self, result: i32) -> i32 {
         match self.receiving {
-            Receiving::Ending(status) if status < 0 => status,
+            Receiving::Ending(status) | Receiving::Broken(status) if status < 0 => status,
             _ => result,
         }
     }
@@ -529,8 +538,8 @@ impl Stream {
             context.events.push_back(Event::ShutDown { handle: common.id, status });
         }
         match self.receiving {
-            Receiving::Ending(_) => self.tell_end(common, context),
-            Receiving::Ended => {}
+            Receiving::Ending(status) => self.ended(common, context, status),
+            Receiving::Broken(_) | Receiving::Ended => {}
             _ if self.wants_to_read && !common.closing => self.ended(common, context, status),
             _ => {}
         }

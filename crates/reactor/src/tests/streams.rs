@@ -239,7 +239,36 @@ fn an_end_is_told_of_when_the_bytes_before_it_have_been_answered() {
         let written = simulation.reactor.next_event();
         assert!(matches!(written, Some(Event::Written { status: outcome, .. }) if outcome == status), "{written:?}");
         let ended = simulation.reactor.next_event();
-        assert!(matches!(ended, Some(Event::Ended { status: 0, .. })), "{ended:?}");
+        assert!(matches!(ended, Some(Event::Ended { status, .. }) if status == -end), "{ended:?}");
+    }
+}
+
+/// Who has stopped has bytes to read yet, and hears of what has broken down when it goes on: whether the error came with the bytes or later.
+#[test]
+fn an_error_is_told_to_who_reads() {
+    for later in [false, true] {
+        let mut simulation = simulation(Behavior::kind(), 4, 64, 16, 1);
+        let stream = simulation.streams[0];
+        let reset = |simulation: &Simulation| simulation.peer(0, |it| it.inbound_end = Some(libc::ECONNRESET));
+        simulation.reactor.read_start(stream);
+        simulation.peer_sends(0, 10);
+        if !later {
+            reset(&simulation);
+        }
+        simulation.turn();
+        simulation.reactor.read_stop(stream);
+        if later {
+            reset(&simulation);
+        }
+        for _ in 0..4 {
+            simulation.turn();
+        }
+        assert_eq!((simulation.book(0).received.len(), simulation.book(0).ended), (10, None));
+        assert!(!simulation.reactor.has_work(), "it waits for who reads");
+        simulation.reactor.read_start(stream);
+        simulation.turn();
+        assert_eq!(simulation.book(0).ended, Some(-libc::ECONNRESET));
+        simulation.give_back(0);
     }
 }
 
