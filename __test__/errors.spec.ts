@@ -8,6 +8,7 @@ import {
   IouringError,
   IouringUnavailableError,
   NotUnixSocketError,
+  ReactorInUseError,
   RingFailedError,
 } from 'iouring-transport';
 import { ChainError as ChainErrorOfFiles } from 'iouring-transport/fs';
@@ -49,6 +50,7 @@ test('each class of ours is on the page and goes by its name and code', (t) => {
     new NotUnixSocketError(),
     new BufferGoneError('read'),
     new ChainError(1, 'read', [0, -5], new Error('of the step')),
+    new ReactorInUseError(),
     new RingFailedError(-9),
   ];
   for (const error of errors) {

@@ -5,6 +5,14 @@
  * @packageDocumentation
  */
 export { reactorStats as stats, type Stats } from './reactor/reactor.ts';
+export {
+  configure,
+  type ReactorDriver,
+  type ReactorOptions,
+  type ReactorSettings,
+  type SetupFlag,
+  type WorkerLimits,
+} from './configuration.ts';
 export { support, type Backend, type Support, type SupportFeatures } from './support.ts';
 export {
   BufferGoneError,
@@ -13,6 +21,7 @@ export {
   type IouringErrorCode,
   IouringUnavailableError,
   NotUnixSocketError,
+  ReactorInUseError,
   RingFailedError,
   type UnavailableReason,
 } from './errors/iouring.ts';

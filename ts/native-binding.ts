@@ -93,6 +93,10 @@ export interface NativeReactor {
   stageDescriptors(handle: number, fds: readonly number[]): number;
   /** Who the peer of a UNIX-domain stream is, or was when the connection was made. */
   peerCredentials(handle: number): Credentials | number;
+  /** Ends the reactor, so that the thread may have another one. For one that was not used: everything that it has is closed. */
+  end(): void;
+  /** What it has been made with. */
+  readonly settings: ReactorSettings;
   /** Names of the optional kernel features that were found. */
   readonly features: Array<string>;
   /** The queues of the protocol. */
@@ -158,7 +162,11 @@ export interface NativeReactor {
  * early.
  * `waiter` asks for the waiter thread; without it libuv is used where there is one.
  */
-export type NativeReactorConstructor = new (dispatch: () => void, waiter: boolean) => NativeReactor;
+export type NativeReactorConstructor = new (
+  dispatch: () => void,
+  waiter: boolean,
+  options?: ReactorOptions | undefined | null,
+) => NativeReactor;
 
 /** Who a peer is. */
 export interface Credentials {
@@ -202,6 +210,60 @@ export interface NativeSupport {
   kernel: string;
   /** Names of the optional kernel features that were found. */
   features: Array<string>;
+}
+
+/** What to make a reactor with. What is absent has its default; ranges are [`Config`]'s, and TypeScript's to check (`ts/reactor/options.ts`). */
+export interface ReactorOptions {
+  /** Entries of the submission queue. */
+  submissionEntries?: number;
+  /** Entries of the completion queue. */
+  completionEntries?: number;
+  /** Go without the indirection array, where the kernel knows that. */
+  noSqArray?: boolean;
+  /** Receive buffers. */
+  receiveBuffers?: number;
+  /** Bytes of each. */
+  receiveBufferSize?: number;
+  /** Completions taken from the kernel in one round. */
+  completionsPerRound?: number;
+  /** Rounds of a turn. */
+  roundsPerTurn?: number;
+  /** Microseconds after which a turn begins no further round. */
+  turnTime?: number;
+  /** Microseconds for which the loop looks at its ring before it sleeps. */
+  busyPoll?: number;
+  /** Most kernel threads for what ends in bounded time, such as reads and writes of files; 0 leaves the kernel's limit. */
+  boundedWorkers?: number;
+  /** Most kernel threads for everything else; 0 leaves the kernel's limit. */
+  unboundedWorkers?: number;
+}
+
+/** What a reactor has been made with, which may be less than was asked for. */
+export interface ReactorSettings {
+  /** What wakes JavaScript: `uv` or `waiter`. */
+  driver: string;
+  /** Entries of the submission queue. */
+  submissionEntries: number;
+  /** Entries of the completion queue. */
+  completionEntries: number;
+  /** Whether the ring goes without the indirection array. */
+  noSqArray: boolean;
+  /** Receive buffers. */
+  receiveBuffers: number;
+  /** Bytes of each. */
+  receiveBufferSize: number;
+  /** Completions taken from the kernel in one round. */
+  completionsPerRound: number;
+  /** Rounds of a turn. */
+  roundsPerTurn: number;
+  /** Microseconds after which a turn begins no further round. */
+  turnTime: number;
+  /** Microseconds for which the loop looks at its ring before it sleeps; 0: it does not. */
+  busyPoll: number;
+  /** Most kernel threads for what ends in bounded time. */
+  boundedWorkers: number;
+  /** Most kernel threads for everything else. */
+  unboundedWorkers: number;
 }
 
 /** Counts of what the reactor holds. All but `turns` return to zero when everything has been closed and read. */

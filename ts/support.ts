@@ -8,6 +8,7 @@ import os from 'node:os';
 import process from 'node:process';
 import { loadNative } from './native.ts';
 import { makeReactor, Reactor } from './reactor/reactor.ts';
+import type { ReactorSettings } from './reactor/options.ts';
 import { ERR_INVALID_ARG_VALUE } from './errors/core.ts';
 import { EAGAIN, EMFILE, ENFILE, ENOMEM } from './errors/errno.ts';
 import {
@@ -41,6 +42,8 @@ export interface Support {
   readonly kernel?: string;
   /** What this kernel can do. Empty where io_uring is not available. */
   readonly features: SupportFeatures;
+  /** What this thread's ring has been made with, see `configure`; absent where there is none. */
+  readonly settings?: ReactorSettings;
 }
 
 /** What came of trying: the names of the kernel's features, or what stands in the way. */
@@ -64,7 +67,10 @@ export function support(): Support {
     return { available: false, backend: forced ?? 'core', ...obstacle, kernel, features: {} };
   }
   const features = Object.fromEntries(finding.map((name) => [name, true]));
-  if (forced !== 'core') return { available: true, backend: 'uring', kernel, features };
+  if (forced !== 'core') {
+    const made = makeReactor();
+    return { available: true, backend: 'uring', kernel, features, ...(made instanceof Reactor && { settings: made.settings }) };
+  }
   const message = 'IOURING_TRANSPORT=core is set';
   return { available: true, backend: 'core', reason: 'ERR_IOURING_FORCED_CORE', message, kernel, features };
 }

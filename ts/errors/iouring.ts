@@ -52,6 +52,7 @@ export type UnavailableReason =
 export type IouringErrorCode =
   | 'ERR_IOURING_BUFFER_GONE'
   | 'ERR_IOURING_CHAIN'
+  | 'ERR_IOURING_IN_USE'
   | 'ERR_IOURING_NOT_UNIX'
   | 'ERR_IOURING_RING_FAILED'
   | 'ERR_IOURING_UNAVAILABLE';
@@ -109,6 +110,15 @@ export class IouringUnavailableError extends IouringError {
     super(`io_uring is not available: ${explanation} [${codesOf({ reason, errno })}]`, { cause });
     this.reason = reason;
     this.errno = errno;
+  }
+}
+
+/** The ring of this thread is in use: what it is made with cannot be changed any more. */
+export class ReactorInUseError extends IouringError {
+  readonly code = 'ERR_IOURING_IN_USE';
+
+  constructor() {
+    super('The ring of this thread is in use: configure it before the first socket or file');
   }
 }
 

@@ -7,7 +7,14 @@
 import process from 'node:process';
 import { loadNative } from '../native.ts';
 import type { NativeReactor, NativeReactorConstructor } from '../native-binding.ts';
-import { IouringUnavailableError, type Obstacle, RingFailedError, type TrialReason, WITHOUT_BINDING } from '../errors/iouring.ts';
+import {
+  IouringUnavailableError,
+  type Obstacle,
+  ReactorInUseError,
+  RingFailedError,
+  type TrialReason,
+  WITHOUT_BINDING,
+} from '../errors/iouring.ts';
 import type { SystemCallError } from '../errors/system.ts';
 import { setImmediate } from '../timers.ts';
 import { Arena } from './arena.ts';
@@ -23,6 +30,7 @@ import {
   RECORD_WORDS,
 } from './protocol.ts';
 import { FileRequests } from './file-requests.ts';
+import { driverOf, fromNative, mergeOptions, type ReactorOptions, type ReactorSettings, toNative } from './options.ts';
 import type { SocketHandle } from './socket-handle.ts';
 
 const COMMANDS_START = HEADER_WORDS;
@@ -49,10 +57,10 @@ const READ_AT_ONCE = 1024 * 1024;
 const LEAST_READ = 4096;
 
 /**
- * How long one dispatch may take, in milliseconds, before timers, `setImmediate` and other handles of the event loop get their turn. The clock is looked
+ * How long one dispatch may take, in microseconds, before timers, `setImmediate` and other handles of the event loop get their turn. The clock is looked
  * at after so much work: records, and as many more as there are pages among the bytes.
  */
-const DISPATCH_TIME = 1;
+const DISPATCH_TIME = 1000;
 const UNWATCHED = 16;
 const PAGE_SHIFT = 12;
 
@@ -148,10 +156,18 @@ export class Reactor {
   #flushScheduled = false;
   #holds = 0;
   #batch = 0;
+  readonly #dispatchTime: number;
   #readAtOnce = READ_AT_ONCE;
 
-  constructor(Native: NativeReactorConstructor) {
-    this.native = new Native(() => this.#dispatch(), wantsWaiter());
+  readonly #onExit = (): void => {
+    this.#exiting = true;
+    this.#flushes = false;
+    this.native.flush();
+  };
+
+  constructor(Native: NativeReactorConstructor, options: ReactorOptions) {
+    this.native = new Native(() => this.#dispatch(), driverOf(options) === 'waiter', toNative(options));
+    this.#dispatchTime = (options.turnTime ?? DISPATCH_TIME) / 1000;
     this.readNow = this.native.readNow;
     this.readManyNow = this.native.readManyNow;
     this.sendNow = this.native.sendNow;
@@ -160,11 +176,13 @@ export class Reactor {
     this.#pool = Buffer.from(this.native.pool);
     this.#flushes = this.native.flushes;
     // What was written in the last tick is sent, as it would have been by core; what is written from here on as well.
-    process.once('exit', () => {
-      this.#exiting = true;
-      this.#flushes = false;
-      this.native.flush();
-    });
+    process.once('exit', this.#onExit);
+  }
+
+  /** Ends it, where it has not been used. */
+  end(): void {
+    process.off('exit', this.#onExit);
+    this.native.end();
   }
 
   /** Enters a handle in the table, under the number that Rust gave it. */
@@ -377,6 +395,10 @@ export class Reactor {
     return before;
   }
 
+  get settings(): ReactorSettings {
+    return fromNative(this.native.settings);
+  }
+
   stats(): Stats {
     return { ...this.native.stats(), arena: this.arena.inUse, views: this.#views.length - this.#freeViews.length };
   }
@@ -400,7 +422,7 @@ export class Reactor {
       unwatched -= kind === Completion.Received ? 1 + (result >> PAGE_SHIFT) : 1;
       if (unwatched <= 0) {
         const time = now();
-        if (deadline === 0) deadline = time + DISPATCH_TIME;
+        if (deadline === 0) deadline = time + this.#dispatchTime;
         else if (time >= deadline) {
           words[Header.Yielded] = 1;
           return;
@@ -549,14 +571,31 @@ export class Reactor {
   }
 }
 
-/**
- * Whether a waiting thread wakes JavaScript instead of libuv: on demand, and in Bun, which exports libuv's functions only to abort in them.
- */
-function wantsWaiter(): boolean {
-  return process.env['IOURING_TRANSPORT_DRIVER'] === 'waiter' || process.versions['bun'] !== undefined;
-}
-
 let reactor: Reactor | undefined;
+let options: ReactorOptions = {};
+/** The reactor has been asked for, not only made. */
+let used = false;
+
+/**
+ * Sets what the reactor of this thread is made with. One that was made, since a facade was imported, and that has not been used gives way to another.
+ *
+ * @throws {ReactorInUseError} where there is one that has been used.
+ * @throws {IouringUnavailableError} where there was one, and none can be made with these options. There is one with the former options again then.
+ */
+export function configureReactor(change: unknown): void {
+  const before = options;
+  const wanted = mergeOptions(before, change);
+  if (used) throw new ReactorInUseError();
+  options = wanted;
+  if (reactor === undefined) return;
+  reactor.end();
+  reactor = undefined;
+  const made = makeReactor();
+  if (made instanceof Reactor) return;
+  options = before;
+  makeReactor();
+  throw unavailable(made);
+}
 
 /** Makes the reactor of this thread, where there is none yet, or tells what stands in the way. */
 export function makeReactor(): Reactor | Obstacle {
@@ -564,7 +603,7 @@ export function makeReactor(): Reactor | Obstacle {
   const native = loadNative();
   if (native.binding === null) return { ...native, message: WITHOUT_BINDING[native.reason] };
   try {
-    return (reactor = new Reactor(native.binding.NativeReactor));
+    return (reactor = new Reactor(native.binding.NativeReactor, options));
   } catch (cause) {
     return obstacleOf(cause as Partial<SystemCallError>);
   }
@@ -583,10 +622,14 @@ function obstacleOf(cause: Partial<SystemCallError>): Obstacle {
  * @throws {IouringUnavailableError} where there can be none.
  */
 export function getReactor(): Reactor {
-  if (reactor !== undefined) return reactor;
-  const made = makeReactor();
-  if (made instanceof Reactor) return made;
-  throw new IouringUnavailableError(made.reason, made.message, made.errno, made.cause);
+  const made = reactor ?? makeReactor();
+  if (!(made instanceof Reactor)) throw unavailable(made);
+  used = true;
+  return made;
+}
+
+function unavailable({ reason, message, errno, cause }: Obstacle): IouringUnavailableError {
+  return new IouringUnavailableError(reason, message, errno, cause);
 }
 
 /** Makes an error an uncaught exception at once, in the context that is current. Where this thread has no reactor it is thrown. */

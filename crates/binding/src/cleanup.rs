@@ -30,10 +30,5 @@ unsafe extern "C" fn clean_up(handle: sys::napi_async_cleanup_hook_handle, argum
         // SAFETY: once, after nothing of ours is left in the loop.
         unsafe { sys::napi_remove_async_cleanup_hook(handle) };
     });
-    // First nothing may call any more, then what it would have called goes away.
-    match instance.driver() {
-        Some(driver) => driver.stop(done),
-        None => done(),
-    }
-    instance.stop();
+    instance.end(done);
 }

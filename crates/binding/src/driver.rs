@@ -18,6 +18,7 @@ pub trait Driver {
     /// Whether commands are taken up by the driver at the end of every tick. Otherwise JavaScript has to call `flush`.
     fn flushes(&self) -> bool;
 
-    /// Stops. `done` is called once nothing of the driver will be called again, on the environment's thread, perhaps later.
+    /// Stops, if it has not been stopped before. `done` is called once nothing of the driver will be called again, on the environment's thread, perhaps later;
+    /// that of an earlier call may not be.
     fn stop(&self, done: Box<dyn FnOnce()>);
 }

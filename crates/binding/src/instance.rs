@@ -24,12 +24,7 @@ use napi::sys;
 use crate::driver::Driver;
 use crate::memory::{self, Lent};
 use crate::protocol::{COMPLETION_CAPACITY, Completion, Queues, Request};
-
-/// Most rounds of submit, collect and dispatch in one turn, and the time after which none is begun: then libuv's other handles get their turn, and
-/// `setImmediate` and timers before, which are waited for not even that long ([`Driver::may_go_on`]). A round that takes longer by itself is cut short by
-/// the dispatch, which has its own budget (`ts/reactor/reactor.ts`).
-const ROUNDS: usize = 8;
-const TURN: Duration = Duration::from_millis(1);
+use crate::settings::Pace;
 
 /// A turn that takes longer is followed by one that takes fewer connections: what becomes of those that were accepted keeps timers and other sockets waiting.
 const SHORT_TURN: Duration = Duration::from_micros(250);
@@ -64,6 +59,8 @@ pub struct Instance {
     /// `None` once the environment has ended.
     reactor: RefCell<Option<Reactor<Ring>>>,
     features: Features,
+    config: Config,
+    pace: Pace,
     queues: Queues,
     arena: Arc<Mapping>,
     mappings: Mappings,
@@ -84,10 +81,11 @@ pub struct Instance {
 
 impl Instance {
     /// Makes the reactor of the calling thread. The reference is to the dispatch function.
-    pub fn new(env: sys::napi_env, config: &Config, dispatch: sys::napi_ref) -> Result<Self, Error> {
+    pub fn new(env: sys::napi_env, config: &Config, pace: Pace, dispatch: sys::napi_ref) -> Result<Self, Error> {
         let out_of_memory = |errno| Reason::OutOfMemory.because(errno);
         let (ring, features) = Ring::tried_out(config)?;
-        let config = config.fitted(&features);
+        let [submission_entries, completion_entries] = ring.entries();
+        let config = Config { submission_entries, completion_entries, ..config.fitted(&features) };
         let pool = BufferPool::new(config.recv_buffers, config.recv_buffer_size).map_err(out_of_memory)?;
         let mut reactor = Reactor::new(ring, pool, config.max_completions_per_turn as usize);
         // Where there is no room for something, the thread must know before it relies on the ring.
@@ -96,6 +94,8 @@ impl Instance {
             env,
             reactor: RefCell::new(Some(reactor)),
             features,
+            config,
+            pace,
             queues: Queues::new().map_err(out_of_memory)?,
             arena: Arc::new(Mapping::new(config.arena_size as usize).map_err(out_of_memory)?),
             mappings: Mappings::default(),
@@ -126,6 +126,16 @@ impl Instance {
     /// What the kernel has beyond the floor.
     pub fn features(&self) -> &Features {
         &self.features
+    }
+
+    /// The sizes that the reactor has.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Its budgets.
+    pub fn pace(&self) -> Pace {
+        self.pace
     }
 
     pub fn queues(&self) -> &Arc<Mapping> {
@@ -357,6 +367,20 @@ impl Instance {
         }
     }
 
+    /// Looks so many times whether the kernel has anything to give, until it has. The eventfd is muted meanwhile: nobody sleeps on it.
+    pub fn look(&self, times: u32) -> bool {
+        self.with(|reactor| {
+            reactor.kernel().mute();
+            let found = (0..times).any(|_| {
+                std::hint::spin_loop();
+                reactor.has_work()
+            });
+            reactor.kernel().unmute();
+            found || reactor.has_work()
+        })
+        .unwrap_or(false)
+    }
+
     /// Whether JavaScript or the reactor has left something to do.
     pub fn has_work(&self) -> bool {
         self.queues.commands() > 0
@@ -393,7 +417,7 @@ impl Instance {
 
     fn run_rounds(&self) {
         let begin = Instant::now();
-        for _ in 0..ROUNDS {
+        for _ in 0..self.pace.rounds {
             // What the last turn had no time for comes first.
             if self.queues.dispatched() && !self.with(|reactor| self.exchange(reactor)).unwrap_or(false) {
                 break;
@@ -401,7 +425,7 @@ impl Instance {
             if !self.call_dispatch() || !self.has_work() {
                 break;
             }
-            if begin.elapsed() >= TURN || !self.driver().is_some_and(Driver::may_go_on) {
+            if begin.elapsed() >= self.pace.turn || !self.driver().is_some_and(Driver::may_go_on) {
                 break;
             }
         }
@@ -464,8 +488,23 @@ impl Instance {
         unsafe { sys::napi_fatal_exception(self.env, exception) == sys::Status::napi_ok }
     }
 
-    /// Ends the reactor: sends what is queued and fits, closes all descriptors.
-    pub fn stop(&self) {
+    /// Ends it all. `done` is called, on this thread and perhaps later, once nothing of it is in the event loop any more.
+    pub fn end(&self, done: Box<dyn FnOnce()>) {
+        // First nothing may call any more, then what it would have called goes away.
+        match self.driver() {
+            Some(driver) => driver.stop(done),
+            None => done(),
+        }
+        self.stop();
+    }
+
+    /// Whether [`end`](Self::end) was called.
+    pub fn has_ended(&self) -> bool {
+        self.reactor.borrow().is_none()
+    }
+
+    /// Ends the reactor, if it has not ended yet: sends what is queued and fits, closes all descriptors.
+    fn stop(&self) {
         let Some(mut reactor) = self.reactor.borrow_mut().take() else {
             return;
         };

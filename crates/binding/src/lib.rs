@@ -13,6 +13,7 @@ mod native_datagram;
 mod native_passing;
 mod native_reactor;
 mod protocol;
+mod settings;
 mod shown;
 mod socket_option;
 mod uv;

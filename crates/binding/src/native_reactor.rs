@@ -10,13 +10,14 @@ use iouring_reactor::Adopted;
 use iouring_reactor::address::{Endpoint as ReactorEndpoint, SocketAddress};
 use iouring_reactor::options;
 use iouring_reactor::socket::{self, Domain as ReactorDomain, Type};
-use iouring_reactor::{Config, Errno, HandleId};
+use iouring_reactor::{Errno, HandleId};
 use napi::bindgen_prelude::{Either, Env, Function, Unknown};
 use napi::{JsValue, Status, sys};
 use napi_derive::napi;
 
 use crate::driver::Driver;
 use crate::instance::Instance;
+use crate::settings::{ReactorOptions, ReactorSettings, micros};
 use crate::shown::show;
 use crate::uv::UvDriver;
 use crate::waiter::WaiterDriver;
@@ -133,13 +134,19 @@ impl NativeReactor {
     /// early.
     /// `waiter` asks for the waiter thread; without it libuv is used where there is one.
     #[napi(constructor)]
-    pub fn new(env: Env, dispatch: Function<'_, (), ()>, waiter: bool) -> napi::Result<Self> {
-        if env.get_instance_data::<Rc<Instance>>()?.is_some() {
+    pub fn new(
+        env: Env,
+        dispatch: Function<'_, (), ()>,
+        waiter: bool,
+        options: Option<ReactorOptions>,
+    ) -> napi::Result<Self> {
+        let options = options.unwrap_or_default();
+        if env.get_instance_data::<Rc<Instance>>()?.is_some_and(|instance| !instance.has_ended()) {
             return Err(throw(env, "ERR_IOURING_SET_UP", "this thread has a reactor already", None));
         }
         let dispatch = reference(&env, dispatch.raw())?;
-        let config = Config { arena_size: crate::protocol::ARENA_SIZE, ..Config::default() };
-        let instance = Rc::new(Instance::new(env.raw(), &config, dispatch).map_err(|error| {
+        let instance = Instance::new(env.raw(), &options.config(), options.pace(), dispatch);
+        let instance = Rc::new(instance.map_err(|error| {
             // SAFETY: made above, and nobody else has it.
             unsafe { sys::napi_delete_reference(env.raw(), dispatch) };
             throw(env, error.code(), &error.to_string(), error.errno())
@@ -152,9 +159,44 @@ impl NativeReactor {
             return Err(throw(env, "ERR_IOURING_SET_UP", "nothing to wake JavaScript with", None));
         };
         instance.drive(driver);
+        if let Some(limits) = options.workers() {
+            let limited = instance.with(|reactor| reactor.kernel().limit_workers(limits));
+            if let Some(Err(errno)) = limited {
+                instance.end(Box::new(|| ()));
+                return Err(throw(env, "ERR_IOURING_SET_UP", "the kernel's workers cannot be limited", Some(errno)));
+            }
+        }
         env.set_instance_data(Rc::clone(&instance), (), |_| ())?;
         crate::cleanup::register(&instance)?;
         Ok(Self { instance })
+    }
+
+    /// Ends the reactor, so that the thread may have another one. For one that was not used: everything that it has is closed.
+    #[napi]
+    pub fn end(&self) {
+        self.instance.end(Box::new(|| ()));
+    }
+
+    /// What it has been made with.
+    #[napi(getter)]
+    pub fn settings(&self) -> ReactorSettings {
+        let (config, pace) = (self.instance.config(), self.instance.pace());
+        let workers = self.instance.with(|reactor| reactor.kernel().limit_workers([0, 0]));
+        let [bounded_workers, unbounded_workers] = workers.and_then(Result::ok).unwrap_or_default();
+        ReactorSettings {
+            driver: if self.flushes() { "uv" } else { "waiter" }.into(),
+            submission_entries: config.submission_entries,
+            completion_entries: config.completion_entries,
+            no_sq_array: config.no_sq_array && self.instance.features().no_sq_array,
+            receive_buffers: config.recv_buffers.into(),
+            receive_buffer_size: config.recv_buffer_size,
+            completions_per_round: config.max_completions_per_turn,
+            rounds_per_turn: pace.rounds,
+            turn_time: micros(pace.turn),
+            busy_poll: micros(pace.busy_poll),
+            bounded_workers,
+            unbounded_workers,
+        }
     }
 
     /// Names of the optional kernel features that were found.

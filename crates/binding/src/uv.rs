@@ -14,12 +14,14 @@ use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_int, c_uint, c_void};
 use std::ptr::NonNull;
 use std::rc::{Rc, Weak};
+use std::time::{Duration, Instant};
 
 use napi::sys;
 
 use crate::driver::Driver;
 use crate::instance::Instance;
 use iouring_reactor::busy_poll::BusyPoll;
+use iouring_reactor::spin::Spin;
 
 type Handle = *mut c_void;
 type Loop = *mut sys::uv_loop_s;
@@ -63,6 +65,7 @@ functions! {
     check_init: c"uv_check_init" as unsafe extern "C" fn(Loop, Handle) -> c_int,
     check_start: c"uv_check_start" as unsafe extern "C" fn(Handle, Callback) -> c_int,
     backend_timeout: c"uv_backend_timeout" as unsafe extern "C" fn(Loop) -> c_int,
+    backend_fd: c"uv_backend_fd" as unsafe extern "C" fn(Loop) -> c_int,
     idle_init: c"uv_idle_init" as unsafe extern "C" fn(Loop, Handle) -> c_int,
     idle_start: c"uv_idle_start" as unsafe extern "C" fn(Handle, Callback) -> c_int,
     idle_stop: c"uv_idle_stop" as unsafe extern "C" fn(Handle) -> c_int,
@@ -88,12 +91,20 @@ fn functions() -> Option<Functions> {
     FUNCTIONS.with(|functions| *functions)
 }
 
+/// For how long the ring is looked at before libuv gets round to other descriptors.
+const SPIN_STRETCH: Duration = Duration::from_micros(5);
+/// How often it is looked at before the clock is.
+const LOOKS: u32 = 32;
+
 /// What all handles point at.
 struct Shared {
     instance: Weak<Instance>,
-    /// Active while libuv is to look for events without going to sleep; see [`BusyPoll`].
+    uv_loop: Loop,
+    /// Active while libuv is to look for events without going to sleep; see [`BusyPoll`] and [`Spin`].
     idle: Handle,
     busy_poll: RefCell<BusyPoll>,
+    spin: RefCell<Option<Spin>>,
+    stopped: Cell<bool>,
     /// This round of libuv's has had its turn of the reactor.
     turned: Cell<bool>,
     /// The check handle has something to do: libuv must not sleep.
@@ -109,8 +120,7 @@ pub struct UvDriver {
     poll: Handle,
     prepare: Handle,
     check: Handle,
-    idle: Handle,
-    uv_loop: Loop,
+    shared: Rc<Shared>,
 }
 
 impl UvDriver {
@@ -138,8 +148,11 @@ impl UvDriver {
             (functions.idle_init)(uv_loop, idle);
             let shared = Rc::new(Shared {
                 instance: Rc::downgrade(instance),
+                uv_loop,
                 idle,
                 busy_poll: RefCell::new(BusyPoll::default()),
+                spin: RefCell::new(Spin::new(instance.pace().busy_poll)),
+                stopped: Cell::new(false),
                 turned: Cell::new(false),
                 due: Cell::new(false),
                 open: Cell::new(0),
@@ -150,7 +163,7 @@ impl UvDriver {
                 (functions.set_data)(handle, Rc::into_raw(Rc::clone(&shared)).cast_mut().cast());
                 (functions.unreference)(handle);
             }
-            let driver = Self { functions, poll, prepare, check, idle, uv_loop };
+            let driver = Self { functions, poll, prepare, check, shared };
             let started = (functions.poll_start)(poll, UV_READABLE, on_readable) == 0
                 && (functions.prepare_start)(prepare, on_prepare) == 0
                 && (functions.check_start)(check, on_check) == 0;
@@ -175,8 +188,7 @@ impl Driver for UvDriver {
     }
 
     fn may_go_on(&self) -> bool {
-        // SAFETY: the loop outlives its handles. It only looks: zero where a timer is due, or an immediate waits, for which Node has an idle handle.
-        unsafe { (self.functions.backend_timeout)(self.uv_loop) != 0 }
+        self.shared.is_quiet(self.functions)
     }
 
     fn flushes(&self) -> bool {
@@ -184,14 +196,19 @@ impl Driver for UvDriver {
     }
 
     fn stop(&self, done: Box<dyn FnOnce()>) {
+        if self.shared.open.get() == 0 {
+            return done();
+        }
+        *self.shared.done.borrow_mut() = Some(done);
+        if self.shared.stopped.replace(true) {
+            return;
+        }
         // SAFETY: the handles are open; from here on only the close callbacks touch them.
         unsafe {
-            let shared = shared(self.functions, self.poll);
-            *shared.done.borrow_mut() = Some(done);
             (self.functions.close)(self.poll, Some(on_closed_poll));
             (self.functions.close)(self.prepare, Some(on_closed_prepare));
             (self.functions.close)(self.check, Some(on_closed_check));
-            (self.functions.close)(self.idle, Some(on_closed_idle));
+            (self.functions.close)(self.shared.idle, Some(on_closed_idle));
         }
     }
 }
@@ -228,10 +245,67 @@ unsafe fn shared(functions: Functions, handle: Handle) -> Rc<Shared> {
 }
 
 impl Shared {
+    /// Whether the loop has nothing urgent to do.
+    fn is_quiet(&self, functions: Functions) -> bool {
+        // SAFETY: the loop outlives its handles. It only looks: zero where a timer is due, or an immediate waits, for which Node has an idle handle.
+        unsafe { (functions.backend_timeout)(self.uv_loop) != 0 }
+    }
+
+    /// Whether a descriptor that libuv polls has something.
+    fn has_events(&self, functions: Functions) -> bool {
+        // SAFETY: the loop outlives its handles; this gives an integer.
+        let fd = unsafe { (functions.backend_fd)(self.uv_loop) };
+        let mut polled = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+        // SAFETY: one entry of a local.
+        unsafe { libc::poll(&raw mut polled, 1, 0) > 0 }
+    }
+
     /// The turn of this round of libuv's.
-    fn run(&self, instance: &Instance) {
+    ///
+    /// # Safety
+    /// The handles must be open.
+    unsafe fn run(&self, functions: Functions, instance: &Instance) {
         self.turned.set(true);
+        if let Some(spin) = &mut *self.spin.borrow_mut() {
+            spin.hit(Instant::now());
+            // It would tell `may_go_on` that there is something urgent.
+            if self.busy_poll.borrow_mut().is_over() {
+                // SAFETY: open, as the caller promises.
+                unsafe { (functions.idle_stop)(self.idle) };
+            }
+        }
         instance.run();
+    }
+
+    /// Looks at the ring for a while, if it is to be spun for. Whether libuv must not sleep yet: something has come, or it is to be spun for longer.
+    ///
+    /// # Safety
+    /// The handles must be open.
+    unsafe fn spin(&self, functions: Functions, instance: &Instance) -> bool {
+        let mut spin = self.spin.borrow_mut();
+        let Some(spin) = &mut *spin else { return false };
+        if !instance.with(|reactor| reactor.awaits_completions()).unwrap_or(false) {
+            return false;
+        }
+        // It would tell that there is something urgent.
+        // SAFETY: open, as the caller promises.
+        unsafe { (functions.idle_stop)(self.idle) };
+        if !self.is_quiet(functions) || self.has_events(functions) {
+            return false;
+        }
+        let mut now = Instant::now();
+        let stretch = now + SPIN_STRETCH;
+        while spin.goes_on(now) {
+            if instance.look(LOOKS) {
+                instance.submit_alone();
+                return true;
+            }
+            now = Instant::now();
+            if now >= stretch {
+                return spin.goes_on(now);
+            }
+        }
+        false
     }
 
     /// Decides whether libuv may go to sleep, after everything that it had to do in this round.
@@ -241,9 +315,10 @@ impl Shared {
     unsafe fn settle(&self, functions: Functions, instance: &Instance) {
         let Some(ops) = instance.with(|reactor| reactor.short_ops()) else { return };
         let polls = self.busy_poll.borrow_mut().turned(ops);
-        let due = instance.has_work();
-        self.due.set(due);
-        if due || polls {
+        // SAFETY: open, as the caller promises.
+        let stays = polls || instance.has_work() || unsafe { self.spin(functions, instance) };
+        self.due.set(instance.has_work());
+        if stays {
             // SAFETY: open, as the caller promises; starting what is started does nothing. It does not keep the process alive.
             unsafe { (functions.idle_start)(self.idle, on_idle) };
         }
@@ -257,7 +332,7 @@ unsafe extern "C" fn on_readable(poll: Handle, _status: c_int, _events: c_int) {
         let shared = shared(functions, poll);
         if let Some(instance) = shared.instance.upgrade() {
             instance.with(|reactor| reactor.kernel().acknowledge());
-            shared.run(&instance);
+            shared.run(functions, &instance);
         }
     }
 }
@@ -290,7 +365,7 @@ unsafe extern "C" fn on_check(check: Handle) {
             if shared.busy_poll.borrow_mut().is_over() {
                 (functions.idle_stop)(shared.idle);
             }
-            shared.run(&instance);
+            shared.run(functions, &instance);
         }
     }
 }

@@ -3,7 +3,7 @@
 //! The function's queue has one place: a wake-up that is not yet answered stands for all that follow. The thread never touches the ring,
 //! which belongs to the JavaScript thread alone.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::{c_int, c_void};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
@@ -39,6 +39,7 @@ pub struct WaiterDriver {
     wake: Wake,
     stop: OwnedFd,
     thread: RefCell<Option<JoinHandle<()>>>,
+    stopped: Cell<bool>,
 }
 
 impl WaiterDriver {
@@ -85,7 +86,7 @@ impl WaiterDriver {
             .stack_size(64 * 1024)
             .spawn(move || wait(wake, eventfd, stop_fd))
             .ok();
-        let driver = Self { env, wake, stop, thread: RefCell::new(thread) };
+        let driver = Self { env, wake, stop, thread: RefCell::new(thread), stopped: Cell::new(false) };
         driver.unreference();
         let started = driver.thread.borrow().is_some();
         if started {
@@ -119,6 +120,9 @@ impl Driver for WaiterDriver {
     }
 
     fn stop(&self, done: Box<dyn FnOnce()>) {
+        if self.stopped.replace(true) {
+            return done();
+        }
         if let Some(thread) = self.thread.borrow_mut().take() {
             let one = 1_u64;
             // SAFETY: eight bytes of a local are written to a descriptor of ours.

@@ -14,14 +14,18 @@ pub struct Config {
     /// Entries of the submission queue: operations that one system call can start.
     /// A power of two from 64 to 32768; 256.
     pub submission_entries: u32,
-    /// How many times larger the completion queue is, since one multishot operation completes many times.
-    /// A power of two from 2 to 64, the product at most 65536; 16.
-    pub completion_multiplier: u32,
+    /// Entries of the completion queue: several times as many, since one multishot operation completes many times.
+    /// A power of two from twice to 64 times `submission_entries`, at most 65536; 4096.
+    pub completion_entries: u32,
+    /// Go without the indirection array between queue and entries (`IORING_SETUP_NO_SQARRAY`), where the kernel knows that (Linux 6.6). On.
+    pub no_sq_array: bool,
     /// Bytes of one provided receive buffer, the most that one completion of a stream delivers.
     /// 1 KiB to 1 MiB; 16 KiB.
     pub recv_buffer_size: u32,
-    /// Provided receive buffers, shared by all sockets of the reactor. A power of two from 8 to 32768; 256.
+    /// Provided receive buffers, shared by all sockets of the reactor. A power of two from 8 to 32768, at most 1 GiB in all; 256.
     pub recv_buffers: u16,
+    /// The buffers may be cut otherwise where that suits the kernel: see [`fitted`](Self::fitted). On.
+    pub recut: bool,
     /// Bytes of the arena that small writes are copied into. 64 KiB to 256 MiB, a multiple of 4096; 1 MiB.
     pub arena_size: u32,
     /// Completions handed to JavaScript in one turn, before libuv gets its turn again. 1 to 65536; 512.
@@ -32,9 +36,11 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             submission_entries: 256,
-            completion_multiplier: 16,
+            completion_entries: 4096,
+            no_sq_array: true,
             recv_buffer_size: 16 * 1024,
             recv_buffers: 256,
+            recut: true,
             arena_size: 1024 * 1024,
             max_completions_per_turn: 512,
         }
@@ -44,6 +50,9 @@ impl Default for Config {
 /// The smallest submission queue that the ladder tries before it gives up, and the smallest completion queue for it.
 const FEWEST_ENTRIES: u32 = 64;
 const FEWEST_COMPLETIONS: u32 = 2 * FEWEST_ENTRIES;
+
+/// Receive buffers lie in one mapping, and JavaScript is told where in it by a word of 31 bits.
+const MOST_RECV_MEMORY: u64 = 1 << 30;
 
 /// Memory of a ring that was closed is given back by a kernel worker: about 30 ms later, seen on Linux 6.18.
 /// Who has little of it (a worker thread started as another ends) has to wait that long, and this often at most.
@@ -63,7 +72,7 @@ impl Config {
     /// What serves best on a kernel with these features.
     #[must_use]
     pub fn fitted(self, features: &Features) -> Self {
-        if features.incremental_buffers { self.with_incremental_buffers() } else { self }
+        if self.recut && features.incremental_buffers { self.with_incremental_buffers() } else { self }
     }
 
     /// Checks every field against its documented range.
@@ -76,9 +85,11 @@ impl Config {
         }
         let Self {
             submission_entries,
-            completion_multiplier,
+            completion_entries,
+            no_sq_array: _,
             recv_buffer_size,
             recv_buffers,
+            recut: _,
             arena_size,
             max_completions_per_turn,
         } = *self;
@@ -90,12 +101,12 @@ impl Config {
             "a power of two from 64 to 32768",
         )?;
         check(
-            "completion_multiplier",
-            completion_multiplier.into(),
-            completion_multiplier.is_power_of_two()
-                && (2..=64).contains(&completion_multiplier)
-                && submission_entries * completion_multiplier <= 65536,
-            "a power of two from 2 to 64, times submission_entries at most 65536",
+            "completion_entries",
+            completion_entries.into(),
+            completion_entries.is_power_of_two()
+                && (2 * submission_entries..=64 * submission_entries).contains(&completion_entries)
+                && completion_entries <= 65536,
+            "a power of two from twice to 64 times submission_entries, at most 65536",
         )?;
         check(
             "recv_buffer_size",
@@ -108,6 +119,12 @@ impl Config {
             recv_buffers.into(),
             recv_buffers.is_power_of_two() && (8..=32768).contains(&recv_buffers),
             "a power of two from 8 to 32768",
+        )?;
+        check(
+            "recv_buffers",
+            recv_buffers.into(),
+            u64::from(recv_buffers) * u64::from(recv_buffer_size) <= MOST_RECV_MEMORY,
+            "at most 1 GiB with recv_buffer_size",
         )?;
         check(
             "arena_size",
@@ -176,8 +193,8 @@ fn climb<R>(
 ) -> Result<R, Error> {
     let mut rung = Rung {
         submission_entries: config.submission_entries,
-        completion_entries: config.submission_entries * config.completion_multiplier,
-        no_sq_array: true,
+        completion_entries: config.completion_entries,
+        no_sq_array: config.no_sq_array,
     };
     let mut retries = RETRIES;
     loop {
@@ -245,9 +262,18 @@ mod tests {
     #[test]
     fn the_defaults_and_the_ends_of_the_ranges_are_valid() {
         assert_eq!(Config::default().validate(), Ok(()));
-        assert_eq!(with(|config| (config.submission_entries, config.completion_multiplier) = (64, 2)), Ok(()));
-        assert_eq!(with(|config| (config.submission_entries, config.completion_multiplier) = (32768, 2)), Ok(()));
+        assert_eq!(with(|config| (config.submission_entries, config.completion_entries) = (64, 128)), Ok(()));
+        assert_eq!(with(|config| (config.submission_entries, config.completion_entries) = (32768, 65536)), Ok(()));
         assert_eq!(with(|config| (config.recv_buffers, config.recv_buffer_size) = (8, 1024)), Ok(()));
+    }
+
+    #[test]
+    fn buffers_that_were_asked_for_are_not_cut_otherwise() {
+        let features = Features { incremental_buffers: true, ..Features::default() };
+        let fitted = Config::default().fitted(&features);
+        assert_eq!((fitted.recv_buffers, fitted.recv_buffer_size), (64, 64 * 1024));
+        let asked = Config { recut: false, ..Config::default() };
+        assert_eq!(asked.fitted(&features), asked);
     }
 
     #[test]
@@ -258,10 +284,13 @@ mod tests {
         };
         assert_eq!(field(with(|config| config.submission_entries = 100)), "submission_entries");
         assert_eq!(field(with(|config| config.submission_entries = u32::MAX)), "submission_entries");
-        assert_eq!(field(with(|config| config.completion_multiplier = 1)), "completion_multiplier");
-        assert_eq!(field(with(|config| config.submission_entries = 32768)), "completion_multiplier");
+        assert_eq!(field(with(|config| config.completion_entries = 256)), "completion_entries");
+        assert_eq!(field(with(|config| config.completion_entries = 5000)), "completion_entries");
+        assert_eq!(field(with(|config| config.submission_entries = 32768)), "completion_entries");
         assert_eq!(field(with(|config| config.recv_buffer_size = 1023)), "recv_buffer_size");
         assert_eq!(field(with(|config| config.recv_buffers = 0)), "recv_buffers");
+        let too_much = |config: &mut Config| (config.recv_buffers, config.recv_buffer_size) = (32768, 65536);
+        assert_eq!(field(with(too_much)), "recv_buffers");
         assert_eq!(field(with(|config| config.arena_size = 65537)), "arena_size");
         assert_eq!(field(with(|config| config.max_completions_per_turn = 0)), "max_completions_per_turn");
         assert!(matches!(set_up(&Config { recv_buffers: 3, ..Config::default() }), Err(Error::Config { .. })));

@@ -35,6 +35,7 @@ mod self_test;
 mod slab;
 pub mod socket;
 mod spare_descriptor;
+pub mod spin;
 mod sqe;
 mod stream;
 pub mod support;

@@ -366,6 +366,12 @@ impl<K: Kernel> Reactor<K> {
         self.context.has_work() || self.files.has_work() || settles
     }
 
+    /// Whether anything is in flight that would complete.
+    #[must_use]
+    pub fn awaits_completions(&self) -> bool {
+        self.context.operations.live() > 0
+    }
+
     /// Submits what was asked for and collects what is ready.
     ///
     /// # Errors

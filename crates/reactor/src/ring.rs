@@ -143,6 +143,13 @@ impl Ring {
         self.eventfd.as_raw_fd()
     }
 
+    /// Entries of the submission and of the completion queue.
+    #[must_use]
+    pub fn entries(&self) -> [u32; 2] {
+        let parameters = self.ring.params();
+        [parameters.sq_entries(), parameters.cq_entries()]
+    }
+
     /// Limits the kernel's worker threads of this ring: `[bounded, unbounded]`, 0 leaves a limit as it is. Returns the limits from before.
     ///
     /// # Errors

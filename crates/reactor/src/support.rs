@@ -37,7 +37,7 @@ const REQUIRED: &[(u8, &str)] = &[
 /// # Errors
 /// [`Error::Unsupported`] says what is in the way; [`Error::Os`] is an error number that no one could expect.
 pub fn detect() -> Result<Features, Error> {
-    let smallest = Config { submission_entries: 64, completion_multiplier: 2, ..Config::default() };
+    let smallest = Config { submission_entries: 64, completion_entries: 128, ..Config::default() };
     let (mut ring, obtained) = config::set_up(&smallest)?;
     examine(&mut ring, obtained).map(|findings| findings.features)
 }

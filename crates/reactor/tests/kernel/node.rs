@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub fn small() -> Config {
     Config {
         submission_entries: 64,
-        completion_multiplier: 2,
+        completion_entries: 128,
         recv_buffer_size: 1024,
         recv_buffers: 8,
         max_completions_per_turn: 16,
