@@ -121,7 +121,8 @@ test.serial('a dns.lookup in the place of core’s is asked for every address', 
   t.teardown(() => void socket.close());
   await new Promise<void>((resolve) => void socket.bind(resolve));
   await send(socket, 'x', socket.address().port);
-  t.deepEqual(asked, ['0.0.0.0', '127.0.0.1']);
+  // Node 24 and later take an address as it stands.
+  t.deepEqual(asked, Number.parseInt(process.versions.node, 10) >= 24 ? [] : ['0.0.0.0', '127.0.0.1']);
 });
 
 test('a constructor from before there were classes keeps its objects', async (t) => {

@@ -5,10 +5,7 @@
 import process from 'node:process';
 
 /** A write or shutdown of core's, to be finished exactly once. */
-export interface CoreRequest {
-  /** Who waits, where that is JavaScript. */
-  readonly oncomplete?: Function | null;
-}
+export type CoreRequest = object;
 
 /** What a `JSStream` has from core. */
 export interface CoreStream {

@@ -131,17 +131,19 @@ export class Link implements StreamListener {
     if (this.handle !== null) this.handle.feedsCore = wanted;
   }
 
-  /** A write of what has taken the stream over. @returns zero, and it hears of the outcome there; {@link OVER}, or a negative errno */
-  writeForCore(request: CoreRequest, chunks: readonly Uint8Array[]): number {
+  /**
+   * A write of what has taken the stream over. A writer in JavaScript, which core's HTTP/2 is not, takes what this returns for an error.
+   *
+   * @returns zero, and it hears of the outcome there; {@link OVER}, or a negative errno
+   */
+  writeForCore(request: CoreRequest, chunks: readonly Uint8Array[], fromJavaScript: boolean): number {
     const { handle } = this;
     if (handle === null || handle.closed) return -EBADF;
     if (this.#coreError < 0) return this.#coreError;
     touchTimeout(this.socket);
     const { secureSocket } = this.stream!;
-    // A writer in JavaScript, which core's HTTP/2 is not, gives a callback, and that is where it looks for an error.
-    const toJavaScript = secureSocket === undefined && typeof request.oncomplete === 'function';
-    if (!handle.writeFor(request, chunks, toJavaScript)) return 0;
-    if (secureSocket === undefined && !toJavaScript) return OVER;
+    if (!handle.writeFor(request, chunks, fromJavaScript)) return 0;
+    if (secureSocket === undefined && !fromJavaScript) return OVER;
     if (secureSocket !== undefined && secureSocket.writableLength > 0 && !secureSocket.secureConnecting) {
       this.#usersBytes = handle.bytesWritten;
     }

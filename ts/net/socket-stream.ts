@@ -38,6 +38,12 @@ interface SocketStreamClass {
 
 let Class: SocketStreamClass | null | undefined;
 
+/** What a writer in JavaScript calls. Native ones, as core's HTTP/2, do not: the requests of both look alike since Node 26. */
+const WRITES = ['writeBuffer', 'writev', 'writeUtf8String', 'writeAsciiString', 'writeLatin1String', 'writeUcs2String'];
+
+/** Whether one of them is under way. */
+let writesFromJavaScript = false;
+
 /** What core's HTTP has noted down on a socket that it reads as a stream. */
 interface HttpSocket {
   readonly parser?: unknown;
@@ -70,7 +76,7 @@ function define(): SocketStreamClass | null {
   const Base = findCoreStream();
   if (Base === null) return null;
 
-  return class JSStream extends Base implements SocketStream {
+  class JSStream extends Base implements SocketStream {
     wrappedBy: object | null = null;
     readonly #link: Link;
     /** Whether {@link isStreamBase} was read for more than to read {@link _consumed} next. */
@@ -105,7 +111,7 @@ function define(): SocketStreamClass | null {
     }
 
     onwrite(request: CoreRequest, chunks: Uint8Array[]): number {
-      return this.#link.writeForCore(request, chunks);
+      return this.#link.writeForCore(request, chunks, writesFromJavaScript);
     }
 
     onshutdown(request: CoreRequest): number {
@@ -213,6 +219,22 @@ function define(): SocketStreamClass | null {
 
     getTypeOfService(): number {
       return currentTypeOfService(this.#link.socket);
+    }
+  }
+  for (const name of WRITES) noteWriter(JSStream.prototype as unknown as Record<string, Write>, name);
+  return JSStream;
+}
+
+type Write = (this: object, ...args: unknown[]) => unknown;
+
+function noteWriter(streams: Record<string, Write>, name: string): void {
+  const write = streams[name];
+  streams[name] = function (...args) {
+    writesFromJavaScript = true;
+    try {
+      return Reflect.apply(write, this, args);
+    } finally {
+      writesFromJavaScript = false;
     }
   };
 }
