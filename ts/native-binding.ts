@@ -105,6 +105,8 @@ export interface NativeReactor {
   readonly arena: ArrayBuffer;
   /** The receive buffers. */
   readonly pool: ArrayBuffer;
+  /** How many buffers the pool is cut into. */
+  readonly receiveBuffers: number;
   /**
    * Places for `count` views to be lent to writes, instead of those there were, whose views move over: region *n* of a write is place
    * *n* - 1.

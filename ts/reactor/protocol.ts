@@ -22,7 +22,7 @@ export const enum Command {
   ShutDown = 3,
   /** Close. */
   Close = 4,
-  /** Give a borrowed receive buffer back: its number in the place of the handle. */
+  /** Give a borrowed receive buffer back: its number in the place of the handle; how many slices of it. */
   Release = 5,
   /** Read from a file: region, offset, length, token, then the position's lower and upper half; -1 for the file's own. */
   FileRead = 6,
@@ -181,6 +181,9 @@ export const KIND_BITS = 8;
 
 /** Most bytes that one command can be about: what the kernel's results can tell of. */
 export const LONGEST_PIECE = 2147483647;
+
+/** The region of the receive buffers: what was borrowed can be sent from where it lies. Region 0 is the arena, the others are lent views. */
+export const RECEIVED_REGION = 4294967295;
 
 /** Words of a command or completion. */
 export const RECORD_WORDS = 8;

@@ -27,8 +27,10 @@ import {
   Header,
   KIND_BITS,
   LONGEST_PIECE,
+  RECEIVED_REGION,
   RECORD_WORDS,
 } from './protocol.ts';
+import { ReceivedBuffers } from './received-buffers.ts';
 import { FileRequests } from './file-requests.ts';
 import { driverOf, fromNative, mergeOptions, type ReactorOptions, type ReactorSettings, toNative } from './options.ts';
 import type { SocketHandle } from './socket-handle.ts';
@@ -105,8 +107,14 @@ export function ownCopy(from: Uint8Array, offset: number, length: number): Buffe
   return bytes;
 }
 
-/** Where the bytes of a write are: at an offset of the arena, or, as a number's complement, in the region of a lent view. */
+/**
+ * Where the bytes of a write are: at an offset of the arena, or, as a number's complement, in the region of a lent view, or, from {@link IN_RECEIVED} on, in a
+ * receive buffer.
+ */
 export type Place = number;
+
+/** The complement of the place of bytes in receive buffer 0. There are fewer lent views. */
+const IN_RECEIVED = 2 ** 30;
 
 /** What a reactor holds. Everything but `turns` is zero when all handles have been closed. */
 export interface Stats {
@@ -153,6 +161,8 @@ export class Reactor {
   #exiting = false;
   /** Who waits for which file operation. */
   readonly files = new FileRequests(this);
+  /** Who holds which receive buffer. */
+  readonly received: ReceivedBuffers;
   #flushScheduled = false;
   #holds = 0;
   #batch = 0;
@@ -174,6 +184,7 @@ export class Reactor {
     this.arena = new Arena(() => this.native.arena);
     this.#words = new Int32Array(this.native.queues);
     this.#pool = Buffer.from(this.native.pool);
+    this.received = new ReceivedBuffers(this.native, (kind, handle, slices) => this.command(kind, handle, slices));
     this.#flushes = this.native.flushes;
     // What was written in the last tick is sent, as it would have been by core; what is written from here on as well.
     process.once('exit', this.#onExit);
@@ -362,10 +373,23 @@ export class Reactor {
     return offset < 0 ? ~this.lend(memory) : offset;
   }
 
+  /** Sends bytes that lie in a receive buffer, which is held until they have been sent: the place of a write. */
+  sendReceived(handle: number, buffer: number, offset: number, length: number): Place {
+    this.received.hold(buffer);
+    this.command(Command.Write, handle, RECEIVED_REGION, offset, length, 1);
+    return ~(IN_RECEIVED + buffer);
+  }
+
+  /** Bytes that lie in a receive buffer, for a moment. */
+  receivedBytes(offset: number, length: number): Uint8Array {
+    return this.#receiveBuffers().subarray(offset, offset + length);
+  }
+
   /** The bytes at a place have been sent, or never will be. */
   release(place: Place): void {
-    if (place < 0) this.reclaim(~place);
-    else this.arena.release(place);
+    if (place >= 0) this.arena.release(place);
+    else if (~place >= IN_RECEIVED) this.received.letGo(~place - IN_RECEIVED);
+    else this.reclaim(~place);
   }
 
   /**
@@ -373,8 +397,8 @@ export class Reactor {
    * is cheaper to copy to and to send from than fresh memory, of which a writer of much would use one MiB after the other until garbage is collected.
    */
   discard(place: Place): void {
-    if (place >= 0) {
-      this.arena.release(place);
+    if (place >= 0 || ~place >= IN_RECEIVED) {
+      this.release(place);
       return;
     }
     const view = this.#views[~place - 1];
@@ -449,6 +473,16 @@ export class Reactor {
       if (kind === Completion.Received && handle.feedsCore) {
         words[Header.Cursor] = cursor + 1;
         handle.lent(new Uint8Array(this.#receiveBuffers().buffer, words[at + 3], result));
+        continue;
+      }
+      if (kind === Completion.Received && handle.borrows) {
+        words[Header.Cursor] = cursor + 1;
+        this.received.borrow(words, at, words[at + 4]);
+        try {
+          handle.borrowed(words[at + 4], words[at + 3], result);
+        } finally {
+          this.received.handedOver();
+        }
         continue;
       }
       if (readsOnce(kind)) {

@@ -50,6 +50,8 @@ export abstract class SocketHandle {
   batch = 0;
   /** What arrives is lent, to native code of core's. */
   feedsCore = false;
+  /** What arrives stays in its receive buffer until it is let go of: see {@link borrowed}. */
+  borrows = false;
   /** `close` was called. */
   closed = false;
   protected readonly reactor: Reactor;
@@ -71,6 +73,9 @@ export abstract class SocketHandle {
 
   /** The same where {@link feedsCore}: they are the kernel's again after the call. */
   lent(_bytes: Uint8Array): void {}
+
+  /** The same where {@link borrows}: they stay where they are, `offset` bytes into the pool, until `buffer` is let go of. */
+  borrowed(_buffer: number, _offset: number, _length: number): void {}
 
   /** Whether all datagrams of a turn are to be handed over at once. */
   get gathers(): boolean {

@@ -51,6 +51,9 @@ const AT_ONCE_SIZE = 32 * 1024;
 /** What a slice has to hold on average for it to be worth finding it. Where there is less, those that lie next to each other are copied together. */
 const LEAST_SLICE = 1024;
 
+/** Up to here what was received is copied to be sent on: cheaper than holding its buffer, and the buffer goes round sooner. */
+const COPY_RECEIVED_SIZE = 2 * 1024;
+
 /** Most bytes of one stream that the kernel has not taken although their writes are over; further writes wait for it. */
 const UNCONFIRMED_LIMIT = 64 * 1024;
 
@@ -119,6 +122,8 @@ export interface StreamListener {
   onread(bytes: Buffer): void;
   /** The same where `feedsCore`: they are the kernel's again after the call. */
   onlent(bytes: Uint8Array): void;
+  /** The same where `borrows`: they stay where they are until they are let go of. */
+  onborrowed?(buffer: number, offset: number, length: number): void;
   /** Nothing more will arrive: zero at the end of the stream, or an error. */
   onend(status: number): void;
   /** The kernel has taken the write, or it has failed. Once for each write that returned false, after it has returned. */
@@ -233,6 +238,26 @@ export class StreamHandle extends SocketHandle {
     return this.#send(offset, length);
   }
 
+  /** Writes bytes that may change as soon as this returns; at most {@link COPY_SIZE}. Likewise. */
+  writeCopied(bytes: Uint8Array): boolean {
+    return this.write(bytes);
+  }
+
+  /** `TCP_NODELAY`; nothing on a UNIX socket. */
+  setNoDelay(wanted: boolean): number {
+    return this.setOption(SocketOption.NoDelay, wanted ? 1 : 0);
+  }
+
+  /** Writes bytes that lie in a receive buffer, from where they are; it is held until they have been sent. Likewise. */
+  writeReceived(buffer: number, offset: number, length: number): boolean {
+    const { reactor } = this;
+    if (length <= COPY_RECEIVED_SIZE || this.writeQueueSize + length > UNCONFIRMED_LIMIT || reactor.received.scarce) {
+      return this.write(reactor.receivedBytes(offset, length));
+    }
+    this.#begin(reactor.sendReceived(this.id, buffer, offset, length), length, Activity.Confirming);
+    return true;
+  }
+
   /** Writes a string, likewise. */
   writeString(text: string, encoding: WriteEncoding): boolean {
     const { arena } = this.reactor;
@@ -343,6 +368,11 @@ export class StreamHandle extends SocketHandle {
   override lent(bytes: Uint8Array): void {
     this.bytesRead += bytes.length;
     this.listener.onlent(bytes);
+  }
+
+  override borrowed(buffer: number, offset: number, length: number): void {
+    this.bytesRead += length;
+    this.listener.onborrowed?.(buffer, offset, length);
   }
 
   override message(bytes: Buffer, descriptors: number, lost: boolean): void {

@@ -63,6 +63,7 @@ pub struct Instance {
     pace: Pace,
     queues: Queues,
     arena: Arc<Mapping>,
+    received: Arc<Mapping>,
     mappings: Mappings,
     /// The function that dispatches completions.
     dispatch: sys::napi_ref,
@@ -87,6 +88,7 @@ impl Instance {
         let [submission_entries, completion_entries] = ring.entries();
         let config = Config { submission_entries, completion_entries, ..config.fitted(&features) };
         let pool = BufferPool::new(config.recv_buffers, config.recv_buffer_size).map_err(out_of_memory)?;
+        let received = Arc::clone(pool.memory());
         let mut reactor = Reactor::new(ring, pool, config.max_completions_per_turn as usize);
         // Where there is no room for something, the thread must know before it relies on the ring.
         reactor.prepare_for_datagrams().map_err(out_of_memory)?;
@@ -98,6 +100,7 @@ impl Instance {
             pace,
             queues: Queues::new().map_err(out_of_memory)?,
             arena: Arc::new(Mapping::new(config.arena_size as usize).map_err(out_of_memory)?),
+            received,
             mappings: Mappings::default(),
             dispatch,
             views: Cell::new(ptr::null_mut()),
@@ -190,6 +193,7 @@ impl Instance {
         Lent {
             env: self.env,
             arena: &self.arena,
+            received: &self.received,
             views: self.views.get(),
             array: ptr::null_mut(),
             mappings: &self.mappings,
@@ -208,7 +212,7 @@ impl Instance {
             }
             Request::ShutDown(handle) => reactor.shut_down_write(handle),
             Request::Close(handle) => reactor.close(handle),
-            Request::Release(buffer) => reactor.give_back(buffer),
+            Request::Release { buffer, slices } => (0..slices).for_each(|_| reactor.give_back(buffer)),
             Request::Transfer { handle, transfer, linked } => reactor.transfer(handle, transfer, linked),
             Request::CloseFile { handle, token } => reactor.close_file(handle, token),
             Request::SendDatagram(handle, outgoing) => reactor.send_datagram(handle, outgoing),

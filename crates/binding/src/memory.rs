@@ -7,13 +7,17 @@ use iouring_reactor::memory::{Mapping, Mappings};
 use iouring_reactor::{Memory, Source};
 use napi::{Status, sys};
 
+use crate::protocol::RECEIVED_REGION;
+
 /// The region of the arena; every other region is one more than an index into the array of lent views.
 const ARENA: u32 = 0;
 
-/// Finds the bytes of a write: in the arena, or in a view that JavaScript has lent.
+/// Finds the bytes of a write: in the arena, in a receive buffer, or in a view that JavaScript has lent.
 pub struct Lent<'a> {
     pub env: sys::napi_env,
     pub arena: &'a Mapping,
+    /// The receive buffers. What is sent from there is lent and not given back.
+    pub received: &'a Mapping,
     /// The [`places`] of lent views; null when JavaScript may not be entered any more.
     pub views: sys::napi_ref,
     /// The array itself, looked up on first use: a turn asks for many of its elements.
@@ -23,14 +27,14 @@ pub struct Lent<'a> {
     pub last: Option<(u32, NonNull<u8>, usize)>,
 }
 
-// SAFETY: what is found lies within the arena, a mapping, or within a view as it is now, and JavaScript, which alone could change that, does not run while this
+// SAFETY: what is found lies within one of two mappings, or within a view as it is now, and JavaScript, which alone could change that, does not run while this
 // lives.
 unsafe impl Memory for Lent<'_> {
     fn resolve(&mut self, source: &Source) -> Option<NonNull<u8>> {
-        let (start, length) = if source.region == ARENA {
-            (self.arena.start(), self.arena.length())
-        } else {
-            self.view(source.region - 1)?
+        let (start, length) = match source.region {
+            ARENA => (self.arena.start(), self.arena.length()),
+            RECEIVED_REGION => (self.received.start(), self.received.length()),
+            region => self.view(region - 1)?,
         };
         let offset = usize::try_from(source.offset).ok()?;
         let end = offset.checked_add(source.length as usize)?;

@@ -224,6 +224,12 @@ impl NativeReactor {
         self.exposed(&memory.ok_or_else(|| napi::Error::from_reason("the reactor has ended"))?)
     }
 
+    /// How many buffers the pool is cut into.
+    #[napi(getter)]
+    pub fn receive_buffers(&self) -> u32 {
+        self.instance.with(|reactor| count(reactor.pool().count())).unwrap_or(0)
+    }
+
     /// Places for `count` views to be lent to writes, instead of those there were, whose views move over: region *n* of a write is place
     /// *n* - 1.
     #[napi(ts_return_type = "(Uint8Array | undefined)[]")]

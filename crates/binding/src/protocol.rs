@@ -60,6 +60,10 @@ pub const KIND_BITS: u32 = 8;
 #[napi]
 pub const LONGEST_PIECE: u32 = i32::MAX as u32;
 
+/// The region of the receive buffers: what was borrowed can be sent from where it lies. Region 0 is the arena, the others are lent views.
+#[napi]
+pub const RECEIVED_REGION: u32 = u32::MAX;
+
 /// Kinds of commands. Words: kind, handle, then as said.
 #[napi]
 #[derive(TryFromPrimitive)]
@@ -75,7 +79,7 @@ pub enum Command {
     ShutDown,
     /// Close.
     Close,
-    /// Give a borrowed receive buffer back: its number in the place of the handle.
+    /// Give a borrowed receive buffer back: its number in the place of the handle; how many slices of it.
     Release,
     /// Read from a file: region, offset, length, token, then the position's lower and upper half; -1 for the file's own.
     FileRead,
@@ -174,7 +178,7 @@ pub enum Request {
     WriteWithDescriptors { handle: HandleId, source: Source, last: bool },
     ShutDown(HandleId),
     Close(HandleId),
-    Release(u16),
+    Release { buffer: u16, slices: u16 },
     Transfer { handle: HandleId, transfer: Transfer, linked: bool },
     CloseFile { handle: HandleId, token: u32 },
     SendDatagram(HandleId, Outgoing),
@@ -247,9 +251,9 @@ impl Queues {
                 }
                 Command::ShutDown => Request::ShutDown(handle),
                 Command::Close => Request::Close(handle),
-                Command::Release => match u16::try_from(self.get(at + 1)) {
-                    Ok(buffer) => Request::Release(buffer),
-                    Err(_) => continue,
+                Command::Release => match (u16::try_from(self.get(at + 1)), u16::try_from(self.get(at + 2))) {
+                    (Ok(buffer), Ok(slices)) => Request::Release { buffer, slices },
+                    _ => continue,
                 },
                 Command::FileRead => self.transfer(handle, at, Direction::Read, false),
                 Command::FileReadLinked => self.transfer(handle, at, Direction::Read, true),

@@ -117,6 +117,12 @@ impl BufferPool {
         &self.memory
     }
 
+    /// How many buffers there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.states.len()
+    }
+
     /// Slices lent and not given back.
     #[must_use]
     pub fn lent(&self) -> usize {
