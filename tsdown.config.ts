@@ -21,6 +21,7 @@ const entries = {
   backend: 'ts/register/backend.ts',
   received: 'ts/register/received.ts',
   fs: 'ts/fs/index.ts',
+  transport: 'ts/transport/index.ts',
 };
 
 /** Facades that pass everything of core's module on but for what they replace. */

@@ -21,7 +21,11 @@ export {
   type IouringErrorCode,
   IouringUnavailableError,
   NotUnixSocketError,
+  PayloadReleasedError,
   ReactorInUseError,
   RingFailedError,
+  type TimeoutKind,
+  TransportClosedError,
+  TransportTimeoutError,
   type UnavailableReason,
 } from './errors/iouring.ts';

@@ -52,9 +52,12 @@ export type UnavailableReason =
 export type IouringErrorCode =
   | 'ERR_IOURING_BUFFER_GONE'
   | 'ERR_IOURING_CHAIN'
+  | 'ERR_IOURING_CLOSED'
   | 'ERR_IOURING_IN_USE'
   | 'ERR_IOURING_NOT_UNIX'
+  | 'ERR_IOURING_PAYLOAD_RELEASED'
   | 'ERR_IOURING_RING_FAILED'
+  | 'ERR_IOURING_TIMEOUT'
   | 'ERR_IOURING_UNAVAILABLE';
 
 /**
@@ -171,5 +174,42 @@ export class ChainError extends IouringError {
     this.step = step;
     this.syscall = syscall;
     this.results = results;
+  }
+}
+
+/** A payload was used after its release. */
+export class PayloadReleasedError extends IouringError {
+  readonly code = 'ERR_IOURING_PAYLOAD_RELEASED';
+
+  constructor() {
+    super('The payload has been released');
+  }
+}
+
+/** Something of the transport was used after it was closed, or was closed before what had been asked for was done. */
+export class TransportClosedError extends IouringError {
+  readonly code = 'ERR_IOURING_CLOSED';
+
+  /** @param subject what was closed: `connection` */
+  constructor(subject: string) {
+    super(`The ${subject} is closed`);
+  }
+}
+
+/** What took longer than it may. */
+export type TimeoutKind = 'connect' | 'read' | 'write' | 'idle';
+
+/** Something of the transport took longer than it may. */
+export class TransportTimeoutError extends IouringError {
+  readonly code = 'ERR_IOURING_TIMEOUT';
+  /** Which of the time-outs it was. */
+  readonly kind: TimeoutKind;
+  /** How long it may take, in milliseconds. */
+  readonly timeout: number;
+
+  constructor(kind: TimeoutKind, timeout: number) {
+    super(`The ${kind} time-out of ${timeout} ms is over`);
+    this.kind = kind;
+    this.timeout = timeout;
   }
 }

@@ -1,0 +1,121 @@
+/** A socket of core's with the face of a handle of the ring: what connections stand on where io_uring is refused. */
+import { Buffer } from 'node:buffer';
+import type core from 'node:net';
+import { constants } from 'node:os';
+import type { SystemCallError } from '../errors/system.ts';
+import type { Endpoint, StreamListener, TransportStream } from './stream.ts';
+
+const { ECANCELED, ENOTCONN, EBADF } = constants.errno;
+
+function statusOf(error: Partial<SystemCallError> | null | undefined): number {
+  return error == null ? 0 : (error.errno ?? -ECANCELED);
+}
+
+export class CoreStream implements TransportStream {
+  listener!: StreamListener;
+  borrows = false;
+  onclose: () => void = () => {};
+  readonly #socket: core.Socket;
+  #ended = false;
+
+  /** @param socket half-open and paused */
+  constructor(socket: core.Socket) {
+    this.#socket = socket;
+    socket.on('data', (bytes: Buffer) => this.listener.onread(bytes));
+    socket.on('end', () => this.#end(0));
+    socket.on('error', (error: SystemCallError) => this.#end(statusOf(error)));
+    socket.on('close', () => this.onclose());
+  }
+
+  get bytesRead(): number {
+    return this.#socket.bytesRead;
+  }
+
+  get bytesWritten(): number {
+    return this.#socket.bytesWritten;
+  }
+
+  get writeQueueSize(): number {
+    return this.#socket.writableLength;
+  }
+
+  readStart(): void {
+    this.#socket.resume();
+  }
+
+  readStop(): void {
+    this.#socket.pause();
+  }
+
+  write(bytes: Uint8Array): boolean {
+    let over = false;
+    this.#socket.write(bytes, (error) => {
+      if (!over) this.listener.onwrite(statusOf(error));
+      else if (error) this.listener.onwriteerror(statusOf(error));
+    });
+    return (over = this.#socket.writableLength === 0);
+  }
+
+  writev(chunks: readonly Uint8Array[]): boolean {
+    return this.write(Buffer.concat(chunks));
+  }
+
+  writeCopied(bytes: Uint8Array): boolean {
+    return this.write(Buffer.from(bytes));
+  }
+
+  /** There are no receive buffers here. */
+  writeReceived(): boolean {
+    return true;
+  }
+
+  shutdown(): void {
+    this.#socket.end(() => this.listener.onshutdown(0));
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  reset(): number {
+    this.#socket.resetAndDestroy();
+    return 0;
+  }
+
+  fd(): number {
+    return (this.#socket as unknown as { _handle?: { fd: number } | null })._handle?.fd ?? -EBADF;
+  }
+
+  ref(): void {
+    this.#socket.ref();
+  }
+
+  unref(): void {
+    this.#socket.unref();
+  }
+
+  localEndpoint(): Endpoint | number {
+    return toEndpoint(this.#socket.localFamily, this.#socket.localAddress, this.#socket.localPort);
+  }
+
+  peerEndpoint(): Endpoint | number {
+    return toEndpoint(this.#socket.remoteFamily, this.#socket.remoteAddress, this.#socket.remotePort);
+  }
+
+  setNoDelay(wanted: boolean): number {
+    this.#socket.setNoDelay(wanted);
+    return 0;
+  }
+
+  #end(status: number): void {
+    if (this.#ended && status === 0) return;
+    this.#ended = true;
+    this.listener.onend(status);
+  }
+}
+
+/** An end as the ring tells of it. Core does not tell the path of a UNIX-domain one. */
+function toEndpoint(family: string | undefined, address: string | undefined, port: number | undefined): Endpoint | number {
+  if (address === undefined || port === undefined) return -ENOTCONN;
+  return { family: family === 'IPv6' ? 6 : 4, address, port };
+}

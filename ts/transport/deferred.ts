@@ -1,0 +1,29 @@
+/** A promise that is settled from outside. */
+export class Deferred<T> {
+  readonly promise: Promise<T>;
+  #resolve!: (value: T) => void;
+  #reject!: (reason: Error) => void;
+
+  constructor() {
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  resolve(value: T): this {
+    this.#resolve(value);
+    return this;
+  }
+
+  reject(reason: Error): this {
+    this.#reject(reason);
+    return this;
+  }
+
+  /** A rejection that nobody looks at is no unhandled one: it is told of elsewhere. */
+  quiet(): this {
+    this.promise.catch(() => {});
+    return this;
+  }
+}

@@ -1,0 +1,29 @@
+/**
+ * The transport: connections without a stream between a message and the kernel, with owned buffers and explicit life cycles. Where io_uring cannot be used it
+ * runs on core's modules with the same classes; `support()` of the main entry point tells why.
+ *
+ * @packageDocumentation
+ */
+import { TransportWorker } from './worker.ts';
+
+export {
+  Connection,
+  type CloseOptions,
+  type ConnectionAddress,
+  type ConnectionOptions,
+  type WriteManyOptions,
+} from './connection.ts';
+export { Payload } from './payload.ts';
+export { StreamServer } from './stream-server.ts';
+export {
+  TransportWorker,
+  type BufferCounts,
+  type TcpClientOptions,
+  type TcpServerOptions,
+  type UnixClientOptions,
+  type UnixServerOptions,
+} from './worker.ts';
+export { PayloadReleasedError, type TimeoutKind, TransportClosedError, TransportTimeoutError } from '../errors/iouring.ts';
+
+/** The transport of the calling thread. */
+export const worker: TransportWorker = new TransportWorker(0);

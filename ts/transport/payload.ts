@@ -1,0 +1,162 @@
+/**
+ * What a connection has received, until it is released.
+ *
+ * A payload begins where the kernel has put it, in a receive buffer of the ring. There it can be sent on without a copy. It moves to memory of its own when
+ * it is looked at, when it is held for longer than a few milliseconds (`held-payloads.ts`), or when buffers become scarce: so the application cannot use the
+ * buffers up, and what it looks at is never another connection's.
+ *
+ * Looking costs one copy. A view into the ring would have to be an `ArrayBuffer` of its own, made in native code and detached on release: some 3 µs, where
+ * copying takes 3 to 5 for 4 to 64 KiB and less below, with the memory given back at once.
+ */
+import type { Buffer } from 'node:buffer';
+import { PayloadReleasedError } from '../errors/iouring.ts';
+import { ownCopy, type Reactor } from '../reactor/reactor.ts';
+import type { ReceiveShare } from './receive-share.ts';
+
+/** In place of a receive buffer's number: the payload has memory of its own. */
+const MOVED = -1;
+
+/** From here on memory is taken away at release, which gives it back at once; below, filling it with zeros is cheaper. */
+const DETACH_SIZE = 1024;
+
+/** What a payload can be written to. */
+export interface PayloadSink {
+  /** Writes bytes of which nobody may keep a view. True: over. */
+  writeCopied(bytes: Uint8Array): boolean;
+  /** Writes bytes that lie in a receive buffer, likewise. */
+  writeReceived(buffer: number, offset: number, length: number): boolean;
+}
+
+/** Writes a payload. True: over; false: the sink tells when it is. */
+export let sendPayload: (payload: Payload, sink: PayloadSink) => boolean;
+
+/** What is left of a payload that nobody can reach any more. */
+export interface Estate {
+  readonly share: ReceiveShare;
+  readonly length: number;
+  released: boolean;
+}
+
+/** Moves a payload to memory of its own: what it will leave; undefined where it has been released. */
+export let moveOut: (payload: Payload) => Estate | undefined;
+
+export class Payload implements Disposable {
+  /** Number of bytes, at least one; also after the release. */
+  readonly length: number;
+  readonly #share: ReceiveShare;
+  /** Undefined on core. */
+  readonly #reactor: Reactor | undefined;
+  #buffer: number;
+  readonly #offset: number;
+  #memory: Buffer | undefined;
+  #estate: Estate | undefined = undefined;
+  #released = false;
+
+  /** @internal Payloads come of connections. */
+  constructor(
+    share: ReceiveShare,
+    length: number,
+    memory: Buffer | undefined,
+    reactor?: Reactor,
+    buffer: number = MOVED,
+    offset = 0,
+  ) {
+    this.length = length;
+    this.#share = share;
+    this.#memory = memory;
+    this.#reactor = reactor;
+    this.#buffer = buffer;
+    this.#offset = offset;
+    share.take(length);
+  }
+
+  static {
+    sendPayload = (payload, sink) => {
+      payload.#check();
+      return payload.#buffer === MOVED
+        ? sink.writeCopied(payload.#memory!)
+        : sink.writeReceived(payload.#buffer, payload.#offset, payload.length);
+    };
+    moveOut = (payload) => {
+      if (payload.#released) return undefined;
+      payload.#move();
+      return (payload.#estate = { share: payload.#share, length: payload.length, released: false });
+    };
+  }
+
+  /** Whether it has been released. */
+  get released(): boolean {
+    return this.#released;
+  }
+
+  /**
+   * The bytes, the same view each time. It is the payload's: after the release it is empty, or shows zeros.
+   *
+   * @throws {PayloadReleasedError} after the release.
+   */
+  get bytes(): Buffer {
+    this.#check();
+    return this.#move();
+  }
+
+  /**
+   * A copy of the bytes. The payload stays as it is.
+   *
+   * @throws {PayloadReleasedError} after the release.
+   */
+  toBytes(): Buffer {
+    this.#check();
+    return this.#memory === undefined ? this.#copy() : ownCopy(this.#memory, 0, this.length);
+  }
+
+  /**
+   * The bytes, which are the caller's from now on, and releases the payload.
+   *
+   * @throws {PayloadReleasedError} after the release.
+   */
+  takeBytes(): Buffer {
+    const { bytes } = this;
+    this.#memory = undefined;
+    this.release();
+    return bytes;
+  }
+
+  /** Gives the payload up. What it has been written to is not affected. Does nothing the second time. */
+  release(): void {
+    if (this.#released) return;
+    this.#released = true;
+    if (this.#buffer !== MOVED) this.#reactor!.received.letGo(this.#buffer);
+    else if (this.#memory !== undefined) this.#erase(this.#memory);
+    this.#buffer = MOVED;
+    this.#memory = undefined;
+    if (this.#estate !== undefined) this.#estate.released = true;
+    this.#share.giveBack(this.length);
+  }
+
+  /** {@link release}, for `using`. */
+  [Symbol.dispose](): void {
+    this.release();
+  }
+
+  #check(): void {
+    if (this.#released) throw new PayloadReleasedError();
+  }
+
+  #copy(): Buffer {
+    const { length } = this;
+    return ownCopy(this.#reactor!.receivedBytes(this.#offset, length), 0, length);
+  }
+
+  #move(): Buffer {
+    if (this.#memory !== undefined) return this.#memory;
+    this.#memory = this.#copy();
+    this.#reactor!.received.letGo(this.#buffer);
+    this.#buffer = MOVED;
+    return this.#memory;
+  }
+
+  #erase(memory: Buffer): void {
+    if (this.#reactor !== undefined && memory.length >= DETACH_SIZE) this.#reactor.native.discard(memory.buffer);
+    else memory.fill(0);
+  }
+}

@@ -1,0 +1,37 @@
+/**
+ * What a connection stands on: a handle of the ring, or a socket of core's that has the same face.
+ *
+ * Statuses are negative errnos, as those of the ring's handles.
+ */
+import type { Endpoint, StreamHandle, StreamListener } from '../reactor/index.ts';
+
+/** The part of a {@link StreamHandle} that a connection uses. */
+export interface TransportStream extends Pick<
+  StreamHandle,
+  | 'bytesRead'
+  | 'bytesWritten'
+  | 'writeQueueSize'
+  | 'readStart'
+  | 'readStop'
+  | 'write'
+  | 'writev'
+  | 'shutdown'
+  | 'close'
+  | 'reset'
+  | 'fd'
+  | 'ref'
+  | 'unref'
+  | 'localEndpoint'
+  | 'peerEndpoint'
+> {
+  listener: StreamListener;
+  borrows: boolean;
+  onclose: () => void;
+  /** Writes bytes of which nobody may keep a view. True: over; false: `onwrite` follows. */
+  writeCopied(bytes: Uint8Array): boolean;
+  writeReceived(buffer: number, offset: number, length: number): boolean;
+  /** Small segments at once. @returns zero, or a negative errno */
+  setNoDelay(wanted: boolean): number;
+}
+
+export type { Endpoint, StreamListener };

@@ -1,0 +1,210 @@
+/** A thread's view of the transport: makes servers and clients, and closes them. */
+import { selectSocketBackend } from '../socket-backend.ts';
+import { TransportClosedError } from '../errors/iouring.ts';
+import { getReactor, reactorStats, type Stats } from '../reactor/index.ts';
+import {
+  validateAbortSignal,
+  validateBoolean,
+  validateFunction,
+  validateInt32,
+  validateObject,
+  validatePort,
+  validateString,
+} from '../validate.ts';
+import { connectOnCore, connectOnRing, connectToAny, endpointsOf } from './connecting.ts';
+import { Connection, validateConnectionOptions, type CloseOptions, type ConnectionOptions } from './connection.ts';
+import { listenOnCore, listenOnRing } from './listening.ts';
+import { StreamServer } from './stream-server.ts';
+import type { Endpoint, TransportStream } from './stream.ts';
+
+/** Connections that may wait to be accepted, by default; the kernel rounds it up to 512. */
+const BACKLOG = 511;
+
+/** What a TCP server is made with. Its connections get the options of {@link ConnectionOptions}. */
+export interface TcpServerOptions extends ConnectionOptions {
+  /** The port, 0 to 65535. Default: 0, one that is free. */
+  readonly port?: number;
+  /** The address or name to listen on. Default: `127.0.0.1`. */
+  readonly host?: string;
+  /** Connections that may wait to be accepted. Default: 511. */
+  readonly backlog?: number;
+  /** Share the port with other sockets of this user that say so too; the kernel deals connections out. Default: false. */
+  readonly reusePort?: boolean;
+  /** Refuse IPv4 on an IPv6 address. Default: false. */
+  readonly ipv6Only?: boolean;
+}
+
+/** What a UNIX-domain server is made with. */
+export interface UnixServerOptions extends ConnectionOptions {
+  /** The path, which is removed when the server is closed; or an abstract name, which begins with a zero byte. */
+  readonly path: string;
+  /** Connections that may wait to be accepted. Default: 511. */
+  readonly backlog?: number;
+}
+
+/** What a TCP client is made with. */
+export interface TcpClientOptions extends ConnectionOptions {
+  /** The port, 1 to 65535. */
+  readonly port: number;
+  /** The address or name to connect to; of several addresses each is tried. Default: `127.0.0.1`. */
+  readonly host?: string;
+  /** Gives up with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** What a UNIX-domain client is made with. */
+export interface UnixClientOptions extends ConnectionOptions {
+  /** The path, or an abstract name, which begins with a zero byte. */
+  readonly path: string;
+  /** Gives up with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** Receive buffers of the thread's ring. None on core. */
+export interface BufferCounts {
+  /** Buffers that payloads and writes hold. */
+  used(): number;
+  /** Buffers that they do not. */
+  available(): number;
+}
+
+type OnConnection = (connection: Connection) => unknown;
+
+export class TransportWorker implements AsyncDisposable {
+  /** Number of the worker: 0 in a thread that no {@link Transport} has started. */
+  readonly id: number;
+  readonly #onRing = selectSocketBackend() === 'uring';
+  readonly #servers = new Set<StreamServer>();
+  readonly #clients = new Set<Connection>();
+  #active = true;
+
+  /** @internal */
+  constructor(id: number) {
+    this.id = id;
+  }
+
+  /** Whether servers and clients can be made. */
+  get active(): boolean {
+    return this.#active;
+  }
+
+  /** What it runs on. */
+  get backend(): 'uring' | 'core' {
+    return this.#onRing ? 'uring' : 'core';
+  }
+
+  /** Makes servers. Each is listening when its promise is settled, which rejects with the system's error. */
+  readonly servers = {
+    /** A TCP server. */
+    tcp: async (options: TcpServerOptions, listener: OnConnection): Promise<StreamServer> => {
+      validateObject(options, 'options');
+      const { port = 0, host = '127.0.0.1', backlog = BACKLOG, reusePort = false, ipv6Only = false } = options;
+      validateString(host, 'options.host');
+      validateInt32(backlog, 'options.backlog', 0);
+      validateBoolean(reusePort, 'options.reusePort');
+      validateBoolean(ipv6Only, 'options.ipv6Only');
+      const [endpoint] = await endpointsOf(host, validatePort(port, 'options.port'));
+      return this.#serve({ endpoint, backlog, reusePort, ipv6Only }, options, listener);
+    },
+    /** A server at a path. */
+    unix: async (options: UnixServerOptions, listener: OnConnection): Promise<StreamServer> => {
+      validateObject(options, 'options');
+      const { path, backlog = BACKLOG } = options;
+      validateString(path, 'options.path');
+      validateInt32(backlog, 'options.backlog', 0);
+      const target = { endpoint: { path }, backlog, reusePort: false, ipv6Only: false };
+      return this.#serve(target, { ...options, noDelay: false }, listener);
+    },
+    /** Those that are not closed. */
+    [Symbol.iterator]: (): IterableIterator<StreamServer> => this.#servers.values(),
+  };
+
+  /** Makes connections. */
+  readonly clients = {
+    /** A TCP connection. Rejects with the system's error or the signal's reason. */
+    tcp: async (options: TcpClientOptions): Promise<Connection> => {
+      validateObject(options, 'options');
+      const { port, host = '127.0.0.1', signal } = options;
+      validateString(host, 'options.host');
+      validateAbortSignal(signal, 'options.signal');
+      const number = validatePort(port, 'options.port', false);
+      return this.#connect(() => endpointsOf(host, number), signal, options);
+    },
+    /** A connection to a path. Likewise. */
+    unix: async (options: UnixClientOptions): Promise<Connection> => {
+      validateObject(options, 'options');
+      const { path, signal } = options;
+      validateString(path, 'options.path');
+      validateAbortSignal(signal, 'options.signal');
+      return this.#connect(() => Promise.resolve([{ path }]), signal, { ...options, noDelay: false });
+    },
+    /** Those that are not closed. */
+    [Symbol.iterator]: (): IterableIterator<Connection> => this.#clients.values(),
+  };
+
+  /** The receive buffers. */
+  readonly buffers: BufferCounts = {
+    used: () => (this.#onRing ? getReactor().received.used : 0),
+    available: () => (this.#onRing ? getReactor().received.total - getReactor().received.used : 0),
+  };
+
+  /** What the thread's ring holds; all zero on core. */
+  stats(): Stats {
+    return reactorStats();
+  }
+
+  /** Closes all servers and clients, each in the way of {@link Connection.close}, and makes no new ones. */
+  async shutdown(options: CloseOptions = {}): Promise<void> {
+    this.#active = false;
+    await Promise.all([...this.#servers, ...this.#clients].map((one) => one.close(options)));
+  }
+
+  /** {@link shutdown}, for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.shutdown();
+  }
+
+  async #serve(
+    target: Parameters<typeof listenOnRing>[0],
+    options: ConnectionOptions,
+    listener: OnConnection,
+  ): Promise<StreamServer> {
+    validateFunction(listener, 'listener');
+    validateConnectionOptions(options);
+    this.#check();
+    const server = new StreamServer(listener, this.#onRing, options);
+    await server.listen(target, this.#onRing ? listenOnRing : listenOnCore);
+    this.#servers.add(server);
+    void server.closed.then(() => this.#servers.delete(server));
+    if (!this.#active) await server.close({ gracefulTimeout: 0 });
+    return server;
+  }
+
+  async #connect(
+    find: () => Promise<Endpoint[]>,
+    signal: AbortSignal | undefined,
+    options: ConnectionOptions,
+  ): Promise<Connection> {
+    validateConnectionOptions(options);
+    this.#check();
+    signal?.throwIfAborted();
+    const attempt = this.#onRing ? connectOnRing : connectOnCore;
+    const stream = await connectToAny(await find(), attempt, signal);
+    return this.#enter(stream, options);
+  }
+
+  #enter(stream: TransportStream, options: ConnectionOptions): Connection {
+    if (!this.#active) {
+      stream.reset();
+      this.#check();
+    }
+    const connection = new Connection(stream, this.#onRing, options);
+    this.#clients.add(connection);
+    void connection.closed.then(() => this.#clients.delete(connection));
+    return connection;
+  }
+
+  #check(): void {
+    if (!this.#active) throw new TransportClosedError('transport');
+  }
+}
