@@ -1,9 +1,9 @@
 /**
  * Writes two files of TypeScript from what the native binding declares, so that what crosses between Rust and TypeScript is written once, in Rust:
  *
- * - ts/reactor/protocol.ts has every `#[napi] pub enum` and every numeric `#[napi] pub const` of crates/binding with its docstring. The declaration file
- *   that napi writes has the values of enums; those of constants are read from the binary.
- * - ts/native-binding.ts has its classes, objects and functions, as types.
+ * - ts/reactor/protocol.ts has every `#[napi] pub enum` and every `#[napi] pub const` of crates/binding with its docstring. The declaration file that napi
+ *   writes has the values of enums; those of constants are read from the binary.
+ * - ts/native-binding.ts has its classes, objects and functions, as types, and of constants those that are strings: what another binary may have otherwise.
  *
  *     node scripts/generate-protocol.mjs            writes the files
  *     node scripts/generate-protocol.mjs --check    fails where a committed file differs
@@ -86,9 +86,10 @@ function memberText(member) {
   return `${docs(member, '  ')}  ${text};\n`;
 }
 
-/** The exports of the module, but for what is in the protocol. */
+/** The exports of the module, but for the numbers of the protocol. */
 function exportsText() {
   const members = source.statements.flatMap((statement) => {
+    if (ts.isVariableStatement(statement)) return stringTexts(statement);
     if (ts.isClassDeclaration(statement)) return [`  readonly ${statement.name.text}: ${statement.name.text}Constructor;\n`];
     if (!ts.isFunctionDeclaration(statement)) return [];
     const parameters = statement.parameters.map((parameter) => parameter.getText()).join(', ');
@@ -109,9 +110,17 @@ function constantTexts(statement) {
   return statement.declarationList.declarations.map((declaration) => {
     const name = declaration.name.getText();
     const value = binding()[name];
-    if (typeof value !== 'number') fail(`The binary has no number of the name ${name}: is it older than binding.d.ts?`);
-    return `${docs(statement)}export const ${name} = ${value};\n`;
+    if (typeof value !== 'number' && typeof value !== 'string')
+      fail(`The binary has no constant of the name ${name}: is it older than binding.d.ts?`);
+    const literal = typeof value === 'number' ? String(value) : `'${value}'`;
+    return `${docs(statement)}export const ${name} = ${literal};\n`;
   });
+}
+
+function stringTexts(statement) {
+  return statement.declarationList.declarations
+    .filter((declaration) => declaration.type?.getText() === 'string')
+    .map((declaration) => `${docs(statement, '  ')}  readonly ${declaration.name.getText()}: string;\n`);
 }
 
 /** The docstring of a node as napi wrote it, indented. */

@@ -303,4 +303,6 @@ export interface NativeBinding {
   claimWarning(): boolean;
   /** Finds out whether this process can use io_uring: sets up a ring, uses it, and takes it down again. About a millisecond. */
   support(): NativeSupport;
+  /** The version that the binary is of. Both ends of the protocol are of one. */
+  readonly VERSION: string;
 }

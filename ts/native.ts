@@ -4,8 +4,10 @@
 import { Buffer } from 'node:buffer';
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import process from 'node:process';
+import { flawOf } from './binary.ts';
 import type { MissingBindingReason } from './errors/iouring.ts';
 import type { NativeBinding } from './native-binding.ts';
+import { VERSION } from './reactor/protocol.ts';
 
 /** The binding, or the coded reason why there is none. */
 export type NativeLoad =
@@ -32,20 +34,42 @@ function load(): NativeLoad {
   // A build made here wins over an installed package, so that a checkout never tests someone else's binary.
   // From `ts/` as from `dist/`, the package root is one folder up.
   const candidates = [`../iouring-transport.${triple}.node`, `iouring-transport-${triple}`];
+  const require = ownRequire();
+  let absence: unknown;
   for (const candidate of candidates) {
     let file: string;
     try {
       file = require.resolve(candidate);
-    } catch {
-      continue; // Not installed: an optional dependency may be left out.
+    } catch (cause) {
+      absence = cause; // Not installed: an optional dependency may be left out.
+      continue;
     }
     try {
-      return { binding: require(file) as NativeBinding };
+      return { binding: loadBinary(require, file) };
     } catch (cause) {
       return { binding: null, reason: 'ERR_IOURING_BINARY_NOT_LOADABLE', cause };
     }
   }
-  return { binding: null, reason: 'ERR_IOURING_NO_BINARY' };
+  return { binding: null, reason: 'ERR_IOURING_NO_BINARY', cause: absence };
+}
+
+/** Loads a binary of this very version. Throws what speaks against it. */
+function loadBinary(require: NodeJS.Require, file: string): NativeBinding {
+  const flaw = flawOf(file);
+  if (flaw !== undefined) throw new Error(`${file}: ${flaw}`);
+  const binding = require(file) as NativeBinding;
+  // They share memory, and each knows its own version's layout alone.
+  if (binding.VERSION !== VERSION) throw new Error(`${file}: it is of version ${binding.VERSION}, this is ${VERSION}`);
+  return binding;
+}
+
+/**
+ * A `require` that bundlers leave alone: theirs knows what is in the bundle. In a bundle this module is where the bundle is, or, if that is an ES module, where
+ * the program is.
+ */
+function ownRequire(): NodeJS.Require {
+  const base = typeof __filename === 'string' ? __filename : (process.argv[1] ?? process.execPath);
+  return process.getBuiltinModule('node:module').createRequire(base);
 }
 
 /** Where a program names the loader that it wants: near its head, unless a tool has moved it. */

@@ -14,10 +14,10 @@ import { EAGAIN, EMFILE, ENFILE, ENOMEM } from './errors/errno.ts';
 import {
   codesOf,
   IouringUnavailableError,
+  missingBinding,
   type Obstacle,
   type TrialReason,
   type UnavailableReason,
-  WITHOUT_BINDING,
 } from './errors/iouring.ts';
 
 /** What the facades run on: io_uring, or Node's own modules. */
@@ -38,6 +38,8 @@ export interface Support {
   readonly message?: string;
   /** The errno that was seen, negative as in errors, such as -1 for `EPERM`; absent where there was none. */
   readonly errno?: number;
+  /** What was thrown, such as `dlopen()`'s error; absent where nothing was. */
+  readonly cause?: unknown;
   /** The running kernel's release; absent where it is not Linux. */
   readonly kernel?: string;
   /** What this kernel can do. Empty where io_uring is not available. */
@@ -63,8 +65,7 @@ export function support(): Support {
   const finding = forced === 'core' ? tryAside() : decide(forced);
   const kernel = process.platform === 'linux' ? os.release() : undefined;
   if (isObstacle(finding)) {
-    const { cause: _cause, ...obstacle } = finding;
-    return { available: false, backend: forced ?? 'core', ...obstacle, kernel, features: {} };
+    return { available: false, backend: forced ?? 'core', ...finding, kernel, features: {} };
   }
   const features = Object.fromEntries(finding.map((name) => [name, true]));
   if (forced !== 'core') {
@@ -119,7 +120,7 @@ function tryAside(): Finding {
 
 function tryOut(): Finding {
   const native = loadNative();
-  if (native.binding === null) return { ...native, message: WITHOUT_BINDING[native.reason] };
+  if (native.binding === null) return missingBinding(native.reason, native.cause);
   const { available, features, reason, message, errno } = native.binding.support();
   return available ? features : { reason: (reason as TrialReason | undefined) ?? 'ERR_IOURING_SELF_TEST_FAILED', message, errno };
 }

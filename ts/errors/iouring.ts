@@ -84,12 +84,19 @@ export interface Obstacle {
 }
 
 /** Why there is no binding, for a person. */
-export const WITHOUT_BINDING: Readonly<Record<MissingBindingReason, string>> = {
+const WITHOUT_BINDING: Readonly<Record<MissingBindingReason, string>> = {
   ERR_IOURING_NOT_LINUX: 'io_uring exists on Linux only',
   ERR_IOURING_UNSUPPORTED_ARCHITECTURE: 'there is a native binary for x64 and arm64 only',
   ERR_IOURING_NO_BINARY: 'the native binary is not installed; were optional dependencies left out?',
   ERR_IOURING_BINARY_NOT_LOADABLE: 'the native binary could not be loaded',
 };
+
+/** What stands in the way where there is no binding. */
+export function missingBinding(reason: MissingBindingReason, cause?: unknown): Obstacle {
+  const isTold = reason === 'ERR_IOURING_BINARY_NOT_LOADABLE' && cause instanceof Error;
+  const message = isTold ? `${WITHOUT_BINDING[reason]}: ${cause.message}` : WITHOUT_BINDING[reason];
+  return { reason, message, cause };
+}
 
 /** The codes of an obstacle, for a person: `ERR_IOURING_REFUSED_SECCOMP, EPERM`. */
 export function codesOf({ reason, errno }: Pick<Obstacle, 'reason' | 'errno'>): string {

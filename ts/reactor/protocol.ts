@@ -313,3 +313,6 @@ export const enum SocketOption {
 
 /** Room for the sender's name in front of a datagram of a UNIX socket. */
 export const UNIX_NAME = 112;
+
+/** The version that the binary is of. Both ends of the protocol are of one. */
+export const VERSION = '0.1.0';

@@ -9,11 +9,11 @@ import { loadNative } from '../native.ts';
 import type { NativeReactor, NativeReactorConstructor } from '../native-binding.ts';
 import {
   IouringUnavailableError,
+  missingBinding,
   type Obstacle,
   ReactorInUseError,
   RingFailedError,
   type TrialReason,
-  WITHOUT_BINDING,
 } from '../errors/iouring.ts';
 import type { SystemCallError } from '../errors/system.ts';
 import { setImmediate } from '../timers.ts';
@@ -635,7 +635,7 @@ export function configureReactor(change: unknown): void {
 export function makeReactor(): Reactor | Obstacle {
   if (reactor !== undefined) return reactor;
   const native = loadNative();
-  if (native.binding === null) return { ...native, message: WITHOUT_BINDING[native.reason] };
+  if (native.binding === null) return missingBinding(native.reason, native.cause);
   try {
     return (reactor = new Reactor(native.binding.NativeReactor, options));
   } catch (cause) {

@@ -22,6 +22,9 @@ use iouring_reactor::{Errno, Event, HandleId, Received, Source, receive_buffers}
 use napi_derive::napi;
 use num_enum::TryFromPrimitive;
 
+/// The version that the binary is of. Both ends of the protocol are of one.
+#[napi]
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Words of the header.
 #[napi]
 pub const HEADER_WORDS: u32 = 16;

@@ -1,0 +1,82 @@
+// What is published: the files of each package, their size, and what the manifests promise.
+import { mkdtempSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import test from 'ava';
+
+interface Manifest {
+  readonly [field: string]: unknown;
+  readonly name: string;
+  readonly version: string;
+  readonly main: string;
+  readonly cpu: readonly string[];
+  readonly libc: readonly string[];
+  readonly scripts?: Readonly<Record<string, string>>;
+  readonly optionalDependencies: Readonly<Record<string, string>>;
+}
+
+interface Packed {
+  readonly manifest: Manifest;
+  readonly files: readonly string[];
+  readonly size: number;
+}
+
+/** The scripts are JavaScript: they run before anything is installed. */
+const script = (name: string): Promise<unknown> => import(`../../scripts/${name}.mjs`);
+const { faultsOf } = (await script('check-binary')) as {
+  faultsOf(file: string, options: { builtHere: boolean }): readonly string[];
+};
+const { packAll, platformManifests } = (await script('pack')) as {
+  packAll(folder: string): readonly Packed[];
+  platformManifests(): readonly Manifest[];
+};
+
+/** Bytes. */
+const LARGEST_TARBALL = 400 * 1024;
+/** npm runs these of a package that is installed. */
+const INSTALL_SCRIPTS = ['preinstall', 'install', 'postinstall', 'prepare'];
+
+const folder = mkdtempSync(path.join(os.tmpdir(), 'iouring-transport-contents-'));
+test.after.always(() => rmSync(folder, { recursive: true, force: true }));
+const [root, ...platforms] = packAll(folder);
+
+/** Which files the entry points share is the bundler's affair, and changes with what they import. */
+const entries = new Set(JSON.stringify(root.manifest.exports).match(/dist\/[^."]+/g));
+const isShared = (file: string) => file.startsWith('dist/') && !entries.has(file.split('.')[0]);
+
+test('the root package has these files, and what they share', (t) => {
+  t.snapshot(root.files.filter((file) => !isShared(file)).join('\n'));
+  for (const file of root.files.filter(isShared)) t.regex(file, /^dist\/[\w-]+\.(?:[cm]js|d\.[cm]ts)$/);
+});
+
+test('the root package is small, for every platform, and runs nothing when it is installed', (t) => {
+  const { manifest, size } = root;
+  t.true(size <= LARGEST_TARBALL, `${size} bytes`);
+  for (const field of ['os', 'cpu', 'libc', 'funding', 'dependencies']) t.false(field in manifest, field);
+  for (const name of INSTALL_SCRIPTS) t.false(name in manifest.scripts!, name);
+  for (const field of ['repository', 'homepage', 'bugs', 'license', 'engines', 'description']) t.true(field in manifest, field);
+});
+
+test('the root package asks for every binary of its own version', (t) => {
+  const { version, optionalDependencies } = root.manifest;
+  t.deepEqual(optionalDependencies, Object.fromEntries(platformManifests().map(({ name }) => [name, version])));
+});
+
+test('the packages of binaries are of the root’s version, each for one platform', (t) => {
+  for (const manifest of platformManifests()) {
+    t.is(manifest.version, root.manifest.version);
+    t.deepEqual(manifest.os, ['linux']);
+    t.is(manifest.cpu.length, 1);
+    t.is(manifest.libc.length, 1);
+    t.deepEqual(manifest.files, [manifest.main]);
+    for (const name of INSTALL_SCRIPTS) t.false(name in (manifest.scripts ?? {}), name);
+  }
+});
+
+test('a binary’s package has the binary, its manifest, and a word on what it is', (t) => {
+  for (const { files, manifest } of platforms) t.deepEqual(files, ['README.md', manifest.main, 'package.json']);
+});
+
+test('the binary built here is stripped, small, and needs the C library alone', (t) => {
+  for (const { manifest } of platforms) t.deepEqual(faultsOf(manifest.main, { builtHere: true }), []);
+});
