@@ -46,12 +46,11 @@ impl<K: Kernel> Reactor<K> {
         let resource = match kind {
             Adopted::File => Resource::File(Box::new(File::of(fd, &mut self.files.mounts)?.0)),
             Adopted::Stream | Adopted::Listener | Adopted::Datagram { .. } => {
-                let found = socket::describe(fd)?;
+                // Two system calls: a cluster's worker does this for each connection that it is dealt.
+                let (domain, found) = socket::classify(fd)?;
                 let fits = match kind {
-                    Adopted::Datagram { unix } => {
-                        found.kind == Type::Datagram && (found.domain == Domain::Unix) == unix
-                    }
-                    _ => found.kind == Type::Stream,
+                    Adopted::Datagram { unix } => found == Type::Datagram && (domain == Domain::Unix) == unix,
+                    _ => found == Type::Stream,
                 };
                 if !fits {
                     return Err(Errno::EINVAL);
@@ -81,7 +80,7 @@ impl<K: Kernel> Reactor<K> {
             unsafe { OwnedFd::from_raw_fd(fd) }
         } else {
             // SAFETY: the caller gives it away.
-            unsafe { socket::adopt(fd)? }.0
+            unsafe { socket::adopt(fd)? }
         };
         self.handles.insert(descriptor, resource).ok_or(Errno::EMFILE)
     }
