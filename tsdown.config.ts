@@ -22,6 +22,8 @@ const entries = {
   received: 'ts/register/received.ts',
   fs: 'ts/fs/index.ts',
   transport: 'ts/transport/index.ts',
+  // The program `iouring-transport`.
+  cli: 'ts/cli/index.ts',
 };
 
 /** Facades that pass everything of core's module on but for what they replace. */

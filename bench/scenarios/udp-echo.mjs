@@ -52,6 +52,7 @@ export default datagramScenario({
   name: 'udp-echo',
   title: 'UDP echo',
   echoes: true,
+  spins: true,
   metrics: {
     throughput: (run) => run.messagesPerSecond,
     CPU: (run) => run.serverCpuMicrosPerMessage,
