@@ -118,7 +118,7 @@ function medians(figures: readonly BenchFigures[]): BenchFigures {
   const median = (of: (one: BenchFigures) => number): number => {
     const sorted = figures.map(of).sort((one, other) => one - other);
     const middle = sorted.length / 2;
-    return (sorted[Math.floor(middle - 0.5)]! + sorted[Math.ceil(middle - 0.5)]!) / 2;
+    return (sorted[Math.floor(middle - 0.5)] + sorted[Math.ceil(middle - 0.5)]) / 2;
   };
   return { messagesPerSecond: median((one) => one.messagesPerSecond), cpuMicroseconds: median((one) => one.cpuMicroseconds) };
 }

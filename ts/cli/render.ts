@@ -98,7 +98,7 @@ function table(rows: readonly (readonly Cell[])[], paint: Paint): string {
   for (const row of rows)
     for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, textOf(cell).length);
   const draw = (cell: Cell, column: number, { length }: readonly Cell[]): string => {
-    const text = textOf(cell).padEnd(column === length - 1 ? 0 : widths[column]!);
+    const text = textOf(cell).padEnd(column === length - 1 ? 0 : widths[column]);
     return typeof cell === 'string' ? text : paint(cell[1], text);
   };
   return rows.map((row) => `  ${row.map((cell, column) => draw(cell, column, row)).join('  ')}`.trimEnd()).join('\n');

@@ -4,7 +4,7 @@
 import process from 'node:process';
 import type { ReactorOptions as NativeOptions, ReactorSettings as NativeSettings } from '../native-binding.ts';
 import { ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE } from '../errors/core.ts';
-import { validateBoolean, validateInteger, validateObject, validateWord } from '../validate.ts';
+import { validateInteger, validateObject, validateWord } from '../validate.ts';
 
 /** What wakes JavaScript: libuv, which polls the ring's eventfd, or a thread that waits for it and needs Node-API alone. */
 export type ReactorDriver = 'uv' | 'waiter';
@@ -131,7 +131,7 @@ export function mergeOptions(before: ReactorOptions, options: unknown): ReactorO
     CHECKS[name as keyof ReactorOptions](value, `options.${name}`);
     merged[name] = value;
   }
-  checkTogether(merged as ReactorOptions);
+  checkTogether(merged);
   return Object.freeze(merged);
 }
 
