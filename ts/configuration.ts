@@ -1,10 +1,9 @@
 /**
  * Configuration of a thread's ring.
  */
-import { configureReactor } from './reactor/reactor.ts';
-import type { ReactorOptions } from './reactor/options.ts';
+import { configureReactor, type ReactorOptions } from './reactor/index.ts';
 
-export type { ReactorDriver, ReactorOptions, ReactorSettings, SetupFlag, WorkerLimits } from './reactor/options.ts';
+export type { ReactorDriver, ReactorOptions, ReactorSettings, SetupFlag, WorkerLimits } from './reactor/index.ts';
 
 /**
  * Sets what the ring of this thread is made with: its sizes, its budgets, what wakes it. To be called before the thread's first socket or file; importing a

@@ -4,7 +4,7 @@
  *
  * @packageDocumentation
  */
-export { reactorStats as stats, type Stats } from './reactor/reactor.ts';
+export { reactorStats as stats, type Stats } from './reactor/index.ts';
 export {
   configure,
   type ReactorDriver,

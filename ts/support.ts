@@ -7,8 +7,7 @@
 import os from 'node:os';
 import process from 'node:process';
 import { loadNative } from './native.ts';
-import { makeReactor, Reactor } from './reactor/reactor.ts';
-import type { ReactorSettings } from './reactor/options.ts';
+import { makeReactor, Reactor, type ReactorSettings } from './reactor/index.ts';
 import { ERR_INVALID_ARG_VALUE } from './errors/core.ts';
 import { EAGAIN, EMFILE, ENFILE, ENOMEM } from './errors/errno.ts';
 import {

@@ -71,7 +71,7 @@ for (const [title, source] of Object.entries(programs)) {
     const expected = await printed('node:dgram');
     t.true(Array.isArray(expected) && expected.length >= 3 * COUNT, JSON.stringify(expected));
     t.deepEqual(await printed('iouring-transport/dgram'), expected);
-    // The other way to the same: see `runTicks` in ts/reactor/reactor.ts.
+    // The other way to the same: see ts/reactor/ticks.ts.
     t.deepEqual(await printed('iouring-transport/dgram', '--pending-deprecation'), expected);
   });
 }

@@ -3,7 +3,7 @@
  */
 import process from 'node:process';
 import { getSystemErrorName } from 'node:util';
-import type { ReactorSettings } from '../reactor/options.ts';
+import type { ReactorSettings } from '../reactor/index.ts';
 import { support } from '../support.ts';
 import type { BenchResult } from './bench.ts';
 import { FEATURES } from './features.ts';

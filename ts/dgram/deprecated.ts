@@ -3,7 +3,6 @@
  */
 import { deprecate } from 'node:util';
 import { checkRunning } from './bind.ts';
-import type { CoreHandle } from '../core/handles.ts';
 import { isSentAway } from '../core/sent-away.ts';
 import { makeSendable, ShownHandle } from './shown-handle.ts';
 import { type Bound, kState, type DgramSocket } from './state.ts';
@@ -50,7 +49,7 @@ function method(name: string, act: (socket: DgramSocket) => void) {
 function nothing(): void {}
 
 /** What has the members of core's handles; for child_process, what it can send. Null on a socket that was closed. */
-export function shownHandle(socket: DgramSocket): ShownHandle | CoreHandle | null {
+export function shownHandle(socket: DgramSocket): object | null {
   const state = socket[kState];
   if (state.closed) return null;
   return isSentAway(shownHandle) ? makeSendable(socket) : (state.shown ??= new ShownHandle(socket));

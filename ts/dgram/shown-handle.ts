@@ -3,7 +3,7 @@
  */
 import core from 'node:dgram';
 import { EBADF } from '../errors/errno.ts';
-import { describeEndpoint } from '../net/endpoints.ts';
+import { describeEndpoint } from '../core/endpoint-info.ts';
 import { kMakeSendable } from '../core/sent-away.ts';
 import { duplicated, type CoreHandle } from '../core/handles.ts';
 import type { Endpoint } from '../reactor/index.ts';

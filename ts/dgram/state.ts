@@ -6,8 +6,6 @@ import { isIP, type BlockList } from 'node:net';
 import type { CoreHandle } from '../core/handles.ts';
 import type { AsyncScope, DatagramHandle, DatagramKind, Peer, SentReport } from '../reactor/index.ts';
 
-import type { ShownHandle } from './shown-handle.ts';
-
 export const kState = Symbol('state');
 
 export const enum Bound {
@@ -39,7 +37,7 @@ export interface State {
   /** A handle of core's for the same socket, which is closed with it: the primary's of a cluster, or one that child_process sends. */
   sibling: CoreHandle | null;
   /** What `_handle` is; made for the first who asks. */
-  shown: ShownHandle | undefined;
+  shown: object | undefined;
   closed: boolean;
   bound: Bound;
   connected: Connected;

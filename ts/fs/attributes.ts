@@ -4,8 +4,7 @@
 import core from 'node:fs/promises';
 import { ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE } from '../errors/core.ts';
 import { validateBoolean, validateObject, validateString } from '../validate.ts';
-import { FileJob } from '../reactor/index.ts';
-import { bytesOf, lendingJob } from '../reactor/ring-file.ts';
+import { bytesOf, FileJob, lendingJob } from '../reactor/index.ts';
 import { plainPath, refused } from './arguments.ts';
 import type { PathBytes } from './arguments.ts';
 import { request } from './request.ts';

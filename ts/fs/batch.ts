@@ -3,8 +3,7 @@
  */
 import { ERR_INVALID_ARG_TYPE } from '../errors/core.ts';
 import { validateInteger, validateView } from '../validate.ts';
-import { bytesOf } from '../reactor/ring-file.ts';
-import type { FileRequest, RingFile } from '../reactor/index.ts';
+import { bytesOf, type FileRequest, type RingFile } from '../reactor/index.ts';
 import type { FileState } from './file-state.ts';
 
 /** Where each piece of a batch lies in the file: bytes from its start. */

@@ -4,8 +4,8 @@
 import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE } from '../errors/core.ts';
-import { bytesOf } from '../reactor/ring-file.ts';
 import { validateBoolean, validateInteger, validateObject, validateView, validateWord } from '../validate.ts';
+import { bytesOf } from '../reactor/index.ts';
 
 const { O_APPEND, O_CREAT, O_DIRECT, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY } = constants;
 

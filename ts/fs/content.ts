@@ -1,8 +1,7 @@
 /**
  * Whole contents: reading a file to its end, writing everything that a source gives.
  */
-import { bytesOf } from '../reactor/ring-file.ts';
-import type { RingFile } from '../reactor/index.ts';
+import { bytesOf, type RingFile } from '../reactor/index.ts';
 import { checkAborted, ERR_FS_FILE_TOO_LARGE } from '../errors/core.ts';
 import { setImmediate } from '../timers.ts';
 import { request } from './request.ts';

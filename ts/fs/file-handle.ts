@@ -15,7 +15,7 @@ import { request } from './request.ts';
 import { isRegular, statusOf } from './stats.ts';
 import { ERR_INTERNAL_ASSERTION } from '../errors/core.ts';
 import { read, readv, write, writev } from './transfers.ts';
-import { webStream } from './web-stream.ts';
+import { webStream, type WebStreamSource } from './web-stream.ts';
 
 /** Core's file handle, made of a file of the ring. */
 export type RingFileHandle = CoreFileHandle & FileHandleAdditions & { readonly [stateOf]: FileState };
@@ -160,7 +160,7 @@ export function fileHandleClass({ Class, symbols }: Core): new (opened: Opened) 
     }
 
     readableWebStream(options?: { type?: string; autoClose?: boolean }): unknown {
-      return webStream(this as unknown as RingFileHandle, brand(this), options);
+      return webStream(this as unknown as WebStreamSource, brand(this), options);
     }
 
     #close(): Promise<void> {

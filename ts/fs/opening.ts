@@ -1,8 +1,7 @@
 /**
  * Opening files on the ring.
  */
-import { fileJob } from '../reactor/ring-file.ts';
-import { type FileRequest, type Found, FileJob, getReactor, RingFile } from '../reactor/index.ts';
+import { fileJob, FileJob, type FileRequest, type Found, getReactor, RingFile } from '../reactor/index.ts';
 import { fileError } from '../errors/system.ts';
 import type { PathBytes } from './arguments.ts';
 import { request } from './request.ts';

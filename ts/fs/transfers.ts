@@ -4,8 +4,7 @@
  * Arguments of the usual kind go to the ring. For all others `undefined` is returned: core's methods decide, on the same descriptor.
  */
 import { CORE_MAJOR } from '../core/version.ts';
-import { bytesOf } from '../reactor/ring-file.ts';
-import type { LendingRequest, RingFile } from '../reactor/index.ts';
+import { bytesOf, type LendingRequest, type RingFile } from '../reactor/index.ts';
 import type { FileState } from './file-state.ts';
 import { failureOf } from './request.ts';
 import { buffersRead, buffersWritten, type BytesRead, bytesRead, type BytesWritten, bytesWritten } from './results.ts';

@@ -3,8 +3,7 @@
  */
 import core from 'node:fs/promises';
 import { CORE_MAJOR } from '../core/version.ts';
-import { FileJob, getReactor } from '../reactor/index.ts';
-import { fileJob } from '../reactor/ring-file.ts';
+import { fileJob, FileJob, getReactor } from '../reactor/index.ts';
 import { replaceFile } from './atomic.ts';
 import { plainDataOptions, plainFlags, plainMode, plainPath, refused } from './arguments.ts';
 import { readAll, writeAll } from './content.ts';

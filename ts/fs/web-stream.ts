@@ -6,7 +6,6 @@ import { ReadableStream } from 'node:stream/web';
 import { CORE_MAJOR } from '../core/version.ts';
 import { ERR_INVALID_STATE } from '../errors/core.ts';
 import { validateBoolean, validateObject, validateString } from '../validate.ts';
-import type { RingFileHandle } from './file-handle.ts';
 import type { FileState } from './file-state.ts';
 
 const CHUNK = 16384;
@@ -17,9 +16,15 @@ const ALWAYS_BYTES = CORE_MAJOR >= 22;
 /** Core's own words. */
 const NO_EFFECT = 'A non-"bytes" options.type has no effect. A byte-oriented steam is always created.';
 
+/** What is asked of a FileHandle here: its methods, which a user may have replaced. */
+export interface WebStreamSource extends NodeJS.EventEmitter {
+  read(view: Uint8Array, offset: number, length: number): Promise<{ bytesRead: number }>;
+  close(): Promise<void>;
+}
+
 /** A stream over the rest of the file. It may be asked for once. */
 export function webStream(
-  handle: RingFileHandle,
+  handle: WebStreamSource,
   state: FileState,
   options: { type?: unknown; autoClose?: unknown } = {},
 ): ReadableStream {
@@ -85,7 +90,7 @@ export function webStream(
           cancel: finish,
         });
   // Closing the handle ends the stream, whoever holds a reader on it.
-  (handle as unknown as NodeJS.EventEmitter).once('close', () => {
+  handle.once('close', () => {
     finish();
     try {
       controller.close();

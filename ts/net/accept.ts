@@ -5,7 +5,7 @@ import diagnostics from 'node:diagnostics_channel';
 import { isIP } from 'node:net';
 import { CORE_MAJOR } from '../core/version.ts';
 import type { StreamHandle } from '../reactor/index.ts';
-import { describeEndpoint } from './endpoints.ts';
+import { describeEndpoint } from '../core/endpoint-info.ts';
 import { kSettings, type NetSocket, type Settings } from './internals.ts';
 import type { Link } from './link.ts';
 import type { NetServer } from './server-internals.ts';

@@ -16,7 +16,7 @@
 import process from 'node:process';
 import { ownCopy, reportException, runTicks } from '../reactor/index.ts';
 import type { CoreRequest } from './core-stream.ts';
-import type { Link } from './link.ts';
+import type { Link } from './internals.ts';
 
 /**
  * What a write returns that is over already. Any number but zero tells native code that it will not hear of this write again, and HTTP/2 does not look at which it is.

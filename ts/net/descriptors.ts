@@ -16,8 +16,7 @@ import { errnoException } from '../errors/system.ts';
 import { support } from '../support.ts';
 import { IouringUnavailableError, NotUnixSocketError } from '../errors/iouring.ts';
 import { validateFunction, validateInt32 } from '../validate.ts';
-import { kDescriptorTaker, kLink, type NetSocket, type WriteCallback } from './internals.ts';
-import type { Link } from './link.ts';
+import { kDescriptorTaker, kLink, type Link, type NetSocket, type WriteCallback } from './internals.ts';
 
 /** Most descriptors that one message can carry: the kernel's `SCM_MAX_FD`. */
 const MOST_DESCRIPTORS = 253;

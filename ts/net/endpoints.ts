@@ -1,18 +1,9 @@
 /**
- * Own and other end of a connection, as core prints them; and the way back, from what users pass to what the reactor takes.
+ * Own and other end of a connection, as core prints them.
  */
-import type core from 'node:net';
-import type { Endpoint, ListenHandle, StreamHandle } from '../reactor/index.ts';
+import { describeEndpoint, type EndpointInfo } from '../core/endpoint-info.ts';
+import type { ListenHandle, StreamHandle } from '../reactor/index.ts';
 import { kLink, type NetSocket } from './internals.ts';
-
-/** `{ address, family, port }`; empty for UNIX-domain sockets, as core's is. */
-export type EndpointInfo = Partial<core.AddressInfo>;
-
-/** An endpoint as core prints it; a path has none of the three. */
-export function describeEndpoint(endpoint: Endpoint): EndpointInfo {
-  if ('path' in endpoint) return {};
-  return { address: endpoint.address, family: endpoint.family === 6 ? 'IPv6' : 'IPv4', port: endpoint.port };
-}
 
 /** The end of a handle where it can be had. */
 export function localInfo(handle: StreamHandle | ListenHandle): EndpointInfo {

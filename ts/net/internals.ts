@@ -1,12 +1,16 @@
 /**
- * What the files of this folder know of sockets and servers, and their users do not. Kept under symbols, so that the classes look
+ * What the files of this folder know of sockets, and their users do not. Kept under symbols, so that the classes look
  * like core's from outside.
+ *
+ * A socket is put together from what stands in several files, and its type names them all: this file imports types alone, and the only ones from above it.
  */
 import type core from 'node:net';
 import type { DescriptorTaker } from './descriptors.ts';
 import type { Link } from './link.ts';
 import type { KeepAlive } from './settings.ts';
 import type { UserBuffer } from './user-buffer.ts';
+
+export type { Link };
 
 /** The socket's connection; null exactly where core's `_handle` would be. */
 export const kLink = Symbol('link');

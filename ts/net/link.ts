@@ -28,7 +28,7 @@ export class Link implements StreamListener {
   handle: StreamHandle | null = null;
   /** Whether the connection stands. */
   connected = false;
-  /** Whether connect() on it fails; see connect.ts. */
+  /** Whether connect() on it fails; see attempt.ts. */
   confirmed = false;
   /** Whether data is wanted: what core calls `_handle.reading`. */
   reading = false;

@@ -14,12 +14,13 @@ import {
   validateString,
   validateStringWithoutNullBytes,
 } from '../validate.ts';
-import { raceTo } from './attempts.ts';
-import { connectTo, destroyNextTick, type Target } from './connect.ts';
+import { connectTo } from './attempt.ts';
 import type { NetSocket } from './internals.ts';
+import { raceTo } from './race.ts';
+import type { Target } from './target.ts';
 
-/** Whether core judges a host before anything is done with it: from Node 22 on. */
-const JUDGES_HOSTS = CORE_MAJOR >= 22;
+/** Whether core checks a host before anything is done with it: from Node 22 on. */
+const CHECKS_HOSTS = CORE_MAJOR >= 22;
 
 /** Shortest time an attempt gets before the next one starts, in ms. */
 const SHORTEST_ATTEMPT = 10;
@@ -88,7 +89,7 @@ function toRoute(options: Record<string, any>): Route {
 
 /** An address is to be a string; what is none (an array of one reads as one), older versions of core pass on to be looked up. */
 function toHost(host: unknown): string {
-  if (JUDGES_HOSTS) validateStringWithoutNullBytes(host, 'options.host');
+  if (CHECKS_HOSTS) validateStringWithoutNullBytes(host, 'options.host');
   else if (isIP(host as string) !== 0) validateString(host, 'options.host');
   return host as string;
 }
@@ -191,4 +192,9 @@ function interleave(answers: readonly Answer[]): Answer[] {
 
 function sameAddress(one: Answer, other: Answer): boolean {
   return one.family === other.family && one.address === other.address;
+}
+
+/** Reports an error that is known before anybody can have put a listener on the socket. */
+function destroyNextTick(socket: NetSocket, error: Error): void {
+  process.nextTick(() => socket.destroy(error));
 }

@@ -9,7 +9,7 @@ import core from 'node:net';
 import type perfHooks from 'node:perf_hooks';
 import process from 'node:process';
 import { withoutAnnouncing } from './client-channel.ts';
-import type { Target } from './connect.ts';
+import type { Target } from './target.ts';
 
 /** Called when the connection stands. */
 export type ConnectMark = (() => void) | null;

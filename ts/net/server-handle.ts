@@ -5,7 +5,7 @@
 import type { ListenHandle } from '../reactor/index.ts';
 import { setImmediate } from '../timers.ts';
 import { makeCoreHandle, type CoreHandle } from '../core/handles.ts';
-import { describeEndpoint } from './endpoints.ts';
+import { describeEndpoint } from '../core/endpoint-info.ts';
 import { kMakeSendable } from '../core/sent-away.ts';
 
 /** Hears of connections in a server's place, each as a handle of core's; or of an error, a negative errno. */

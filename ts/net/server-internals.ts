@@ -1,5 +1,5 @@
 /**
- * What the files of this folder know of servers, and their users do not.
+ * What the files of this folder know of servers, and their users do not. As in `internals.ts`, types alone are imported from above.
  */
 import type core from 'node:net';
 import type { Listener } from './listener.ts';

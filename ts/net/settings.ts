@@ -6,8 +6,7 @@
 import core from 'node:net';
 import { constants } from 'node:os';
 import { SocketOption, type StreamHandle } from '../reactor/index.ts';
-import { kLink, kSettings, type NetSocket, type Settings } from './internals.ts';
-import type { Link } from './link.ts';
+import { kLink, kSettings, type Link, type NetSocket, type Settings } from './internals.ts';
 
 /** Seconds between probes, and how many go unanswered before the peer counts as gone, where nothing else is said: libuv's. */
 const KEEP_ALIVE_INTERVAL = 1;

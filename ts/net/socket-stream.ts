@@ -18,7 +18,7 @@ import {
 import type { CoreHandle } from '../core/handles.ts';
 import { guardHttp2 } from './core-http2.ts';
 import { localInfo, peerInfo } from './endpoints.ts';
-import type { Link } from './link.ts';
+import type { Link } from './internals.ts';
 import { kMakeSendable } from '../core/sent-away.ts';
 import { currentTypeOfService, setKeepAlive, setNoDelay, setTypeOfService } from './settings.ts';
 

@@ -5,7 +5,7 @@ import { isUint8Array } from 'node:util/types';
 import { constants } from 'node:os';
 import process from 'node:process';
 import { errnoException } from '../errors/system.ts';
-import type { Link } from './link.ts';
+import type { Link } from './internals.ts';
 
 /** Called with the number of bytes and the buffer they lie in. `false` pauses the socket. */
 type Callback = (this: unknown, bytes: number, buffer: Uint8Array) => unknown;

@@ -3,8 +3,11 @@
  * ring too, by core's names. Core's functions know libuv's handles, and of those there are none here.
  */
 import process from 'node:process';
-import { referencedHandles } from './reactor.ts';
 import type { SocketHandle } from './socket-handle.ts';
+import { referencedHandles } from './thread-reactor.ts';
+
+/** Every handle is one. */
+const socketHandles = (): SocketHandle[] => referencedHandles() as SocketHandle[];
 
 interface Tellers {
   _getActiveHandles?: () => object[];
@@ -21,12 +24,12 @@ export function showActiveHandles(): void {
   const { _getActiveHandles: handles, getActiveResourcesInfo: resources } = tellers;
   if (handles !== undefined) {
     tellers._getActiveHandles = function _getActiveHandles() {
-      return [...handles.call(this), ...referencedHandles().flatMap(ownerOf)];
+      return [...handles.call(this), ...socketHandles().flatMap(ownerOf)];
     };
   }
   if (resources !== undefined) {
     tellers.getActiveResourcesInfo = function getActiveResourcesInfo() {
-      return [...resources.call(this), ...referencedHandles().map(nameOf)];
+      return [...resources.call(this), ...socketHandles().map(nameOf)];
     };
   }
 }

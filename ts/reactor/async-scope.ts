@@ -9,7 +9,7 @@
  * anybody looks.
  */
 import { AsyncResource } from 'node:async_hooks';
-import { reportException } from './reactor.ts';
+import { reportException } from './thread-reactor.ts';
 
 /** Names of the resources, as core's handles and requests are called. */
 export type ScopeType =

@@ -22,7 +22,10 @@ import {
   SEND_TOGETHER,
   UNIX_NAME,
 } from './protocol.ts';
-import { getReactor, ownCopy, type Reactor } from './reactor.ts';
+import type { DatagramEvents } from './handle-table.ts';
+import { ownCopy } from './own-copy.ts';
+import type { Reactor } from './reactor.ts';
+import { getReactor } from './thread-reactor.ts';
 import { nothing, Activity, SocketHandle, toEndpoint, type Endpoint } from './socket-handle.ts';
 
 /** Kinds of datagram sockets. */
@@ -81,7 +84,7 @@ const NO_HANDLE = -1;
 
 let peers: Peers | undefined;
 
-export class DatagramHandle extends SocketHandle {
+export class DatagramHandle extends SocketHandle implements DatagramEvents {
   override owner: unknown = undefined;
   /** A datagram has arrived. */
   onmessage: (message: ReceivedDatagram) => void = nothing;
@@ -138,7 +141,7 @@ export class DatagramHandle extends SocketHandle {
   }
 
   /** See {@link SocketHandle.gathers}. */
-  override get gathers(): boolean {
+  get gathers(): boolean {
     return this.wantsBatches();
   }
 
@@ -194,19 +197,19 @@ export class DatagramHandle extends SocketHandle {
   receiveStart(): void {
     if (this.closed || this.isBusy(Activity.Reading)) return;
     this.begin(Activity.Reading);
-    this.reactor.command(Command.ReadStart, this.id);
+    this.reactor.commands.write(Command.ReadStart, this.id);
   }
 
   /** Lets no more come, except those that are on their way. */
   receiveStop(): void {
     if (this.closed || !this.isBusy(Activity.Reading)) return;
     this.finish(Activity.Reading);
-    this.reactor.command(Command.ReadStop, this.id);
+    this.reactor.commands.write(Command.ReadStop, this.id);
   }
 
   /** Receives control data too, or no longer. Which, the socket's options say. */
   setControl(wanted: boolean): void {
-    this.reactor.command(Command.Control, this.id, wanted ? 1 : 0);
+    this.reactor.commands.write(Command.Control, this.id, wanted ? 1 : 0);
   }
 
   /** Joins a multicast group or leaves it, for one source or any, on an interface that has this address or any. */
@@ -254,7 +257,7 @@ export class DatagramHandle extends SocketHandle {
     segment: number,
     place: number,
   ): void {
-    const { arena } = this.reactor;
+    const { arena } = this.reactor.memory;
     // The kernel refuses one that is so long as it refuses those that are longer.
     const length = Math.min(payload.byteLength, LONGEST_PIECE);
     const nameLength = name === undefined ? 0 : name.byteLength;
@@ -270,16 +273,16 @@ export class DatagramHandle extends SocketHandle {
     const { memory } = arena;
     if (name !== undefined) writeName(memory, offset, name, port);
     if (!copied) {
-      const region = this.reactor.lend(payload);
+      const region = this.reactor.memory.lend(payload);
       this.#expect(offset, region, length, place, report);
-      this.reactor.sendDatagram(this.id, region, 0, length, Math.max(offset, 0), packed, segment);
+      this.reactor.commands.writeDatagram(this.id, region, 0, length, Math.max(offset, 0), packed, segment);
       return;
     }
     const at = Math.max(offset, 0) + nameLength;
     if (length <= COPY_BY_HAND) for (let i = 0; i < length; i++) memory[at + i] = payload[i]!;
     else memory.set(payload, at);
     this.#expect(offset, 0, length, place, report);
-    this.reactor.sendDatagram(this.id, ARENA, at, length, Math.max(offset, 0), packed, segment);
+    this.reactor.commands.writeDatagram(this.id, ARENA, at, length, Math.max(offset, 0), packed, segment);
   }
 
   /** The arena is full: destination and payload travel in a view of their own. */
@@ -297,9 +300,9 @@ export class DatagramHandle extends SocketHandle {
     const view = new Uint8Array(nameLength + length);
     if (name !== undefined) writeName(view, 0, name, port);
     view.set(length < payload.byteLength ? payload.subarray(0, length) : payload, nameLength);
-    const region = this.reactor.lend(view);
+    const region = this.reactor.memory.lend(view);
     this.#expect(-1, region, length, place, report);
-    this.reactor.sendDatagram(this.id, region, nameLength, length, 0, packed | DESTINATION_BESIDE, segment);
+    this.reactor.commands.writeDatagram(this.id, region, nameLength, length, 0, packed | DESTINATION_BESIDE, segment);
   }
 
   #expect(arena: number, region: number, length: number, place: number, report: SentReport | undefined): void {
@@ -315,9 +318,7 @@ export class DatagramHandle extends SocketHandle {
     this.reactor.native.closeNow(this.id);
   }
 
-  override received(): void {}
-
-  override datagrams(words: Int32Array, at: number, count: number, gathers: boolean): void {
+  datagrams(words: Int32Array, at: number, count: number, gathers: boolean): void {
     if (this.closed) return;
     if (!gathers) {
       this.onmessage(this.#take(words, at));
@@ -329,7 +330,7 @@ export class DatagramHandle extends SocketHandle {
   }
 
   #take(words: Int32Array, at: number): ReceivedDatagram {
-    const pool = this.reactor.datagramPool;
+    const pool = this.reactor.shared.datagramBuffers();
     const length = words[at + 2];
     const offset = words[at + 3];
     const name = words[at + 6];
@@ -352,15 +353,15 @@ export class DatagramHandle extends SocketHandle {
   }
 
   /** Callbacks of one record follow each other without microtasks in between, as core's do: they are ticks of one queue there. */
-  override sent(words: Int32Array, at: number): void {
+  sent(words: Int32Array, at: number): void {
     const status = words[at + 2];
     const pending = this.#pending;
     while (words[at + 3] > 0) {
       words[at + 3]--;
       const { arena, region, length, place, report } = pending;
       pending.shift();
-      if (arena >= 0) this.reactor.arena.release(arena);
-      if (region > 0) this.reactor.reclaim(region);
+      if (arena >= 0) this.reactor.memory.arena.release(arena);
+      if (region > 0) this.reactor.memory.reclaim(region);
       if (pending.count === 0) this.finish(Activity.Writing);
       report?.(status < 0 ? status : length, place);
     }

@@ -3,8 +3,6 @@
  *
  * A token names the one who waits. While there are any, the process is kept alive, as a request of core's keeps it.
  */
-import type { Reactor } from './reactor.ts';
-
 /** What is known of a file when it has been opened, without anybody having been asked. */
 export interface Found {
   /** `st_mode`. */
@@ -23,14 +21,20 @@ export interface FileRequest {
   opened?(handle: number, found: Found): void;
 }
 
+/** What keeps the process alive. */
+interface Holder {
+  hold(): void;
+  unhold(): void;
+}
+
 export class FileRequests {
-  readonly #reactor: Reactor;
+  readonly #holder: Holder;
   readonly #waiting: (FileRequest | undefined)[] = [];
   readonly #free: number[] = [];
   #count = 0;
 
-  constructor(reactor: Reactor) {
-    this.#reactor = reactor;
+  constructor(holder: Holder) {
+    this.#holder = holder;
   }
 
   /** Operations under way. */
@@ -50,7 +54,7 @@ export class FileRequests {
   }
 
   #enter(request: FileRequest): number {
-    if (this.#count++ === 0) this.#reactor.hold();
+    if (this.#count++ === 0) this.#holder.hold();
     const token = this.#free.pop() ?? this.#waiting.length;
     this.#waiting[token] = request;
     return token;
@@ -69,7 +73,7 @@ export class FileRequests {
     if (request === undefined) return undefined;
     this.#waiting[token] = undefined;
     this.#free.push(token);
-    if (--this.#count === 0) this.#reactor.unhold();
+    if (--this.#count === 0) this.#holder.unhold();
     return request;
   }
 }

@@ -5,11 +5,12 @@ export { DatagramHandle, SendGrouping, type DatagramKind, type ReceivedDatagram 
 export { type SentReport } from './pending-sends.ts';
 export { type Peer } from './peers.ts';
 export { ListenHandle } from './listen-handle.ts';
-export { SocketOption } from './protocol.ts';
-export { ownCopy, reactorStats, reportException, runTicks, type Stats } from './reactor.ts';
+export { FileJob, SocketOption } from './protocol.ts';
+export { ownCopy } from './own-copy.ts';
+export { Reactor, type Stats } from './reactor.ts';
+export type { ReactorDriver, ReactorOptions, ReactorSettings, SetupFlag, WorkerLimits } from './options.ts';
+export { configureReactor, getReactor, makeReactor, reactorStats, reportException, runTicks } from './thread-reactor.ts';
 export { duplicateDescriptor, type Endpoint, type SocketKind } from './socket-handle.ts';
 export { StreamHandle, type StreamListener, type WriteEncoding } from './stream-handle.ts';
 export { type FileRequest, type Found } from './file-requests.ts';
-export { type LendingRequest, RingFile } from './ring-file.ts';
-export { FileJob } from './protocol.ts';
-export { getReactor } from './reactor.ts';
+export { bytesOf, endChain, fileJob, lendingJob, type LendingRequest, RingFile } from './ring-file.ts';

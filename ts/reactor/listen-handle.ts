@@ -1,6 +1,7 @@
 /** A listening socket. */
 import { Completion } from './protocol.ts';
-import { getReactor, type Reactor } from './reactor.ts';
+import type { Reactor } from './reactor.ts';
+import { getReactor } from './thread-reactor.ts';
 import { nothing, Activity, openSocket, SocketHandle, type SocketKind } from './socket-handle.ts';
 import { StreamHandle } from './stream-handle.ts';
 
@@ -44,7 +45,7 @@ export class ListenHandle extends SocketHandle {
   /** `listen(2)`; connections are accepted from then on. */
   listen(backlog: number): number {
     const status = this.reactor.native.listen(this.id, backlog);
-    this.reactor.scheduleFlush();
+    this.reactor.commands.scheduleFlush();
     if (status === 0) this.begin(Activity.Listening);
     return status;
   }
@@ -72,8 +73,6 @@ export class ListenHandle extends SocketHandle {
         break; // Not this handle's.
     }
   }
-
-  override received(): void {}
 
   #accepted(id: number): void {
     const peer = StreamHandle.wrap(this.reactor, id);

@@ -6,7 +6,8 @@
 import { EAGAIN } from '../errors/errno.ts';
 import type { FileRequest } from './file-requests.ts';
 import { Command, FileJob } from './protocol.ts';
-import { getReactor, type Reactor } from './reactor.ts';
+import type { Reactor } from './reactor.ts';
+import { getReactor } from './thread-reactor.ts';
 
 /** Longest read that is tried at once: beyond it the copying takes longer than what could be saved. */
 const AT_ONCE = 64 * 1024;
@@ -29,7 +30,7 @@ class Lending implements LendingRequest {
   }
 
   done(result: number): void {
-    this.#reactor.reclaim(this.region);
+    this.#reactor.memory.reclaim(this.region);
     this.#request.done(result);
   }
 }
@@ -41,11 +42,11 @@ function lendTo<Request extends LendingRequest>(
   request: Request,
   start: (request: Request) => void,
 ): void {
-  request.region = reactor.lend(view);
+  request.region = reactor.memory.lend(view);
   try {
     start(request);
   } catch (error) {
-    reactor.reclaim(request.region);
+    reactor.memory.reclaim(request.region);
     throw error;
   }
 }
@@ -117,7 +118,9 @@ export class RingFile {
 
   #tell(kind: Command, region: number, offset: number, length: number, position: number | bigint, request: FileRequest): void {
     const reactor = this.#reactor;
-    reactor.files.start(request, (token) => reactor.transfer(kind, this.id, region, offset, length, token, position));
+    reactor.files.start(request, (token) =>
+      reactor.commands.writeTransfer(kind, this.id, region, offset, length, token, position),
+    );
   }
 
   /**
@@ -127,9 +130,9 @@ export class RingFile {
    */
   readNow(view: Uint8Array, offset: number, length: number, position: number): number {
     const reactor = this.#reactor;
-    if (length > AT_ONCE || reactor.atOnce(length, 1) === 0) return -EAGAIN;
+    if (length > AT_ONCE || reactor.readBudget.grant(length, 1) === 0) return -EAGAIN;
     const count = reactor.readNow(this.id, view, offset, length, position);
-    if (count < 0) reactor.refuseAtOnce();
+    if (count < 0) reactor.readBudget.refuse();
     return count;
   }
 
@@ -141,10 +144,10 @@ export class RingFile {
    */
   readManyNow(view: Uint8Array, positions: Float64Array, size: number, counts: Int32Array): number {
     const reactor = this.#reactor;
-    const most = size > AT_ONCE ? 0 : reactor.atOnce(size, positions.length);
+    const most = size > AT_ONCE ? 0 : reactor.readBudget.grant(size, positions.length);
     if (most === 0) return 0;
     const read = reactor.readManyNow(this.id, view, positions, size, counts, most);
-    if (read < most) reactor.refuseAtOnce();
+    if (read < most) reactor.readBudget.refuse();
     return read;
   }
 
@@ -174,12 +177,12 @@ export class RingFile {
 
   /** Lends a view: its region. */
   lend(view: Uint8Array): number {
-    return this.#reactor.lend(view);
+    return this.#reactor.memory.lend(view);
   }
 
   /** Takes a view back. */
   reclaim(region: number): void {
-    this.#reactor.reclaim(region);
+    this.#reactor.memory.reclaim(region);
   }
 
   /** `fsync(2)`, or `fdatasync(2)`. */
@@ -215,7 +218,7 @@ export class RingFile {
   /** `close(2)`. */
   close(request: FileRequest): void {
     const reactor = this.#reactor;
-    reactor.files.start(request, (token) => reactor.command(Command.FileClose, this.id, token));
+    reactor.files.start(request, (token) => reactor.commands.write(Command.FileClose, this.id, token));
   }
 }
 
@@ -257,5 +260,5 @@ export function fileJob(
     const status = reactor.native.fileJob(kind, token, handle, path, other, a, b, c, linked);
     if (status < 0) void Promise.resolve().then(() => reactor.files.done(token, status));
   });
-  reactor.scheduleFlush();
+  reactor.commands.scheduleFlush();
 }

@@ -1,12 +1,14 @@
 /**
- * What listening and connected sockets have in common.
+ * What sockets of all kinds have in common.
  *
  * Statuses are negative errnos, as libuv's; zero or more is success. Nothing here throws on an I/O error.
  */
 import { EBADF } from '../errors/errno.ts';
+import type { Handle } from './handle-table.ts';
 import { Command, type Completion, Domain, SocketOption } from './protocol.ts';
 import type { Endpoint as NativeEndpoint } from '../native-binding.ts';
-import { getReactor, type Reactor } from './reactor.ts';
+import type { Reactor } from './reactor.ts';
+import { getReactor } from './thread-reactor.ts';
 
 /** An address as core prints it. Abstract UNIX names begin with a zero byte; an unnamed UNIX socket has an empty path. */
 export type Endpoint = { readonly family: 4 | 6; readonly address: string; readonly port: number } | { readonly path: string };
@@ -39,19 +41,13 @@ const REFERENCED_ALONE = Activity.Reading | Activity.Listening | Activity.Confir
 /** What a handle does about news that its owner has not asked for. */
 export function nothing(): void {}
 
-export abstract class SocketHandle {
+export abstract class SocketHandle implements Handle {
   /** Whose handle this is; for the facade. */
   abstract readonly owner: unknown;
   /** The handle is closed, nothing will be reported any more. */
   onclose: () => void = nothing;
-  /** The number by which Rust knows the handle. */
   readonly id: number;
-  /** The last batch of completions in which this handle was read from; for the dispatcher. */
   batch = 0;
-  /** What arrives is lent, to native code of core's. */
-  feedsCore = false;
-  /** What arrives stays in its receive buffer until it is let go of: see {@link borrowed}. */
-  borrows = false;
   /** `close` was called. */
   closed = false;
   protected readonly reactor: Reactor;
@@ -62,34 +58,11 @@ export abstract class SocketHandle {
   protected constructor(reactor: Reactor, id: number) {
     this.reactor = reactor;
     this.id = id;
-    reactor.register(this);
+    reactor.handles.register(this);
   }
 
   /** What core calls such a handle of its own in `process.getActiveResourcesInfo()`, where it is not at a path. */
   abstract get resourceName(): string;
-
-  /** Bytes have arrived. */
-  abstract received(bytes: Buffer): void;
-
-  /** The same where {@link feedsCore}: they are the kernel's again after the call. */
-  lent(_bytes: Uint8Array): void {}
-
-  /** The same where {@link borrows}: they stay where they are, `offset` bytes into the pool, until `buffer` is let go of. */
-  borrowed(_buffer: number, _offset: number, _length: number): void {}
-
-  /** Whether all datagrams of a turn are to be handed over at once. */
-  get gathers(): boolean {
-    return false;
-  }
-
-  /** Datagrams have arrived: `count` records from `at` on. */
-  datagrams(_words: Int32Array, _at: number, _count: number, _gathers: boolean): void {}
-
-  /** Datagrams are with the kernel: the record at `at`, which is taken apart as they are told of. */
-  sent(_words: Int32Array, _at: number): void {}
-
-  /** Bytes have arrived, with so many descriptors; whether some were lost on the way. */
-  message(_bytes: Buffer, _descriptors: number, _lost: boolean): void {}
 
   /** Something else has happened. */
   abstract complete(kind: Completion, result: number): void;
@@ -143,7 +116,7 @@ export abstract class SocketHandle {
   close(): void {
     if (this.closed) return;
     this.closed = true;
-    this.reactor.command(Command.Close, this.id);
+    this.reactor.commands.write(Command.Close, this.id);
     this.#settle();
   }
 
@@ -192,7 +165,7 @@ export function openSocket(reactor: Reactor, kind: SocketKind, listener: boolean
 export function connectSocket(reactor: Reactor, id: number, peer: Endpoint): number {
   const status =
     'path' in peer ? reactor.native.connect(id, peer.path, NO_PORT) : reactor.native.connect(id, peer.address, peer.port);
-  reactor.scheduleFlush();
+  reactor.commands.scheduleFlush();
   return status;
 }
 

@@ -17,8 +17,11 @@
 import type { Credentials } from '../native-binding.ts';
 import { BLOCK_SIZE } from './arena.ts';
 import { EBADF } from '../errors/errno.ts';
-import { Command, Completion, LONGEST_PIECE, SocketOption } from './protocol.ts';
-import { getReactor, type Place, type Reactor } from './reactor.ts';
+import type { StreamEvents } from './handle-table.ts';
+import { Command, Completion, LONGEST_PIECE, RECEIVED_REGION, SocketOption } from './protocol.ts';
+import type { Reactor } from './reactor.ts';
+import { getReactor } from './thread-reactor.ts';
+import type { Place } from './write-memory.ts';
 import {
   nothing,
   Activity,
@@ -152,7 +155,11 @@ const DEAF: StreamListener = {
 /** In place of a list that nothing has been entered in yet: many connections wait for long before they write, some never do. */
 const EMPTY: never[] = [];
 
-export class StreamHandle extends SocketHandle {
+export class StreamHandle extends SocketHandle implements StreamEvents {
+  /** What arrives is lent, to native code of core's. */
+  feedsCore = false;
+  /** What arrives stays in its receive buffer until it is let go of: see {@link borrowed}. */
+  borrows = false;
   /** Hears everything but the end of the connect and the close. */
   listener: StreamListener = DEAF;
   /** The connect has ended. */
@@ -217,23 +224,23 @@ export class StreamHandle extends SocketHandle {
   readStart(): void {
     if (this.closed || this.isBusy(Activity.Reading)) return;
     this.begin(Activity.Reading);
-    this.reactor.command(Command.ReadStart, this.id);
+    this.reactor.commands.write(Command.ReadStart, this.id);
   }
 
   /** Lets no more bytes come, except those that are on their way: 128 KiB at most where the kernel can bound a receive (Linux 6.17), else up to 2 MiB once. */
   readStop(): void {
     if (!this.isBusy(Activity.Reading)) return;
     this.finish(Activity.Reading);
-    if (!this.closed) this.reactor.command(Command.ReadStop, this.id);
+    if (!this.closed) this.reactor.commands.write(Command.ReadStop, this.id);
   }
 
   /** Writes bytes. True: over; false: `onwrite` follows, and the next write had better wait for it: nothing bounds how many there are. */
   write(bytes: Uint8Array): boolean {
     const length = bytes.byteLength;
     if (length >= AT_ONCE_SIZE) return this.writev([bytes]);
-    const { arena } = this.reactor;
+    const { arena } = this.reactor.memory;
     const offset = arena.allocate(length);
-    if (offset < 0) return this.#send(this.reactor.keep([bytes], length), length);
+    if (offset < 0) return this.#send(this.reactor.memory.keep([bytes], length), length);
     arena.memory.set(bytes, offset);
     return this.#send(offset, length);
   }
@@ -252,15 +259,16 @@ export class StreamHandle extends SocketHandle {
   writeReceived(buffer: number, offset: number, length: number): boolean {
     const { reactor } = this;
     if (length <= COPY_RECEIVED_SIZE || this.writeQueueSize + length > UNCONFIRMED_LIMIT || reactor.received.scarce) {
-      return this.write(reactor.receivedBytes(offset, length));
+      return this.write(reactor.shared.receivedBytes(offset, length));
     }
-    this.#begin(reactor.sendReceived(this.id, buffer, offset, length), length, Activity.Confirming);
+    this.#begin(reactor.memory.holdReceived(buffer), length, Activity.Confirming);
+    reactor.commands.write(Command.Write, this.id, RECEIVED_REGION, offset, length, 1);
     return true;
   }
 
   /** Writes a string, likewise. */
   writeString(text: string, encoding: WriteEncoding): boolean {
-    const { arena } = this.reactor;
+    const { arena } = this.reactor.memory;
     const most = encoding === 'utf8' ? text.length * UTF8_EXPANSION : text.length * 2;
     const offset = most <= COPY_SIZE ? arena.allocate(most) : -1;
     if (offset < 0) return this.write(Buffer.from(text, encoding));
@@ -277,7 +285,7 @@ export class StreamHandle extends SocketHandle {
     const left = total - sent;
     if (left === 0 && total > 0) return true;
     const rest = sent > 0 ? withoutFirst(chunks, sent) : chunks;
-    if (left <= COPY_SIZE) return this.#send(this.reactor.keep(rest, left), left);
+    if (left <= COPY_SIZE) return this.#send(this.reactor.memory.keep(rest, left), left);
     this.#writeParts(this.#beginElsewhere(left), rest, COPY_SIZE);
     if (sent === 0) this.reactor.native.flush();
     return false;
@@ -295,7 +303,7 @@ export class StreamHandle extends SocketHandle {
     const sent = this.#offer(chunks, total);
     const left = total - sent;
     if (left === 0 && total > 0) {
-      for (const chunk of chunks) this.reactor.discardView(chunk);
+      for (const chunk of chunks) this.reactor.memory.discardView(chunk);
       return true;
     }
     const rest = sent > 0 ? withoutFirst(chunks, sent) : chunks;
@@ -304,7 +312,7 @@ export class StreamHandle extends SocketHandle {
       this.#writeParts(this.#beginElsewhere(left, over ? NOBODY : request), rest, GIVEN_COPY_SIZE);
       return over;
     }
-    const place = this.reactor.keep(rest, left);
+    const place = this.reactor.memory.keep(rest, left);
     if (over) this.#begin(place, left, Activity.Confirming);
     else this.#beginElsewhere(left, request).push(place);
     this.#command(Command.Write, place, 0, left, true);
@@ -325,7 +333,7 @@ export class StreamHandle extends SocketHandle {
   writeWithDescriptors(bytes: Uint8Array): void {
     const places = this.#beginElsewhere(bytes.byteLength);
     if (bytes.byteLength <= COPY_SIZE) {
-      const place = this.reactor.keep([bytes], bytes.byteLength);
+      const place = this.reactor.memory.keep([bytes], bytes.byteLength);
       places.push(place);
       this.#command(Command.WriteWithDescriptors, place, 0, bytes.byteLength, true);
       return;
@@ -338,7 +346,7 @@ export class StreamHandle extends SocketHandle {
   /** Takes descriptors too, from here on, at most `limit` at a time. @returns zero, or a negative errno */
   receiveDescriptors(limit: number): number {
     const status = this.closed ? -EBADF : this.reactor.native.receiveDescriptors(this.id, limit);
-    this.reactor.scheduleFlush();
+    this.reactor.commands.scheduleFlush();
     return status;
   }
 
@@ -350,7 +358,7 @@ export class StreamHandle extends SocketHandle {
   /** Ends the sending half after the write under way. `onshutdown` follows. */
   shutdown(): void {
     this.begin(Activity.ShuttingDown);
-    this.reactor.command(Command.ShutDown, this.id);
+    this.reactor.commands.write(Command.ShutDown, this.id);
   }
 
   /** Closes such that the peer sees a reset instead of an end. `onclose` follows. */
@@ -360,22 +368,22 @@ export class StreamHandle extends SocketHandle {
     return status;
   }
 
-  override received(bytes: Buffer): void {
+  received(bytes: Buffer): void {
     this.bytesRead += bytes.length;
     this.listener.onread(bytes);
   }
 
-  override lent(bytes: Uint8Array): void {
+  lent(bytes: Uint8Array): void {
     this.bytesRead += bytes.length;
     this.listener.onlent(bytes);
   }
 
-  override borrowed(buffer: number, offset: number, length: number): void {
+  borrowed(buffer: number, offset: number, length: number): void {
     this.bytesRead += length;
     this.listener.onborrowed?.(buffer, offset, length);
   }
 
-  override message(bytes: Buffer, descriptors: number, lost: boolean): void {
+  message(bytes: Buffer, descriptors: number, lost: boolean): void {
     try {
       // After a close they are closed with the handle.
       if (!this.closed && (descriptors > 0 || lost)) {
@@ -431,8 +439,8 @@ export class StreamHandle extends SocketHandle {
   }
 
   #command(kind: Command, place: Place, offset: number, length: number, last: boolean): void {
-    if (place >= 0) this.reactor.command(kind, this.id, ARENA, place + offset, length, last ? 1 : 0);
-    else this.reactor.command(kind, this.id, ~place, offset, length, last ? 1 : 0);
+    if (place >= 0) this.reactor.commands.write(kind, this.id, ARENA, place + offset, length, last ? 1 : 0);
+    else this.reactor.commands.write(kind, this.id, ~place, offset, length, last ? 1 : 0);
   }
 
   #begin(place: Place, length: number, activity: Activity): void {
@@ -463,18 +471,18 @@ export class StreamHandle extends SocketHandle {
     }
     if (this.#unconfirmed.length === 0) this.finish(Activity.Confirming);
     if (place !== ELSEWHERE) {
-      this.reactor.discard(place);
+      this.reactor.memory.discard(place);
       if (status < 0) this.listener.onwriteerror(status);
       return;
     }
     const { places, request } = this.#elsewhere.shift()!;
     if (this.#elsewhere.length === 0) this.finish(Activity.Writing);
     if (request === null) {
-      for (const occupied of places) this.reactor.release(occupied);
+      for (const occupied of places) this.reactor.memory.release(occupied);
       this.listener.onwrite(status);
       return;
     }
-    for (const occupied of places) this.reactor.discard(occupied);
+    for (const occupied of places) this.reactor.memory.discard(occupied);
     if (request !== NOBODY) this.listener.onrequest(request, status);
     else if (status < 0) this.listener.onwriteerror(status);
   }
@@ -485,7 +493,7 @@ export class StreamHandle extends SocketHandle {
     let size = 0;
     const flushRun = (last: boolean): void => {
       if (run.length === 0) return;
-      const place = this.reactor.keep(run, size);
+      const place = this.reactor.memory.keep(run, size);
       places.push(place);
       this.#command(Command.Write, place, 0, size, last);
       run = [];
@@ -507,7 +515,7 @@ export class StreamHandle extends SocketHandle {
 
   /** Lends bytes, in as many pieces as it takes. */
   #lend(places: Place[], bytes: Uint8Array, last: boolean, first = Command.Write): void {
-    const place = ~this.reactor.lend(bytes);
+    const place = ~this.reactor.memory.lend(bytes);
     places.push(place);
     let kind = first;
     for (let left = bytes.byteLength, offset = 0; left > 0; kind = Command.Write) {

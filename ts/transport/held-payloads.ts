@@ -6,7 +6,7 @@
  */
 import diagnostics from 'node:diagnostics_channel';
 import process from 'node:process';
-import { getReactor } from '../reactor/reactor.ts';
+import { getReactor } from '../reactor/index.ts';
 import { clearTimeout, setTimeout } from '../timers.ts';
 import { moveOut, type Estate, type Payload } from './payload.ts';
 

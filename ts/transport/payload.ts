@@ -10,7 +10,7 @@
  */
 import type { Buffer } from 'node:buffer';
 import { PayloadReleasedError } from '../errors/iouring.ts';
-import { ownCopy, type Reactor } from '../reactor/reactor.ts';
+import { ownCopy, type Reactor } from '../reactor/index.ts';
 import type { ReceiveShare } from './receive-share.ts';
 
 /** In place of a receive buffer's number: the payload has memory of its own. */
@@ -144,7 +144,7 @@ export class Payload implements Disposable {
 
   #copy(): Buffer {
     const { length } = this;
-    return ownCopy(this.#reactor!.receivedBytes(this.#offset, length), 0, length);
+    return ownCopy(this.#reactor!.shared.receivedBytes(this.#offset, length), 0, length);
   }
 
   #move(): Buffer {

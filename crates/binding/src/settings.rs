@@ -69,7 +69,7 @@ pub struct Pace {
     pub rounds: u32,
     /// The time after which no round is begun: then libuv's other handles get their turn, and `setImmediate` and timers before, which are waited for not even
     /// that long ([`Driver::may_go_on`](crate::driver::Driver::may_go_on)). A round that takes longer by itself is cut short by the dispatch, which has the
-    /// same budget (`ts/reactor/reactor.ts`).
+    /// same budget (`ts/reactor/dispatch.ts`).
     pub turn: Duration,
     /// For how long the loop looks at the ring before it sleeps.
     pub busy_poll: Duration,

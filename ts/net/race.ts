@@ -7,21 +7,20 @@ import { constants } from 'node:os';
 import { AttemptsError, ERR_IP_BLOCKED, ERR_SOCKET_CONNECTION_TIMEOUT } from '../errors/core.ts';
 import { AsyncScope, type StreamHandle } from '../reactor/index.ts';
 import { clearTimeout, setTimeout } from '../timers.ts';
+import { connected, whenConnected } from './attempt.ts';
+import { kLink, type NetSocket } from './internals.ts';
+import type { Link } from './link.ts';
+import { noteConnect, type ConnectMark } from './perf-entries.ts';
 import {
   answeredError,
   bindLocally,
   blocked,
-  connected,
   immediateError,
   isImmediate,
   openHandle,
   toEndpoint,
-  whenConnected,
   type Target,
-} from './connect.ts';
-import { kLink, type NetSocket } from './internals.ts';
-import type { Link } from './link.ts';
-import { noteConnect, type ConnectMark } from './perf-entries.ts';
+} from './target.ts';
 
 const { ECANCELED, EINVAL, ETIMEDOUT } = constants.errno;
 

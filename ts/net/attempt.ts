@@ -1,0 +1,127 @@
+/**
+ * Connecting to one address, whose outcome is the socket's. Several addresses are raced: see `race.ts`.
+ */
+import { isIP } from 'node:net';
+import { constants } from 'node:os';
+import { ERR_IP_BLOCKED } from '../errors/core.ts';
+import { AsyncScope, type StreamHandle } from '../reactor/index.ts';
+import { setImmediate } from '../timers.ts';
+import { kLink, type NetSocket } from './internals.ts';
+import type { Link } from './link.ts';
+import { noteConnect, type ConnectMark } from './perf-entries.ts';
+import { applySettings } from './settings.ts';
+import {
+  answeredError,
+  bindLocally,
+  blocked,
+  immediateError,
+  isImmediate,
+  openHandle,
+  toEndpoint,
+  type Target,
+} from './target.ts';
+
+const { EALREADY, EINVAL, EISCONN } = constants.errno;
+
+/** Connects to one address; what becomes of it is the socket's fate. */
+export function connectTo(socket: NetSocket, target: Target): void {
+  const link = socket[kLink]!;
+  if (blocked(socket, target)) {
+    socket.destroy(new ERR_IP_BLOCKED(target.address));
+    return;
+  }
+
+  // A socket that was connected before keeps its descriptor, so that a second connect() fails as the system says.
+  const reused = link.handle !== null;
+  const handle = link.handle ?? open(link, target);
+  if (typeof handle === 'object' && (target.localAddress || target.localPort)) {
+    const failure = bindLocally(handle, target);
+    if (failure !== null) {
+      socket.destroy(failure);
+      return;
+    }
+  }
+
+  socket.emit('connectionAttempt', target.address, target.port, target.family);
+  if (link.stale) return;
+  if (typeof handle === 'number') {
+    socket.destroy(immediateError(handle, target));
+    return;
+  }
+
+  if (target.family !== undefined && isIP(target.address) !== target.family) {
+    // As a lookup of the user's has it. Core has no descriptor by then.
+    socket.destroy(immediateError(-EINVAL, target));
+    return;
+  }
+  const mark = noteConnect(target);
+  const scope = new AsyncScope(target.family === undefined ? 'PIPECONNECTWRAP' : 'TCPCONNECTWRAP');
+  const status = reused ? connectAgain(link) : handle.connect(toEndpoint(target));
+  if (status < 0 && !(reused && link.unix)) {
+    socket.destroy(immediateError(status, target, handle));
+    return;
+  }
+  if (reused) {
+    setImmediate(settleConnect, socket, link, target, status, mark);
+    return;
+  }
+  whenConnected(handle, scope, (outcome) => settleConnect(socket, link, target, outcome, mark));
+}
+
+/**
+ * What `connect(2)` makes of a socket that has connected before. Having been told of a connection by other means than its result, it reports that
+ * result once more, and only then that there is a connection.
+ */
+function connectAgain(link: Link): number {
+  if (!link.connected) return -EALREADY;
+  if (link.confirmed || link.unix) return -EISCONN;
+  link.confirmed = true;
+  return 0;
+}
+
+/** Calls `settle` with the outcome of a connect. */
+export function whenConnected(handle: StreamHandle, scope: AsyncScope, settle: (status: number) => void): void {
+  handle.onconnect = (status) => {
+    scope.run(settle, undefined, status);
+    scope.emitDestroy();
+  };
+}
+
+function open(link: Link, target: Target): StreamHandle | number {
+  const handle = openHandle(target);
+  if (typeof handle === 'number') return handle;
+  link.attach(handle);
+  link.askForDescriptors(handle);
+  return handle;
+}
+
+/** The one attempt is over. */
+function settleConnect(socket: NetSocket, link: Link, target: Target, status: number, mark: ConnectMark): void {
+  if (link.stale || socket.destroyed) return;
+  if (status === 0) {
+    connected(socket, link, mark);
+    return;
+  }
+  socket.connecting = false;
+  socket._sockname = null;
+  if (target.family !== undefined && isImmediate(status)) {
+    socket.destroy(immediateError(status, target, link.handle!));
+    return;
+  }
+  const error = answeredError(status, target);
+  socket.emit('connectionAttemptFailed', target.address, target.port, target.family, error);
+  socket.destroy(error);
+}
+
+/** The connection stands. */
+export function connected(socket: NetSocket, link: Link, mark: ConnectMark): void {
+  socket.connecting = false;
+  socket._sockname = null;
+  link.connected = true;
+  socket._unrefTimer();
+  applySettings(socket);
+  socket.emit('connect');
+  socket.emit('ready');
+  if (!socket.isPaused()) socket.read(0);
+  mark?.();
+}

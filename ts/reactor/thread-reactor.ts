@@ -1,0 +1,110 @@
+/** The reactor of this thread: one for all that its facades do. */
+import {
+  IouringUnavailableError,
+  missingBinding,
+  type Obstacle,
+  ReactorInUseError,
+  type TrialReason,
+} from '../errors/iouring.ts';
+import type { SystemCallError } from '../errors/system.ts';
+import { loadNative } from '../native.ts';
+import type { Handle } from './handle-table.ts';
+import { mergeOptions, type ReactorOptions } from './options.ts';
+import { Reactor, type Stats } from './reactor.ts';
+
+let reactor: Reactor | undefined;
+let options: ReactorOptions = {};
+/** The reactor has been asked for, not only made. */
+let used = false;
+
+/**
+ * Sets what the reactor of this thread is made with. One that was made, since a facade was imported, and that has not been used gives way to another.
+ *
+ * @throws {ReactorInUseError} where there is one that has been used.
+ * @throws {IouringUnavailableError} where there was one, and none can be made with these options. There is one with the former options again then.
+ */
+export function configureReactor(change: unknown): void {
+  const before = options;
+  const wanted = mergeOptions(before, change);
+  if (used) throw new ReactorInUseError();
+  options = wanted;
+  if (reactor === undefined) return;
+  reactor.end();
+  reactor = undefined;
+  const made = makeReactor();
+  if (made instanceof Reactor) return;
+  options = before;
+  makeReactor();
+  throw unavailable(made);
+}
+
+/** Makes the reactor of this thread, where there is none yet, or tells what stands in the way. */
+export function makeReactor(): Reactor | Obstacle {
+  if (reactor !== undefined) return reactor;
+  const native = loadNative();
+  if (native.binding === null) return missingBinding(native.reason, native.cause);
+  try {
+    return (reactor = new Reactor(native.binding.NativeReactor, options));
+  } catch (cause) {
+    return obstacleOf(cause as Partial<SystemCallError>);
+  }
+}
+
+/** What the constructor has thrown, as `throw` in crates/binding/src/native_reactor.rs makes it. Errors of Node-API itself have codes of their own. */
+function obstacleOf(cause: Partial<SystemCallError>): Obstacle {
+  const { code = '', message = '', errno } = cause;
+  const reason = code.startsWith('ERR_IOURING_') ? (code as TrialReason) : 'ERR_IOURING_SET_UP';
+  return { reason, message, errno, cause };
+}
+
+/**
+ * The reactor of this thread. Facades over the ring are chosen only where there is one.
+ *
+ * @throws {IouringUnavailableError} where there can be none.
+ */
+export function getReactor(): Reactor {
+  const made = reactor ?? makeReactor();
+  if (!(made instanceof Reactor)) throw unavailable(made);
+  used = true;
+  return made;
+}
+
+function unavailable({ reason, message, errno, cause }: Obstacle): IouringUnavailableError {
+  return new IouringUnavailableError(reason, message, errno, cause);
+}
+
+/** Makes an error an uncaught exception at once, in the context that is current. Where this thread has no reactor it is thrown. */
+export function reportException(error: unknown): void {
+  if (reactor === undefined) throw error;
+  reactor.dispatcher.report(error);
+}
+
+/** Runs all ticks and microtasks that are due, in the middle of a callback, whatever they throw. True when that was nothing. */
+export function runTicks(): boolean {
+  let quiet = true;
+  while (reactor?.dispatcher.runTicks() === false) quiet = false;
+  return quiet;
+}
+
+/** What the reactor of this thread holds; all zero where it has not been used. */
+export function reactorStats(): Stats {
+  return (
+    reactor?.stats() ?? {
+      handles: 0,
+      operations: 0,
+      buffersLent: 0,
+      starved: 0,
+      backlog: 0,
+      waiting: 0,
+      bounces: 0,
+      arena: 0,
+      views: 0,
+      turns: 0,
+    }
+  );
+}
+
+/** The handles that are open and may hold the process; none where the reactor of this thread has not been used. */
+export function referencedHandles(): Handle[] {
+  return reactor?.handles.referenced() ?? [];
+}
