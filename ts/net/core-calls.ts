@@ -217,7 +217,7 @@ function finishScheduled(): void {
 
 /** Reports what is over by now, and what the reports lead to: how many bytes a stream takes without an answer of the kernel's sets an end to that. */
 function finishUnreported(): void {
-  for (let at = 0; at < unreported.length; at += 2) finish(unreported[at] as Link, unreported[at + 1] as CoreRequest, 0);
+  for (let at = 0; at < unreported.length; at += 2) finish(unreported[at] as Link, unreported[at + 1], 0);
   unreported = [];
 }
 
