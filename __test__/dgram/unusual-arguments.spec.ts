@@ -15,6 +15,12 @@ const CASES: Record<string, (module: Module) => unknown> = {
   'a TTL, not bound': (module) => using(module, (socket) => socket.setTTL(5)),
   'a TTL of nothing for groups, not bound': (module) => using(module, (socket) => socket.setMulticastTTL(0)),
   'a port of nothing': (module) => using(module, (socket) => socket.connect(0, '127.0.0.1')),
+  'a callback of connect() that is none, bound': (module) =>
+    using(module, async (socket) => {
+      socket.bind(0, '127.0.0.1');
+      await once(socket, 'listening');
+      socket.connect(9, '127.0.0.1', 'x' as never);
+    }),
   'a type that is none, and a lookup that is none': (module) => module.createSocket({ lookup: 'x' } as never),
   'a type that is none, and a size that is none': (module) => module.createSocket({ recvBufferSize: -1 } as never),
   'IPv6 alone, of a socket for IPv4': (module) =>

@@ -1,5 +1,5 @@
 // Bytes arrive where they belong, however much is under way.
-import { constants, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { constants, existsSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import test from 'ava';
@@ -160,6 +160,21 @@ test.serial('a buffer that is detached while it is written', async (t) => {
     await writing;
   }
   await handle.close();
+  nothingLeft(t);
+});
+
+test.serial('content that is detached while it is written is not taken for written', async (t) => {
+  const file = path.join(directory(t), 'file');
+  const bytes = new Uint8Array(64 << 20);
+  const writing = fs.writeFile(file, bytes);
+  while (!existsSync(file) || statSync(file).size === 0) await new Promise((resolve) => setImmediate(resolve));
+  if (statSync(file).size < bytes.length) {
+    structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+    await t.throwsAsync(writing);
+  } else {
+    await writing;
+    t.pass('done before');
+  }
   nothingLeft(t);
 });
 

@@ -22,6 +22,9 @@ const revoked = (): object => {
 const HANDLE: Record<string, (handle: any) => Promise<unknown>> = {
   'a detached view among those written': (handle) => handle.writev([Buffer.from('AB'), detached(), Buffer.from('CD')]),
   'a detached view among those read': (handle) => handle.readv([Buffer.alloc(2), detached(), Buffer.alloc(2)]),
+  'a detached view as the content': (handle) => handle.writeFile(detached()),
+  'a detached view behind the end': (handle) => handle.appendFile(detached()),
+  'a detached view as a piece': (handle) => handle.writeFile(['A', detached(), 'B']),
   'nothing to read into': (handle) => handle.read(new Uint8Array(0), 0, 2 ** 40),
   'a position that is no integer': (handle) => handle.read(Buffer.alloc(2), 0, 2, 0.5),
   'a position that is negative': (handle) => handle.read(Buffer.alloc(2), 0, 2, -5),
@@ -52,6 +55,14 @@ async function outcome(work: Promise<any>): Promise<unknown> {
     return code === undefined ? name : { name, code, message };
   }
 }
+
+// Core's `writeFile` of a path writes nothing from Node 26 on, and says nothing.
+ring('functions: a detached view as the content', async (t) => {
+  const file = path.join(directory(t), 'file');
+  await t.throwsAsync(ours.writeFile(file, detached()), { instanceOf: TypeError });
+  await t.throwsAsync(ours.appendFile(file, detached()), { instanceOf: TypeError });
+  nothingLeft(t);
+});
 
 for (const [name, call] of Object.entries(HANDLE)) {
   ring(`handles: ${name}`, async (t) => {

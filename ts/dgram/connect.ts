@@ -26,7 +26,7 @@ export function connect(socket: DgramSocket, args: readonly any[]): void {
   const state = checkRunning(socket);
   if (state.connected !== Connected.No) throw new ERR_SOCKET_DGRAM_IS_CONNECTED();
   state.connected = Connected.Soon;
-  const go = (): void => start(socket, state, address, port, typeof callback === 'function' ? callback : undefined);
+  const go = (): void => start(socket, state, address, port, callback);
   if (state.bound === Bound.No) Reflect.apply(socket.bind, socket, [{ port: 0, exclusive: true }, null]);
   if (state.bound === Bound.Yes) go();
   else whenBound(socket, go);

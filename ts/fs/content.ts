@@ -100,7 +100,8 @@ export async function writeAll(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   await lastChance(signal);
-  if (!isIterable(source)) return writeBytes(file, bytesOf(source), signal);
+  // A view of its own, as core makes one: what is detached is an error, not nothing to write.
+  if (!isIterable(source)) return writeBytes(file, new Uint8Array(source.buffer, source.byteOffset, source.byteLength), signal);
   for await (const piece of source) {
     checkAborted(signal);
     const bytes = ArrayBuffer.isView(piece) ? bytesOf(piece) : Buffer.from(piece as string, encoding);
@@ -109,10 +110,12 @@ export async function writeAll(
 }
 
 async function writeBytes(file: RingFile, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
-  for (let written = 0; written < bytes.length;) {
+  // As many as there were: memory that is detached meanwhile fails the write instead of ending it.
+  const { length } = bytes;
+  for (let written = 0; written < length;) {
     checkAborted(signal);
     const at = written;
-    const step = Math.min(STEP, bytes.length - at);
+    const step = Math.min(STEP, length - at);
     written += await request((waiting) => file.write(bytes, at, step, -1, waiting), 'write');
     checkAborted(signal);
   }
