@@ -27,5 +27,6 @@ export {
   type TimeoutKind,
   TransportClosedError,
   TransportTimeoutError,
+  TransportUnavailableError,
   type UnavailableReason,
 } from './errors/iouring.ts';

@@ -54,6 +54,7 @@ export type IouringErrorCode =
   | 'ERR_IOURING_CHAIN'
   | 'ERR_IOURING_CLOSED'
   | 'ERR_IOURING_IN_USE'
+  | 'ERR_IOURING_NO_CONNECTION'
   | 'ERR_IOURING_NOT_UNIX'
   | 'ERR_IOURING_PAYLOAD_RELEASED'
   | 'ERR_IOURING_RING_FAILED'
@@ -218,5 +219,15 @@ export class TransportTimeoutError extends IouringError {
     super(`The ${kind} time-out of ${timeout} ms is over`);
     this.kind = kind;
     this.timeout = timeout;
+  }
+}
+
+/** A pool has no connection that it could hand out. */
+export class TransportUnavailableError extends IouringError {
+  readonly code = 'ERR_IOURING_NO_CONNECTION';
+
+  /** @param cause why the last attempt to make one failed */
+  constructor(cause: unknown) {
+    super('The pool has no connection at the moment', { cause });
   }
 }

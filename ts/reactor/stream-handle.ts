@@ -164,6 +164,8 @@ export class StreamHandle extends SocketHandle implements StreamEvents {
   listener: StreamListener = DEAF;
   /** The connect has ended. */
   onconnect: (status: number) => void = nothing;
+  /** The kernel has taken a write, of whichever kind. */
+  ontaken: (() => void) | undefined = undefined;
   /** Bytes given to `write`. */
   bytesWritten = 0;
   /** Bytes received. */
@@ -470,6 +472,7 @@ export class StreamHandle extends SocketHandle implements StreamEvents {
       this.#oldest = 0;
     }
     if (this.#unconfirmed.length === 0) this.finish(Activity.Confirming);
+    if (this.ontaken !== undefined && status === 0) this.ontaken();
     if (place !== ELSEWHERE) {
       this.reactor.memory.discard(place);
       if (status < 0) this.listener.onwriteerror(status);

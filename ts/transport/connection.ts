@@ -12,12 +12,13 @@ import { TransportClosedError } from '../errors/iouring.ts';
 import { errnoException } from '../errors/system.ts';
 import { AsyncScope, getReactor } from '../reactor/index.ts';
 import { clearTimeout, setTimeout } from '../timers.ts';
-import { validateDelay, validateFunction, validateInteger, validateObject } from '../validate.ts';
+import { validateAbortSignal, validateDelay, validateFunction, validateInteger, validateObject } from '../validate.ts';
 import { Deferred } from './deferred.ts';
 import { holdPayload } from './held-payloads.ts';
 import { Payload, sendPayload } from './payload.ts';
 import { ReceiveShare } from './receive-share.ts';
 import type { Endpoint, StreamListener, TransportStream } from './stream.ts';
+import { Timeouts, validateTimeouts, type TimeoutOptions } from './timeouts.ts';
 
 const { ECANCELED } = constants.errno;
 
@@ -30,7 +31,7 @@ const PAYLOAD_LIMIT = 256 * 1024;
 const DONE = Promise.resolve();
 
 /** What connections are made with. */
-export interface ConnectionOptions {
+export interface ConnectionOptions extends TimeoutOptions {
   /** Keep the sending half open when the peer has ended its own. Default: false, the connection closes itself then. */
   readonly allowHalfOpen?: boolean;
   /** Send small segments at once (`TCP_NODELAY`). Default: true. */
@@ -59,9 +60,14 @@ export interface WriteManyOptions {
 export type ConnectionAddress = AddressInfo | { readonly path: string };
 
 /** Checks options. @throws core's `ERR_INVALID_ARG_TYPE` and `ERR_OUT_OF_RANGE` */
-export function validateConnectionOptions({ payloadLimit }: ConnectionOptions): void {
+export function validateConnectionOptions(options: ConnectionOptions): void {
+  const { payloadLimit } = options;
+  validateTimeouts(options);
   if (payloadLimit !== undefined) validateInteger(payloadLimit, 'options.payloadLimit', 1);
 }
+
+/** Has a listener called when the peer of a connection has ended. */
+export let whenPeerEnds: (connection: Connection, listener: () => void) => void;
 
 type Phase = 'open' | 'closing' | 'closed';
 
@@ -77,6 +83,7 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
   #reading = false;
   /** Whether the peer has ended, or nothing will come for another reason. */
   #ended = false;
+  #onPeerEnd: (() => void) | null = null;
   #listener: ((payload: Payload) => void) | null = null;
   #streaming: Deferred<void> | null = null;
   /** Payloads nobody has asked for yet, and those who wait for one. At most one of both is not empty. */
@@ -88,6 +95,7 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
   #sentEnd = false;
   #closed: Deferred<Error | null> | null = null;
   #graceTimer: NodeJS.Timeout | undefined;
+  readonly #timeouts: Timeouts | undefined;
 
   /** @internal Connections come of servers and clients. */
   constructor(stream: TransportStream, onRing: boolean, options: ConnectionOptions) {
@@ -99,6 +107,16 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
     stream.listener = this;
     stream.borrows = onRing;
     stream.onclose = () => this.#gone();
+    this.#timeouts = Timeouts.of(options, (error) => this.#fail(error));
+    if (this.#timeouts !== undefined) stream.ontaken = () => this.#taken();
+    this.#settleReading();
+  }
+
+  static {
+    whenPeerEnds = (connection, listener) => {
+      if (connection.#ended) listener();
+      else connection.#onPeerEnd = listener;
+    };
   }
 
   /* ---- what it is ---- */
@@ -106,6 +124,11 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
   /** Whether it can be read and written: neither closed nor closing. */
   get active(): boolean {
     return this.#phase === 'open';
+  }
+
+  /** Whether the peer has ended, or broken off: nothing more will come than what has come already. */
+  get ended(): boolean {
+    return this.#ended;
   }
 
   /** Resolves when the connection is closed: with null where that was in order, else with the error. Never rejects. */
@@ -169,12 +192,14 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
   /* ---- reading ---- */
 
   /**
-   * The next payload; null when the peer has ended. It is the caller's to release.
+   * The next payload; null when the peer has ended. It is the caller's to release. What nobody asks for waits here, up to the connection's share.
    *
+   * @param options `signal` gives this read up, and loses nothing: what comes is the next one's
    * @throws {TransportClosedError} where the connection is closed first.
-   * @throws the connection's error, such as `ECONNRESET`.
+   * @throws the connection's error, such as `ECONNRESET`; the signal's reason.
    */
-  read(): Promise<Payload | null> {
+  read({ signal }: { readonly signal?: AbortSignal } = {}): Promise<Payload | null> {
+    if (signal !== undefined) return this.#readUnlessAborted(signal);
     const next = this.#queue.shift();
     if (next !== undefined) return Promise.resolve(next);
     const deferred = new Deferred<Payload | null>();
@@ -183,9 +208,29 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
       this.#endHeard();
     } else {
       this.#readers.push(deferred);
-      this.#settleReading();
+      this.#timeouts?.read.begin();
     }
     return deferred.promise;
+  }
+
+  async #readUnlessAborted(signal: AbortSignal): Promise<Payload | null> {
+    validateAbortSignal(signal, 'options.signal');
+    signal.throwIfAborted();
+    const reading = this.read();
+    const reader = this.#readers.at(-1);
+    const giveUp = (): void => {
+      const at = reader === undefined ? -1 : this.#readers.indexOf(reader);
+      if (at < 0) return;
+      this.#readers.splice(at, 1);
+      if (this.#readers.length === 0 && this.#listener === null) this.#timeouts?.read.end();
+      reader!.reject(signal.reason as Error);
+    };
+    signal.addEventListener('abort', giveUp, { once: true });
+    try {
+      return await reading;
+    } finally {
+      signal.removeEventListener('abort', giveUp);
+    }
   }
 
   /**
@@ -203,7 +248,7 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
       this.#scope.run(listener, undefined, payload);
     }
     if (this.#over()) this.#endHeard();
-    else this.#settleReading();
+    else this.#timeouts?.read.begin();
     return promise;
   }
 
@@ -227,7 +272,9 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
    */
   writeSingle(data: Uint8Array | Payload): Promise<void> {
     if (this.#phase !== 'open' || this.#shutdown !== null) return this.#refuse(data);
-    return this.#offer(data) ? DONE : this.#waitForWrite();
+    const over = this.#offer(data);
+    this.#noteWrite();
+    return over ? DONE : this.#waitForWrite();
   }
 
   /** {@link writeSingle} for each. The promise is settled when all are over, and rejects with the first error. */
@@ -239,6 +286,7 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
       const chunks = list.map((item) => (item instanceof Payload ? item.toBytes() : item));
       if (this.#phase !== 'open' || this.#shutdown !== null) throw new TransportClosedError('connection');
       const written = this.#stream.writev(chunks) ? DONE : this.#waitForWrite();
+      this.#noteWrite();
       return settleEach(
         list.map(() => written),
         onDone,
@@ -303,6 +351,8 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
   onend(status: number): void {
     this.#ended = true;
     this.#reading = false;
+    this.#timeouts?.read.end();
+    this.#onPeerEnd?.();
     if (status < 0) {
       this.#fail(errnoException(status, 'read'));
       return;
@@ -347,6 +397,11 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
   /* ---- inside ---- */
 
   #arrived(payload: Payload): void {
+    if (this.#timeouts !== undefined) {
+      this.#timeouts.idle.begin();
+      if (this.#listener !== null || this.#readers.length > 1) this.#timeouts.read.begin();
+      else this.#timeouts.read.end();
+    }
     if (this.#share.full) this.#stopReading();
     if (this.#phase !== 'open') {
       payload.release();
@@ -360,7 +415,6 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
       const reader = this.#readers.shift();
       if (reader === undefined) this.#queue.push(payload);
       else reader.resolve(payload);
-      if (this.#readers.length === 0) this.#stopReading();
     }
     holdPayload(payload, this.#onRing);
   }
@@ -371,7 +425,7 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
   }
 
   #settleReading(): void {
-    const wanted = this.#phase === 'closing' || (!this.#share.full && (this.#listener !== null || this.#readers.length > 0));
+    const wanted = this.#phase === 'closing' || !this.#share.full;
     if (!wanted || this.#reading || this.#ended || this.#phase === 'closed') return;
     this.#reading = true;
     this.#stream.readStart();
@@ -400,6 +454,22 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
     if (this.#streaming === null) return;
     if (this.#error === null) this.#streaming.resolve();
     else this.#streaming.reject(this.#error);
+  }
+
+  /** A write has been made. */
+  #noteWrite(): void {
+    const timeouts = this.#timeouts;
+    if (timeouts === undefined) return;
+    timeouts.idle.begin();
+    if (!timeouts.write.running && this.#stream.writeQueueSize > 0) timeouts.write.begin();
+  }
+
+  /** The kernel has taken a write. */
+  #taken(): void {
+    const { write, idle } = this.#timeouts!;
+    idle.begin();
+    if (this.#stream.writeQueueSize > 0) write.begin();
+    else write.end();
   }
 
   /** True: over. */
@@ -459,6 +529,7 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
   #gone(): void {
     this.#phase = 'closed';
     clearTimeout(this.#graceTimer);
+    this.#timeouts?.close();
     this.#endReaders();
     for (const write of this.#writes.splice(0)) write.reject(this.#writeError(-ECANCELED));
     this.#shutdown?.reject(this.#error ?? new TransportClosedError('connection'));

@@ -15,6 +15,7 @@ export class CoreStream implements TransportStream {
   listener!: StreamListener;
   borrows = false;
   onclose: () => void = () => {};
+  ontaken: (() => void) | undefined = undefined;
   readonly #socket: core.Socket;
   #ended = false;
 
@@ -50,6 +51,7 @@ export class CoreStream implements TransportStream {
   write(bytes: Uint8Array): boolean {
     let over = false;
     this.#socket.write(bytes, (error) => {
+      if (!error) this.ontaken?.();
       if (!over) this.listener.onwrite(statusOf(error));
       else if (error) this.listener.onwriteerror(statusOf(error));
     });

@@ -6,6 +6,7 @@
  */
 import { TransportWorker } from './worker.ts';
 
+export { ClientPool, type ClientPoolOptions, type PoolPolicy } from './client-pool.ts';
 export {
   Connection,
   type CloseOptions,
@@ -23,7 +24,13 @@ export {
   type UnixClientOptions,
   type UnixServerOptions,
 } from './worker.ts';
-export { PayloadReleasedError, type TimeoutKind, TransportClosedError, TransportTimeoutError } from '../errors/iouring.ts';
+export {
+  PayloadReleasedError,
+  type TimeoutKind,
+  TransportClosedError,
+  TransportTimeoutError,
+  TransportUnavailableError,
+} from '../errors/iouring.ts';
 
 /** The transport of the calling thread. */
 export const worker: TransportWorker = new TransportWorker(0);

@@ -27,6 +27,8 @@ export interface TransportStream extends Pick<
   listener: StreamListener;
   borrows: boolean;
   onclose: () => void;
+  /** The kernel has taken a write. Asked for by who has time-outs. */
+  ontaken: (() => void) | undefined;
   /** Writes bytes of which nobody may keep a view. True: over; false: `onwrite` follows. */
   writeCopied(bytes: Uint8Array): boolean;
   writeReceived(buffer: number, offset: number, length: number): boolean;

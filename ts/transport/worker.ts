@@ -5,6 +5,7 @@ import { getReactor, reactorStats, type Stats } from '../reactor/index.ts';
 import {
   validateAbortSignal,
   validateBoolean,
+  validateDelay,
   validateFunction,
   validateInt32,
   validateObject,
@@ -13,6 +14,7 @@ import {
 } from '../validate.ts';
 import { connectOnCore, connectOnRing, connectToAny, endpointsOf } from './connecting.ts';
 import { Connection, validateConnectionOptions, type CloseOptions, type ConnectionOptions } from './connection.ts';
+import { unlessAborted, withDeadline } from './giving-up.ts';
 import { listenOnCore, listenOnRing } from './listening.ts';
 import { StreamServer } from './stream-server.ts';
 import type { Endpoint, TransportStream } from './stream.ts';
@@ -48,6 +50,8 @@ export interface TcpClientOptions extends ConnectionOptions {
   readonly port: number;
   /** The address or name to connect to; of several addresses each is tried. Default: `127.0.0.1`. */
   readonly host?: string;
+  /** How long connecting may take, with the look-up of the name, in milliseconds; 0: as long as the system lets it. Default: 0. */
+  readonly connectTimeout?: number;
   /** Gives up with the signal's reason. */
   readonly signal?: AbortSignal;
 }
@@ -56,6 +60,8 @@ export interface TcpClientOptions extends ConnectionOptions {
 export interface UnixClientOptions extends ConnectionOptions {
   /** The path, or an abstract name, which begins with a zero byte. */
   readonly path: string;
+  /** How long connecting may take, with the look-up of the name, in milliseconds; 0: as long as the system lets it. Default: 0. */
+  readonly connectTimeout?: number;
   /** Gives up with the signal's reason. */
   readonly signal?: AbortSignal;
 }
@@ -128,7 +134,7 @@ export class TransportWorker implements AsyncDisposable {
       validateString(host, 'options.host');
       validateAbortSignal(signal, 'options.signal');
       const number = validatePort(port, 'options.port', false);
-      return this.#connect(() => endpointsOf(host, number), signal, options);
+      return this.#connect(() => endpointsOf(host, number), options);
     },
     /** A connection to a path. Likewise. */
     unix: async (options: UnixClientOptions): Promise<Connection> => {
@@ -136,7 +142,7 @@ export class TransportWorker implements AsyncDisposable {
       const { path, signal } = options;
       validateString(path, 'options.path');
       validateAbortSignal(signal, 'options.signal');
-      return this.#connect(() => Promise.resolve([{ path }]), signal, { ...options, noDelay: false });
+      return this.#connect(() => Promise.resolve([{ path }]), { ...options, noDelay: false });
     },
     /** Those that are not closed. */
     [Symbol.iterator]: (): IterableIterator<Connection> => this.#clients.values(),
@@ -180,16 +186,15 @@ export class TransportWorker implements AsyncDisposable {
     return server;
   }
 
-  async #connect(
-    find: () => Promise<Endpoint[]>,
-    signal: AbortSignal | undefined,
-    options: ConnectionOptions,
-  ): Promise<Connection> {
+  async #connect(find: () => Promise<Endpoint[]>, options: TcpClientOptions | UnixClientOptions): Promise<Connection> {
+    const { connectTimeout = 0, signal } = options;
+    validateDelay(connectTimeout, 'options.connectTimeout');
     validateConnectionOptions(options);
     this.#check();
-    signal?.throwIfAborted();
     const attempt = this.#onRing ? connectOnRing : connectOnCore;
-    const stream = await connectToAny(await find(), attempt, signal);
+    const stream = await withDeadline(connectTimeout, signal, async (giveUp) =>
+      connectToAny(await unlessAborted(find(), giveUp), attempt, giveUp),
+    );
     return this.#enter(stream, options);
   }
 

@@ -1,0 +1,4 @@
+// Pools.
+import { declarePools } from './_pool.ts';
+
+declarePools();
