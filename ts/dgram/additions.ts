@@ -21,7 +21,7 @@ export function readAdditions(options: Record<string, unknown>): Additions {
 }
 
 /** Sets them. What this kernel or kind of socket lacks is left out, and so absent from what is told. */
-export function applyExtras(state: State, handle: DatagramHandle): void {
+export function applyAdditions(state: State, handle: DatagramHandle): void {
   const { additions } = state;
   const wanted: [boolean, SocketOption][] = [
     [additions.packetInfo, SocketOption.PacketInfo],
@@ -34,6 +34,6 @@ export function applyExtras(state: State, handle: DatagramHandle): void {
   for (const [on, option] of wanted) if (on && handle.setOption(option, 1) === 0) any = true;
   state.gro = additions.gro && handle.setOption(SocketOption.UdpGro, 1) === 0;
   state.gso = additions.gso !== false && state.kind !== 'unix_dgram' && handle.getOption(SocketOption.UdpSegment) !== undefined;
-  if (state.gso) handle.together = additions.gso === true ? SendGrouping.Always : SendGrouping.InBatches;
+  if (state.gso) handle.grouping = additions.gso === true ? SendGrouping.Always : SendGrouping.InBatches;
   if (any || state.gro) handle.setControl(true);
 }

@@ -20,7 +20,7 @@ import { ERR_SOCKET_BUFFER_SIZE, endpointException, errnoException } from '../er
 import { adoptCopy, noteOwner, type CoreHandle } from '../core/handles.ts';
 import { askPrimary, asksPrimary, type Query, type SharedSocket } from '../primary.ts';
 import { DatagramHandle, SocketOption } from '../reactor/index.ts';
-import { applyExtras } from './additions.ts';
+import { applyAdditions } from './additions.ts';
 import { validateObject, validatePort, validateString } from '../validate.ts';
 import { attach } from './receive.ts';
 import { Bound, Connected, kState, type DgramSocket, type Lookup, type State } from './state.ts';
@@ -300,7 +300,7 @@ function startListening(socket: DgramSocket, state: State): void {
 
 function startReceiving(state: State): void {
   const handle = state.handle!;
-  applyExtras(state, handle);
+  applyAdditions(state, handle);
   handle.receiveStart();
   state.receiving = true;
   state.bound = Bound.Yes;

@@ -9,7 +9,7 @@ import { kState, type DgramSocket } from './state.ts';
 
 /** Options of `socket.messages()`. */
 export interface MessagesOptions {
-  /** Ends the iteration with an `AbortError`. None. */
+  /** Ends the iteration with an `AbortError`. */
   signal?: AbortSignal;
   /** Datagrams that may wait for the consumer: from there on the socket stops receiving, until all of them are taken. At least 1; 1024. */
   highWaterMark?: number;

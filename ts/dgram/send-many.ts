@@ -23,7 +23,11 @@ export interface OutgoingMessage {
 }
 
 export interface SendManyOptions {
-  /** Send one only after the one before was sent; after a failure the rest fail with ECANCELED. false. */
+  /**
+   * Send one only after the one before was sent; after a failure the rest fail with `ECANCELED`.
+   *
+   * @default false
+   */
   linked?: boolean;
 }
 

@@ -7,34 +7,66 @@ import type { OutgoingMessage, SendManyOptions, SendResult } from './send-many.t
 import type { MessagesOptions } from './iteration.ts';
 import type { Message } from './receive.ts';
 
-/** Options of `createSocket`: core's, and these. Each boolean is false unless given. */
+/** Options of `createSocket`: core's, and these. */
 export interface DgramOptions extends Omit<core.SocketOptions, 'type'> {
   /** `unix_dgram` is a UNIX-domain datagram socket. */
   type: core.SocketType | 'unix_dgram';
-  /** Share the port with other sockets of this user, and its load (`SO_REUSEPORT`). */
+  /**
+   * Share the port with other sockets of this user, and its load (`SO_REUSEPORT`).
+   *
+   * @default false
+   */
   reusePort?: boolean;
   /** Senders whose datagrams are dropped. */
   receiveBlockList?: BlockList;
   /** Addresses that nothing is sent to. */
   sendBlockList?: BlockList;
-  /** `rinfo.reply(payload[, callback])` answers the sender. */
+  /**
+   * `rinfo.reply(payload[, callback])` answers the sender.
+   *
+   * @default false
+   */
   reply?: boolean;
-  /** Let the kernel put datagrams of one flow together (`UDP_GRO`); they are taken apart again here. */
+  /**
+   * Let the kernel put datagrams of one flow together (`UDP_GRO`); they are taken apart again here.
+   *
+   * @default false
+   */
   gro?: boolean;
   /**
    * Let datagrams of one size that follow each other to one destination go through the kernel as one (`UDP_SEGMENT`): those of one `sendMany` where it
    * is absent, all of one tick where it is true, none where it is false. Where the kernel cannot they go one by one.
    */
   gso?: boolean;
-  /** `rinfo.ancillary.destination` and `.interfaceIndex`. */
+  /**
+   * `rinfo.ancillary.destination` and `.interfaceIndex`.
+   *
+   * @default false
+   */
   packetInfo?: boolean;
-  /** `rinfo.ancillary.tos` and `.ecn`. */
+  /**
+   * `rinfo.ancillary.tos` and `.ecn`.
+   *
+   * @default false
+   */
   tos?: boolean;
-  /** `rinfo.ancillary.timestamp`. */
+  /**
+   * `rinfo.ancillary.timestamp`.
+   *
+   * @default false
+   */
   timestamp?: boolean;
-  /** `rinfo.ancillary.dropped`. */
+  /**
+   * `rinfo.ancillary.dropped`.
+   *
+   * @default false
+   */
   dropCounter?: boolean;
-  /** `rinfo.ancillary.credentials`, on UNIX sockets. */
+  /**
+   * `rinfo.ancillary.credentials`, on UNIX sockets.
+   *
+   * @default false
+   */
   credentials?: boolean;
 }
 

@@ -18,9 +18,17 @@ const XATTR_CREATE = 1;
 const XATTR_REPLACE = 2;
 
 export interface SetXattrOptions {
-  /** Fail with `EEXIST` where the attribute is there already; false. */
+  /**
+   * Fail with `EEXIST` where the attribute is there already.
+   *
+   * @default false
+   */
   create?: boolean;
-  /** Fail with `ENODATA` where it is not there yet; false. */
+  /**
+   * Fail with `ENODATA` where it is not there yet.
+   *
+   * @default false
+   */
   replace?: boolean;
 }
 

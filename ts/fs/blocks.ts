@@ -26,17 +26,41 @@ const MODES: ReadonlyMap<BlockMode, number> = new Map([
 ]);
 
 export interface BlockFileOptions {
-  /** What may be done; `readOnly`. */
+  /**
+   * What may be done.
+   *
+   * @default 'readOnly'
+   */
   mode?: BlockMode;
-  /** Make the file where there is none; false. */
+  /**
+   * Make the file where there is none.
+   *
+   * @default false
+   */
   create?: boolean;
-  /** Empty the file; false. */
+  /**
+   * Empty the file.
+   *
+   * @default false
+   */
   truncate?: boolean;
-  /** Past the page cache (`O_DIRECT`): blocks must be multiples of the device's. False. */
+  /**
+   * Past the page cache (`O_DIRECT`): blocks must be multiples of the device's.
+   *
+   * @default false
+   */
   direct?: boolean;
-  /** Bytes of a block; 4096. */
+  /**
+   * Bytes of a block: 1 to 2^31 - 1.
+   *
+   * @default 4096
+   */
   blockSize?: number;
-  /** Permissions of a file that is made; 0o666. */
+  /**
+   * Permissions of a file that is made, before the umask: 0 to 0o7777.
+   *
+   * @default 0o666
+   */
   permissions?: number;
 }
 

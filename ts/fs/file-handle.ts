@@ -20,7 +20,7 @@ import { webStream, type WebStreamSource } from './web-stream.ts';
 /** Core's file handle, made of a file of the ring. */
 export type RingFileHandle = CoreFileHandle & FileHandleAdditions & { readonly [stateOf]: FileState };
 
-/** Core's methods, which work on our handles as well: they ask for `fd`, and say when they begin and end. What they are given they judge themselves. */
+/** Core's methods, which work on our handles as well: they ask for `fd`, and say when they begin and end. They check what they are given themselves. */
 interface CoreMethods {
   read(buffer: unknown, offset: unknown, length: unknown, position: unknown): Promise<unknown>;
   write(buffer: unknown, offset: unknown, length: unknown, position: unknown): Promise<unknown>;

@@ -12,10 +12,19 @@ import { validateAbortSignal, validateInteger, validateObject } from '../validat
 const CHUNK = 256 * 1024;
 
 export interface SendFileOptions {
-  /** First byte; 0. */
+  /**
+   * First byte: 0 to 2^53 - 1.
+   *
+   * @default 0
+   */
   start?: number;
-  /** Number of bytes at most; `Infinity`, to the end of the file. */
+  /**
+   * Bytes at most: 0 to 2^53 - 1 less `start`; `Infinity` for all up to the end of the file.
+   *
+   * @default Infinity
+   */
   length?: number;
+  /** Ends the transfer with an `AbortError`: before its next chunk, or while it waits for 'drain'. */
   signal?: AbortSignal;
 }
 

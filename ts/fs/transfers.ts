@@ -235,7 +235,7 @@ interface Several {
   readonly at: number | bigint;
 }
 
-/** Undefined for what core has to judge. */
+/** Undefined for what core has to check. */
 function usualViews(views: unknown, position: unknown): Several | undefined {
   if (!areViews(views)) return undefined;
   const total = totalOf(views);

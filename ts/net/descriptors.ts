@@ -37,7 +37,11 @@ export type DescriptorListener = (this: core.Socket, descriptors: number[], info
 
 /** How descriptors are taken. */
 export interface ReceiveDescriptorsOptions {
-  /** Most that are taken with one message, 1 to 253: the kernel closes those beyond, and `info.lost` says so. Default: 253, which is as many as there can be. */
+  /**
+   * Most that are taken with one message, 1 to 253 (as many as there can be): the kernel closes those beyond, and `info.lost` says so.
+   *
+   * @default 253
+   */
   readonly limit?: number;
 }
 

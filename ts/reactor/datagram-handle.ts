@@ -94,7 +94,7 @@ export class DatagramHandle extends SocketHandle implements DatagramEvents {
   onerror: (status: number) => void = nothing;
   /** Says whether they are wanted in batches: asked each time that some have arrived. */
   wantsBatches: () => boolean = never;
-  together: SendGrouping = SendGrouping.Never;
+  grouping: SendGrouping = SendGrouping.Never;
   readonly kind: DatagramKind;
   readonly #peers: Peers;
   readonly #pending = new PendingSends();
@@ -261,7 +261,7 @@ export class DatagramHandle extends SocketHandle implements DatagramEvents {
     // The kernel refuses one that is so long as it refuses those that are longer.
     const length = Math.min(payload.byteLength, LONGEST_PIECE);
     const nameLength = name === undefined ? 0 : name.byteLength;
-    const goesTogether = this.together === SendGrouping.Always || (place !== ALONE && this.together === SendGrouping.InBatches);
+    const goesTogether = this.grouping === SendGrouping.Always || (place !== ALONE && this.grouping === SendGrouping.InBatches);
     const packed = nameLength | ((flags & FLAGS) << 8) | (goesTogether ? SEND_TOGETHER : 0);
     const copied = length <= COPY_SIZE;
     const needed = copied ? nameLength + length : nameLength;
