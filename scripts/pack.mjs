@@ -5,7 +5,17 @@
  *     node scripts/pack.mjs FOLDER      leaves the tarballs there
  */
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
@@ -23,10 +33,11 @@ export function platformManifests() {
  * Packs what is built here into a folder.
  *
  * @param {string} folder
- * @param {{ version?: string }} [options] `version` instead of the packages' own
- * @returns {{ manifest: object, tarball: string, files: string[], size: number, unpackedSize: number }[]} the root package first
+ * @param {{ version?: string, placeholders?: boolean }} [options] `version` instead of the packages' own; `placeholders`: also the packages of binaries that were
+ * not built, with an empty file each
+ * @returns {{ manifest: object, built: boolean, tarball: string, files: string[], size: number, unpackedSize: number }[]} the root package first
  */
-export function packAll(folder, { version } = {}) {
+export function packAll(folder, { version, placeholders = false } = {}) {
   const stage = mkdtempSync(path.join(os.tmpdir(), 'iouring-transport-stage-'));
   try {
     mkdirSync(folder, { recursive: true });
@@ -35,15 +46,19 @@ export function packAll(folder, { version } = {}) {
     const ours = version ?? root.version;
     // As `napi prepublish` does.
     root.optionalDependencies = Object.fromEntries(platforms.map(({ name }) => [name, ours]));
-    const staged = [stageFolder(stage, { ...root, version: ours }, '.', [...root.files, 'README.md', 'LICENSE'])];
+    const from = stageFolder(stage, { ...root, version: ours }, '.', [...root.files, 'README.md', 'LICENSE']);
+    const staged = [{ from, built: true }];
     for (const manifest of platforms) {
       const binary = inRoot(manifest.main);
-      if (!readdirSync(inRoot('.')).includes(manifest.main)) continue;
+      const built = existsSync(binary);
+      if (!built && !placeholders) continue;
       const source = path.join('npm', manifest.name.replace('iouring-transport-', ''));
-      staged.push(stageFolder(stage, { ...manifest, version: ours }, source, ['README.md']));
-      copyFileSync(binary, path.join(staged.at(-1), manifest.main));
+      const to = stageFolder(stage, { ...manifest, version: ours }, source, ['README.md']);
+      if (built) copyFileSync(binary, path.join(to, manifest.main));
+      else writeFileSync(path.join(to, manifest.main), '');
+      staged.push({ from: to, built });
     }
-    return staged.map((from) => packFolder(from, folder));
+    return staged.map(({ from, built }) => ({ ...packFolder(from, folder), built }));
   } finally {
     rmSync(stage, { recursive: true, force: true });
   }
