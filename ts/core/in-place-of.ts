@@ -4,7 +4,8 @@
  *
  * @returns `ours`
  */
-export function inPlaceOf<Ours extends Function>(theirs: Function, ours: Ours): Ours {
+export function inPlaceOf<Ours extends Function>(theirs: Function | undefined, ours: Ours): Ours {
+  if (theirs === undefined) return ours; // Bun lacks some that Node does not document.
   for (const key of Reflect.ownKeys(theirs)) {
     const member = Object.getOwnPropertyDescriptor(theirs, key)!;
     if (key === 'name' || key === 'length') Object.defineProperty(ours, key, member);
