@@ -1,7 +1,8 @@
 //! What TypeScript asks about files outside of the queues: jobs with paths, and descriptors that change hands.
 
 use iouring_reactor::Adopted;
-use iouring_reactor::file::job::{Job, Task};
+use iouring_reactor::file::call::{FileCall, STATUS_BYTES, Subject};
+use iouring_reactor::kernel::FileOp;
 use iouring_reactor::{Errno, HandleId, Source};
 use napi::bindgen_prelude::{Either, Uint8Array};
 use napi_derive::napi;
@@ -61,32 +62,37 @@ fn bytes(text: &Option<Text>) -> &[u8] {
     }
 }
 
+/// The operation that `a`, `b` and `c` describe.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates; the kernel checks what it gets")]
-fn task(kind: i32, a: f64, b: f64, c: f64) -> Option<Task> {
+fn op(kind: FileJob, a: f64, b: f64, c: f64) -> FileOp {
     let int = |value: f64| value as i64 as i32;
-    let value = Source { region: b as u32, offset: 0, length: c as u32 };
-    Some(match FileJob::try_from(kind).ok()? {
-        FileJob::Open => Task::Open(int(a), b as u32),
-        FileJob::Status => Task::Status(
-            int(a),
-            Source { region: b as u32, offset: 0, length: iouring_reactor::file::job::STATUS_BYTES },
-        ),
-        FileJob::Unlink => Task::Unlink(int(a)),
-        FileJob::Rename => Task::Rename(a as u32),
-        FileJob::MakeDirectory => Task::MakeDirectory(a as u32),
-        FileJob::Symlink => Task::Symlink,
-        FileJob::Link => Task::Link,
-        FileJob::Sync => Task::Sync,
-        FileJob::DataSync => Task::DataSync,
-        FileJob::Truncate => Task::Truncate(a as u64),
-        FileJob::Allocate => Task::Allocate(int(a), b as u64, c as u64),
-        FileJob::Advise => Task::Advise(int(a), b as u64, c as u32),
-        FileJob::Splice => Task::Splice(a as i64, HandleId::from_raw(int(b)), -1, c as u32),
-        FileJob::GetXattr => Task::GetXattr(value),
-        FileJob::FGetXattr => Task::FGetXattr(value),
-        FileJob::SetXattr => Task::SetXattr(int(a), value),
-        FileJob::FSetXattr => Task::FSetXattr(int(a), value),
-    })
+    match kind {
+        FileJob::Open => FileOp::Open { flags: int(a), mode: b as u32 },
+        FileJob::Status => FileOp::Status { flags: int(a) },
+        FileJob::Unlink => FileOp::Unlink { flags: int(a) },
+        FileJob::Rename => FileOp::Rename { flags: a as u32 },
+        FileJob::MakeDirectory => FileOp::MakeDirectory { mode: a as u32 },
+        FileJob::Symlink => FileOp::Symlink,
+        FileJob::Link => FileOp::Link,
+        FileJob::Sync => FileOp::Sync { data_only: false },
+        FileJob::DataSync => FileOp::Sync { data_only: true },
+        FileJob::Truncate => FileOp::Truncate { length: a as u64 },
+        FileJob::Allocate => FileOp::Allocate { mode: int(a), offset: b as u64, length: c as u64 },
+        FileJob::Advise => FileOp::Advise { advice: int(a), offset: b as u64, length: c as u32 },
+        FileJob::Splice => FileOp::Splice { from_position: a as i64, to_position: -1, length: c as u32 },
+        FileJob::GetXattr => FileOp::GetXattr,
+        FileJob::FGetXattr => FileOp::FGetXattr,
+        FileJob::SetXattr => FileOp::SetXattr { flags: int(a) },
+        FileJob::FSetXattr => FileOp::FSetXattr { flags: int(a) },
+    }
+}
+
+/// What the operation is about, as far as `b` and `c` tell: memory, or the handle that a splice goes to.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates; looked up and bounds-checked")]
+fn subject<'a>(op: FileOp, b: f64, c: f64) -> Subject<'a> {
+    let length = if matches!(op, FileOp::Status { .. }) { STATUS_BYTES } else { c as u32 };
+    let to = HandleId::from_raw(b as i64 as i32);
+    Subject { to, place: Source { region: b as u32, offset: 0, length }, ..Subject::default() }
 }
 
 #[napi]
@@ -107,15 +113,17 @@ impl NativeReactor {
         c: f64,
         linked: bool,
     ) -> i32 {
-        let job = task(kind, a, b, c)
-            .ok_or(Errno(libc::EINVAL))
-            .and_then(|task| Job::new(token, HandleId::from_raw(handle), task, bytes(&path), bytes(&other)));
+        let call = FileJob::try_from(kind).map_err(|_| Errno(libc::EINVAL)).and_then(|kind| {
+            let op = op(kind, a, b, c);
+            let handle = HandleId::from_raw(handle);
+            FileCall::new(token, op, &Subject { handle, path: bytes(&path), other: bytes(&other), ..subject(op, b, c) })
+        });
         self.instance
             .with(|reactor| {
                 // What was asked for before comes first.
                 self.instance.take_commands(reactor);
-                match job {
-                    Ok(job) => reactor.job(job, linked),
+                match call {
+                    Ok(call) => reactor.call_file(call, linked),
                     // It may be a step of a chain, which ends with it then.
                     Err(errno) => reactor.refuse(token, errno, linked),
                 }

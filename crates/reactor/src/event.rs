@@ -104,7 +104,7 @@ pub enum Event {
         /// What it is.
         opened: Opened,
     },
-    /// A transfer or job is done.
+    /// A transfer or call is done.
     FileDone {
         /// Who asked for it.
         token: u32,

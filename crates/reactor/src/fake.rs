@@ -195,7 +195,7 @@ impl Kernel for Fake {
     }
 
     unsafe fn read_now(&mut self, fd: RawFd, data: *mut u8, length: u32, position: i64) -> Result<u32, Errno> {
-        let request = FileRequest::Read { fd, data, length, position, now: true, by_worker: false, priority: 0 };
+        let request = FileRequest::read_now(fd, data, length, position);
         self.0.borrow_mut().play_now(&request)
     }
 

@@ -4,12 +4,14 @@
 //! reorders, shortens and fails. A [`Request`] says what is wanted in the kernel's words and nothing about how an SQE is laid
 //! out: only `ring.rs` knows that.
 
+mod file_op;
 mod file_request;
 
 use std::os::fd::{OwnedFd, RawFd};
 use std::time::Duration;
 
 use crate::error::Errno;
+pub use file_op::{FileOp, Operands};
 pub use file_request::{Direction, FileRequest, Until};
 
 /// Completion flag: the upper 16 bits of `flags` name the provided buffer that was used.

@@ -11,8 +11,8 @@ use std::os::fd::RawFd;
 use io_uring::types::Timespec;
 
 use crate::address::SocketAddress;
+use crate::file::call::FileCall;
 use crate::file::carrier::Carrier;
-use crate::file::job::Job;
 use crate::file::transfer::{SyncedBy, Transfer};
 use crate::kernel::{Direction, Extent, Request};
 use crate::message::{DatagramMessage, Message, Receipt};
@@ -139,10 +139,10 @@ pub(crate) enum FileOperation {
         /// See [`ShortOps`](crate::file::ShortOps).
         short: bool,
     },
-    /// A job.
-    Job {
+    /// A call.
+    Call {
         /// Which.
-        job: Box<Job>,
+        call: Box<FileCall>,
         /// See [`ShortOps`](crate::file::ShortOps).
         short: bool,
     },
@@ -165,7 +165,7 @@ impl FileOperation {
                 let synced = transfer.commit().is_some_and(|commit| commit.by == SyncedBy::Write);
                 transfer.direction == Direction::Write && !synced
             }
-            Self::Job { .. } => true,
+            Self::Call { .. } => true,
             Self::GroupSync | Self::Awaiting(_) => false,
         }
     }
@@ -176,7 +176,7 @@ impl FileOperation {
 
     pub(crate) fn is_short(&self) -> bool {
         match self {
-            Self::Transfer { short, .. } | Self::Job { short, .. } => *short,
+            Self::Transfer { short, .. } | Self::Call { short, .. } => *short,
             Self::GroupSync | Self::Awaiting(_) => false,
         }
     }

@@ -5,7 +5,7 @@ use std::os::fd::RawFd;
 use io_uring::types::{Fd, FsyncFlags};
 use io_uring::{opcode, squeue};
 
-use crate::kernel::{BufferGroup, Extent, FileRequest, Request, Until};
+use crate::kernel::{BufferGroup, Direction, Extent, FileOp, FileRequest, Operands, Request, Until};
 
 /// Where `optlen` lies in an SQE.
 const OPTLEN: usize = 44;
@@ -97,66 +97,62 @@ fn sync_flags(until: Until) -> libc::c_int {
 
 /// Lays a file request out.
 fn file_entry(request: &FileRequest) -> squeue::Entry {
-    let here = Fd(libc::AT_FDCWD);
     match *request {
-        FileRequest::Read { fd, data, length, position, now, by_worker, priority } => {
-            opcode::Read::new(Fd(fd), data, length)
-                .offset(position.cast_unsigned())
-                .rw_flags(rw_flags(now))
-                .ioprio(priority)
-                .build()
-                .flags(entry_flags(by_worker, Until::Written))
-        }
-        FileRequest::Write { fd, data, length, position, now, by_worker, until, priority } => {
-            opcode::Write::new(Fd(fd), data, length)
-                .offset(position.cast_unsigned())
-                .rw_flags(rw_flags(now) | sync_flags(until))
-                .ioprio(priority)
-                .build()
-                .flags(entry_flags(by_worker, until))
+        FileRequest::Transfer { direction, fd, data, length, position, now, by_worker, until, priority } => {
+            let (fd, offset, flags) = (Fd(fd), position.cast_unsigned(), rw_flags(now) | sync_flags(until));
+            let entry = match direction {
+                Direction::Read => {
+                    opcode::Read::new(fd, data, length).offset(offset).rw_flags(flags).ioprio(priority).build()
+                }
+                Direction::Write => {
+                    opcode::Write::new(fd, data, length).offset(offset).rw_flags(flags).ioprio(priority).build()
+                }
+            };
+            entry.flags(entry_flags(by_worker, until))
         }
         FileRequest::Await { fd, writable } => {
             #[allow(clippy::cast_sign_loss, reason = "flag bits")]
             let events = if writable { libc::POLLOUT } else { libc::POLLIN } as u32;
             opcode::PollAdd::new(Fd(fd), events).build()
         }
-        FileRequest::Sync { fd, data_only } => {
-            opcode::Fsync::new(Fd(fd)).flags(if data_only { FsyncFlags::DATASYNC } else { FsyncFlags::empty() }).build()
+        FileRequest::Op { op, ref operands, by_worker } => {
+            op_entry(op, operands).flags(entry_flags(by_worker, Until::Written))
         }
-        FileRequest::Truncate { fd, length } => opcode::Ftruncate::new(Fd(fd), length).build(),
-        FileRequest::Allocate { fd, mode, offset, length } => {
-            opcode::Fallocate::new(Fd(fd), length).offset(offset).mode(mode).build()
-        }
-        FileRequest::Advise { fd, offset, length, advice } => {
-            opcode::Fadvise::new(Fd(fd), length.into(), advice).offset(offset).build()
-        }
-        FileRequest::Open { path, flags, mode, by_worker } => {
-            let entry = opcode::OpenAt::new(here, path).flags(flags).mode(mode).build();
-            entry.flags(entry_flags(by_worker, Until::Written))
-        }
-        FileRequest::Status { path, flags, into } => opcode::Statx::new(here, path, into.cast())
+    }
+}
+
+fn op_entry(op: FileOp, operands: &Operands) -> squeue::Entry {
+    let here = Fd(libc::AT_FDCWD);
+    let &Operands { fd, to, path, other, data, length: room } = operands;
+    let (fd, value) = (Fd(fd), data.cast::<libc::c_void>());
+    match op {
+        FileOp::Open { flags, mode } => opcode::OpenAt::new(here, path).flags(flags).mode(mode).build(),
+        FileOp::Status { flags } => opcode::Statx::new(here, path, data.cast())
             .flags(flags)
             .mask(libc::STATX_BASIC_STATS | libc::STATX_BTIME)
             .build(),
-        FileRequest::Unlink { path, flags } => opcode::UnlinkAt::new(here, path).flags(flags).build(),
-        FileRequest::Rename { from, to, flags } => opcode::RenameAt::new(here, from, here, to).flags(flags).build(),
-        FileRequest::MakeDirectory { path, mode } => opcode::MkDirAt::new(here, path).mode(mode).build(),
-        FileRequest::Symlink { target, link } => opcode::SymlinkAt::new(here, target, link).build(),
-        FileRequest::Link { from, to } => opcode::LinkAt::new(here, from, here, to).build(),
-        FileRequest::Splice { from, from_position, to, to_position, length } => {
-            opcode::Splice::new(Fd(from), from_position, Fd(to), to_position, length).build()
+        FileOp::Unlink { flags } => opcode::UnlinkAt::new(here, path).flags(flags).build(),
+        FileOp::Rename { flags } => opcode::RenameAt::new(here, path, here, other).flags(flags).build(),
+        FileOp::MakeDirectory { mode } => opcode::MkDirAt::new(here, path).mode(mode).build(),
+        FileOp::Symlink => opcode::SymlinkAt::new(here, path, other).build(),
+        FileOp::Link => opcode::LinkAt::new(here, path, here, other).build(),
+        FileOp::Sync { data_only } => {
+            let flags = if data_only { FsyncFlags::DATASYNC } else { FsyncFlags::empty() };
+            opcode::Fsync::new(fd).flags(flags).build()
         }
-        FileRequest::GetXattr { path, name, value, length } => {
-            opcode::GetXattr::new(name, value.cast(), path, length).build()
+        FileOp::Truncate { length } => opcode::Ftruncate::new(fd, length).build(),
+        FileOp::Allocate { mode, offset, length } => {
+            opcode::Fallocate::new(fd, length).offset(offset).mode(mode).build()
         }
-        FileRequest::FGetXattr { fd, name, value, length } => {
-            opcode::FGetXattr::new(Fd(fd), name, value.cast(), length).build()
+        FileOp::Advise { advice, offset, length } => {
+            opcode::Fadvise::new(fd, length.into(), advice).offset(offset).build()
         }
-        FileRequest::SetXattr { path, name, value, length, flags } => {
-            opcode::SetXattr::new(name, value.cast(), path, length).flags(flags).build()
+        FileOp::Splice { from_position, to_position, length } => {
+            opcode::Splice::new(fd, from_position, Fd(to), to_position, length).build()
         }
-        FileRequest::FSetXattr { fd, name, value, length, flags } => {
-            opcode::FSetXattr::new(Fd(fd), name, value.cast(), length).flags(flags).build()
-        }
+        FileOp::GetXattr => opcode::GetXattr::new(other, value, path, room).build(),
+        FileOp::FGetXattr => opcode::FGetXattr::new(fd, other, value, room).build(),
+        FileOp::SetXattr { flags } => opcode::SetXattr::new(other, value, path, room).flags(flags).build(),
+        FileOp::FSetXattr { flags } => opcode::FSetXattr::new(fd, other, value, room).flags(flags).build(),
     }
 }

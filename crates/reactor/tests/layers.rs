@@ -13,7 +13,7 @@ const LAYERS: [&[&str]; 8] = [
     // Names, and what is told to the owner.
     &["handle_id", "event", "receive_buffers", "self_test", "support", "ring"],
     // What is in flight, and what is open.
-    &["file::transfer", "file::look", "file::carrier", "file::job", "operation", "slab", "handle"],
+    &["file::transfer", "file::look", "file::carrier", "file::call", "operation", "slab", "handle"],
     // What every operation needs at hand.
     &["spare_descriptor", "accept_pace", "context"],
     // What sockets and files do.

@@ -5,7 +5,7 @@
 
 use crate::error::Errno;
 use crate::fake::{Flight, World};
-use crate::kernel::{FileRequest, Request};
+use crate::kernel::{Direction, FileOp, FileRequest, Request};
 
 /// The byte at `position + index`.
 pub(crate) fn content(position: i64, index: usize) -> u8 {
@@ -61,9 +61,10 @@ impl World {
             return -[libc::EINTR, libc::ENOMEM, libc::EIO, libc::ENOSPC][self.random.below(4)];
         }
         let (data, length, position) = match *request {
-            FileRequest::Read { data, length, position, .. } => (Some(data), length, position),
-            FileRequest::Write { length, position, .. } => (None, length, position),
-            FileRequest::FGetXattr { value, length, .. } => (Some(value), length, 0),
+            FileRequest::Transfer { direction, data, length, position, .. } => {
+                ((direction == Direction::Read).then_some(data), length, position)
+            }
+            FileRequest::Op { op: FileOp::FGetXattr, operands, .. } => (Some(operands.data), operands.length, 0),
             _ => return 0,
         };
         let position = usize::try_from(position.max(0)).expect("a position");
@@ -85,13 +86,13 @@ impl World {
 }
 
 fn now(request: &FileRequest) -> bool {
-    matches!(request, FileRequest::Read { now: true, .. } | FileRequest::Write { now: true, .. })
+    matches!(request, FileRequest::Transfer { now: true, .. })
 }
 
 /// What a step must give for the next one to start.
 fn wanted(request: &FileRequest) -> i32 {
     match *request {
-        FileRequest::Read { length, .. } | FileRequest::Write { length, .. } => i32::try_from(length).expect("little"),
+        FileRequest::Transfer { length, .. } => i32::try_from(length).expect("little"),
         _ => 0,
     }
 }

@@ -21,11 +21,10 @@ use std::collections::VecDeque;
 use crate::context::Context;
 use crate::file::File;
 use crate::file::files::{Batch, Files, Linked, NotNow, Prepared, Step};
-use crate::file::job::Task;
 use crate::file::transfer::{Commit, Role, SyncedBy, Transfer};
 use crate::handle::Common;
 use crate::handle_id::HandleId;
-use crate::kernel::{Direction, FileRequest, Kernel, Until};
+use crate::kernel::{Direction, FileOp, FileRequest, Kernel, Operands, Until};
 use crate::operation::FileOperation;
 
 /// Most writes of one group.
@@ -78,16 +77,12 @@ impl Commits {
 
 /// Takes the two steps of a chain for what they are, if they are that.
 pub(crate) fn commit_of(chain: &[Step], file: &File) -> Option<Transfer> {
-    let [Step::Transfer(id, write), Step::Job(job)] = chain else { return None };
-    let data_only = match job.task {
-        Task::DataSync => true,
-        Task::Sync => false,
-        _ => return None,
-    };
+    let [Step::Transfer(id, write), Step::Call(call)] = chain else { return None };
+    let FileOp::Sync { data_only } = call.op else { return None };
     // Writes at the file's own position have to be done one after the other.
     let placed = file.is_seekable() && (file.append || write.position >= 0);
-    let commits = placed && write.direction == Direction::Write && job.handle == *id;
-    let commit = Commit { token: job.token, data_only, by: SyncedBy::Group };
+    let commits = placed && write.direction == Direction::Write && call.handle == *id;
+    let commit = Commit { token: call.token, data_only, by: SyncedBy::Group };
     commits.then_some(Transfer { role: Role::Commit(commit), ..*write })
 }
 
@@ -159,7 +154,8 @@ pub(crate) fn start_sync<K: Kernel>(
     context: &mut Context<K>,
 ) -> Result<(), NotNow> {
     let data_only = file.commits.written.iter().all(|commit| commit.data_only);
-    let request = FileRequest::Sync { fd: common.fd(), data_only };
+    let request =
+        FileRequest::Op { op: FileOp::Sync { data_only }, operands: Operands::of(common.fd()), by_worker: false };
     // It is about what is done, not about what is still under way.
     let under_way = common.in_flight > 0;
     // SAFETY: a sync points at nothing.

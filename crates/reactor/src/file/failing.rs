@@ -41,7 +41,7 @@ impl Files {
             match step {
                 Step::Transfer(_, transfer) | Step::Await(_, transfer) => settled.extend(outcomes(&transfer, errno)),
                 Step::Refused(token, errno) => settled.push((token, errno.negated())),
-                Step::Job(job) => settled.push((job.token, errno.negated())),
+                Step::Call(call) => settled.push((call.token, errno.negated())),
                 Step::GroupSync(_) => {}
             }
         }
@@ -51,7 +51,7 @@ impl Files {
                     Operation::File(FileOperation::Transfer { transfer, .. } | FileOperation::Awaiting(transfer)) => {
                         settled.extend(outcomes(transfer, errno));
                     }
-                    Operation::File(FileOperation::Job { job, .. }) => settled.push((job.token, errno.negated())),
+                    Operation::File(FileOperation::Call { call, .. }) => settled.push((call.token, errno.negated())),
                     _ => {}
                 }
             }

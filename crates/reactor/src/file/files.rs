@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::bounce::BouncePool;
 use crate::context::Context;
 use crate::error::Errno;
-use crate::file::job::Job;
+use crate::file::call::FileCall;
 use crate::file::look::Mounts;
 use crate::file::transfer::Transfer;
 use crate::handle::Common;
@@ -17,7 +17,7 @@ use crate::slab::{Entry, InFlight};
 /// Something to be started.
 pub(crate) enum Step {
     Transfer(HandleId, Transfer),
-    Job(Box<Job>),
+    Call(Box<FileCall>),
     /// The sync of a group of writes; see [`commit`](crate::file::commit).
     GroupSync(HandleId),
     /// Waits until a transfer can go on.
@@ -31,7 +31,7 @@ impl Step {
     fn handle(&self) -> Option<HandleId> {
         match self {
             Self::Transfer(id, _) | Self::GroupSync(id) | Self::Await(id, _) => Some(*id),
-            Self::Job(job) => Some(job.handle),
+            Self::Call(call) => Some(call.handle),
             Self::Refused(..) => None,
         }
     }
@@ -217,7 +217,7 @@ impl Files {
                 self.bounces.take_back(carrier);
                 Step::Transfer(handle, transfer)
             }
-            FileOperation::Job { job, .. } => Step::Job(job),
+            FileOperation::Call { call, .. } => Step::Call(call),
             FileOperation::GroupSync => Step::GroupSync(handle),
             FileOperation::Awaiting(transfer) => Step::Await(handle, transfer),
         }

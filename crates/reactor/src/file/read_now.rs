@@ -88,7 +88,7 @@ pub(crate) unsafe fn read_together<K: Kernel>(
         // SAFETY: the place of that piece, within the caller's bytes.
         let data = unsafe { data.add(piece * size as usize) };
         let position = position(piece).max(0);
-        let request = FileRequest::Read { fd, data, length: size, position, now: true, by_worker: false, priority: 0 };
+        let request = FileRequest::read_now(fd, data, size, position);
         let number = u32::try_from(piece).unwrap_or(u32::MAX);
         // SAFETY: the caller vouches for the bytes, and the kernel needs them no longer when this returns: see below.
         if !unsafe { context.hand(&Request::File { request, linked: false }, at_once(batch, number)) } {

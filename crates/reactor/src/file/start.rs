@@ -82,10 +82,8 @@ pub(crate) fn prepare_transfer(
     let by_worker = !now && file.needs_worker(transfer.direction);
     let (fd, position, priority) = (common.fd(), transfer.rest_position(), file.priority);
     let (data, until) = (data.as_ptr(), until(&transfer));
-    let request = match transfer.direction {
-        Direction::Read => FileRequest::Read { fd, data, length, position, now, by_worker, priority },
-        Direction::Write => FileRequest::Write { fd, data, length, position, now, by_worker, until, priority },
-    };
+    let direction = transfer.direction;
+    let request = FileRequest::Transfer { direction, fd, data, length, position, now, by_worker, until, priority };
     let waits_for_disk = linked == Linked::ToNext || until != Until::Written;
     let short = likely_by_worker && !waits_for_disk && length <= MAX_SHORT_WRITE;
     let operation = FileOperation::Transfer { transfer, carrier, short };

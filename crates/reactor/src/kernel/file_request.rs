@@ -2,6 +2,8 @@
 
 use std::os::fd::RawFd;
 
+use crate::kernel::{FileOp, Operands};
+
 /// Which way bytes go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
@@ -33,11 +35,13 @@ pub enum Until {
 /// NOTE: what a long write points at may be JavaScript's; see [`carrier`](crate::file::carrier).
 #[derive(Clone, Copy, Debug)]
 pub enum FileRequest {
-    /// `IORING_OP_READ`.
-    Read {
+    /// `IORING_OP_READ` or `IORING_OP_WRITE`.
+    Transfer {
+        /// Which of them.
+        direction: Direction,
         /// The file.
         fd: RawFd,
-        /// Where to.
+        /// Where to, or where from.
         data: *mut u8,
         /// Number of bytes.
         length: u32,
@@ -47,26 +51,9 @@ pub enum FileRequest {
         now: bool,
         /// Whether a worker is to do it (`IOSQE_ASYNC`), since it may block whoever takes the request.
         by_worker: bool,
-        /// `ioprio`: 0 for the thread's own. See `ioprio_set(2)`.
-        priority: u16,
-    },
-    /// `IORING_OP_WRITE`; fields as in [`FileRequest::Read`].
-    Write {
-        /// The file.
-        fd: RawFd,
-        /// Where from.
-        data: *const u8,
-        /// Number of bytes.
-        length: u32,
-        /// Where in the file; -1 for the file's own position.
-        position: i64,
-        /// Whether to say `RWF_NOWAIT`.
-        now: bool,
-        /// Whether a worker is to do it (`IOSQE_ASYNC`), since it may block whoever takes the request.
-        by_worker: bool,
-        /// When it counts as done.
+        /// When a write counts as done.
         until: Until,
-        /// `ioprio`.
+        /// `ioprio`: 0 for the thread's own. See `ioprio_set(2)`.
         priority: u16,
     },
     /// `IORING_OP_POLL_ADD`, one shot, for `POLLIN` or `POLLOUT`. Hang-ups and errors end it as well.
@@ -76,158 +63,21 @@ pub enum FileRequest {
         /// For `POLLOUT`.
         writable: bool,
     },
-    /// `IORING_OP_FSYNC`.
-    Sync {
-        /// The file.
-        fd: RawFd,
-        /// `fdatasync(2)` instead of `fsync(2)`.
-        data_only: bool,
-    },
-    /// `IORING_OP_FTRUNCATE` (Linux 6.9).
-    Truncate {
-        /// The file.
-        fd: RawFd,
-        /// Its new length in bytes.
-        length: u64,
-    },
-    /// `IORING_OP_FALLOCATE`.
-    Allocate {
-        /// The file.
-        fd: RawFd,
-        /// `FALLOC_FL_*`.
-        mode: i32,
-        /// First byte.
-        offset: u64,
-        /// Number of bytes.
-        length: u64,
-    },
-    /// `IORING_OP_FADVISE`.
-    Advise {
-        /// The file.
-        fd: RawFd,
-        /// First byte.
-        offset: u64,
-        /// Number of bytes, 0 for all that follow.
-        length: u32,
-        /// `POSIX_FADV_*`.
-        advice: i32,
-    },
-    /// `IORING_OP_OPENAT`, relative to the working directory, like all that follow with paths.
-    Open {
-        /// Terminated path.
-        path: *const libc::c_char,
-        /// `O_*`.
-        flags: i32,
-        /// Permissions of a file that is created.
-        mode: u32,
-        /// Whether a worker is to do it (`IOSQE_ASYNC`). Otherwise the kernel tries it with `O_NONBLOCK` first, which means something else for a pipe.
+    /// Anything else.
+    Op {
+        /// What.
+        op: FileOp,
+        /// On what.
+        operands: Operands,
+        /// Whether a worker is to do it (`IOSQE_ASYNC`). Otherwise the kernel tries an open with `O_NONBLOCK` first, which means something else for a pipe.
         by_worker: bool,
     },
-    /// `IORING_OP_STATX`.
-    Status {
-        /// Terminated path.
-        path: *const libc::c_char,
-        /// `AT_*`.
-        flags: i32,
-        /// Where the answer goes.
-        into: *mut libc::statx,
-    },
-    /// `IORING_OP_UNLINKAT`.
-    Unlink {
-        /// Terminated path.
-        path: *const libc::c_char,
-        /// `AT_REMOVEDIR` for directories.
-        flags: i32,
-    },
-    /// `IORING_OP_RENAMEAT`.
-    Rename {
-        /// Terminated path.
-        from: *const libc::c_char,
-        /// Terminated path.
-        to: *const libc::c_char,
-        /// `RENAME_*`.
-        flags: u32,
-    },
-    /// `IORING_OP_MKDIRAT`.
-    MakeDirectory {
-        /// Terminated path.
-        path: *const libc::c_char,
-        /// Its permissions.
-        mode: u32,
-    },
-    /// `IORING_OP_SYMLINKAT`.
-    Symlink {
-        /// Terminated path, what the link says.
-        target: *const libc::c_char,
-        /// Terminated path of the link.
-        link: *const libc::c_char,
-    },
-    /// `IORING_OP_LINKAT`.
-    Link {
-        /// Terminated path.
-        from: *const libc::c_char,
-        /// Terminated path.
-        to: *const libc::c_char,
-    },
-    /// `IORING_OP_SPLICE`; one of the two is a pipe, whose position is -1.
-    Splice {
-        /// Where from.
-        from: RawFd,
-        /// Its position, -1 for its own.
-        from_position: i64,
-        /// Where to.
-        to: RawFd,
-        /// Its position, -1 for its own.
-        to_position: i64,
-        /// Number of bytes at most.
-        length: u32,
-    },
-    /// `IORING_OP_GETXATTR`.
-    GetXattr {
-        /// Terminated path.
-        path: *const libc::c_char,
-        /// Terminated name.
-        name: *const libc::c_char,
-        /// Where the value goes.
-        value: *mut u8,
-        /// Bytes of room; 0 to be told the length.
-        length: u32,
-    },
-    /// `IORING_OP_FGETXATTR`; fields as in [`FileRequest::GetXattr`].
-    FGetXattr {
-        /// The file.
-        fd: RawFd,
-        /// Terminated name.
-        name: *const libc::c_char,
-        /// Where the value goes.
-        value: *mut u8,
-        /// Bytes of room; 0 to be told the length.
-        length: u32,
-    },
-    /// `IORING_OP_SETXATTR`.
-    SetXattr {
-        /// Terminated path.
-        path: *const libc::c_char,
-        /// Terminated name.
-        name: *const libc::c_char,
-        /// The value.
-        value: *const u8,
-        /// Its bytes.
-        length: u32,
-        /// `XATTR_CREATE`, `XATTR_REPLACE`.
-        flags: i32,
-    },
-    /// `IORING_OP_FSETXATTR`; fields as in [`FileRequest::SetXattr`].
-    FSetXattr {
-        /// The file.
-        fd: RawFd,
-        /// Terminated name.
-        name: *const libc::c_char,
-        /// The value.
-        value: *const u8,
-        /// Its bytes.
-        length: u32,
-        /// `XATTR_CREATE`, `XATTR_REPLACE`.
-        flags: i32,
-    },
+}
+
+impl FileRequest {
+    /// A read that is done or refused at once.
+    pub(crate) fn read_now(fd: RawFd, data: *mut u8, length: u32, position: i64) -> Self {
+        let (direction, until) = (Direction::Read, Until::Written);
+        Self::Transfer { direction, fd, data, length, position, now: true, by_worker: false, until, priority: 0 }
+    }
 }

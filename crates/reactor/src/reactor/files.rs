@@ -9,14 +9,14 @@ mod start;
 use crate::context::Context;
 use crate::error::Errno;
 use crate::event::{Event, Opened};
+use crate::file::call::{FileCall, STATUS_BYTES};
 use crate::file::files::{Batch, Files, Step};
-use crate::file::job::{Job, STATUS_BYTES, Task};
 use crate::file::settle::advance;
 use crate::file::transfer::{Progress, Role, Transfer};
 use crate::file::{File, LONGEST_CHAIN, ShortOps, commit};
 use crate::handle::Common;
 use crate::handle_id::HandleId;
-use crate::kernel::{Completion, Kernel};
+use crate::kernel::{Completion, FileOp, Kernel};
 use crate::memory::Memory;
 use crate::operation::FileOperation;
 use crate::reactor::Reactor;
@@ -59,7 +59,7 @@ impl<K: Kernel> Reactor<K> {
         }
     }
 
-    /// Moves bytes between a file and memory; [`Event::FileDone`] follows. `linked`: the next transfer or job starts only when this one is done
+    /// Moves bytes between a file and memory; [`Event::FileDone`] follows. `linked`: the next transfer or call starts only when this one is done
     /// completely, and fails with `ECANCELED` when it is not.
     pub fn transfer(&mut self, id: HandleId, transfer: Transfer, linked: bool) {
         let Some((file, _, files, _)) = self.file(id) else {
@@ -84,7 +84,7 @@ impl<K: Kernel> Reactor<K> {
         self.push_step(Step::Transfer(id, transfer), linked);
     }
 
-    /// Settles a transfer or job that cannot be started. Where it is a step of a chain, that ends with it: what was told before is done, what follows is
+    /// Settles a transfer or call that cannot be started. Where it is a step of a chain, that ends with it: what was told before is done, what follows is
     /// cancelled.
     pub fn refuse(&mut self, token: u32, errno: Errno, linked: bool) {
         if !linked && self.files.chain.is_empty() {
@@ -93,9 +93,9 @@ impl<K: Kernel> Reactor<K> {
         self.push_step(Step::Refused(token, errno), linked);
     }
 
-    /// Does a job; [`Event::FileDone`] or [`Event::Opened`] follows. `linked` as in [`transfer`](Self::transfer).
-    pub fn job(&mut self, job: Job, linked: bool) {
-        self.push_step(Step::Job(Box::new(job)), linked);
+    /// Makes a call; [`Event::FileDone`] or [`Event::Opened`] follows. `linked` as in [`transfer`](Self::transfer).
+    pub fn call_file(&mut self, call: FileCall, linked: bool) {
+        self.push_step(Step::Call(Box::new(call)), linked);
     }
 
     fn push_step(&mut self, step: Step, linked: bool) {
@@ -155,7 +155,7 @@ impl<K: Kernel> Reactor<K> {
                 self.files.waiting.push_front(Batch::One(Step::Transfer(id, transfer)));
             }
             FileOperation::Awaiting(transfer) => self.advance(id, transfer, result),
-            FileOperation::Job { job, .. } => self.finish_job(&job, result, memory),
+            FileOperation::Call { call, .. } => self.finish_call(&call, result, memory),
             FileOperation::GroupSync => self.finish_sync(id, result),
         }
         self.end_if_closed(id);
@@ -179,32 +179,33 @@ impl<K: Kernel> Reactor<K> {
         }
     }
 
-    fn finish_job(&mut self, job: &Job, result: i32, memory: &mut impl Memory) {
-        match job.task {
-            Task::Open(..) if result >= 0 => {
+    fn finish_call(&mut self, call: &FileCall, result: i32, memory: &mut impl Memory) {
+        match call.op {
+            FileOp::Open { .. } if result >= 0 => {
                 // SAFETY: the kernel has just made the descriptor for us.
                 let descriptor = unsafe { OwnedFd::from_raw_fd(result) };
                 let event = match self.add_file(descriptor) {
-                    Ok((handle, opened)) => Event::Opened { token: job.token, handle, opened },
-                    Err(errno) => Event::FileDone { token: job.token, result: errno.negated() },
+                    Ok((handle, opened)) => Event::Opened { token: call.token, handle, opened },
+                    Err(errno) => Event::FileDone { token: call.token, result: errno.negated() },
                 };
                 self.context.events.push_back(event);
             }
-            Task::Status(_, place) if result >= 0 => {
-                let words = job.status().filter(|_| place.length == STATUS_BYTES);
+            FileOp::Status { .. } if result >= 0 => {
+                let place = call.place;
+                let words = call.status().filter(|_| place.length == STATUS_BYTES);
                 let delivered = words.zip(memory.resolve(&place)).map(|(words, target)| {
                     // SAFETY: the place has room for exactly these bytes; it may be unaligned, so it is written bytewise.
                     unsafe {
                         ptr::copy_nonoverlapping(words.as_ptr().cast::<u8>(), target.as_ptr(), size_of_val(&words));
                     };
                 });
-                self.context.settle(job.token, delivered.map_or(-libc::EFAULT, |()| 0));
+                self.context.settle(call.token, delivered.map_or(-libc::EFAULT, |()| 0));
             }
-            Task::GetXattr(place) | Task::FGetXattr(place) if result >= 0 => {
-                let delivered = job.deliver(place, result.cast_unsigned(), memory);
-                self.context.settle(job.token, delivered.map_or_else(Errno::negated, |()| result));
+            FileOp::GetXattr | FileOp::FGetXattr if result >= 0 => {
+                let delivered = call.deliver(result.cast_unsigned(), memory);
+                self.context.settle(call.token, delivered.map_or_else(Errno::negated, |()| result));
             }
-            _ => self.context.settle(job.token, result),
+            _ => self.context.settle(call.token, result),
         }
     }
 }

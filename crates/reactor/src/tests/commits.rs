@@ -4,8 +4,7 @@ use super::files::FileSimulation;
 use crate::HandleId;
 use crate::fake::Behavior;
 use crate::file::MOST_IN_FLIGHT;
-use crate::file::job::Task;
-use crate::kernel::{FileRequest, Request, Until};
+use crate::kernel::{Direction, FileOp, FileRequest, Request, Until};
 
 /// What the kernel was asked to do, in order: bytes of plain writes, and syncs of both kinds.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,12 +17,17 @@ enum Asked {
 
 fn asked(files: &FileSimulation) -> Vec<Asked> {
     let take = |request: &Request| match *request {
-        Request::File { request: FileRequest::Write { length, until: Until::Written, .. }, .. } => {
-            Some(Asked::Write(length))
+        Request::File {
+            request: FileRequest::Transfer { direction: Direction::Write, length, until: Until::Written, .. },
+            ..
+        } => Some(Asked::Write(length)),
+        Request::File { request: FileRequest::Transfer { direction: Direction::Write, length, .. }, .. } => {
+            Some(Asked::WriteThrough(length))
         }
-        Request::File { request: FileRequest::Write { length, .. }, .. } => Some(Asked::WriteThrough(length)),
-        Request::File { request: FileRequest::Sync { data_only: true, .. }, .. } => Some(Asked::DataSync),
-        Request::File { request: FileRequest::Sync { .. }, .. } => Some(Asked::Sync),
+        Request::File { request: FileRequest::Op { op: FileOp::Sync { data_only: true }, .. }, .. } => {
+            Some(Asked::DataSync)
+        }
+        Request::File { request: FileRequest::Op { op: FileOp::Sync { .. }, .. }, .. } => Some(Asked::Sync),
         _ => None,
     };
     files.simulation.world.borrow().executed.iter().filter_map(take).collect()
@@ -137,7 +141,7 @@ fn one_that_wants_the_metadata_gets_it_for_all() {
 fn a_sync_of_another_file_is_none_of_this_one() {
     let mut files = files();
     files.write(0, 1, true);
-    let sync = files.job(HandleId::from_raw(-1), Task::Sync, false);
+    let sync = files.call(HandleId::from_raw(-1), FileOp::Sync { data_only: false }, false);
     files.finish();
     assert_eq!(files.settled[&sync], -libc::EBADF);
     assert_eq!(asked(&files), [Asked::Write(1)]);
@@ -204,7 +208,7 @@ fn a_write_of_another_chain_is_not_taken_for_synced() {
     files.finish();
     files.write(0, 2, true);
     files.write(0, 2, true);
-    files.job(HandleId::from_raw(-1), Task::Sync, false);
+    files.call(HandleId::from_raw(-1), FileOp::Sync { data_only: false }, false);
     files.finish();
     files.commit(0, 3);
     files.finish();

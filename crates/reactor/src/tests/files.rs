@@ -11,9 +11,9 @@ use crate::error::Errno;
 use crate::event::Event;
 use crate::fake::{Behavior, content};
 use crate::file::MOST_IN_FLIGHT;
-use crate::file::job::{Job, Task};
+use crate::file::call::{FileCall, Subject};
 use crate::file::transfer::Transfer;
-use crate::kernel::Direction;
+use crate::kernel::{Direction, FileOp};
 use crate::resource::{Handle, Resource};
 use crate::{HandleId, Stats};
 
@@ -126,25 +126,27 @@ impl FileSimulation {
     }
 
     pub(super) fn sync(&mut self, linked: bool) -> u32 {
-        self.job(self.file, Task::Sync, linked)
+        self.call(self.file, FileOp::Sync { data_only: false }, linked)
     }
 
-    pub(super) fn job(&mut self, file: HandleId, task: Task, linked: bool) -> u32 {
+    pub(super) fn call(&mut self, file: HandleId, op: FileOp, linked: bool) -> u32 {
         let token = self.token(None);
-        self.simulation.reactor.job(Job::new(token, file, task, b"", b"").expect("no paths"), linked);
+        let subject = Subject { handle: file, ..Subject::default() };
+        self.simulation.reactor.call_file(FileCall::new(token, op, &subject).expect("no paths"), linked);
         token
     }
 
     /// A write and the sync that follows it.
     pub(super) fn commit(&mut self, position: i64, length: usize) -> [u32; 2] {
-        [self.write(position, length, true), self.job(self.file, Task::DataSync, false)]
+        [self.write(position, length, true), self.call(self.file, FileOp::Sync { data_only: true }, false)]
     }
 
     fn attribute(&mut self, room: usize) -> u32 {
         let place = self.simulation.memory.add(vec![0xaa; room]);
         let token = self.token(Some((place.region, 0, room)));
-        let job = Job::new(token, self.file, Task::FGetXattr(place), b"", b"user.a").expect("a plain name");
-        self.simulation.reactor.job(job, false);
+        let subject = Subject { handle: self.file, other: b"user.a", place, ..Subject::default() };
+        let call = FileCall::new(token, FileOp::FGetXattr, &subject).expect("a plain name");
+        self.simulation.reactor.call_file(call, false);
         token
     }
 
@@ -401,7 +403,7 @@ fn a_chain_that_breaks_off_while_it_starts_takes_nobody_along() {
     let mut files = FileSimulation::new(Behavior::kind(), false);
     let first = files.read(i64::try_from(LENGTH).expect("small"), 10, true);
     files.asked.insert(first, None);
-    let second = files.job(HandleId::from_raw(-1), Task::Sync, false);
+    let second = files.call(HandleId::from_raw(-1), FileOp::Sync { data_only: false }, false);
     let other = files.read(0, 10, false);
     files.finish();
     assert_eq!([first, second, other].map(|token| files.settled[&token]), [0, -libc::EBADF, 10]);
@@ -528,7 +530,7 @@ fn a_full_queue_does_not_wait_for_what_may_never_end() {
 fn a_file_that_is_waited_for_is_not_given_away() {
     let mut files = FileSimulation::new(Behavior::kind(), false);
     files.sync(false);
-    assert!(files.simulation.reactor.release_file(files.file).is_none(), "a job waits");
+    assert!(files.simulation.reactor.release_file(files.file).is_none(), "a call waits");
     files.finish();
     files.write(0, 5, true);
     assert!(files.simulation.reactor.release_file(files.file).is_none(), "a chain is being told");

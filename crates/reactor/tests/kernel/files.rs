@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use iouring_reactor::buffer_pool::BufferPool;
-use iouring_reactor::file::job::{Job, STATUS_BYTES, Task};
+use iouring_reactor::file::call::{FileCall, STATUS_BYTES, Subject};
 use iouring_reactor::file::transfer::Transfer;
-use iouring_reactor::kernel::Direction;
+use iouring_reactor::kernel::{Direction, FileOp};
 use iouring_reactor::memory::Mapping;
 use iouring_reactor::{Config, Event, HandleId, Memory, Reactor, Ring, Source};
 
@@ -110,14 +110,25 @@ impl FileNode {
         token
     }
 
-    pub fn job(&mut self, id: HandleId, task: Task, path: &str, other: &str, linked: bool) -> u32 {
+    pub fn call(&mut self, id: HandleId, op: FileOp, path: &str, other: &str, linked: bool) -> u32 {
+        self.call_with(id, op, path, other, Subject::default().place, linked)
+    }
+
+    /// A call with memory for its answer, or for its value.
+    fn call_at(&mut self, id: HandleId, op: FileOp, path: &str, other: &str, place: Source) -> u32 {
+        self.call_with(id, op, path, other, place, false)
+    }
+
+    fn call_with(&mut self, handle: HandleId, op: FileOp, path: &str, other: &str, place: Source, linked: bool) -> u32 {
         let token = self.next();
         let bytes = |name: &str| match name {
             "" => Vec::new(),
             name => self.directory.join(name).into_os_string().into_encoded_bytes(),
         };
-        let job = Job::new(token, id, task, &bytes(path), &bytes(other)).expect("no zero bytes");
-        self.reactor.job(job, linked);
+        // The name of an attribute is no path.
+        let other = if other.starts_with("user.") { other.as_bytes().to_vec() } else { bytes(other) };
+        let subject = Subject { handle, path: &bytes(path), other: &other, place, ..Subject::default() };
+        self.reactor.call_file(FileCall::new(token, op, &subject).expect("no zero bytes"), linked);
         token
     }
 
@@ -274,15 +285,15 @@ fn a_failed_link_cancels_what_follows() {
     let id = node.file("file", b"12345678", 0);
     let bytes = node.memory.add(b"abcd".to_vec());
     let first = node.start(id, Direction::Write, bytes, 0, true);
-    let second = node.job(id, Task::DataSync, "", "", true);
-    let third = node.job(id, Task::Rename(0), "file", "renamed", false);
+    let second = node.call(id, FileOp::Sync { data_only: true }, "", "", true);
+    let third = node.call(id, FileOp::Rename { flags: 0 }, "file", "renamed", false);
     assert_eq!([first, second, third].map(|token| node.result(token)), [4, 0, 0]);
     assert_eq!(fs::read(node.directory.join("renamed")).expect("renamed"), b"abcd5678");
 
     let much = node.memory.add(vec![0; 100]);
     let first = node.start(id, Direction::Read, much, 0, true);
     let second = node.start(id, Direction::Write, bytes, 4, true);
-    let third = node.job(id, Task::Sync, "", "", false);
+    let third = node.call(id, FileOp::Sync { data_only: false }, "", "", false);
     assert_eq!([first, second, third].map(|token| node.result(token)), [8, -libc::ECANCELED, -libc::ECANCELED]);
     assert_eq!(fs::read(node.directory.join("renamed")).expect("there"), b"abcd5678");
     node.close(id);
@@ -290,31 +301,38 @@ fn a_failed_link_cancels_what_follows() {
 }
 
 #[test]
-fn jobs_do_what_their_system_calls_do() {
+fn calls_do_what_their_system_calls_do() {
     if !available() {
         return;
     }
-    let mut node = FileNode::new("jobs", &small());
+    let mut node = FileNode::new("calls", &small());
     let none = HandleId::from_raw(-1);
-    let result = |node: &mut FileNode, task, path: &str, other: &str| {
-        let token = node.job(none, task, path, other, false);
+    let result = |node: &mut FileNode, op, path: &str, other: &str| {
+        let token = node.call(none, op, path, other, false);
         node.result(token)
     };
-    let token = node.job(none, Task::Open(libc::O_CREAT | libc::O_RDWR | libc::O_CLOEXEC, 0o600), "file", "", false);
+    let token = node.call(
+        none,
+        FileOp::Open { flags: libc::O_CREAT | libc::O_RDWR | libc::O_CLOEXEC, mode: 0o600 },
+        "file",
+        "",
+        false,
+    );
     node.wait_until(|node| node.opened.contains_key(&token));
     let id = node.opened[&token];
-    let token = node.job(id, Task::Allocate(0, 0, 5000), "", "", false);
+    let token = node.call(id, FileOp::Allocate { mode: 0, offset: 0, length: 5000 }, "", "", false);
     assert_eq!(node.result(token), 0);
     let place = node.memory.add(vec![0; STATUS_BYTES as usize]);
-    assert_eq!(result(&mut node, Task::Status(0, place), "file", ""), 0);
+    let token = node.call_at(none, FileOp::Status { flags: 0 }, "file", "", place);
+    assert_eq!(node.result(token), 0);
     assert_eq!(node.memory.get(place)[64..72], 5000_u64.to_ne_bytes());
-    assert_eq!(result(&mut node, Task::MakeDirectory(0o700), "directory", ""), 0);
-    assert_eq!(result(&mut node, Task::Link, "file", "directory/link"), 0);
-    assert_eq!(result(&mut node, Task::Symlink, "file", "symlink"), 0);
-    assert_eq!(result(&mut node, Task::Unlink(0), "symlink", ""), 0);
-    assert_eq!(result(&mut node, Task::Unlink(libc::AT_REMOVEDIR), "directory", ""), -libc::ENOTEMPTY);
-    assert_eq!(result(&mut node, Task::Open(0, 0), "missing", ""), -libc::ENOENT);
-    assert_eq!(result(&mut node, Task::Sync, "", ""), -libc::EBADF);
+    assert_eq!(result(&mut node, FileOp::MakeDirectory { mode: 0o700 }, "directory", ""), 0);
+    assert_eq!(result(&mut node, FileOp::Link, "file", "directory/link"), 0);
+    assert_eq!(result(&mut node, FileOp::Symlink, "file", "symlink"), 0);
+    assert_eq!(result(&mut node, FileOp::Unlink { flags: 0 }, "symlink", ""), 0);
+    assert_eq!(result(&mut node, FileOp::Unlink { flags: libc::AT_REMOVEDIR }, "directory", ""), -libc::ENOTEMPTY);
+    assert_eq!(result(&mut node, FileOp::Open { flags: 0, mode: 0 }, "missing", ""), -libc::ENOENT);
+    assert_eq!(result(&mut node, FileOp::Sync { data_only: false }, "", ""), -libc::EBADF);
     node.close(id);
     let token = node.start(id, Direction::Read, place, 0, false);
     assert_eq!(node.result(token), -libc::EBADF);
@@ -322,7 +340,7 @@ fn jobs_do_what_their_system_calls_do() {
 }
 
 #[test]
-fn extended_attributes_go_through_memory_of_the_job() {
+fn extended_attributes_go_through_memory_of_the_call() {
     if !available() {
         return;
     }
@@ -330,7 +348,7 @@ fn extended_attributes_go_through_memory_of_the_job() {
     let none = HandleId::from_raw(-1);
     let id = node.file("file", b"content", 0);
     let value = node.memory.add(b"value".to_vec());
-    let token = node.job(id, Task::FSetXattr(libc::XATTR_CREATE, value), "", "user.a", false);
+    let token = node.call_at(id, FileOp::FSetXattr { flags: libc::XATTR_CREATE }, "", "user.a", value);
     match node.result(token) {
         0 => {}
         errno => {
@@ -340,28 +358,29 @@ fn extended_attributes_go_through_memory_of_the_job() {
         }
     }
     let room = node.memory.add(vec![0xaa; 8]);
-    let token = node.job(none, Task::GetXattr(room), "file", "user.a", false);
+    let token = node.call_at(none, FileOp::GetXattr, "file", "user.a", room);
     assert_eq!(node.result(token), 5);
     assert_eq!(node.memory.get(room), b"value\xaa\xaa\xaa");
 
     let longer = node.memory.add(b"longer than that".to_vec());
-    let token = node.job(none, Task::SetXattr(libc::XATTR_REPLACE, longer), "file", "user.a", false);
+    let token = node.call_at(none, FileOp::SetXattr { flags: libc::XATTR_REPLACE }, "file", "user.a", longer);
     assert_eq!(node.result(token), 0);
-    let token = node.job(id, Task::FGetXattr(room), "", "user.a", false);
+    let token = node.call_at(id, FileOp::FGetXattr, "", "user.a", room);
     assert_eq!(node.result(token), -libc::ERANGE);
-    let token = node.job(none, Task::FGetXattr(room), "", "user.a", false);
+    let token = node.call_at(none, FileOp::FGetXattr, "", "user.a", room);
     assert_eq!(node.result(token), -libc::EBADF);
 
     // What was lent is taken away: before the kernel is asked to set, and while it gets.
     let gone = node.memory.add(vec![0; 4]);
     node.memory.bytes[gone.region as usize] = None;
-    let token = node.job(id, Task::FSetXattr(0, gone), "", "user.b", false);
+    let token = node.call_at(id, FileOp::FSetXattr { flags: 0 }, "", "user.b", gone);
     assert_eq!(node.result(token), -libc::EFAULT);
-    let token = node.job(id, Task::FGetXattr(Source { length: 64, ..gone }), "", "user.a", false);
+    let token = node.call_at(id, FileOp::FGetXattr, "", "user.a", Source { length: 64, ..gone });
     assert_eq!(node.result(token), -libc::EFAULT);
 
     let much = Source { length: 65_537, ..longer };
-    assert!(Job::new(0, id, Task::FSetXattr(0, much), b"", b"user.a").is_err());
+    let subject = Subject { handle: id, other: b"user.a", place: much, ..Subject::default() };
+    assert!(FileCall::new(0, FileOp::FSetXattr { flags: 0 }, &subject).is_err());
     node.close(id);
     node.end();
 }

@@ -5,8 +5,7 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use iouring_reactor::file::job::Task;
-use iouring_reactor::kernel::Direction;
+use iouring_reactor::kernel::{Direction, FileOp};
 use iouring_reactor::memory::Mapping;
 use iouring_reactor::{Config, Source};
 
@@ -28,7 +27,7 @@ fn long_writes_need_no_memory_of_ours() {
     assert_eq!(node.reactor.stats().bounces, 0);
     assert_eq!(node.result(alone), LONG.try_into().expect("small"));
     let chained = node.start(id, Direction::Write, bytes, 0, true);
-    node.job(id, Task::DataSync, "", "", false);
+    node.call(id, FileOp::Sync { data_only: true }, "", "", false);
     node.turn();
     assert_eq!(node.reactor.stats().bounces, 0);
     assert_eq!(node.result(chained), LONG.try_into().expect("small"));
@@ -50,7 +49,7 @@ fn a_long_write_whose_memory_has_gone_has_failed() {
         let id = node.file("file", b"", 0);
         let bytes = node.memory.add(pattern(7, LONG));
         let write = node.start(id, Direction::Write, bytes, 0, true);
-        let sync = node.job(id, Task::DataSync, "", "", false);
+        let sync = node.call(id, FileOp::Sync { data_only: true }, "", "", false);
         node.turn();
         let settled = node.results.contains_key(&write);
         // It must stay mapped: other memory in its place would be as good for this test, but not for others.
@@ -78,7 +77,7 @@ fn the_end_waits_for_writes_from_memory_that_is_about_to_go() {
         let id = node.file("file", b"", 0);
         let bytes = node.memory.add(vec![7; length]);
         node.start(id, Direction::Write, bytes, 0, true);
-        node.job(id, Task::DataSync, "", "", false);
+        node.call(id, FileOp::Sync { data_only: true }, "", "", false);
         node.turn();
         let path = node.directory.join("file");
         while begun && fs::metadata(&path).expect("there").len() == 0 {
@@ -117,7 +116,7 @@ fn records_of_many_commits_come_in_the_order_of_the_calls() {
             let length = i32::try_from(bytes.len()).expect("short");
             let place = node.memory.add(bytes);
             tokens.push((node.start(id, Direction::Write, place, -1, true), length));
-            tokens.push((node.job(id, Task::DataSync, "", "", false), 0));
+            tokens.push((node.call(id, FileOp::Sync { data_only: true }, "", "", false), 0));
         }
         node.turn();
     }
@@ -144,7 +143,7 @@ fn records_come_in_order_however_often() {
             expected.extend_from_slice(&bytes);
             let place = node.memory.add(bytes.to_vec());
             node.start(id, Direction::Write, place, -1, true);
-            last = node.job(id, Task::DataSync, "", "", false);
+            last = node.call(id, FileOp::Sync { data_only: true }, "", "", false);
         }
         assert_eq!(node.result(last), 0);
     }
@@ -172,7 +171,7 @@ fn a_record_that_cannot_be_written_cancels_its_own_sync_alone() {
     let mut tokens = Vec::new();
     for place in [good, gone, good] {
         tokens.push(node.start(id, Direction::Write, place, -1, true));
-        tokens.push(node.job(id, Task::Sync, "", "", false));
+        tokens.push(node.call(id, FileOp::Sync { data_only: false }, "", "", false));
     }
     node.memory.bytes[gone.region as usize] = None;
     let results: Vec<_> = tokens.into_iter().map(|token| node.result(token)).collect();

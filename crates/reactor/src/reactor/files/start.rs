@@ -5,12 +5,12 @@
 use crate::bounce::Budget;
 use crate::error::Errno;
 use crate::file::MOST_IN_FLIGHT;
+use crate::file::call::FileCall;
 use crate::file::commit;
 use crate::file::files::{Batch, Flow, Lack, Linked, NotNow, Prepared, Step};
-use crate::file::job::{Job, Task};
 use crate::file::start::{prepare_transfer, start_await, start_transfer};
 use crate::handle_id::HandleId;
-use crate::kernel::Kernel;
+use crate::kernel::{FileOp, Kernel};
 use crate::memory::Memory;
 use crate::operation::FileOperation;
 use crate::reactor::Reactor;
@@ -78,10 +78,10 @@ impl<K: Kernel> Reactor<K> {
                 Some((file, common, files, context)) => commit::start_sync(common, file, files, context),
                 None => Ok(()),
             },
-            Step::Job(job) => match self.prepare_job(job, true, memory) {
+            Step::Call(call) => match self.prepare_call(call, true, memory) {
                 Ok(prepared) => self.start(prepared, Linked::No),
-                Err((job, errno)) => {
-                    self.context.settle(job.token, errno.negated());
+                Err((call, errno)) => {
+                    self.context.settle(call.token, errno.negated());
                     Ok(())
                 }
             },
@@ -158,42 +158,42 @@ impl<K: Kernel> Reactor<K> {
                     Err(errno) => Err(Obstacle::Failed(step, errno)),
                 }
             }
-            Step::Job(job) => {
-                self.prepare_job(job, false, memory).map_err(|(job, errno)| Obstacle::Failed(Step::Job(job), errno))
-            }
+            Step::Call(call) => self
+                .prepare_call(call, false, memory)
+                .map_err(|(call, errno)| Obstacle::Failed(Step::Call(call), errno)),
             Step::Refused(_, errno) => Err(Obstacle::Failed(step, errno)),
             Step::Await(..) | Step::GroupSync(_) => unreachable!("no step of a chain"),
         }
     }
 
-    /// What a job asks for. By itself it may be [short](crate::file::ShortOps); in a chain it waits for others.
+    /// What a call asks for. By itself it may be [short](crate::file::ShortOps); in a chain it waits for others.
     ///
     /// # Errors
     /// `EBADF` for handles that are not open, `EFAULT` where the value that is to be set is gone.
-    fn prepare_job(
+    fn prepare_call(
         &mut self,
-        mut job: Box<Job>,
+        mut call: Box<FileCall>,
         by_itself: bool,
         memory: &mut impl Memory,
-    ) -> Result<Prepared, (Box<Job>, Errno)> {
+    ) -> Result<Prepared, (Box<FileCall>, Errno)> {
         let mut fds = [-1, -1];
-        if job.task.needs_handle() {
-            let other = if let Task::Splice(_, other, ..) = job.task { other } else { job.handle };
-            for (fd, id) in fds.iter_mut().zip([job.handle, other]) {
-                let Some(found) = self.descriptor(id) else { return Err((job, Errno(libc::EBADF))) };
+        if call.op.is_about_open_file() {
+            let to = if matches!(call.op, FileOp::Splice { .. }) { call.to } else { call.handle };
+            for (fd, id) in fds.iter_mut().zip([call.handle, to]) {
+                let Some(found) = self.descriptor(id) else { return Err((call, Errno(libc::EBADF))) };
                 *fd = found;
             }
         } else {
-            job.handle = HandleId::from_raw(-1);
+            call.handle = HandleId::from_raw(-1);
         }
-        if let Err(errno) = job.gather(memory) {
-            return Err((job, errno));
+        if let Err(errno) = call.gather(memory) {
+            return Err((call, errno));
         }
-        job.look(&mut self.files.mounts);
-        let request = job.request(fds[0], fds[1]);
-        let (handle, short) = (job.handle, by_itself && job.task.is_short());
-        // SAFETY: it points at nothing but what the job owns, which stays where it is when the job's box is moved.
-        Ok(unsafe { Prepared::new(handle, FileOperation::Job { job, short }, request) })
+        call.look(&mut self.files.mounts);
+        let request = call.request(fds[0], fds[1]);
+        let (handle, short) = (call.handle, by_itself && call.op.is_short());
+        // SAFETY: it points at nothing but what the call owns, which stays where it is when the call's box is moved.
+        Ok(unsafe { Prepared::new(handle, FileOperation::Call { call, short }, request) })
     }
 
     fn start(&mut self, prepared: Prepared, linked: Linked) -> Result<(), NotNow> {
@@ -216,7 +216,7 @@ impl<K: Kernel> Reactor<K> {
             Step::Transfer(_, transfer) | Step::Await(_, transfer) => {
                 self.context.settle_all(&transfer, errno.negated());
             }
-            Step::Job(job) => self.context.settle(job.token, errno.negated()),
+            Step::Call(call) => self.context.settle(call.token, errno.negated()),
             Step::Refused(token, _) => self.context.settle(token, errno.negated()),
             Step::GroupSync(_) => {}
         }
