@@ -30,10 +30,10 @@ export interface NativeReactor {
    */
   readonly sendNow: (handle: number, views: readonly Uint8Array[]) => number;
   /**
-   * Starts a job of kind [`FileJob`]; `FileDone` with the token follows, or `FileOpened`. `linked`: the next transfer or job starts only when this one
+   * Starts a job of kind [`FileOpKind`]; `FileDone` with the token follows, or `FileOpened`. `linked`: the next transfer or job starts only when this one
    * has succeeded.
    */
-  fileJob(
+  fileCall(
     kind: number,
     token: number,
     handle: number,

@@ -105,9 +105,9 @@ const CALLS: (() => void)[] = [
   () => native.connect(oneOf(handles), random.pick(addresses), port()),
   () => native.connectDatagram(oneOf(handles), random.pick(addresses), port()),
   () =>
-    native.fileJob(0, word(), -1, random.pick(paths), null, random.pick([2, 0, 0o1102, 0o40002]), 0o644, 0, random.chance(0.1)),
+    native.fileCall(0, word(), -1, random.pick(paths), null, random.pick([2, 0, 0o1102, 0o40002]), 0o644, 0, random.chance(0.1)),
   () =>
-    native.fileJob(
+    native.fileCall(
       random.below(20),
       word(),
       oneOf(files),

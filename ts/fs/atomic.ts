@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import core from 'node:fs/promises';
 import process from 'node:process';
 import { promisify } from 'node:util';
-import { bytesOf, fileJob, FileJob, type RingFile } from '../reactor/index.ts';
+import { bytesOf, fileCall, FileOpKind, type RingFile } from '../reactor/index.ts';
 import { ChainError } from '../errors/iouring.ts';
 import { type LinkedStep, runChain } from './chain.ts';
 import { isIterable, type Source, writeAll } from './content.ts';
@@ -115,7 +115,7 @@ export async function replaceFile(
         await fill(opened.file, source, encoding, signal, [renaming(temporary, file), ...flushFolder]);
       } catch (error) {
         const gone = (waiting: Parameters<LinkedStep['start']>[0]) =>
-          fileJob(FileJob.Unlink, -1, temporary, null, 0, 0, 0, waiting);
+          fileCall(FileOpKind.Unlink, -1, temporary, null, 0, 0, 0, waiting);
         await request(gone, 'unlink', temporary).catch(() => {});
         throw error;
       }
@@ -165,7 +165,7 @@ function renaming(from: PathBytes, to: PathBytes): LinkedStep {
   return {
     name: 'rename',
     length: 0,
-    start: (waiting, linked) => fileJob(FileJob.Rename, -1, from, to, 0, 0, 0, waiting, linked),
+    start: (waiting, linked) => fileCall(FileOpKind.Rename, -1, from, to, 0, 0, 0, waiting, linked),
     paths: [from, to],
   };
 }

@@ -4,7 +4,7 @@
 import core from 'node:fs/promises';
 import { ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE } from '../errors/core.ts';
 import { validateBoolean, validateObject, validateString } from '../validate.ts';
-import { bytesOf, FileJob, lendingJob } from '../reactor/index.ts';
+import { bytesOf, FileOpKind, lendingCall } from '../reactor/index.ts';
 import { plainPath, refused } from './arguments.ts';
 import type { PathBytes } from './arguments.ts';
 import { request } from './request.ts';
@@ -38,11 +38,11 @@ export interface Subject {
   readonly id: number;
 }
 
-const JOBS = {
-  getxattr: FileJob.GetXattr,
-  fgetxattr: FileJob.FGetXattr,
-  setxattr: FileJob.SetXattr,
-  fsetxattr: FileJob.FSetXattr,
+const KINDS = {
+  getxattr: FileOpKind.GetXattr,
+  fgetxattr: FileOpKind.FGetXattr,
+  setxattr: FileOpKind.SetXattr,
+  fsetxattr: FileOpKind.FSetXattr,
 } as const;
 
 /** The file that a path names; symbolic links are followed. */
@@ -83,8 +83,8 @@ export function xattrFlags(options: unknown = {}): number {
   return (create ? XATTR_CREATE : 0) | (replace ? XATTR_REPLACE : 0);
 }
 
-function ask(call: keyof typeof JOBS, { path, id }: Subject, name: string, flags: number, value: Uint8Array): Promise<number> {
-  return request((waiting) => lendingJob(JOBS[call], id, path ?? null, name, flags, value, waiting), call, path);
+function ask(call: keyof typeof KINDS, { path, id }: Subject, name: string, flags: number, value: Uint8Array): Promise<number> {
+  return request((waiting) => lendingCall(KINDS[call], id, path ?? null, name, flags, value, waiting), call, path);
 }
 
 /** The name of an attribute. */

@@ -1,7 +1,7 @@
 /**
  * Opening files on the ring.
  */
-import { fileJob, FileJob, type FileRequest, type Found, getReactor, RingFile } from '../reactor/index.ts';
+import { fileCall, FileOpKind, type FileRequest, type Found, getReactor, RingFile } from '../reactor/index.ts';
 import { fileError } from '../errors/system.ts';
 import type { PathBytes } from './arguments.ts';
 import { request } from './request.ts';
@@ -33,7 +33,7 @@ class Opening implements FileRequest {
 /** Opens a file. */
 export function openFile(path: PathBytes, flags: number, mode: number): Promise<Opened> {
   return new Promise((resolve, reject) => {
-    fileJob(FileJob.Open, -1, path, null, flags | O_CLOEXEC, mode, 0, new Opening(resolve, reject, path));
+    fileCall(FileOpKind.Open, -1, path, null, flags | O_CLOEXEC, mode, 0, new Opening(resolve, reject, path));
   });
 }
 

@@ -3,7 +3,7 @@
  */
 import core from 'node:fs/promises';
 import { CORE_MAJOR } from '../core/version.ts';
-import { fileJob, FileJob, getReactor } from '../reactor/index.ts';
+import { fileCall, FileOpKind, getReactor } from '../reactor/index.ts';
 import { replaceFile } from './atomic.ts';
 import { plainDataOptions, plainFlags, plainMode, plainPath, refused } from './arguments.ts';
 import { readAll, writeAll } from './content.ts';
@@ -89,21 +89,21 @@ async function write(path: unknown, data: unknown, options: unknown, flag: strin
 export async function unlink(path: unknown): Promise<void> {
   const plain = plainPath(path);
   if (plain === undefined) return core.unlink(path as string);
-  await request((waiting) => fileJob(FileJob.Unlink, -1, plain, null, 0, 0, 0, waiting), 'unlink', plain);
+  await request((waiting) => fileCall(FileOpKind.Unlink, -1, plain, null, 0, 0, 0, waiting), 'unlink', plain);
 }
 
 /** Renames, replacing what is there. */
 export async function rename(from: unknown, to: unknown): Promise<void> {
   const [source, target] = [plainPath(from), plainPath(to)];
   if (source === undefined || target === undefined) return core.rename(from as string, to as string);
-  await request((waiting) => fileJob(FileJob.Rename, -1, source, target, 0, 0, 0, waiting), 'rename', source, target);
+  await request((waiting) => fileCall(FileOpKind.Rename, -1, source, target, 0, 0, 0, waiting), 'rename', source, target);
 }
 
 /** Makes a hard link. */
 export async function link(from: unknown, to: unknown): Promise<void> {
   const [source, target] = [plainPath(from), plainPath(to)];
   if (source === undefined || target === undefined) return core.link(from as string, to as string);
-  await request((waiting) => fileJob(FileJob.Link, -1, source, target, 0, 0, 0, waiting), 'link', source, target);
+  await request((waiting) => fileCall(FileOpKind.Link, -1, source, target, 0, 0, 0, waiting), 'link', source, target);
 }
 
 /** Makes a symbolic link at `path`. */
@@ -112,7 +112,7 @@ export async function symlink(target: unknown, path: unknown, type?: unknown): P
   if (text === undefined || place === undefined || (type !== undefined && type !== null)) {
     return core.symlink(target as string, path as string, type as string);
   }
-  await request((waiting) => fileJob(FileJob.Symlink, -1, text, place, 0, 0, 0, waiting), 'symlink', text, place);
+  await request((waiting) => fileCall(FileOpKind.Symlink, -1, text, place, 0, 0, 0, waiting), 'symlink', text, place);
 }
 
 /** Replaces a file; see the export of that name. */

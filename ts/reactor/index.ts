@@ -5,7 +5,7 @@ export { DatagramHandle, SendGrouping, type DatagramKind, type ReceivedDatagram 
 export { type SentReport } from './pending-sends.ts';
 export { type Peer } from './peers.ts';
 export { ListenHandle } from './listen-handle.ts';
-export { FileJob, SocketOption } from './protocol.ts';
+export { FileOpKind, SocketOption } from './protocol.ts';
 export { ownCopy } from './own-copy.ts';
 export { Reactor, type Stats } from './reactor.ts';
 export type { ReactorDriver, ReactorOptions, ReactorSettings, SetupFlag, WorkerLimits } from './options.ts';
@@ -13,4 +13,4 @@ export { configureReactor, getReactor, makeReactor, reactorStats, reportExceptio
 export { duplicateDescriptor, type Endpoint, type SocketKind } from './socket-handle.ts';
 export { StreamHandle, type StreamListener, type WriteEncoding } from './stream-handle.ts';
 export { type FileRequest, type Found } from './file-requests.ts';
-export { bytesOf, endChain, fileJob, lendingJob, type LendingRequest, RingFile } from './ring-file.ts';
+export { bytesOf, endChain, fileCall, lendingCall, type LendingRequest, RingFile } from './ring-file.ts';

@@ -114,8 +114,8 @@ export const enum Domain {
   Unix = 2,
 }
 
-/** Kinds of jobs. The numbers `a`, `b` and `c` of `fileJob` are as said. */
-export const enum FileJob {
+/** Kinds of jobs. The numbers `a`, `b` and `c` of `fileCall` are as said. */
+export const enum FileOpKind {
   /** Open `path`: flags, mode. `FileOpened` follows on success. */
   Open = 0,
   /**

@@ -5,7 +5,7 @@
  */
 import { EAGAIN } from '../errors/errno.ts';
 import type { FileRequest } from './file-requests.ts';
-import { Command, FileJob } from './protocol.ts';
+import { Command, FileOpKind } from './protocol.ts';
 import type { Reactor } from './reactor.ts';
 import { getReactor } from './thread-reactor.ts';
 
@@ -187,22 +187,22 @@ export class RingFile {
 
   /** `fsync(2)`, or `fdatasync(2)`. */
   sync(dataOnly: boolean, request: FileRequest, linked = false): void {
-    fileJob(dataOnly ? FileJob.DataSync : FileJob.Sync, this.id, null, null, 0, 0, 0, request, linked);
+    fileCall(dataOnly ? FileOpKind.DataSync : FileOpKind.Sync, this.id, null, null, 0, 0, 0, request, linked);
   }
 
   /** `ftruncate(2)`; `-EINVAL` before Linux 6.9. */
   truncate(length: number, request: FileRequest, linked = false): void {
-    fileJob(FileJob.Truncate, this.id, null, null, length, 0, 0, request, linked);
+    fileCall(FileOpKind.Truncate, this.id, null, null, length, 0, 0, request, linked);
   }
 
   /** `fallocate(2)`. */
   allocate(mode: number, offset: number, length: number, request: FileRequest, linked = false): void {
-    fileJob(FileJob.Allocate, this.id, null, null, mode, offset, length, request, linked);
+    fileCall(FileOpKind.Allocate, this.id, null, null, mode, offset, length, request, linked);
   }
 
   /** `posix_fadvise(2)`. */
   advise(advice: number, offset: number, length: number, request: FileRequest): void {
-    fileJob(FileJob.Advise, this.id, null, null, advice, offset, length, request);
+    fileCall(FileOpKind.Advise, this.id, null, null, advice, offset, length, request);
   }
 
   /** Sets the io priority of reads and writes. */
@@ -222,9 +222,9 @@ export class RingFile {
   }
 }
 
-/** Starts a job that fills a view or takes its bytes: the numbers are `flags`, the view's region and its length. It is lent until the job is done. */
-export function lendingJob(
-  kind: FileJob,
+/** Starts a call that fills a view or takes its bytes: the numbers are `flags`, the view's region and its length. It is lent until the call is done. */
+export function lendingCall(
+  kind: FileOpKind,
   handle: number,
   path: string | Uint8Array | null,
   other: string | Uint8Array | null,
@@ -234,18 +234,18 @@ export function lendingJob(
 ): void {
   const reactor = getReactor();
   lendTo(reactor, view, new Lending(reactor, request), (waiting) =>
-    fileJob(kind, handle, path, other, flags, waiting.region, view.length, waiting),
+    fileCall(kind, handle, path, other, flags, waiting.region, view.length, waiting),
   );
 }
 
 /** Ends a chain whose last step was said to have a next one. The request fails with `-EBADF`: it is about no file. */
 export function endChain(request: FileRequest): void {
-  fileJob(FileJob.Sync, -1, null, null, 0, 0, 0, request);
+  fileCall(FileOpKind.Sync, -1, null, null, 0, 0, 0, request);
 }
 
-/** Starts a job; see {@link FileJob} for what the arguments mean. Paths have no zero bytes in them. */
-export function fileJob(
-  kind: FileJob,
+/** Starts a call; see {@link FileOpKind} for what the arguments mean. Paths have no zero bytes in them. */
+export function fileCall(
+  kind: FileOpKind,
   handle: number,
   path: string | Uint8Array | null,
   other: string | Uint8Array | null,
@@ -257,7 +257,7 @@ export function fileJob(
 ): void {
   const reactor = getReactor();
   reactor.files.start(request, (token) => {
-    const status = reactor.native.fileJob(kind, token, handle, path, other, a, b, c, linked);
+    const status = reactor.native.fileCall(kind, token, handle, path, other, a, b, c, linked);
     if (status < 0) void Promise.resolve().then(() => reactor.files.done(token, status));
   });
   reactor.commands.scheduleFlush();

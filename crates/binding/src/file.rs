@@ -1,4 +1,4 @@
-//! What TypeScript asks about files outside of the queues: jobs with paths, and descriptors that change hands.
+//! What TypeScript asks about files outside of the queues: calls with paths, and descriptors that change hands.
 
 use iouring_reactor::Adopted;
 use iouring_reactor::file::call::{FileCall, STATUS_BYTES, Subject};
@@ -10,11 +10,11 @@ use num_enum::TryFromPrimitive;
 
 use crate::native_reactor::NativeReactor;
 
-/// Kinds of jobs. The numbers `a`, `b` and `c` of `fileJob` are as said.
+/// Kinds of file operations. The numbers `a`, `b` and `c` of `fileCall` are as said.
 #[napi]
 #[derive(TryFromPrimitive)]
 #[repr(i32)]
-pub enum FileJob {
+pub enum FileOpKind {
     /// Open `path`: flags, mode. `FileOpened` follows on success.
     Open,
     /// Status of `path`: `AT_*` flags, region for the answer: 18 words of 64 bits, dev, mode, nlink, uid, gid, rdev, blksize, ino, size,
@@ -64,26 +64,26 @@ fn bytes(text: &Option<Text>) -> &[u8] {
 
 /// The operation that `a`, `b` and `c` describe.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates; the kernel checks what it gets")]
-fn op(kind: FileJob, a: f64, b: f64, c: f64) -> FileOp {
+fn op(kind: FileOpKind, a: f64, b: f64, c: f64) -> FileOp {
     let int = |value: f64| value as i64 as i32;
     match kind {
-        FileJob::Open => FileOp::Open { flags: int(a), mode: b as u32 },
-        FileJob::Status => FileOp::Status { flags: int(a) },
-        FileJob::Unlink => FileOp::Unlink { flags: int(a) },
-        FileJob::Rename => FileOp::Rename { flags: a as u32 },
-        FileJob::MakeDirectory => FileOp::MakeDirectory { mode: a as u32 },
-        FileJob::Symlink => FileOp::Symlink,
-        FileJob::Link => FileOp::Link,
-        FileJob::Sync => FileOp::Sync { data_only: false },
-        FileJob::DataSync => FileOp::Sync { data_only: true },
-        FileJob::Truncate => FileOp::Truncate { length: a as u64 },
-        FileJob::Allocate => FileOp::Allocate { mode: int(a), offset: b as u64, length: c as u64 },
-        FileJob::Advise => FileOp::Advise { advice: int(a), offset: b as u64, length: c as u32 },
-        FileJob::Splice => FileOp::Splice { from_position: a as i64, to_position: -1, length: c as u32 },
-        FileJob::GetXattr => FileOp::GetXattr,
-        FileJob::FGetXattr => FileOp::FGetXattr,
-        FileJob::SetXattr => FileOp::SetXattr { flags: int(a) },
-        FileJob::FSetXattr => FileOp::FSetXattr { flags: int(a) },
+        FileOpKind::Open => FileOp::Open { flags: int(a), mode: b as u32 },
+        FileOpKind::Status => FileOp::Status { flags: int(a) },
+        FileOpKind::Unlink => FileOp::Unlink { flags: int(a) },
+        FileOpKind::Rename => FileOp::Rename { flags: a as u32 },
+        FileOpKind::MakeDirectory => FileOp::MakeDirectory { mode: a as u32 },
+        FileOpKind::Symlink => FileOp::Symlink,
+        FileOpKind::Link => FileOp::Link,
+        FileOpKind::Sync => FileOp::Sync { data_only: false },
+        FileOpKind::DataSync => FileOp::Sync { data_only: true },
+        FileOpKind::Truncate => FileOp::Truncate { length: a as u64 },
+        FileOpKind::Allocate => FileOp::Allocate { mode: int(a), offset: b as u64, length: c as u64 },
+        FileOpKind::Advise => FileOp::Advise { advice: int(a), offset: b as u64, length: c as u32 },
+        FileOpKind::Splice => FileOp::Splice { from_position: a as i64, to_position: -1, length: c as u32 },
+        FileOpKind::GetXattr => FileOp::GetXattr,
+        FileOpKind::FGetXattr => FileOp::FGetXattr,
+        FileOpKind::SetXattr => FileOp::SetXattr { flags: int(a) },
+        FileOpKind::FSetXattr => FileOp::FSetXattr { flags: int(a) },
     }
 }
 
@@ -97,11 +97,11 @@ fn subject<'a>(op: FileOp, b: f64, c: f64) -> Subject<'a> {
 
 #[napi]
 impl NativeReactor {
-    /// Starts a job of kind [`FileJob`]; `FileDone` with the token follows, or `FileOpened`. `linked`: the next transfer or job starts only when this one
+    /// Starts a call of kind [`FileOpKind`]; `FileDone` with the token follows, or `FileOpened`. `linked`: the next transfer or call starts only when this one
     /// has succeeded.
     #[napi]
     #[allow(clippy::too_many_arguments, reason = "one call instead of an object to take apart")]
-    pub fn file_job(
+    pub fn file_call(
         &self,
         kind: i32,
         token: u32,
@@ -113,7 +113,7 @@ impl NativeReactor {
         c: f64,
         linked: bool,
     ) -> i32 {
-        let call = FileJob::try_from(kind).map_err(|_| Errno(libc::EINVAL)).and_then(|kind| {
+        let call = FileOpKind::try_from(kind).map_err(|_| Errno(libc::EINVAL)).and_then(|kind| {
             let op = op(kind, a, b, c);
             let handle = HandleId::from_raw(handle);
             FileCall::new(token, op, &Subject { handle, path: bytes(&path), other: bytes(&other), ..subject(op, b, c) })
