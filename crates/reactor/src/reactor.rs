@@ -8,10 +8,12 @@
 
 mod adoption;
 mod descriptors;
+mod dispatch;
 mod ending;
 mod files;
+mod turn;
 
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{OwnedFd, RawFd};
 
 use crate::address::SocketAddress;
 use crate::buffer_pool::BufferPool;
@@ -22,14 +24,11 @@ use crate::event::{Event, Stats};
 use crate::file::files::Files;
 use crate::handle::Common;
 use crate::handle_id::HandleId;
-use crate::kernel::{BufferGroup, Completion, Kernel, Wait};
+use crate::kernel::{BufferGroup, Kernel, Wait};
 use crate::listener::Listener;
 use crate::memory::{Memory, Source};
-use crate::message::Passed;
-use crate::operation::{CancelableOperation, IGNORED, Kind, Operation, SendOperation, is_at_once};
 use crate::receive_buffers::ReceiveBuffers;
 use crate::resource::{Handle, Handles, Resource};
-use crate::slab::{Entry, InFlight};
 use crate::socket;
 use crate::stream::Stream;
 
@@ -313,7 +312,7 @@ impl<K: Kernel> Reactor<K> {
     }
 
     /// Cancels what is in flight on a handle that is closing and has nothing left to send, and ends the handle with the last of it.
-    fn proceed_with_close(&mut self, id: HandleId) {
+    pub(super) fn proceed_with_close(&mut self, id: HandleId) {
         let Some(Handle { common, resource }) = self.handles.get_mut(id) else {
             return;
         };
@@ -372,78 +371,6 @@ impl<K: Kernel> Reactor<K> {
         self.context.operations.live() > 0
     }
 
-    /// Submits what was asked for and collects what is ready.
-    ///
-    /// # Errors
-    /// What `io_uring_enter(2)` reports beyond conditions of the moment: the ring is unusable. It is not entered again, since sends
-    /// may be left in its queue whose memory is gone by then; every later turn fails likewise, and with it whatever was asked for.
-    pub fn turn(&mut self, memory: &mut impl Memory) -> Result<(), Errno> {
-        self.turn_with(memory, Wait::No)
-    }
-
-    pub(crate) fn turn_with(&mut self, memory: &mut impl Memory, wait: Wait) -> Result<(), Errno> {
-        self.turn_up_to(self.completions_per_turn, memory, wait)
-    }
-
-    /// A turn that takes no more from the kernel once there are so many completions and events to be looked at.
-    fn turn_up_to(&mut self, limit: usize, memory: &mut impl Memory, wait: Wait) -> Result<(), Errno> {
-        self.turns += 1;
-        if self.context.failure().is_none() {
-            self.context.push_backlog();
-            // First what was written in answer to what was received: its outcome comes before news of the peer.
-            self.send_listed(memory);
-            self.arm_due();
-            self.feed_starved();
-            self.start_waiting(memory);
-        }
-        self.context.enter_again = false;
-        if self.context.kernel.unsubmitted() > 0 || self.context.kernel.ready() || wait != Wait::No {
-            // A failure is seen to at the end: what has completed is true all the same.
-            let _ = self.context.enter(wait);
-        }
-        // Events that nobody has taken yet count as well: what is not taken stays in the kernel's queue, which holds its peers back when it is full. After a
-        // failure there is no other turn that could look at the rest: it may hold descriptors.
-        let limit = if self.context.failure().is_some() { usize::MAX } else { limit };
-        self.collect(limit, memory);
-        // Behind a datagram that ended its receive there may be others, one at a time and in order, as by `recvmsg(2)`. And who has closed a socket behind its last
-        // write has it closed in this turn: what its peer answers comes too late, as with core.
-        while std::mem::take(&mut self.context.enter_again)
-            && self.context.events.len() < limit
-            && self.context.enter(Wait::No).is_ok()
-        {
-            self.collect(limit, memory);
-        }
-        self.tell_due_ends();
-        // What was refused goes again in the same turn.
-        if self.context.failure().is_none() && self.files.has_work() {
-            self.start_waiting(memory);
-            if self.context.kernel.unsubmitted() > 0 {
-                let _ = self.context.enter(Wait::No);
-            }
-        }
-        match self.context.failure() {
-            None => Ok(()),
-            Some(errno) => {
-                self.break_off(errno);
-                Err(errno)
-            }
-        }
-    }
-
-    /// Looks at what has completed, as far as there is room for what comes of it.
-    fn collect(&mut self, limit: usize, memory: &mut impl Memory) {
-        let room = limit.saturating_sub(self.context.arrived.len() + self.context.events.len());
-        let context = &mut self.context;
-        context.kernel.reap(&mut context.arrived, room);
-        let mut arrived = std::mem::take(&mut self.context.arrived);
-        for completion in arrived.drain(..) {
-            self.complete(&completion, memory);
-        }
-        // An overflow may have appended to the list while it was out; what `enter` reaps stays for the next turn.
-        arrived.append(&mut self.context.arrived);
-        self.context.arrived = arrived;
-    }
-
     /// Says how many of the events that were taken out JavaScript has yet to hear of: until it has, it cannot say that it has had enough.
     pub fn set_unheard(&mut self, unheard: usize) {
         self.context.unheard = unheard as u64;
@@ -453,191 +380,6 @@ impl<K: Kernel> Reactor<K> {
     /// fewer.
     pub fn pace(&mut self, in_time: bool) {
         self.context.accept_pace.adjust(in_time);
-    }
-
-    fn arm_due(&mut self) {
-        while let Some(id) = self.context.next_due_arm() {
-            match self.handles.get_mut(id) {
-                Some(Handle { common, resource: Resource::Stream(stream) }) => stream.arm(common, &mut self.context),
-                Some(Handle { common, resource: Resource::Listener(listener) }) => {
-                    listener.arm(common, &mut self.context);
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// Tells of ends, now that JavaScript has heard of what came before them and what it answered has been offered.
-    fn tell_due_ends(&mut self) {
-        let heard = self.context.heard();
-        while let Some(id) = self.context.next_due_end(heard) {
-            if let Some((stream, common, context)) = self.stream(id) {
-                stream.tell_end(common, context);
-            }
-        }
-    }
-
-    fn feed_starved(&mut self) {
-        let context = &mut self.context;
-        let mut starved = context.bytes.take_starved(&mut context.kernel);
-        if let Some(datagrams) = &mut context.datagrams {
-            starved.append(&mut datagrams.take_starved(&mut context.kernel));
-        }
-        for id in starved {
-            if let Some((stream, common, context)) = self.stream(id) {
-                stream.feed(common, context);
-            } else if let Some((datagram, common, context)) = self.datagram(id) {
-                datagram.feed(common, context);
-            }
-        }
-    }
-
-    fn send_listed(&mut self, memory: &mut impl Memory) {
-        let mut listed = std::mem::take(&mut self.context.unsent);
-        let mut done = 0;
-        for &id in &listed {
-            // One that is closing sends as well: what was written before the close.
-            let room = match self.handles.get_mut(id) {
-                Some(Handle { common, resource: Resource::Stream(stream) }) => {
-                    stream.send(common, &mut self.context, memory)
-                }
-                Some(Handle { common, resource: Resource::Datagram(datagram) }) => {
-                    datagram.send(common, &mut self.context, memory)
-                }
-                _ => true,
-            };
-            if !room {
-                break;
-            }
-            self.proceed_with_close(id);
-            done += 1;
-        }
-        listed.drain(..done);
-        // Streams listed meanwhile come behind those that found no room.
-        listed.append(&mut self.context.unsent);
-        self.context.unsent = listed;
-    }
-
-    fn complete(&mut self, completion: &Completion, memory: &mut impl Memory) {
-        if completion.user_data == IGNORED || is_at_once(completion.user_data) {
-            return;
-        }
-        let context = &mut self.context;
-        let Some((id, &mut Entry { handle: handle_id, ref mut operation })) =
-            context.operations.get(completion.user_data)
-        else {
-            debug_assert!(false, "a completion without an operation: {completion:?}");
-            return;
-        };
-        // Ours from here on, whatever has become of the stream.
-        let passed = match operation {
-            Operation::Cancelable(CancelableOperation::ReceiveMessage(receipt)) if completion.result >= 0 => {
-                receipt.take()
-            }
-            _ => Passed::default(),
-        };
-        let kind = operation.kind();
-        let mut handle = self.handles.get_mut(handle_id);
-        if handle.is_none() && kind != Kind::File {
-            debug_assert!(context.failure().is_some(), "a handle is freed after its last operation");
-            if kind == Kind::Accept && completion.result >= 0 {
-                // SAFETY: the kernel has just made this descriptor for us and nobody else knows its number.
-                drop(unsafe { OwnedFd::from_raw_fd(completion.result) });
-            }
-            return;
-        }
-        let mut ended = None;
-        if !completion.more() {
-            // An operation on files need not have a handle.
-            let mut nowhere = InFlight::default();
-            let list = match &mut handle {
-                Some(handle) => {
-                    handle.common.in_flight -= 1;
-                    &mut handle.common.cancelable
-                }
-                None => &mut nowhere,
-            };
-            ended = context.operations.remove(id, list).map(|entry| entry.operation);
-        }
-        if let Some(Operation::File(operation)) = ended {
-            return self.complete_file(handle_id, operation, completion, memory);
-        }
-        let Some(Handle { common, resource }) = handle else { return };
-        if completion.more() && common.ending {
-            // It was being served when it was cancelled.
-            context.cancel(id);
-        }
-        let mut accepted = None;
-        match (resource, kind, ended) {
-            (Resource::Stream(stream), Kind::Receive, _) => stream.received(common, context, completion, passed),
-            (Resource::Stream(stream), Kind::Send, Some(Operation::Send(SendOperation::Bytes(offered)))) => {
-                stream.sent(common, context, completion.result, offered);
-            }
-            (Resource::Stream(stream), Kind::Send, Some(Operation::Send(SendOperation::Message(offered, message)))) => {
-                context.recycle_message(message);
-                stream.sent(common, context, completion.result, offered);
-            }
-            (Resource::Stream(stream), Kind::PollWritable, _) => stream.writable(common, context, completion),
-            (Resource::Stream(stream), Kind::Connect, _) => stream.connected(common, context, completion.result),
-            (Resource::Stream(stream), Kind::Pause, _) => stream.resume(common, context),
-            (Resource::Datagram(datagram), Kind::Receive, ended) => {
-                if let Some(Operation::Cancelable(CancelableOperation::ReceiveDatagrams(message))) = ended {
-                    context.recycle_datagram_message(message);
-                }
-                datagram.received(common, context, completion);
-            }
-            (
-                Resource::Datagram(datagram),
-                Kind::Send,
-                Some(Operation::Send(SendOperation::Datagram(number, message))),
-            ) => {
-                context.recycle_datagram_message(message);
-                datagram.sent(common, context, completion.result, number);
-            }
-            (Resource::Datagram(datagram), Kind::PollWritable, _) => datagram.writable(common, context, completion),
-            (Resource::Datagram(datagram), Kind::Pause, _) => datagram.resume(common, context),
-            (Resource::Listener(listener), Kind::Accept, _) => {
-                accepted = listener.accepted(common, context, completion);
-            }
-            (Resource::Listener(listener), Kind::Pause, _) => listener.resume(common, context),
-            (Resource::File(file), Kind::Close, _) => {
-                // A failed close has released the descriptor all the same (close(2)).
-                common.forget_descriptor();
-                if let Some(token) = file.closer.take() {
-                    context.settle(token, completion.result);
-                }
-            }
-            _ => debug_assert!(false, "an operation of another resource's kind"),
-        }
-        let closing = common.closing;
-        if let Some(accepted) = accepted {
-            self.admit(handle_id, accepted, completion.others_wait());
-        }
-        if closing {
-            self.proceed_with_close(handle_id);
-        }
-    }
-
-    /// Enters an accepted descriptor in the table and reports it. The listener goes on.
-    fn admit(&mut self, id: HandleId, accepted: OwnedFd, others_wait: bool) {
-        // A full table closes the connection: the peer sees an end, the listener goes on.
-        if let Some(peer) = self.handles.insert(accepted, Resource::Stream(Stream::default())) {
-            self.context.events.push_back(Event::Accepted { listener: id, peer });
-        }
-        if let Some(Handle { common, resource: Resource::Listener(listener) }) = self.handles.get_mut(id) {
-            listener.go_on(common, &mut self.context, others_wait);
-        }
-    }
-
-    /// Ends a handle that is to end and on which nothing is in flight any more.
-    pub(crate) fn end_if_closed(&mut self, id: HandleId) {
-        let ends = self.handles.get(id).is_some_and(|handle| handle.common.ending && handle.common.in_flight == 0);
-        if ends && let Some(mut handle) = self.handles.remove(id) {
-            if let Some(descriptor) = handle.common.take_descriptor() {
-                self.context.kernel.close(descriptor);
-            }
-            self.context.closed(id);
-        }
     }
 
     /// How many connections of a listener are among the events that nobody has taken out yet.

@@ -1,0 +1,165 @@
+//! Where completions go: each to the state machine of what its operation was about.
+
+use std::os::fd::{FromRawFd, OwnedFd};
+
+use crate::context::Context;
+use crate::event::Event;
+use crate::handle_id::HandleId;
+use crate::kernel::{Completion, Kernel};
+use crate::memory::Memory;
+use crate::message::Passed;
+use crate::operation::{CancelableOperation, IGNORED, Kind, Operation, SendOperation, is_at_once};
+use crate::reactor::Reactor;
+use crate::resource::{Handle, Handles, Resource};
+use crate::slab::{Entry, InFlight};
+use crate::stream::Stream;
+
+/// What a completion is about.
+struct Completed<'a> {
+    id: HandleId,
+    /// An operation on files need not have one.
+    handle: Option<&'a mut Handle>,
+    kind: Kind,
+    /// The operation, where this was the last of it.
+    ended: Option<Operation>,
+    passed: Passed,
+}
+
+/// Finds what a completion is about, and takes the operation out of what is in flight where it has ended.
+fn take_out<'a, K: Kernel>(
+    completion: &Completion,
+    handles: &'a mut Handles,
+    context: &mut Context<K>,
+) -> Option<Completed<'a>> {
+    if completion.user_data == IGNORED || is_at_once(completion.user_data) {
+        return None;
+    }
+    let Some((operation_id, &mut Entry { handle: id, ref mut operation })) =
+        context.operations.get(completion.user_data)
+    else {
+        debug_assert!(false, "a completion without an operation: {completion:?}");
+        return None;
+    };
+    // Ours from here on, whatever has become of the stream.
+    let passed = match operation {
+        Operation::Cancelable(CancelableOperation::ReceiveMessage(receipt)) if completion.result >= 0 => receipt.take(),
+        _ => Passed::default(),
+    };
+    let kind = operation.kind();
+    let mut handle = handles.get_mut(id);
+    if handle.is_none() && kind != Kind::File {
+        debug_assert!(context.failure().is_some(), "a handle is freed after its last operation");
+        if kind == Kind::Accept && completion.result >= 0 {
+            // SAFETY: the kernel has just made this descriptor for us and nobody else knows its number.
+            drop(unsafe { OwnedFd::from_raw_fd(completion.result) });
+        }
+        return None;
+    }
+    let mut ended = None;
+    if !completion.more() {
+        let mut nowhere = InFlight::default();
+        let list = match &mut handle {
+            Some(handle) => {
+                handle.common.in_flight -= 1;
+                &mut handle.common.cancelable
+            }
+            None => &mut nowhere,
+        };
+        ended = context.operations.remove(operation_id, list).map(|entry| entry.operation);
+    } else if handle.as_ref().is_some_and(|handle| handle.common.ending) {
+        // It was being served when it was cancelled.
+        context.cancel(operation_id);
+    }
+    Some(Completed { id, handle, kind, ended, passed })
+}
+
+/// Tells whoever has started the operation. A connection that was accepted comes back.
+fn dispatch<K: Kernel>(
+    Handle { common, resource }: &mut Handle,
+    kind: Kind,
+    ended: Option<Operation>,
+    completion: &Completion,
+    passed: Passed,
+    context: &mut Context<K>,
+) -> Option<OwnedFd> {
+    match (resource, kind, ended) {
+        (Resource::Stream(stream), Kind::Receive, _) => stream.received(common, context, completion, passed),
+        (Resource::Stream(stream), Kind::Send, Some(Operation::Send(SendOperation::Bytes(offered)))) => {
+            stream.sent(common, context, completion.result, offered);
+        }
+        (Resource::Stream(stream), Kind::Send, Some(Operation::Send(SendOperation::Message(offered, message)))) => {
+            context.recycle_message(message);
+            stream.sent(common, context, completion.result, offered);
+        }
+        (Resource::Stream(stream), Kind::PollWritable, _) => stream.writable(common, context, completion),
+        (Resource::Stream(stream), Kind::Connect, _) => stream.connected(common, context, completion.result),
+        (Resource::Stream(stream), Kind::Pause, _) => stream.resume(common, context),
+        (Resource::Datagram(datagram), Kind::Receive, ended) => {
+            if let Some(Operation::Cancelable(CancelableOperation::ReceiveDatagrams(message))) = ended {
+                context.recycle_datagram_message(message);
+            }
+            datagram.received(common, context, completion);
+        }
+        (Resource::Datagram(datagram), Kind::Send, Some(Operation::Send(SendOperation::Datagram(number, message)))) => {
+            context.recycle_datagram_message(message);
+            datagram.sent(common, context, completion.result, number);
+        }
+        (Resource::Datagram(datagram), Kind::PollWritable, _) => datagram.writable(common, context, completion),
+        (Resource::Datagram(datagram), Kind::Pause, _) => datagram.resume(common, context),
+        (Resource::Listener(listener), Kind::Accept, _) => {
+            return listener.accepted(common, context, completion);
+        }
+        (Resource::Listener(listener), Kind::Pause, _) => listener.resume(common, context),
+        (Resource::File(file), Kind::Close, _) => {
+            // A failed close has released the descriptor all the same (close(2)).
+            common.forget_descriptor();
+            if let Some(token) = file.closer.take() {
+                context.settle(token, completion.result);
+            }
+        }
+        _ => debug_assert!(false, "an operation of another resource's kind"),
+    }
+    None
+}
+
+impl<K: Kernel> Reactor<K> {
+    /// Takes account of a completion.
+    pub(super) fn complete(&mut self, completion: &Completion, memory: &mut impl Memory) {
+        let Some(completed) = take_out(completion, &mut self.handles, &mut self.context) else { return };
+        let Completed { id, handle, kind, ended, passed } = completed;
+        if let Some(Operation::File(operation)) = ended {
+            return self.complete_file(id, operation, completion, memory);
+        }
+        let Some(handle) = handle else { return };
+        let accepted = dispatch(handle, kind, ended, completion, passed, &mut self.context);
+        let closing = handle.common.closing;
+        if let Some(accepted) = accepted {
+            self.admit(id, accepted, completion.others_wait());
+        }
+        if closing {
+            self.proceed_with_close(id);
+        }
+    }
+
+    /// Enters an accepted descriptor in the table and reports it. The listener goes on.
+    fn admit(&mut self, id: HandleId, accepted: OwnedFd, others_wait: bool) {
+        // A full table closes the connection: the peer sees an end, the listener goes on.
+        if let Some(peer) = self.handles.insert(accepted, Resource::Stream(Stream::default())) {
+            self.context.events.push_back(Event::Accepted { listener: id, peer });
+        }
+        if let Some(Handle { common, resource: Resource::Listener(listener) }) = self.handles.get_mut(id) {
+            listener.go_on(common, &mut self.context, others_wait);
+        }
+    }
+
+    /// Ends a handle that is to end and on which nothing is in flight any more.
+    pub(crate) fn end_if_closed(&mut self, id: HandleId) {
+        let ends = self.handles.get(id).is_some_and(|handle| handle.common.ending && handle.common.in_flight == 0);
+        if ends && let Some(mut handle) = self.handles.remove(id) {
+            if let Some(descriptor) = handle.common.take_descriptor() {
+                self.context.kernel.close(descriptor);
+            }
+            self.context.closed(id);
+        }
+    }
+}
