@@ -12,13 +12,19 @@ import { ALONE, PendingSends, type SentReport } from './pending-sends.ts';
 import {
   Command,
   Completion,
+  CONTROL_LENGTH,
+  CONTROL_LENGTH_SHIFT,
   DATAGRAM_CONTROL_TRUNCATED,
   DATAGRAM_TRUNCATED,
+  DatagramWord,
   LONGEST_PIECE,
   DESTINATION_BESIDE,
   Domain,
   INTERNET_NAME,
+  NAME_LENGTH,
   RECORD_WORDS,
+  SEND_FLAGS,
+  SEND_FLAGS_SHIFT,
   SEND_TOGETHER,
   UNIX_NAME,
 } from './protocol.ts';
@@ -45,9 +51,6 @@ const COPY_SIZE = 8 * 1024;
 
 /** Up to here bytes are copied one by one: cheaper than the call into native code that copies many. */
 const COPY_BY_HAND = 96;
-
-/** Where the flags are that a datagram can be sent with; what lies above is the protocol's own. */
-const FLAGS = 0xffff;
 
 /** The region of the arena. */
 const ARENA = 0;
@@ -262,7 +265,7 @@ export class DatagramHandle extends SocketHandle implements DatagramEvents {
     const length = Math.min(payload.byteLength, LONGEST_PIECE);
     const nameLength = name === undefined ? 0 : name.byteLength;
     const goesTogether = this.grouping === SendGrouping.Always || (place !== ALONE && this.grouping === SendGrouping.InBatches);
-    const packed = nameLength | ((flags & FLAGS) << 8) | (goesTogether ? SEND_TOGETHER : 0);
+    const packed = nameLength | ((flags & SEND_FLAGS) << SEND_FLAGS_SHIFT) | (goesTogether ? SEND_TOGETHER : 0);
     const copied = length <= COPY_SIZE;
     const needed = copied ? nameLength + length : nameLength;
     const offset = needed === 0 ? -1 : arena.allocate(needed);
@@ -331,13 +334,13 @@ export class DatagramHandle extends SocketHandle implements DatagramEvents {
 
   #take(words: Int32Array, at: number): ReceivedDatagram {
     const pool = this.reactor.shared.datagramBuffers();
-    const length = words[at + 2];
-    const offset = words[at + 3];
-    const name = words[at + 6];
-    const lengths = words[at + 7];
+    const length = words[at + DatagramWord.Length];
+    const offset = words[at + DatagramWord.Offset];
+    const name = words[at + DatagramWord.Name];
+    const lengths = words[at + DatagramWord.Lengths];
     const data = ownCopy(pool, offset, length);
-    const peer = this.#peers.find(pool, name, lengths & 0xff);
-    const controlLength = (lengths >> 8) & 0xffff;
+    const peer = this.#peers.find(pool, name, lengths & NAME_LENGTH);
+    const controlLength = (lengths >> CONTROL_LENGTH_SHIFT) & CONTROL_LENGTH;
     const controlTruncated = (lengths & DATAGRAM_CONTROL_TRUNCATED) !== 0;
     let control: Buffer | undefined;
     if (controlLength > 0 || controlTruncated) {

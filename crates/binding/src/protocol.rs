@@ -154,9 +154,42 @@ pub const DESTINATION_BESIDE: u32 = 1 << 30;
 #[napi]
 pub const SEND_TOGETHER: u32 = 1 << 29;
 
-/// `MSG_*` flags that a datagram can be sent with. Not `MSG_ZEROCOPY`, with which the kernel would hold on to the memory.
-const SEND_FLAGS: i32 = libc::MSG_CONFIRM | libc::MSG_DONTROUTE | libc::MSG_MORE | libc::MSG_DONTWAIT;
+/// Mask of the destination's length in the word of a `SendDatagram` that packs it with the flags.
+#[napi]
+pub const DESTINATION_LENGTH: u32 = 0xff;
 
+/// Where `MSG_*` flags begin in that word.
+#[napi]
+pub const SEND_FLAGS_SHIFT: u32 = 8;
+
+/// `MSG_*` flags that a datagram can be sent with. Not `MSG_ZEROCOPY`, with which the kernel would hold on to the memory.
+#[napi]
+pub const SEND_FLAGS: i32 = libc::MSG_CONFIRM | libc::MSG_DONTROUTE | libc::MSG_MORE | libc::MSG_DONTWAIT;
+
+/// Positions of the words of a completion that tells of a datagram. The word between buffer and name has no meaning.
+#[napi]
+pub enum DatagramWord {
+    /// Bytes of the payload.
+    Length = 2,
+    /// Where it begins in the datagram pool.
+    Offset = 3,
+    /// The buffer's number.
+    Buffer = 4,
+    /// Where in the pool the sender's name is.
+    Name = 6,
+    /// The lengths of the name and of the control data, and what was truncated.
+    Lengths = 7,
+}
+
+/// Mask of the name's length in the last word of a datagram.
+#[napi]
+pub const NAME_LENGTH: u32 = 0xff;
+/// Where the length of the control data begins in it,
+#[napi]
+pub const CONTROL_LENGTH_SHIFT: u32 = 8;
+/// and its mask, once it is shifted.
+#[napi]
+pub const CONTROL_LENGTH: u32 = 0xffff;
 /// In the last word of a datagram: it was longer than the room for it.
 #[napi]
 pub const DATAGRAM_TRUNCATED: u32 = 1 << 24;
@@ -292,13 +325,13 @@ impl Queues {
     fn outgoing(&self, at: usize) -> Outgoing {
         let source = self.source(at);
         let packed = self.get(at + 6);
-        let length = packed.cast_unsigned() & 0xff;
+        let length = packed.cast_unsigned() & DESTINATION_LENGTH;
         let region = if packed.cast_unsigned() & DESTINATION_BESIDE == 0 { 0 } else { source.region };
         let offset = u64::from(self.get(at + 5).cast_unsigned());
         Outgoing {
             source,
             destination: (length > 0).then_some(Source { region, offset, length }),
-            flags: packed >> 8 & SEND_FLAGS,
+            flags: packed >> SEND_FLAGS_SHIFT & SEND_FLAGS,
             segment: u16::try_from(self.get(at + 7)).unwrap_or(0),
             together: packed.cast_unsigned() & SEND_TOGETHER != 0,
         }
@@ -376,7 +409,7 @@ impl Queues {
     }
 
     fn put_datagram(&self, record: usize, handle: HandleId, received: &Received) {
-        let mut lengths = u32::from(received.name_length) | u32::from(received.control_length) << 8;
+        let mut lengths = u32::from(received.name_length) | u32::from(received.control_length) << CONTROL_LENGTH_SHIFT;
         if received.truncated {
             lengths |= DATAGRAM_TRUNCATED;
         }
@@ -384,19 +417,15 @@ impl Queues {
             lengths |= DATAGRAM_CONTROL_TRUNCATED;
         }
         let slice = received.slice;
-        self.put_words(
-            record,
-            [
-                Completion::Datagram as i32,
-                handle.raw(),
-                slice.length.cast_signed(),
-                slice.offset.cast_signed(),
-                i32::from(slice.buffer),
-                0,
-                received.name.cast_signed(),
-                lengths.cast_signed(),
-            ],
-        );
+        let mut words = [0; RECORD_WORDS as usize];
+        words[0] = Completion::Datagram as i32;
+        words[1] = handle.raw();
+        words[DatagramWord::Length as usize] = slice.length.cast_signed();
+        words[DatagramWord::Offset as usize] = slice.offset.cast_signed();
+        words[DatagramWord::Buffer as usize] = slice.buffer.into();
+        words[DatagramWord::Name as usize] = received.name.cast_signed();
+        words[DatagramWord::Lengths as usize] = lengths.cast_signed();
+        self.put_words(record, words);
     }
 
     /// Writes the completion that says that the ring has failed.
