@@ -259,8 +259,8 @@ impl Datagram {
     }
 
     /// The ring has failed: what is in flight will never complete, and what is wanted will not be done.
-    pub(crate) fn break_off<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, errno: Errno) {
-        self.abort(common, context, errno.negated());
+    pub(crate) fn abort<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, errno: Errno) {
+        self.settle_all(common, context, errno.negated());
         (self.in_flight, self.listed, self.waiting) = (0, false, false);
         if self.wants_to_receive && !common.closing && self.receiving != Receiving::Ended {
             self.receiving = Receiving::Ended;

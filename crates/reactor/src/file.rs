@@ -14,10 +14,10 @@
 //! ring; what has no positions is read in order and written in order, each independent of the other. All others run at once, up to [`MOST_IN_FLIGHT`]; the rest waits here, where it costs the kernel nothing. Writes that are followed by a sync
 //! [share it](commit).
 
+mod abort;
 pub mod call;
 pub(crate) mod carrier;
 pub(crate) mod commit;
-mod failing;
 pub(crate) mod files;
 pub(crate) mod load;
 pub(crate) mod look;

@@ -65,7 +65,7 @@ impl Listener {
     }
 
     /// The ring has failed: what is in flight will never complete.
-    pub(crate) fn break_off<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, errno: Errno) {
+    pub(crate) fn abort<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, errno: Errno) {
         let wanted = self.accept.take().is_some() || self.retry.take().is_some() || std::mem::take(&mut self.due);
         if wanted && !common.closing {
             context.events.push_back(Event::AcceptFailed { listener: common.id, status: errno.negated() });

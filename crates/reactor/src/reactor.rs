@@ -280,7 +280,7 @@ impl<K: Kernel> Reactor<K> {
             Resource::Stream(stream) => stream.close(),
             Resource::Listener(_) => {}
             Resource::File(file) => {
-                let commits = file.commits.give_up();
+                let commits = file.commits.take_tokens();
                 for token in file.waiting_at_cursor().map(|transfer| transfer.token).chain(commits) {
                     self.context.settle(token, -libc::ECANCELED);
                 }
@@ -289,7 +289,7 @@ impl<K: Kernel> Reactor<K> {
         }
         match self.context.failure() {
             None => self.proceed_with_close(id),
-            Some(errno) => self.break_off_handle(id, errno),
+            Some(errno) => self.abort_handle(id, errno),
         }
     }
 
@@ -325,9 +325,9 @@ impl<K: Kernel> Reactor<K> {
         }
         match resource {
             Resource::Stream(stream) if stream.is_sending() => return,
-            Resource::Stream(stream) => stream.give_up(common, &mut self.context),
+            Resource::Stream(stream) => stream.cancel_unsent(common, &mut self.context),
             Resource::Datagram(datagram) if datagram.is_sending() => return,
-            Resource::Datagram(datagram) => datagram.give_up(common, &mut self.context),
+            Resource::Datagram(datagram) => datagram.cancel_unsent(common, &mut self.context),
             Resource::Listener(_) | Resource::File(_) => {}
         }
         common.ending = true;

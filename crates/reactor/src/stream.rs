@@ -326,7 +326,7 @@ impl Stream {
         }
         self.sending = Sending::Idle;
         if let Some(status) = self.refused.take() {
-            self.fail(common, context, status);
+            self.settle_writes(common, context, status);
             self.shut_down_when_sent(common, context);
             return true;
         }
@@ -334,7 +334,7 @@ impl Stream {
             && segment.descriptors.is_empty()
         {
             let Some(data) = memory.resolve(&segment.source) else {
-                return self.lose(common, context);
+                return self.fail_writes(common, context);
             };
             let length = segment.source.length;
             let request = Request::Send { fd: common.fd(), data: data.as_ptr(), length };
@@ -351,7 +351,7 @@ impl Stream {
                     message.pass(&segment.descriptors);
                 }
                 let Some(data) = memory.resolve(&segment.source) else {
-                    return self.lose(common, context);
+                    return self.fail_writes(common, context);
                 };
                 message
                     .slices
@@ -377,8 +377,8 @@ impl Stream {
     }
 
     /// The memory of a write is gone: what is queued fails. True, since there is no lack of room.
-    fn lose<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>) -> bool {
-        self.fail(common, context, -libc::EFAULT);
+    fn fail_writes<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>) -> bool {
+        self.settle_writes(common, context, -libc::EFAULT);
         self.shut_down_when_sent(common, context);
         true
     }
@@ -410,7 +410,7 @@ impl Stream {
                 // ENOBUFS: the device's queue is full, or memory is short. libuv waits for room likewise.
                 libc::EAGAIN | libc::ENOBUFS => self.wait(common, context),
                 libc::EINTR => self.list(common, context),
-                _ => self.fail(common, context, self.refusal(result)),
+                _ => self.settle_writes(common, context, self.refusal(result)),
             },
         }
         self.shut_down_when_sent(common, context);
@@ -489,8 +489,8 @@ impl Stream {
         }
     }
 
-    /// Gives up everything that is queued.
-    fn fail<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, status: i32) {
+    /// Settles everything that is queued.
+    fn settle_writes<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, status: i32) {
         for segment in self.queue.drain(..) {
             if segment.last {
                 context.events.push_back(Event::Written { handle: common.id, status });
@@ -527,13 +527,13 @@ impl Stream {
     }
 
     /// The ring has failed: what is in flight will never complete, and what is wanted will not be done.
-    pub(crate) fn break_off<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, errno: Errno) {
+    pub(crate) fn abort<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, errno: Errno) {
         let status = errno.negated();
         if self.connecting {
             self.connected(common, context, status);
         }
         self.rest(context);
-        self.fail(common, context, status);
+        self.settle_writes(common, context, status);
         if std::mem::take(&mut self.shutdown) {
             context.events.push_back(Event::ShutDown { handle: common.id, status });
         }
@@ -550,10 +550,10 @@ impl Stream {
         matches!(self.sending, Sending::Listed | Sending::InFlight)
     }
 
-    /// Settles what can not be done any more.
-    pub(crate) fn give_up<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>) {
+    /// The handle is being closed: what the kernel has not taken is settled.
+    pub(crate) fn cancel_unsent<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>) {
         self.rest(context);
-        self.fail(common, context, -libc::ECANCELED);
+        self.settle_writes(common, context, -libc::ECANCELED);
         if std::mem::take(&mut self.shutdown) {
             context.events.push_back(Event::ShutDown { handle: common.id, status: -libc::ECANCELED });
         }

@@ -121,7 +121,7 @@ impl Datagram {
             }
             self.next += count;
         }
-        self.report(common, context);
+        self.settle_done(common, context);
         true
     }
 
@@ -231,7 +231,7 @@ impl Datagram {
         if answered < count {
             self.next = self.next.min(number + answered);
         }
-        self.report(common, context);
+        self.settle_done(common, context);
         if !full && self.next - self.first < self.queue.len() {
             self.list(common, context);
         }
@@ -270,12 +270,12 @@ impl Datagram {
         }
     }
 
-    /// Reports in the order of sending.
-    fn report<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>) {
+    /// Settles what is done, in the order of sending.
+    fn settle_done<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>) {
         while let Some(&(_, State::Done(status))) = self.queue.front() {
             self.queue.pop_front();
             self.first += 1;
-            Self::tell(common, context, status);
+            Self::settle(common, context, status);
         }
         self.next = self.next.max(self.first);
         self.forget_former();
@@ -288,7 +288,7 @@ impl Datagram {
     }
 
     /// Successes in a row become one event.
-    fn tell<K: Kernel>(common: &Common, context: &mut Context<K>, status: i32) {
+    fn settle<K: Kernel>(common: &Common, context: &mut Context<K>, status: i32) {
         if let Some(Event::Sent { handle, status: 0, count }) = context.events.back_mut()
             && *handle == common.id
             && status == 0
@@ -299,17 +299,17 @@ impl Datagram {
         }
     }
 
-    /// The handle is being closed and nothing is with the kernel any more: gives up what is left.
-    pub(crate) fn give_up<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>) {
-        self.abort(common, context, -libc::ECANCELED);
+    /// The handle is being closed and nothing is with the kernel any more: what is left is settled.
+    pub(crate) fn cancel_unsent<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>) {
+        self.settle_all(common, context, -libc::ECANCELED);
     }
 
-    /// Tells of all that is queued: what is known, and `failure` for the rest.
-    pub(super) fn abort<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, failure: i32) {
+    /// Settles all that is queued: with what is known, and `failure` for the rest.
+    pub(super) fn settle_all<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, failure: i32) {
         for (_, state) in std::mem::take(&mut self.queue) {
             self.first += 1;
             let status = if let State::Done(status) = state { status } else { failure };
-            Self::tell(common, context, status);
+            Self::settle(common, context, status);
         }
         self.next = self.first;
         self.forget_former();

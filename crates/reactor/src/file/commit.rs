@@ -60,7 +60,7 @@ impl Commits {
 
     /// Ends them, as far as that is up to us: the tokens of those that wait, for their turn or for a sync. A write that the kernel has is told of when it
     /// is done, and cancels its sync then.
-    pub(crate) fn give_up(&mut self) -> Vec<u32> {
+    pub(crate) fn take_tokens(&mut self) -> Vec<u32> {
         self.writing = 0;
         let mut tokens = self.take_written();
         for transfer in self.waiting.drain(..) {

@@ -51,7 +51,7 @@ pub(crate) fn settle_transfer<K: Kernel>(
 }
 
 /// Settles a transfer that found no memory, or whose memory is gone.
-pub(crate) fn fail_transfer<K: Kernel>(
+pub(crate) fn settle_failed<K: Kernel>(
     common: &Common,
     transfer: &Transfer,
     errno: Errno,

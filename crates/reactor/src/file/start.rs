@@ -9,7 +9,7 @@ use crate::file::carrier::Carrier;
 use crate::file::commit::until;
 use crate::file::files::{Files, Lack, Linked, NotNow, Prepared, Step};
 use crate::file::load::Load;
-use crate::file::settle::{cursor, fail_transfer, settle_transfer};
+use crate::file::settle::{cursor, settle_failed, settle_transfer};
 use crate::file::transfer::{Attempt, Role, Transfer};
 use crate::file::{File, MAX_SHORT_WRITE};
 use crate::handle::Common;
@@ -45,7 +45,7 @@ pub(crate) fn start_transfer<K: Kernel>(
             file.commits.dirty |= leaves_dirt;
         }
         Ok(None) => return Err(NotNow(Step::Transfer(common.id, transfer), Lack::Place)),
-        Err(errno) => fail_transfer(common, &transfer, errno, file, files, context),
+        Err(errno) => settle_failed(common, &transfer, errno, file, files, context),
     }
     Ok(())
 }

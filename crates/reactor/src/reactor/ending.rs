@@ -17,26 +17,26 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 impl<K: Kernel> Reactor<K> {
     /// The ring has failed: everything that is wanted of it ends with that error, and what is being closed is closed without it.
-    pub(crate) fn break_off(&mut self, errno: Errno) {
+    pub(crate) fn abort(&mut self, errno: Errno) {
         self.context.unsent.clear();
         self.forget_starved();
         self.context.drop_requests();
-        self.files.break_off(&mut self.context, errno);
+        self.files.abort(&mut self.context, errno);
         for id in self.handles.ids() {
-            self.break_off_handle(id, errno);
+            self.abort_handle(id, errno);
         }
     }
 
     /// The same for one handle.
-    pub(crate) fn break_off_handle(&mut self, id: HandleId, errno: Errno) {
+    pub(crate) fn abort_handle(&mut self, id: HandleId, errno: Errno) {
         let Some(Handle { common, resource }) = self.handles.get_mut(id) else {
             return;
         };
         match resource {
-            Resource::Stream(stream) => stream.break_off(common, &mut self.context, errno),
-            Resource::Listener(listener) => listener.break_off(common, &mut self.context, errno),
-            Resource::File(file) => file.break_off(common, &mut self.context, errno),
-            Resource::Datagram(datagram) => datagram.break_off(common, &mut self.context, errno),
+            Resource::Stream(stream) => stream.abort(common, &mut self.context, errno),
+            Resource::Listener(listener) => listener.abort(common, &mut self.context, errno),
+            Resource::File(file) => file.abort(common, &mut self.context, errno),
+            Resource::Datagram(datagram) => datagram.abort(common, &mut self.context, errno),
         }
         if common.closing {
             if let Some(descriptor) = common.take_descriptor() {

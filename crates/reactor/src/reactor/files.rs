@@ -155,8 +155,8 @@ impl<K: Kernel> Reactor<K> {
                 self.files.waiting.push_front(Batch::One(Step::Transfer(id, transfer)));
             }
             FileOperation::Awaiting(transfer) => self.advance(id, transfer, result),
-            FileOperation::Call { call, .. } => self.finish_call(&call, result, memory),
-            FileOperation::GroupSync => self.finish_sync(id, result),
+            FileOperation::Call { call, .. } => self.complete_call(&call, result, memory),
+            FileOperation::GroupSync => self.complete_sync(id, result),
         }
         self.end_if_closed(id);
     }
@@ -173,13 +173,13 @@ impl<K: Kernel> Reactor<K> {
     }
 
     /// The sync of a group is done. Whoever closes the file meanwhile has told those who waited for it.
-    fn finish_sync(&mut self, id: HandleId, result: i32) {
+    fn complete_sync(&mut self, id: HandleId, result: i32) {
         if let Some(Handle { resource: Resource::File(file), .. }) = self.handles.get_mut(id) {
             commit::synced(id, result, file, &mut self.files, &mut self.context);
         }
     }
 
-    fn finish_call(&mut self, call: &FileCall, result: i32, memory: &mut impl Memory) {
+    fn complete_call(&mut self, call: &FileCall, result: i32, memory: &mut impl Memory) {
         match call.op {
             FileOp::Open { .. } if result >= 0 => {
                 // SAFETY: the kernel has just made the descriptor for us.

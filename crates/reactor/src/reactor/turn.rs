@@ -59,7 +59,7 @@ impl<K: Kernel> Reactor<K> {
         match self.context.failure() {
             None => Ok(()),
             Some(errno) => {
-                self.break_off(errno);
+                self.abort(errno);
                 Err(errno)
             }
         }

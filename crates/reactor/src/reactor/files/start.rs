@@ -127,14 +127,14 @@ impl<K: Kernel> Reactor<K> {
             let linked = if ready.len() > 0 { Linked::ToNext } else { Linked::No };
             if let Err(NotNow(step, _)) = self.start(prepared, linked) {
                 debug_assert!(false, "there was room for all of them");
-                self.give_up(step, Errno::ENOMEM);
+                self.settle_step(step, Errno::ENOMEM);
             }
         }
         if let Some((step, errno)) = failed {
-            self.give_up(step, errno);
+            self.settle_step(step, errno);
         }
         for step in steps {
-            self.give_up(step, Errno(libc::ECANCELED));
+            self.settle_step(step, Errno(libc::ECANCELED));
         }
         Ok(())
     }
@@ -211,7 +211,7 @@ impl<K: Kernel> Reactor<K> {
     }
 
     /// Settles a step of a chain that is not started.
-    fn give_up(&mut self, step: Step, errno: Errno) {
+    fn settle_step(&mut self, step: Step, errno: Errno) {
         match step {
             Step::Transfer(_, transfer) | Step::Await(_, transfer) => {
                 self.context.settle_all(&transfer, errno.negated());

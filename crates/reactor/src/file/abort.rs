@@ -14,8 +14,8 @@ use crate::operation::{FileOperation, Operation};
 
 impl File {
     /// Settles what waits for the file's own position, and a close: the descriptor is closed without the ring where it still is ours.
-    pub(crate) fn break_off<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, errno: Errno) {
-        for token in self.commits.give_up() {
+    pub(crate) fn abort<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, errno: Errno) {
+        for token in self.commits.take_tokens() {
             context.settle(token, errno.negated());
         }
         for transfer in self.waiting_at_cursor() {
@@ -29,7 +29,7 @@ impl File {
 
 impl Files {
     /// Settles everything that is asked of files, once: what is in flight is not taken out, and never completes.
-    pub(crate) fn break_off<K: Kernel>(&mut self, context: &mut Context<K>, errno: Errno) {
+    pub(crate) fn abort<K: Kernel>(&mut self, context: &mut Context<K>, errno: Errno) {
         let batches = std::mem::take(&mut self.waiting).into_iter();
         let waiting = batches.flat_map(|batch| match batch {
             Batch::One(step) => vec![step],
