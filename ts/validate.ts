@@ -5,7 +5,7 @@ import process from 'node:process';
 import { ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE, ERR_SOCKET_BAD_PORT } from './errors/core.ts';
 
 /** Longest delay that a timer can have: 2^31 - 1 ms. */
-const LONGEST_DELAY = 2 ** 31 - 1;
+const MAX_DELAY = 2 ** 31 - 1;
 
 /** @throws {TypeError} `ERR_INVALID_ARG_TYPE` where `value` is no boolean. */
 export function validateBoolean(value: unknown, name: string): asserts value is boolean {
@@ -118,10 +118,10 @@ export function validateAbortSignal(value: unknown, name: string): asserts value
 export function validateDelay(value: unknown, name: string): number {
   validateNumber(value, name);
   if (value < 0 || !Number.isFinite(value)) throw new ERR_OUT_OF_RANGE(name, 'a non-negative finite number', value);
-  if (value <= LONGEST_DELAY) return value;
+  if (value <= MAX_DELAY) return value;
   process.emitWarning(
-    `${value} does not fit into a 32-bit signed integer.\nTimer duration was truncated to ${LONGEST_DELAY}.`,
+    `${value} does not fit into a 32-bit signed integer.\nTimer duration was truncated to ${MAX_DELAY}.`,
     'TimeoutOverflowWarning',
   );
-  return LONGEST_DELAY;
+  return MAX_DELAY;
 }

@@ -33,7 +33,7 @@ const CLASSES: ReadonlyMap<PriorityClass, number> = new Map([
 ]);
 
 /** Most bytes that one request can give advice on: some kernels keep the number in 32 bits. Whole pages. */
-const LONGEST_ADVICE = 2 ** 31;
+const MAX_ADVICE = 2 ** 31;
 
 /** Methods of the ring's handles. With the `core` backend they are not there. */
 export interface FileHandleAdditions {
@@ -101,9 +101,9 @@ export function addTo(prototype: object, stateOf: (handle: object) => FileState)
       await state.use('fadvise', async (file) => {
         const ask = (from: number, count: number) => request((waiting) => file.advise(number, from, count, waiting), 'fadvise');
         // What goes on to the file's end need not be taken apart, and what lies beyond it is nobody's.
-        if (length > LONGEST_ADVICE && offset + length >= (await status()).size) length = 0;
+        if (length > MAX_ADVICE && offset + length >= (await status()).size) length = 0;
         do {
-          const count = Math.min(length, LONGEST_ADVICE);
+          const count = Math.min(length, MAX_ADVICE);
           await ask(offset, count);
           offset += count;
           length -= count;

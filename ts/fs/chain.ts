@@ -16,7 +16,7 @@ import { failureOf } from './request.ts';
 const LONGEST = 32;
 
 /** Most bytes that Linux moves at once: of what is longer a step would always be short. */
-const LONGEST_STEP = 2 ** 31 - 4096;
+const MAX_STEP = 2 ** 31 - 4096;
 
 interface Step {
   readonly name: string;
@@ -59,7 +59,7 @@ export class Chain {
       }
       const bytes = typeof data === 'string' ? Buffer.from(data) : bytesOf(data);
       const { length } = bytes;
-      validateInteger(length, 'data.byteLength', 0, LONGEST_STEP);
+      validateInteger(length, 'data.byteLength', 0, MAX_STEP);
       const at = validPosition(position, 'position');
       return {
         name: 'write',
@@ -75,7 +75,7 @@ export class Chain {
       validateView(buffer, 'buffer');
       const bytes = bytesOf(buffer);
       const { length } = bytes;
-      validateInteger(length, 'buffer.byteLength', 0, LONGEST_STEP);
+      validateInteger(length, 'buffer.byteLength', 0, MAX_STEP);
       const at = validPosition(position, 'position');
       return {
         name: 'read',

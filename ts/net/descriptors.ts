@@ -19,7 +19,7 @@ import { validateFunction, validateInt32 } from '../validate.ts';
 import { kDescriptorTaker, kLink, type Link, type NetSocket, type WriteCallback } from './internals.ts';
 
 /** Most descriptors that one message can carry: the kernel's `SCM_MAX_FD`. */
-const MOST_DESCRIPTORS = 253;
+const MAX_DESCRIPTORS = 253;
 
 /** Something open: a descriptor's number, what has one as its `fd` (a `FileHandle`), or a socket of this module. */
 export type Passable = number | { readonly fd: number } | core.Socket;
@@ -86,8 +86,8 @@ export function sendDescriptors(
   if (link === null) throw new ERR_SOCKET_CLOSED();
   if (!Array.isArray(descriptors)) throw new ERR_INVALID_ARG_TYPE('descriptors', 'Array', descriptors);
   const { length } = descriptors;
-  if (length < 1 || length > MOST_DESCRIPTORS) {
-    throw new ERR_OUT_OF_RANGE('descriptors.length', `>= 1 && <= ${MOST_DESCRIPTORS}`, length);
+  if (length < 1 || length > MAX_DESCRIPTORS) {
+    throw new ERR_OUT_OF_RANGE('descriptors.length', `>= 1 && <= ${MAX_DESCRIPTORS}`, length);
   }
   const numbers = descriptors.map(toDescriptor);
   const bytes = toBytes(data);
@@ -116,11 +116,11 @@ export function sendDescriptors(
 export function receiveDescriptors(
   socket: core.Socket,
   listener: DescriptorListener | null,
-  { limit = MOST_DESCRIPTORS }: ReceiveDescriptorsOptions = {},
+  { limit = MAX_DESCRIPTORS }: ReceiveDescriptorsOptions = {},
 ): void {
   const link = unixLink(socket);
   if (listener !== null) validateFunction(listener, 'listener');
-  validateInt32(limit, 'options.limit', 1, MOST_DESCRIPTORS);
+  validateInt32(limit, 'options.limit', 1, MAX_DESCRIPTORS);
   if (link === null && socket.destroyed) throw new ERR_SOCKET_CLOSED();
   (socket as NetSocket)[kDescriptorTaker] = listener === null ? null : { listener, limit };
   const status = listener === null ? 0 : (link?.handle?.receiveDescriptors(limit) ?? 0);

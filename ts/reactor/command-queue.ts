@@ -4,7 +4,7 @@
  */
 import type { NativeReactor } from '../native-binding.ts';
 import { setImmediate } from '../timers.ts';
-import { COMMAND_CAPACITY, Command, Header, KIND_BITS, LONGEST_PIECE, RECORD_WORDS } from './protocol.ts';
+import { COMMAND_CAPACITY, Command, Header, KIND_BITS, MAX_PIECE, RECORD_WORDS } from './protocol.ts';
 import { COMMANDS_START, type SharedMemory } from './shared-memory.ts';
 
 /** One more than the largest number of a word without a sign. */
@@ -37,10 +37,10 @@ export class CommandQueue {
    * Writes a command; the meaning of the words depends on its kind. This is where numbers of JavaScript's become words of 32 bits.
    *
    * @param offset 0 to 2^53 - 1
-   * @param length at most {@link LONGEST_PIECE}: what is longer takes several commands
+   * @param length at most {@link MAX_PIECE}: what is longer takes several commands
    */
   write(kind: Command, handle: number, region = 0, offset = 0, length = 0, last = 0): void {
-    if (length > LONGEST_PIECE) throw new RangeError(`A command cannot be about ${length} bytes`);
+    if (length > MAX_PIECE) throw new RangeError(`A command cannot be about ${length} bytes`);
     let words = this.#words;
     let count = words[Header.Commands];
     // Not `===`: there is no count either where the memory was moved.

@@ -17,7 +17,7 @@ import {
   DATAGRAM_CONTROL_TRUNCATED,
   DATAGRAM_TRUNCATED,
   DatagramWord,
-  LONGEST_PIECE,
+  MAX_PIECE,
   DESTINATION_BESIDE,
   Domain,
   INTERNET_NAME,
@@ -262,7 +262,7 @@ export class DatagramHandle extends SocketHandle implements DatagramEvents {
   ): void {
     const { arena } = this.reactor.memory;
     // The kernel refuses one that is so long as it refuses those that are longer.
-    const length = Math.min(payload.byteLength, LONGEST_PIECE);
+    const length = Math.min(payload.byteLength, MAX_PIECE);
     const nameLength = name === undefined ? 0 : name.byteLength;
     const goesTogether = this.grouping === SendGrouping.Always || (place !== ALONE && this.grouping === SendGrouping.InBatches);
     const packed = nameLength | ((flags & SEND_FLAGS) << SEND_FLAGS_SHIFT) | (goesTogether ? SEND_TOGETHER : 0);

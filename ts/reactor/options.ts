@@ -84,14 +84,14 @@ const power =
   (value, name) =>
     validatePower(value, name, min, max);
 
-const MOST_WORKERS = 65535;
-const MOST_COMPLETIONS = 65536;
-const MOST_RECEIVE_MEMORY = 2 ** 30;
+const MAX_WORKERS = 65535;
+const MAX_COMPLETIONS = 65536;
+const MAX_RECEIVE_MEMORY = 2 ** 30;
 
 /** How each option is checked by itself. */
 const CHECKS: Readonly<Record<keyof ReactorOptions, Check>> = {
   submissionEntries: power(64, 32768),
-  completionEntries: power(128, MOST_COMPLETIONS),
+  completionEntries: power(128, MAX_COMPLETIONS),
   setupFlags(value, name) {
     if (!Array.isArray(value)) throw new ERR_INVALID_ARG_VALUE(name, value, 'must be an array of flags');
     for (const flag of value) validateWord(flag, name, SETUP_FLAGS);
@@ -108,8 +108,8 @@ const CHECKS: Readonly<Record<keyof ReactorOptions, Check>> = {
   ioWorkers(value, name) {
     validateObject(value, name);
     const { bounded = 0, unbounded = 0 } = value as WorkerLimits;
-    validateInteger(bounded, `${name}.bounded`, 0, MOST_WORKERS);
-    validateInteger(unbounded, `${name}.unbounded`, 0, MOST_WORKERS);
+    validateInteger(bounded, `${name}.bounded`, 0, MAX_WORKERS);
+    validateInteger(unbounded, `${name}.unbounded`, 0, MAX_WORKERS);
   },
   busyPoll: whole(0, 1e6),
 };
@@ -138,11 +138,11 @@ export function mergeOptions(before: ReactorOptions, options: unknown): ReactorO
 function checkTogether(options: ReactorOptions): void {
   const { submissionEntries = 256, completionEntries, receiveBuffers = 256, receiveBufferSize = 16384 } = options;
   if (completionEntries !== undefined) {
-    const [least, most] = [2 * submissionEntries, Math.min(64 * submissionEntries, MOST_COMPLETIONS)];
+    const [least, most] = [2 * submissionEntries, Math.min(64 * submissionEntries, MAX_COMPLETIONS)];
     validateInteger(completionEntries, 'options.completionEntries', least, most);
   }
-  if (receiveBuffers * receiveBufferSize > MOST_RECEIVE_MEMORY) {
-    const most = Math.floor(MOST_RECEIVE_MEMORY / receiveBufferSize);
+  if (receiveBuffers * receiveBufferSize > MAX_RECEIVE_MEMORY) {
+    const most = Math.floor(MAX_RECEIVE_MEMORY / receiveBufferSize);
     throw new ERR_OUT_OF_RANGE('options.receiveBuffers', `>= 8 && <= ${most} with buffers of that size`, receiveBuffers);
   }
   if (driverOf(options) === 'waiter' && (options.busyPoll ?? 0) > 0)
@@ -162,7 +162,7 @@ export function toNative(options: ReactorOptions): NativeOptions {
     ...rest,
     submissionEntries,
     completionEntries:
-      completionEntries ?? (submissionEntries === undefined ? undefined : Math.min(16 * submissionEntries, MOST_COMPLETIONS)),
+      completionEntries ?? (submissionEntries === undefined ? undefined : Math.min(16 * submissionEntries, MAX_COMPLETIONS)),
     noSqArray: setupFlags?.includes('no-sqarray'),
     boundedWorkers: ioWorkers?.bounded,
     unboundedWorkers: ioWorkers?.unbounded,

@@ -180,7 +180,7 @@ export const INTERNET_NAME = 32;
 export const KIND_BITS = 8;
 
 /** Most bytes that one command can be about: what the kernel's results can tell of. */
-export const LONGEST_PIECE = 2147483647;
+export const MAX_PIECE = 2147483647;
 
 /** The region of the receive buffers: what was borrowed can be sent from where it lies. Region 0 is the arena, the others are lent views. */
 export const RECEIVED_REGION = 4294967295;

@@ -18,7 +18,7 @@ import type { Credentials } from '../native-binding.ts';
 import { BLOCK_SIZE } from './arena.ts';
 import { EBADF } from '../errors/errno.ts';
 import type { StreamEvents } from './handle-table.ts';
-import { Command, Completion, LONGEST_PIECE, RECEIVED_REGION, SocketOption } from './protocol.ts';
+import { Command, Completion, MAX_PIECE, RECEIVED_REGION, SocketOption } from './protocol.ts';
 import type { Reactor } from './reactor.ts';
 import { getReactor } from './thread-reactor.ts';
 import type { Place } from './write-memory.ts';
@@ -522,7 +522,7 @@ export class StreamHandle extends SocketHandle implements StreamEvents {
     places.push(place);
     let kind = first;
     for (let left = bytes.byteLength, offset = 0; left > 0; kind = Command.Write) {
-      const length = Math.min(left, LONGEST_PIECE);
+      const length = Math.min(left, MAX_PIECE);
       left -= length;
       this.#command(kind, place, offset, length, last && left === 0);
       offset += length;

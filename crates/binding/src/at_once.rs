@@ -17,7 +17,7 @@ use napi_derive::napi;
 use crate::instance::Instance;
 use crate::memory::{bytes_of, elements_of};
 use crate::native_reactor::NativeReactor;
-use crate::protocol::LONGEST_PIECE;
+use crate::protocol::MAX_PIECE;
 
 #[napi]
 impl NativeReactor {
@@ -160,7 +160,7 @@ unsafe extern "C" fn send_now(env: sys::napi_env, info: sys::napi_callback_info)
     let mut values = Vec::with_capacity(count.min(SLICES) as usize);
     let mut slices = Vec::with_capacity(values.capacity());
     // No more than is told by the number returned, which is no more than a system call takes.
-    let mut left = LONGEST_PIECE as usize;
+    let mut left = MAX_PIECE as usize;
     for first in (0..count).step_by(SLICES as usize) {
         let group = first..count.min(first + SLICES);
         values.clear();
@@ -185,5 +185,5 @@ unsafe extern "C" fn send_now(env: sys::napi_env, info: sys::napi_callback_info)
             break;
         }
     }
-    returned(env, i32::try_from(LONGEST_PIECE as usize - left).unwrap_or(i32::MAX))
+    returned(env, i32::try_from(MAX_PIECE as usize - left).unwrap_or(i32::MAX))
 }

@@ -31,7 +31,7 @@ const SHORT_TURN: Duration = Duration::from_micros(250);
 
 /// How many calls of the dispatch in a row may pass no completion: one to be called in another way, and one before ticks and microtasks. More are a script's,
 /// which has put its own in the dispatch's place: the event loop must go on.
-const MOST_IN_VAIN: usize = 8;
+const MAX_IN_VAIN: usize = 8;
 
 /// How long the end of an environment waits for the kernel to let go of one operation more.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -459,7 +459,7 @@ impl Instance {
             }
             if status == sys::Status::napi_ok {
                 in_vain = if self.queues.undispatched() == before { in_vain + 1 } else { 0 };
-                if in_vain > MOST_IN_VAIN {
+                if in_vain > MAX_IN_VAIN {
                     return false;
                 }
                 continue;

@@ -66,7 +66,7 @@ pub struct Stats {
 }
 
 /// Most views that can be lent at once.
-const MOST_PLACES: u32 = 1 << 24;
+const MAX_PLACES: u32 = 1 << 24;
 
 /// Port of addresses that are paths.
 const NO_PORT: i32 = -1;
@@ -234,7 +234,7 @@ impl NativeReactor {
     /// *n* - 1.
     #[napi(ts_return_type = "(Uint8Array | undefined)[]")]
     pub fn make_places(&self, count: u32) -> napi::Result<Unknown<'static>> {
-        if count > MOST_PLACES {
+        if count > MAX_PLACES {
             return Err(napi::Error::from_reason("so many views cannot be lent"));
         }
         let places = self.instance.make_places(count)?;

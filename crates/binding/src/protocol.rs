@@ -61,7 +61,7 @@ pub const KIND_BITS: u32 = 8;
 
 /// Most bytes that one command can be about: what the kernel's results can tell of.
 #[napi]
-pub const LONGEST_PIECE: u32 = i32::MAX as u32;
+pub const MAX_PIECE: u32 = i32::MAX as u32;
 
 /// The region of the receive buffers: what was borrowed can be sent from where it lies. Region 0 is the arena, the others are lent views.
 #[napi]
@@ -317,7 +317,7 @@ impl Queues {
         let word = |position| self.get(at + position).cast_unsigned();
         let position = (u64::from(word(7)) << 32 | u64::from(word(6))).cast_signed();
         let source = self.source(at);
-        let place = Source { length: source.length.min(LONGEST_PIECE), ..source };
+        let place = Source { length: source.length.min(MAX_PIECE), ..source };
         Request::Transfer { handle, transfer: Transfer::new(word(5), direction, place, position), linked }
     }
 

@@ -1,7 +1,7 @@
 //! Bounce buffers: memory of ours that the kernel may hold for as long as it likes, on behalf of reads and writes whose own memory
 //! belongs to JavaScript.
 //!
-//! They are page-aligned, so that they serve `O_DIRECT` as well. Sizes are powers of two up to [`LARGEST_KEPT`], of which some are kept for
+//! They are page-aligned, so that they serve `O_DIRECT` as well. Sizes are powers of two up to [`MAX_POOLED`], of which some are kept for
 //! reuse; beyond that every buffer is mapped for the occasion.
 
 use std::ptr::NonNull;
@@ -11,8 +11,8 @@ use crate::memory::Mapping;
 
 const SMALLEST: usize = 4096;
 /// The largest size of which buffers are kept.
-pub(crate) const LARGEST_KEPT: usize = 1024 * 1024;
-const CLASSES: usize = (LARGEST_KEPT / SMALLEST).ilog2() as usize + 1;
+pub(crate) const MAX_POOLED: usize = 1024 * 1024;
+const CLASSES: usize = (MAX_POOLED / SMALLEST).ilog2() as usize + 1;
 /// Bytes kept for reuse in one class.
 const KEPT_PER_CLASS: usize = 4 * 1024 * 1024;
 /// Bytes that may be in use at once; beyond that transfers wait. One buffer is always to be had, however large.
@@ -48,7 +48,7 @@ impl Bounce {
 
 /// The class that serves a length, or `None` above the largest.
 fn class(length: usize) -> Option<usize> {
-    (length <= LARGEST_KEPT).then(|| (length.max(SMALLEST).next_power_of_two() / SMALLEST).ilog2() as usize)
+    (length <= MAX_POOLED).then(|| (length.max(SMALLEST).next_power_of_two() / SMALLEST).ilog2() as usize)
 }
 
 /// The buffers.

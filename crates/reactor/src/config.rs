@@ -48,11 +48,11 @@ impl Default for Config {
 }
 
 /// The smallest submission queue that the ladder tries before it gives up, and the smallest completion queue for it.
-const FEWEST_ENTRIES: u32 = 64;
-const FEWEST_COMPLETIONS: u32 = 2 * FEWEST_ENTRIES;
+const MIN_ENTRIES: u32 = 64;
+const MIN_COMPLETIONS: u32 = 2 * MIN_ENTRIES;
 
 /// Receive buffers lie in one mapping, and JavaScript is told where in it by a word of 31 bits.
-const MOST_RECV_MEMORY: u64 = 1 << 30;
+const MAX_RECV_MEMORY: u64 = 1 << 30;
 
 /// Memory of a ring that was closed is given back by a kernel worker: about 30 ms later, seen on Linux 6.18.
 /// Who has little of it (a worker thread started as another ends) has to wait that long, and this often at most.
@@ -97,7 +97,7 @@ impl Config {
         check(
             "submission_entries",
             submission_entries.into(),
-            submission_entries.is_power_of_two() && (FEWEST_ENTRIES..=32768).contains(&submission_entries),
+            submission_entries.is_power_of_two() && (MIN_ENTRIES..=32768).contains(&submission_entries),
             "a power of two from 64 to 32768",
         )?;
         check(
@@ -123,7 +123,7 @@ impl Config {
         check(
             "recv_buffers",
             recv_buffers.into(),
-            u64::from(recv_buffers) * u64::from(recv_buffer_size) <= MOST_RECV_MEMORY,
+            u64::from(recv_buffers) * u64::from(recv_buffer_size) <= MAX_RECV_MEMORY,
             "at most 1 GiB with recv_buffer_size",
         )?;
         check(
@@ -204,8 +204,8 @@ fn climb<R>(
         };
         match error.errno() {
             Some(Errno::EINVAL) if rung.no_sq_array => rung.no_sq_array = false,
-            Some(Errno::ENOMEM) if rung.completion_entries > FEWEST_COMPLETIONS => {
-                rung.submission_entries = FEWEST_ENTRIES.max(rung.submission_entries / 2);
+            Some(Errno::ENOMEM) if rung.completion_entries > MIN_COMPLETIONS => {
+                rung.submission_entries = MIN_ENTRIES.max(rung.submission_entries / 2);
                 rung.completion_entries /= 2;
             }
             Some(Errno::ENOMEM) if retries > 0 => {

@@ -6,12 +6,12 @@
 //! regular file go through bounce buffers from the start. Long writes to the page cache are the exception; see [`carrier`].
 //!
 //! **Waiting.** What pipes, terminals and other devices are asked for may have to wait for ever. A read is made when a poll has said that there is something;
-//! until then it holds no memory, and none of the [`MOST_IN_FLIGHT`] places. Both reads and writes are left to a worker of the kernel (`IOSQE_ASYNC`): most
+//! until then it holds no memory, and none of the [`MAX_IN_FLIGHT`] places. Both reads and writes are left to a worker of the kernel (`IOSQE_ASYNC`): most
 //! of these files cannot be asked not to wait, and would block this thread when it hands the request over. Where they can, since they were opened with
 //! `O_NONBLOCK`, a system call is made at once, with `EAGAIN` for an answer as everywhere else.
 //!
 //! **Order.** Transfers at the file's own position are made one after the other, since the kernel does not lock the position for requests of a
-//! ring; what has no positions is read in order and written in order, each independent of the other. All others run at once, up to [`MOST_IN_FLIGHT`]; the rest waits here, where it costs the kernel nothing. Writes that are followed by a sync
+//! ring; what has no positions is read in order and written in order, each independent of the other. All others run at once, up to [`MAX_IN_FLIGHT`]; the rest waits here, where it costs the kernel nothing. Writes that are followed by a sync
 //! [share it](commit).
 
 mod abort;
@@ -39,13 +39,13 @@ pub use files::ShortOps;
 use transfer::Transfer;
 
 /// Most file operations that the kernel has at once.
-pub const MOST_IN_FLIGHT: usize = 1024;
+pub const MAX_IN_FLIGHT: usize = 1024;
 
 /// Bytes of the longest write that is [short](ShortOps).
 pub(crate) const MAX_SHORT_WRITE: u32 = 128 * 1024;
 
 /// Most steps of one chain: the smallest submission queue takes it whole.
-pub const LONGEST_CHAIN: usize = 32;
+pub const MAX_CHAIN: usize = 32;
 
 /// An open file.
 pub struct File {

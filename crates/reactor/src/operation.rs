@@ -153,7 +153,7 @@ pub(crate) enum FileOperation {
 }
 
 impl FileOperation {
-    /// Whether it takes one of the [`MOST_IN_FLIGHT`](crate::file::MOST_IN_FLIGHT) places. What merely waits may do so for ever.
+    /// Whether it takes one of the [`MAX_IN_FLIGHT`](crate::file::MAX_IN_FLIGHT) places. What merely waits may do so for ever.
     pub(crate) fn takes_place(&self) -> bool {
         !matches!(self, Self::Awaiting(_))
     }

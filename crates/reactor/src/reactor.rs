@@ -35,7 +35,7 @@ use crate::stream::Stream;
 pub use adoption::Adopted;
 
 /// Turns that [`Reactor::close_now`] makes at most: in each the kernel does at least some twenty of the things that it has put off.
-const MOST_TURNS_OF_A_CLOSE: usize = 4096;
+const MAX_TURNS_OF_A_CLOSE: usize = 4096;
 
 /// An io_uring reactor. Belongs to the thread that made it.
 pub struct Reactor<K: Kernel> {
@@ -300,7 +300,7 @@ impl<K: Kernel> Reactor<K> {
     /// As [`turn`](Self::turn).
     pub fn close_now(&mut self, id: HandleId, memory: &mut impl Memory) -> Result<(), Errno> {
         self.close(id);
-        for _ in 0..MOST_TURNS_OF_A_CLOSE {
+        for _ in 0..MAX_TURNS_OF_A_CLOSE {
             if self.handles.get(id).is_none_or(|handle| !handle.common.has_descriptor()) || !self.context.has_requests()
             {
                 break;

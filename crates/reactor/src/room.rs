@@ -25,7 +25,7 @@ const PROMISING: i32 = (libc::POLLOUT | libc::POLLERR | libc::POLLHUP | libc::PO
 
 /// The first pause, and how often it is doubled: up to 64 ms.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
-const MOST_DOUBLINGS: u8 = 6;
+const MAX_DOUBLINGS: u8 = 6;
 
 #[derive(Default)]
 enum Poll {
@@ -86,7 +86,7 @@ impl Room {
     fn pause<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>) {
         if self.pause.is_none() {
             self.pause = Some(context.start_pause(common, SHORTEST_PAUSE * (1 << self.broken)));
-            self.broken = MOST_DOUBLINGS.min(self.broken + 1);
+            self.broken = MAX_DOUBLINGS.min(self.broken + 1);
         }
     }
 

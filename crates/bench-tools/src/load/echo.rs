@@ -33,7 +33,7 @@ pub(crate) struct Options {
 /// Runs the scenario.
 pub(crate) fn run(options: &Options) -> anyhow::Result<Value> {
     anyhow::ensure!(options.size > 0 && options.pipeline > 0 && options.connections > 0, "sizes and counts start at 1");
-    let pattern = Pattern::new((options.size * options.pipeline).max(ring::LARGEST_BUFFER));
+    let pattern = Pattern::new((options.size * options.pipeline).max(ring::MAX_BUFFER));
     let mut meter = Meter::new(&options.window)?;
     let mut exchanges = Vec::with_capacity(options.connections);
     for index in 0..options.connections {

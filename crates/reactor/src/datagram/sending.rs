@@ -25,10 +25,10 @@ use crate::room::Waiting;
 const WINDOW: usize = 256;
 
 /// Most datagrams that go together: what all kernels take.
-const MOST_TOGETHER: usize = 64;
+const MAX_TOGETHER: usize = 64;
 
 /// Most bytes of datagrams that go together: the largest payload over IPv4.
-const LARGEST_TOGETHER: usize = 65507;
+const MAX_BYTES_TOGETHER: usize = 65507;
 
 impl Datagram {
     /// Queues a datagram for sending. [`Event::Sent`] follows.
@@ -171,12 +171,12 @@ impl Datagram {
         {
             return count;
         }
-        while count < MOST_TOGETHER && last == leader.source.length {
+        while count < MAX_TOGETHER && last == leader.source.length {
             let Some(&(next, State::Queued)) = self.queue.get(at + count) else { break };
             let length = next.source.length;
             total += length as usize;
             let alike = next.together && next.segment == 0 && next.flags == leader.flags;
-            if !alike || length == 0 || length > last || total > LARGEST_TOGETHER {
+            if !alike || length == 0 || length > last || total > MAX_BYTES_TOGETHER {
                 break;
             }
             if self.destination(memory, at + count) != Some(message.name()) {

@@ -15,7 +15,7 @@ pub const STATUS_WORDS: usize = 18;
 pub const STATUS_BYTES: u32 = (STATUS_WORDS * 8) as u32;
 
 /// Bytes of the longest value that an extended attribute may have: `XATTR_SIZE_MAX`.
-pub const LONGEST_VALUE: u32 = 65_536;
+pub const MAX_VALUE: u32 = 65_536;
 
 /// What a call is about: of these its operation uses what it needs.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +66,7 @@ impl FileCall {
     /// A call on `subject`.
     ///
     /// # Errors
-    /// `EINVAL` for a path with a zero byte in it, `E2BIG` for a value longer than [`LONGEST_VALUE`].
+    /// `EINVAL` for a path with a zero byte in it, `E2BIG` for a value longer than [`MAX_VALUE`].
     pub fn new(token: u32, op: FileOp, subject: &Subject) -> Result<Self, Errno> {
         let &Subject { handle, to, path, other, place } = subject;
         let terminated = |bytes: &[u8]| CString::new(bytes).map_err(|_| Errno(libc::EINVAL));
@@ -75,7 +75,7 @@ impl FileCall {
             Box::new(unsafe { std::mem::zeroed::<libc::statx>() })
         });
         let length = if op.has_value() { place.length } else { 0 };
-        if length > LONGEST_VALUE {
+        if length > MAX_VALUE {
             return Err(Errno(libc::E2BIG));
         }
         Ok(Self {

@@ -28,7 +28,7 @@ use crate::kernel::{Direction, FileOp, FileRequest, Kernel, Operands, Until};
 use crate::operation::FileOperation;
 
 /// Most writes of one group.
-const LARGEST_GROUP: usize = 256;
+const MAX_GROUP: usize = 256;
 
 /// The commits of one file.
 pub(crate) struct Commits {
@@ -106,7 +106,7 @@ pub(crate) fn join(id: HandleId, transfer: Transfer, file: &mut File, files: &mu
 /// Makes a group of those that wait.
 pub(crate) fn start_group(id: HandleId, file: &mut File, files: &mut Files) {
     let commits = &mut file.commits;
-    let size = commits.waiting.len().min(LARGEST_GROUP);
+    let size = commits.waiting.len().min(MAX_GROUP);
     commits.writing = size;
     let by = if size == 1 && !commits.dirty { SyncedBy::Write } else { SyncedBy::Group };
     // In front, since what waits behind was asked for later.

@@ -2,7 +2,7 @@
 
 use std::ptr::{self, NonNull};
 
-use crate::bounce::{BouncePool, Budget, LARGEST_KEPT};
+use crate::bounce::{BouncePool, Budget, MAX_POOLED};
 use crate::error::Errno;
 use crate::file::File;
 use crate::file::carrier::Carrier;
@@ -14,7 +14,7 @@ use crate::memory::Memory;
 const LENT_FROM: u32 = 64 * 1024;
 
 /// Bytes that a write to a pipe or device holds on to: nobody may be there to read them.
-const LONGEST_STUCK: u32 = 64 * 1024;
+const MAX_STUCK: u32 = 64 * 1024;
 
 /// Where memory for `O_DIRECT` has to begin, whatever the device.
 const DIRECT_ALIGNMENT: usize = 4096;
@@ -56,7 +56,7 @@ impl Load {
             return Ok(Some(Self { data, length: rest.length, carrier: Carrier::Lent(data), by_worker }));
         }
         let whole = whole || (file.is_seekable() && (file.is_direct() || (file.append && writes)));
-        let most = if writes && !file.is_seekable() { LONGEST_STUCK } else { LARGEST_KEPT as u32 };
+        let most = if writes && !file.is_seekable() { MAX_STUCK } else { MAX_POOLED as u32 };
         let length = if whole { rest.length } else { rest.length.min(most) };
         let Some(buffer) = bounces.take(length as usize, budget)? else {
             return Ok(None);

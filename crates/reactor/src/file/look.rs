@@ -17,7 +17,7 @@ use crate::event::Opened;
 pub(crate) type Mounts = HashMap<u64, bool>;
 
 /// More mounts than any program opens files of: then they are looked at anew.
-const MOST_MOUNTS: usize = 1024;
+const MAX_MOUNTS: usize = 1024;
 
 /// File systems that keep the inodes of open files in memory: ext2/3/4, xfs, btrfs, tmpfs, ramfs, overlayfs, f2fs, zfs, squashfs, vfat; procfs, sysfs,
 /// cgroup2 and devpts make them up.
@@ -129,7 +129,7 @@ fn is_local(mount: u64, mounts: &mut Mounts) -> bool {
     // SAFETY: all bits are integers, zero where the kernel has not written.
     let Mount { mask, magic, .. } = unsafe { found.assume_init() };
     let local = outcome == 0 && mask & SUPERBLOCK != 0 && LOCAL.contains(&magic);
-    if mounts.len() == MOST_MOUNTS {
+    if mounts.len() == MAX_MOUNTS {
         mounts.clear();
     }
     mounts.insert(mount, local);

@@ -13,7 +13,7 @@ use crate::file::call::{FileCall, STATUS_BYTES};
 use crate::file::files::{Batch, Files, Step};
 use crate::file::settle::advance;
 use crate::file::transfer::{Progress, Role, Transfer};
-use crate::file::{File, LONGEST_CHAIN, ShortOps, commit};
+use crate::file::{File, MAX_CHAIN, ShortOps, commit};
 use crate::handle::Common;
 use crate::handle_id::HandleId;
 use crate::kernel::{Completion, FileOp, Kernel};
@@ -105,7 +105,7 @@ impl<K: Kernel> Reactor<K> {
             return;
         }
         files.chain.push(step);
-        if linked && files.chain.len() < LONGEST_CHAIN {
+        if linked && files.chain.len() < MAX_CHAIN {
             return;
         }
         let chain = std::mem::take(&mut files.chain);

@@ -3,7 +3,7 @@
 use super::files::FileSimulation;
 use crate::HandleId;
 use crate::fake::Behavior;
-use crate::file::MOST_IN_FLIGHT;
+use crate::file::MAX_IN_FLIGHT;
 use crate::kernel::{Direction, FileOp, FileRequest, Request, Until};
 
 /// What the kernel was asked to do, in order: bytes of plain writes, and syncs of both kinds.
@@ -76,13 +76,13 @@ fn those_that_come_meanwhile_are_the_next_group() {
 #[test]
 fn a_group_has_an_end() {
     let mut files = files();
-    for _ in 0..3 * MOST_IN_FLIGHT {
+    for _ in 0..3 * MAX_IN_FLIGHT {
         files.commit(0, 1);
     }
     files.finish();
     let asked = asked(&files);
     let longest = asked.split(|asked| *asked == Asked::DataSync).map(<[_]>::len).max();
-    assert_eq!(asked.iter().filter(|&asked| *asked == Asked::Write(1)).count(), 3 * MOST_IN_FLIGHT);
+    assert_eq!(asked.iter().filter(|&asked| *asked == Asked::Write(1)).count(), 3 * MAX_IN_FLIGHT);
     assert_eq!(longest, Some(256), "whoever comes first waits for all the others");
     end(files);
 }

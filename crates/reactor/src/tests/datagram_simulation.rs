@@ -16,7 +16,7 @@ use crate::receive_buffers::ReceiveBuffers;
 use crate::{Event, HandleId, Reactor, Stats};
 
 /// More turns than that are a livelock.
-const MOST_TURNS: usize = 20_000;
+const MAX_TURNS: usize = 20_000;
 
 /// Sends of more than this are refused by a socket that has a limit.
 pub(super) const LARGEST: usize = 40;
@@ -292,7 +292,7 @@ impl Simulation {
     }
 
     pub(super) fn settle(&mut self) {
-        for _ in 0..MOST_TURNS {
+        for _ in 0..MAX_TURNS {
             if !self.reactor.has_work() {
                 if self.lent.is_empty() {
                     return;

@@ -10,7 +10,7 @@ use crate::bounce::BUDGET;
 use crate::error::Errno;
 use crate::event::Event;
 use crate::fake::{Behavior, content};
-use crate::file::MOST_IN_FLIGHT;
+use crate::file::MAX_IN_FLIGHT;
 use crate::file::call::{FileCall, Subject};
 use crate::file::transfer::Transfer;
 use crate::kernel::{Direction, FileOp};
@@ -432,14 +432,14 @@ fn a_chain_is_taken_in_one_go() {
 #[test]
 fn the_kernel_has_no_more_than_so_many_at_once() {
     let mut files = FileSimulation::new(Behavior::kind(), true);
-    let count = 2 * MOST_IN_FLIGHT + 100;
+    let count = 2 * MAX_IN_FLIGHT + 100;
     for index in 0..count {
         files.read(i64::try_from(index).expect("small"), 1, false);
     }
     while files.settled.len() < count {
         assert!(files.simulation.reactor.has_work(), "stuck");
         files.turn();
-        assert!(files.simulation.reactor.stats().operations <= MOST_IN_FLIGHT);
+        assert!(files.simulation.reactor.stats().operations <= MAX_IN_FLIGHT);
     }
     files.close();
     files.finish();

@@ -12,7 +12,7 @@ use crate::fake::{Behavior, Descriptor, Descriptors, Fake, FarEnd, Random, World
 use crate::{Event, HandleId, Memory, Reactor, Source, Stats};
 
 /// Turns after which whatever is still going on is taken to go on for ever.
-const MOST_TURNS: usize = 20_000;
+const MAX_TURNS: usize = 20_000;
 
 /// Memory that moves: every look-up gives another copy, and all copies are spoilt when the turn is over.
 #[derive(Default)]
@@ -335,7 +335,7 @@ impl Simulation {
 
     /// Turns for as long as the reactor says that there is work, as the event loop does. Fails when that does not end.
     pub(crate) fn settle(&mut self) {
-        for _ in 0..MOST_TURNS {
+        for _ in 0..MAX_TURNS {
             if !self.reactor.has_work() {
                 return;
             }
@@ -348,7 +348,7 @@ impl Simulation {
 
     /// Settles with everything given back as it comes.
     pub(crate) fn settle_and_give_back(&mut self) {
-        for _ in 0..MOST_TURNS {
+        for _ in 0..MAX_TURNS {
             self.settle();
             if self.lent.is_empty() {
                 return;

@@ -12,7 +12,7 @@ use crate::pattern::Pattern;
 use crate::ring::{self, BufferRing};
 
 /// Largest receive buffer.
-pub(crate) const LARGEST_BUFFER: usize = 65_536;
+pub(crate) const MAX_BUFFER: usize = 65_536;
 
 const GROUP: u16 = 0;
 /// Kinds of operation, in the upper half of `user_data`; the lower half is the number of the connection.
@@ -28,7 +28,7 @@ pub(crate) fn run(
     meter: &mut Meter,
 ) -> anyhow::Result<()> {
     // Buffers that hold what usually arrives at once, few enough to stay in the second-level cache.
-    let buffer_size = (options.size * options.pipeline).next_power_of_two().clamp(1024, LARGEST_BUFFER);
+    let buffer_size = (options.size * options.pipeline).next_power_of_two().clamp(1024, MAX_BUFFER);
     let buffer_count = (1_048_576 / buffer_size).clamp(16, 512) as u16;
     let mut ring = ring::open()?;
     let buffers = BufferRing::register(&ring, GROUP, buffer_count, buffer_size)?;

@@ -7,10 +7,10 @@ use crate::kernel::Kernel;
 use crate::reactor::Reactor;
 
 /// Fewer reads than that are done one by one.
-const LEAST_TOGETHER: usize = 4;
+const MIN_TOGETHER: usize = 4;
 
 /// Most reads of one system call.
-const MOST_TOGETHER: usize = 64;
+const MAX_TOGETHER: usize = 64;
 
 impl<K: Kernel> Reactor<K> {
     /// Reads `length` bytes, or up to the end of the file, at `position`, or at the file's own where that is negative. Nothing is under way
@@ -49,8 +49,8 @@ impl<K: Kernel> Reactor<K> {
         // SAFETY: the place of that piece, within the caller's bytes.
         let place = |piece: usize| unsafe { data.add(piece * size as usize) };
         let mut read = 0;
-        while count - read >= LEAST_TOGETHER {
-            let asked = (count - read).min(MOST_TOGETHER);
+        while count - read >= MIN_TOGETHER {
+            let asked = (count - read).min(MAX_TOGETHER);
             let Some((file, common, files, context)) = self.file(id) else { return read };
             let pieces =
                 Pieces { data: place(read), size, count: asked, position: |piece: usize| position(read + piece) };

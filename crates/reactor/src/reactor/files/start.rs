@@ -4,7 +4,7 @@
 
 use crate::bounce::Budget;
 use crate::error::Errno;
-use crate::file::MOST_IN_FLIGHT;
+use crate::file::MAX_IN_FLIGHT;
 use crate::file::call::FileCall;
 use crate::file::commit;
 use crate::file::files::{Batch, Flow, Lack, Linked, NotNow, Prepared, Step};
@@ -56,7 +56,7 @@ impl<K: Kernel> Reactor<K> {
     }
 
     fn start_step(&mut self, step: Step, memory: &mut impl Memory) -> Result<(), NotNow> {
-        if self.files.in_flight >= MOST_IN_FLIGHT && !matches!(step, Step::Await(..)) {
+        if self.files.in_flight >= MAX_IN_FLIGHT && !matches!(step, Step::Await(..)) {
             return Err(NotNow(step, Lack::Place));
         }
         match step {
@@ -95,7 +95,7 @@ impl<K: Kernel> Reactor<K> {
     /// Starts all steps in one submission, or none: they come back. What cannot be done ends the chain, and cancels what follows.
     fn start_chain(&mut self, steps: Vec<Step>, memory: &mut impl Memory) -> Result<(), (Vec<Step>, Lack)> {
         let context = &mut self.context;
-        if self.files.in_flight > 0 && self.files.in_flight + steps.len() > MOST_IN_FLIGHT {
+        if self.files.in_flight > 0 && self.files.in_flight + steps.len() > MAX_IN_FLIGHT {
             return Err((steps, Lack::Place));
         }
         if context.kernel.room() < steps.len() {
