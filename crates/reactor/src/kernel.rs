@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::error::Errno;
 pub use file_op::{FileOp, Operands};
-pub use file_request::{Direction, FileRequest, Until};
+pub use file_request::{Direction, Durability, FileRequest};
 
 /// Completion flag: the upper 16 bits of `flags` name the provided buffer that was used.
 pub(crate) const CQE_F_BUFFER: u32 = 1 << 0;

@@ -5,7 +5,7 @@ use std::os::fd::RawFd;
 use io_uring::types::{Fd, FsyncFlags};
 use io_uring::{opcode, squeue};
 
-use crate::kernel::{BufferGroup, Direction, Extent, FileOp, FileRequest, Operands, Request, Until};
+use crate::kernel::{BufferGroup, Direction, Durability, Extent, FileOp, FileRequest, Operands, Request};
 
 /// Where `optlen` lies in an SQE.
 const OPTLEN: usize = 44;
@@ -83,23 +83,23 @@ fn rw_flags(now: bool) -> libc::c_int {
 }
 
 /// A write that waits for the disk is left to a worker as well: some file systems would do it while the request is taken, and keep this thread waiting.
-fn entry_flags(by_worker: bool, until: Until) -> squeue::Flags {
-    if by_worker || until != Until::Written { squeue::Flags::ASYNC } else { squeue::Flags::empty() }
+fn entry_flags(by_worker: bool, durability: Durability) -> squeue::Flags {
+    if by_worker || durability != Durability::Written { squeue::Flags::ASYNC } else { squeue::Flags::empty() }
 }
 
-fn sync_flags(until: Until) -> libc::c_int {
-    match until {
-        Until::Written => 0,
-        Until::DataSynced => libc::RWF_DSYNC,
-        Until::Synced => libc::RWF_SYNC,
+fn sync_flags(durability: Durability) -> libc::c_int {
+    match durability {
+        Durability::Written => 0,
+        Durability::DataSynced => libc::RWF_DSYNC,
+        Durability::Synced => libc::RWF_SYNC,
     }
 }
 
 /// Lays a file request out.
 fn file_entry(request: &FileRequest) -> squeue::Entry {
     match *request {
-        FileRequest::Transfer { direction, fd, data, length, position, now, by_worker, until, priority } => {
-            let (fd, offset, flags) = (Fd(fd), position.cast_unsigned(), rw_flags(now) | sync_flags(until));
+        FileRequest::Transfer { direction, fd, data, length, position, now, by_worker, durability, priority } => {
+            let (fd, offset, flags) = (Fd(fd), position.cast_unsigned(), rw_flags(now) | sync_flags(durability));
             let entry = match direction {
                 Direction::Read => {
                     opcode::Read::new(fd, data, length).offset(offset).rw_flags(flags).ioprio(priority).build()
@@ -108,7 +108,7 @@ fn file_entry(request: &FileRequest) -> squeue::Entry {
                     opcode::Write::new(fd, data, length).offset(offset).rw_flags(flags).ioprio(priority).build()
                 }
             };
-            entry.flags(entry_flags(by_worker, until))
+            entry.flags(entry_flags(by_worker, durability))
         }
         FileRequest::Await { fd, writable } => {
             #[allow(clippy::cast_sign_loss, reason = "flag bits")]
@@ -116,7 +116,7 @@ fn file_entry(request: &FileRequest) -> squeue::Entry {
             opcode::PollAdd::new(Fd(fd), events).build()
         }
         FileRequest::Op { op, ref operands, by_worker } => {
-            op_entry(op, operands).flags(entry_flags(by_worker, Until::Written))
+            op_entry(op, operands).flags(entry_flags(by_worker, Durability::Written))
         }
     }
 }

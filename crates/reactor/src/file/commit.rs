@@ -24,7 +24,7 @@ use crate::file::files::{Batch, Files, Linked, NotNow, Prepared, Step};
 use crate::file::transfer::{Commit, Role, SyncedBy, Transfer};
 use crate::handle::Common;
 use crate::handle_id::HandleId;
-use crate::kernel::{Direction, FileOp, FileRequest, Kernel, Operands, Until};
+use crate::kernel::{Direction, Durability, FileOp, FileRequest, Kernel, Operands};
 use crate::operation::FileOperation;
 
 /// Most writes of one group.
@@ -87,11 +87,11 @@ pub(crate) fn commit_of(chain: &[Step], file: &File) -> Option<Transfer> {
 }
 
 /// What a write has to see to itself.
-pub(crate) fn until(transfer: &Transfer) -> Until {
+pub(crate) fn durability(transfer: &Transfer) -> Durability {
     match transfer.commit() {
-        Some(Commit { by: SyncedBy::Write, data_only: true, .. }) => Until::DataSynced,
-        Some(Commit { by: SyncedBy::Write, data_only: false, .. }) => Until::Synced,
-        _ => Until::Written,
+        Some(Commit { by: SyncedBy::Write, data_only: true, .. }) => Durability::DataSynced,
+        Some(Commit { by: SyncedBy::Write, data_only: false, .. }) => Durability::Synced,
+        _ => Durability::Written,
     }
 }
 

@@ -6,14 +6,14 @@ use crate::bounce::Budget;
 use crate::context::Context;
 use crate::error::Errno;
 use crate::file::carrier::Carrier;
-use crate::file::commit::until;
+use crate::file::commit::durability;
 use crate::file::files::{Files, Lack, Linked, NotNow, Prepared, Step};
 use crate::file::load::Load;
 use crate::file::settle::{cursor, settle_failed, settle_transfer};
 use crate::file::transfer::{Attempt, Role, Transfer};
 use crate::file::{File, MAX_SHORT_WRITE};
 use crate::handle::Common;
-use crate::kernel::{Direction, FileRequest, Kernel, Until};
+use crate::kernel::{Direction, Durability, FileRequest, Kernel};
 use crate::memory::Memory;
 use crate::operation::FileOperation;
 
@@ -81,10 +81,10 @@ pub(crate) fn prepare_transfer(
     let now = matches!(carrier, Carrier::AtOnce);
     let by_worker = !now && file.needs_worker(transfer.direction);
     let (fd, position, priority) = (common.fd(), transfer.rest_position(), file.priority);
-    let (data, until) = (data.as_ptr(), until(&transfer));
+    let (data, durability) = (data.as_ptr(), durability(&transfer));
     let direction = transfer.direction;
-    let request = FileRequest::Transfer { direction, fd, data, length, position, now, by_worker, until, priority };
-    let waits_for_disk = linked == Linked::ToNext || until != Until::Written;
+    let request = FileRequest::Transfer { direction, fd, data, length, position, now, by_worker, durability, priority };
+    let waits_for_disk = linked == Linked::ToNext || durability != Durability::Written;
     let short = likely_by_worker && !waits_for_disk && length <= MAX_SHORT_WRITE;
     let operation = FileOperation::Transfer { transfer, carrier, short };
     // SAFETY: the memory is the carrier's, which the operation owns; or JavaScript's, for a request that says `now`, which holds until JavaScript runs again,

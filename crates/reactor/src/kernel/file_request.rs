@@ -15,7 +15,7 @@ pub enum Direction {
 
 /// When a write counts as done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Until {
+pub enum Durability {
     /// When the page cache or the device has the bytes.
     Written,
     /// When a crash cannot undo it: `RWF_DSYNC`, as if by `fdatasync(2)` of these bytes.
@@ -29,7 +29,7 @@ pub enum Until {
 ///
 /// NOTE: that holds for buffered files only. `O_DIRECT` starts the transfer and goes on holding the memory, `RWF_NOWAIT` or not.
 ///
-/// NOTE: of the writes to regular files only those that [wait for the disk](Until) say `IOSQE_ASYNC`, though a file system may be known to leave all to the kernel's workers. The kernel
+/// NOTE: of the writes to regular files only those that [wait for the disk](Durability) say `IOSQE_ASYNC`, though a file system may be known to leave all to the kernel's workers. The kernel
 /// knows the file of such a request too late to keep the writes of one file in order, and several workers would fight for it (seen on Linux 6.18).
 ///
 /// NOTE: what a long write points at may be JavaScript's; see [`carrier`](crate::file::carrier).
@@ -52,7 +52,7 @@ pub enum FileRequest {
         /// Whether a worker is to do it (`IOSQE_ASYNC`), since it may block whoever takes the request.
         by_worker: bool,
         /// When a write counts as done.
-        until: Until,
+        durability: Durability,
         /// `ioprio`: 0 for the thread's own. See `ioprio_set(2)`.
         priority: u16,
     },
@@ -77,7 +77,7 @@ pub enum FileRequest {
 impl FileRequest {
     /// A read that is done or refused at once.
     pub(crate) fn read_now(fd: RawFd, data: *mut u8, length: u32, position: i64) -> Self {
-        let (direction, until) = (Direction::Read, Until::Written);
-        Self::Transfer { direction, fd, data, length, position, now: true, by_worker: false, until, priority: 0 }
+        let (direction, durability) = (Direction::Read, Durability::Written);
+        Self::Transfer { direction, fd, data, length, position, now: true, by_worker: false, durability, priority: 0 }
     }
 }

@@ -4,7 +4,7 @@ use super::files::FileSimulation;
 use crate::HandleId;
 use crate::fake::Behavior;
 use crate::file::MAX_IN_FLIGHT;
-use crate::kernel::{Direction, FileOp, FileRequest, Request, Until};
+use crate::kernel::{Direction, Durability, FileOp, FileRequest, Request};
 
 /// What the kernel was asked to do, in order: bytes of plain writes, and syncs of both kinds.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ enum Asked {
 fn asked(files: &FileSimulation) -> Vec<Asked> {
     let take = |request: &Request| match *request {
         Request::File {
-            request: FileRequest::Transfer { direction: Direction::Write, length, until: Until::Written, .. },
+            request: FileRequest::Transfer { direction: Direction::Write, length, durability: Durability::Written, .. },
             ..
         } => Some(Asked::Write(length)),
         Request::File { request: FileRequest::Transfer { direction: Direction::Write, length, .. }, .. } => {
