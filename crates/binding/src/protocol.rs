@@ -190,6 +190,7 @@ pub const CONTROL_LENGTH_SHIFT: u32 = 8;
 /// and its mask, once it is shifted.
 #[napi]
 pub const CONTROL_LENGTH: u32 = 0xffff;
+const _: () = assert!(UNIX_NAME <= NAME_LENGTH && CONTROL_LENGTH == u16::MAX as u32);
 /// In the last word of a datagram: it was longer than the room for it.
 #[napi]
 pub const DATAGRAM_TRUNCATED: u32 = 1 << 24;
