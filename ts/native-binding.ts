@@ -30,7 +30,7 @@ export interface NativeReactor {
    */
   readonly sendNow: (handle: number, views: readonly Uint8Array[]) => number;
   /**
-   * Starts a job of kind [`FileOpKind`]; `FileDone` with the token follows, or `FileOpened`. `linked`: the next transfer or job starts only when this one
+   * Starts a call of kind [`FileOpKind`]; `FileDone` with the token follows, or `FileOpened`. `linked`: the next transfer or call starts only when this one
    * has succeeded.
    */
   fileCall(

@@ -95,14 +95,37 @@ export const enum Completion {
 /** Completions that are handed over at once. */
 export const COMPLETION_CAPACITY = 1024;
 
+/** and its mask, once it is shifted. */
+export const CONTROL_LENGTH = 65535;
+
+/** Where the length of the control data begins in it, */
+export const CONTROL_LENGTH_SHIFT = 8;
+
 /** In the last word of a datagram: its control data was longer than the room for it. */
 export const DATAGRAM_CONTROL_TRUNCATED = 33554432;
 
 /** In the last word of a datagram: it was longer than the room for it. */
 export const DATAGRAM_TRUNCATED = 16777216;
 
+/** Positions of the words of a completion that tells of a datagram. The word between buffer and name has no meaning. */
+export const enum DatagramWord {
+  /** Bytes of the payload. */
+  Length = 2,
+  /** Where it begins in the datagram pool. */
+  Offset = 3,
+  /** The buffer's number. */
+  Buffer = 4,
+  /** Where in the pool the sender's name is. */
+  Name = 6,
+  /** The lengths of the name and of the control data, and what was truncated. */
+  Lengths = 7,
+}
+
 /** Beside the flags of a datagram to be sent: its destination lies in the region of its payload. */
 export const DESTINATION_BESIDE = 1073741824;
+
+/** Mask of the destination's length in the word of a `SendDatagram` that packs it with the flags. */
+export const DESTINATION_LENGTH = 255;
 
 /** Address families of sockets. */
 export const enum Domain {
@@ -114,7 +137,7 @@ export const enum Domain {
   Unix = 2,
 }
 
-/** Kinds of jobs. The numbers `a`, `b` and `c` of `fileCall` are as said. */
+/** Kinds of file operations. The numbers `a`, `b` and `c` of `fileCall` are as said. */
 export const enum FileOpKind {
   /** Open `path`: flags, mode. `FileOpened` follows on success. */
   Open = 0,
@@ -182,11 +205,20 @@ export const KIND_BITS = 8;
 /** Most bytes that one command can be about: what the kernel's results can tell of. */
 export const MAX_PIECE = 2147483647;
 
+/** Mask of the name's length in the last word of a datagram. */
+export const NAME_LENGTH = 255;
+
 /** The region of the receive buffers: what was borrowed can be sent from where it lies. Region 0 is the arena, the others are lent views. */
 export const RECEIVED_REGION = 4294967295;
 
 /** Words of a command or completion. */
 export const RECORD_WORDS = 8;
+
+/** `MSG_*` flags that a datagram can be sent with. Not `MSG_ZEROCOPY`, with which the kernel would hold on to the memory. */
+export const SEND_FLAGS = 34884;
+
+/** Where `MSG_*` flags begin in that word. */
+export const SEND_FLAGS_SHIFT = 8;
 
 /** Beside the flags of a datagram to be sent: it may go out in one request with its neighbours (GSO). */
 export const SEND_TOGETHER = 536870912;
