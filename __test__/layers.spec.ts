@@ -13,7 +13,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['native.ts', 'timers.ts', 'validate.ts', 'exported.ts', 'chunk-memory.ts', 'cluster-worker.ts'],
   ['core/version.ts', 'core/in-place-of.ts', 'core/stand-in.ts'],
   ['reactor'],
-  ['support.ts', 'configuration.ts', 'core'],
+  ['support.ts', 'configuration.ts', 'socket-options.ts', 'core'],
   ['socket-backend.ts', 'primary.ts'],
   ['net', 'dgram', 'fs', 'transport'],
   ['tls', 'http'],

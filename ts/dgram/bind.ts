@@ -20,6 +20,7 @@ import { ERR_SOCKET_BUFFER_SIZE, endpointException, errnoException } from '../er
 import { adoptCopy, noteOwner, type CoreHandle } from '../core/handles.ts';
 import { askPrimary, asksPrimary, type Query, type SharedSocket } from '../primary.ts';
 import { DatagramHandle, SocketOption } from '../reactor/index.ts';
+import { applySocketSettings, type SocketOptionError } from '../socket-options.ts';
 import { applyAdditions } from './additions.ts';
 import { validateObject, validatePort, validateString } from '../validate.ts';
 import { attach } from './receive.ts';
@@ -154,9 +155,20 @@ export function openHandle(socket: DgramSocket, state: State, kind = state.kind)
 }
 
 function bindToAddress(socket: DgramSocket, state: State, ip: string, port: number): void {
+  const refused = setOptions(socket, state);
+  if (refused !== null) {
+    fail(socket, state, refused);
+    return;
+  }
   const status = tryToBind(socket, state, ip, port);
   if (status === 0) startListening(socket, state);
   else fail(socket, state, endpointException(status, 'bind', ip, port));
+}
+
+/** Opens the handle and sets what `transport` says. @returns why that was refused, or null; that there is no handle is for who binds to tell */
+function setOptions(socket: DgramSocket, state: State): SocketOptionError | null {
+  const handle = openHandle(socket, state);
+  return typeof handle === 'number' ? null : applySocketSettings(handle, state.transport);
 }
 
 /** @returns zero, or a negative errno */
@@ -185,6 +197,8 @@ export function bindSync(socket: DgramSocket, options: { port?: unknown; address
   const port = validatePort(options.port ?? 0, 'options.port');
   const address = options.address || (state.kind === 'udp4' ? '0.0.0.0' : '::');
   validateLiteral(address, 'options.address', 'bindSync');
+  const refused = setOptions(socket, state);
+  if (refused !== null) throw refused;
   const status = tryToBind(socket, state, address, port);
   if (status < 0) throw endpointException(status, 'bind', address, port);
   startReceiving(state);
@@ -209,6 +223,11 @@ function fail(socket: DgramSocket, state: State, error: Error): void {
 function bindToPath(socket: DgramSocket, path: string | undefined): void {
   const state = socket[kState];
   if (state.closed) return;
+  const refused = setOptions(socket, state);
+  if (refused !== null) {
+    fail(socket, state, refused);
+    return;
+  }
   const handle = openHandle(socket, state);
   const status = typeof handle === 'number' ? handle : path === undefined ? 0 : handle.bind({ path });
   if (status < 0) {

@@ -14,6 +14,7 @@ import { errnoException } from '../errors/system.ts';
 import { isOwn, standInFor } from '../core/stand-in.ts';
 import { watchSenders } from '../core/sent-away.ts';
 import { AsyncScope, showActiveHandles, SocketOption, type DatagramKind, type Endpoint } from '../reactor/index.ts';
+import { socketSettings } from '../socket-options.ts';
 import { validateAbortSignal, validateFunction, validateInt32, validateNumber, validateString } from '../validate.ts';
 import { bind, bindSync, changing, checkRunning, getBufferSize, patchedLookup, removePath, setBufferSize } from './bind.ts';
 import { checkConnected, connect, connectSync, disconnect } from './connect.ts';
@@ -292,6 +293,7 @@ function construct(this: unknown, type: any, listener?: (...args: any[]) => void
     sendBufferSize: options['sendBufferSize'],
     ...blockLists,
     additions: readAdditions(options),
+    transport: socketSettings(options['transport'], kind === 'unix_dgram' ? 'unix datagram' : 'udp'),
     pauses: 0,
     sendsBefore: -1,
     literal: undefined,

@@ -5,6 +5,7 @@ import type core from 'node:dgram';
 import { isIP, type BlockList } from 'node:net';
 import type { CoreHandle } from '../core/handles.ts';
 import type { AsyncScope, DatagramHandle, DatagramKind, Peer, SentReport } from '../reactor/index.ts';
+import type { SocketSettings } from '../socket-options.ts';
 
 export const kState = Symbol('state');
 
@@ -53,6 +54,7 @@ export interface State {
   readonly receiveBlockList: BlockList | undefined;
   readonly sendBlockList: BlockList | undefined;
   readonly additions: Additions;
+  readonly transport: SocketSettings | undefined;
   /** Iterations whose consumers are behind: while there are any, nothing is received. */
   pauses: number;
   /** `handle.sendCount` before the sends of this tick; -1 where there was none. */

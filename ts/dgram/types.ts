@@ -4,6 +4,7 @@
 import type core from 'node:dgram';
 import type { BlockList } from 'node:net';
 import type { OutgoingMessage, SendManyOptions, SendResult } from './send-many.ts';
+import type { UdpSocketOptions } from '../socket-options.ts';
 import type { MessagesOptions } from './iteration.ts';
 import type { Message } from './receive.ts';
 
@@ -68,6 +69,8 @@ export interface DgramOptions extends Omit<core.SocketOptions, 'type'> {
    * @default false
    */
   credentials?: boolean;
+  /** Socket options that core has no name for. */
+  transport?: UdpSocketOptions;
 }
 
 type Batches = (batch: Message[]) => void;

@@ -4,9 +4,10 @@
 import diagnostics from 'node:diagnostics_channel';
 import { isIP } from 'node:net';
 import { CORE_MAJOR } from '../core/version.ts';
-import type { StreamHandle } from '../reactor/index.ts';
+import { SocketOption, type StreamHandle } from '../reactor/index.ts';
+import { applySocketSettings } from '../socket-options.ts';
 import { describeEndpoint } from '../core/endpoint-info.ts';
-import { kSettings, type NetSocket, type Settings } from './internals.ts';
+import { kSettings, kTransport, type NetSocket, type Settings } from './internals.ts';
 import type { Link } from './link.ts';
 import type { NetServer } from './server-internals.ts';
 import { applySettings, settingsOf } from './settings.ts';
@@ -41,6 +42,9 @@ export function acceptConnection(server: NetServer, link: Link, late = 0): void 
     socket[kSettings] = settingsFrom(server);
     applySettings(socket);
   }
+  // What a connection does not have of its listener.
+  const own = server[kTransport]?.filter(({ option }) => option === SocketOption.QuickAck);
+  if (own !== undefined) applySocketSettings(peer, own);
   server._connections++;
   socket.server = server;
   socket._server = server;

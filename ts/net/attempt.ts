@@ -5,8 +5,9 @@ import { isIP } from 'node:net';
 import { constants } from 'node:os';
 import { ERR_IP_BLOCKED } from '../errors/core.ts';
 import { AsyncScope, type StreamHandle } from '../reactor/index.ts';
+import { applySocketSettings } from '../socket-options.ts';
 import { setImmediate } from '../timers.ts';
-import { kLink, type NetSocket } from './internals.ts';
+import { kLink, kTransport, type NetSocket } from './internals.ts';
 import type { Link } from './link.ts';
 import { noteConnect, type ConnectMark } from './perf-entries.ts';
 import { applySettings } from './settings.ts';
@@ -34,6 +35,13 @@ export function connectTo(socket: NetSocket, target: Target): void {
   // A socket that was connected before keeps its descriptor, so that a second connect() fails as the system says.
   const reused = link.handle !== null;
   const handle = link.handle ?? open(link, target);
+  if (typeof handle === 'object' && !reused) {
+    const failure = applySocketSettings(handle, socket[kTransport]);
+    if (failure !== null) {
+      socket.destroy(failure);
+      return;
+    }
+  }
   if (typeof handle === 'object' && (target.localAddress || target.localPort)) {
     const failure = bindLocally(handle, target);
     if (failure !== null) {

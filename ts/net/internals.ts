@@ -7,6 +7,7 @@
 import type core from 'node:net';
 import type { DescriptorTaker } from './descriptors.ts';
 import type { Link } from './link.ts';
+import type { SocketSettings } from '../socket-options.ts';
 import type { KeepAlive } from './settings.ts';
 import type { UserBuffer } from './user-buffer.ts';
 
@@ -23,6 +24,9 @@ export const kBytesRead = Symbol('bytes read');
 export const kBytesWritten = Symbol('bytes written');
 /** Options that were asked for, to be set as soon as there is a descriptor. */
 export const kSettings = Symbol('settings');
+
+/** The option `transport`, checked: of a socket what its descriptor gets, of a server what its listener gets. */
+export const kTransport = Symbol('transport');
 
 /** Who is given the descriptors that arrive; null for nobody. */
 export const kDescriptorTaker = Symbol('descriptor taker');
@@ -46,6 +50,7 @@ export interface NetSocket extends core.Socket {
   [kBytesRead]: number;
   [kBytesWritten]: number;
   [kSettings]: Settings;
+  [kTransport]?: SocketSettings | undefined;
   [kDescriptorTaker]: DescriptorTaker | null;
 
   connecting: boolean;

@@ -12,6 +12,7 @@ import { ERR_INVALID_ARG_VALUE, ERR_SERVER_ALREADY_LISTEN } from '../errors/core
 import { describedEndpointException, endpointException, errnoException, type SystemCallError } from '../errors/system.ts';
 import { askPrimary, asksPrimary, type Query, type SharedHandle } from '../primary.ts';
 import { ListenHandle, SocketOption } from '../reactor/index.ts';
+import { applySocketSettings } from '../socket-options.ts';
 import { validateAbortSignal, validatePort } from '../validate.ts';
 import { adoptListener } from './adopt.ts';
 import { isPath, normalizeArguments, portNumber } from './arguments.ts';
@@ -20,6 +21,7 @@ import { DealtListener } from './dealt-listener.ts';
 import { CoreListener, ownPath, RingListener, type BoundListener } from './listener.ts';
 import { lookUpOwn } from './own-address.ts';
 import { ServerHandle } from './server-handle.ts';
+import { kTransport } from './internals.ts';
 import { kListener, type ListenFlags, type NetServer } from './server-internals.ts';
 
 const { errno } = constants;
@@ -258,13 +260,19 @@ export function startListening(
   let listener = server[kListener] as BoundListener | null;
   let [host, kind] = [address, family];
   if (listener === null) {
+    flags = { ...flags, transport: server[kTransport] };
     let handle: ListenHandle | number | undefined;
-    if (!address && typeof fd !== 'number') {
-      // Both families through one socket where IPv6 is there, IPv4 alone where it is not.
-      handle = createListenHandle(ANY_IPV6, port, 6, fd, flags);
-      [host, kind] = isBound(handle) ? [ANY_IPV6, 6] : [ANY_IPV4, 4];
+    try {
+      if (!address && typeof fd !== 'number') {
+        // Both families through one socket where IPv6 is there, IPv4 alone where it is not.
+        handle = createListenHandle(ANY_IPV6, port, 6, fd, flags);
+        [host, kind] = isBound(handle) ? [ANY_IPV6, 6] : [ANY_IPV4, 4];
+      }
+      if (handle === undefined || !isBound(handle)) handle = createListenHandle(host, port, kind, fd, flags);
+    } catch (error) {
+      refuse(server, error as Error);
+      return;
     }
-    if (handle === undefined || !isBound(handle)) handle = createListenHandle(host, port, kind, fd, flags);
     if (typeof handle === 'number') {
       refuse(server, describedEndpointException(handle, 'listen', host, port));
       return;
@@ -295,6 +303,7 @@ function isBound(handle: ListenHandle | number): boolean {
  * A socket bound to what is asked for: a descriptor, a path (`port` and `family` -1), or an address. Not listening yet.
  *
  * @returns the handle, or a negative errno
+ * @throws {SocketOptionError} where an option of `flags.transport` is refused
  */
 export function createListenHandle(
   address: string | null,
@@ -306,7 +315,7 @@ export function createListenHandle(
   if (typeof fd === 'number' && fd >= 0) return adoptListener(fd);
   // Core makes text and numbers of whatever it is given: by a lookup of the user's, or by who calls `_createServerHandle()`.
   const [text, number] = [address ? String(address) : '', Number(port) | 0];
-  if (port === -1 && family === -1) return bindPath(text);
+  if (port === -1 && family === -1) return bindPath(text, flags);
   if (address) return bindAddress(text, number, family === 6 ? 6 : 4, flags);
   const handle = bindAddress(ANY_IPV6, number, 6, flags);
   return isBound(handle) ? handle : bindAddress(ANY_IPV4, number, 4, flags);
@@ -318,15 +327,27 @@ function bindAddress(address: string, port: number, family: 4 | 6, flags: Listen
   // Said either way: the system's default can be either.
   if (family === 6) handle.setOption(SocketOption.Ipv6Only, flags.ipv6Only ? 1 : 0);
   if (flags.reusePort) handle.setOption(SocketOption.ReusePort, 1);
-  const status = handle.bind({ family, address, port });
+  // As libuv does it: connections that linger do not keep a port occupied.
+  handle.setOption(SocketOption.ReuseAddress, 1);
+  setOptions(handle, flags);
+  const status = handle.bindOnly({ family, address, port });
   if (status >= 0) return handle;
   handle.close();
   return status;
 }
 
-function bindPath(path: string): ListenHandle | number {
+/** @throws {SocketOptionError} where one is refused: the handle is closed then. */
+function setOptions(handle: ListenHandle, { transport }: ListenFlags): void {
+  const refused = applySocketSettings(handle, transport);
+  if (refused === null) return;
+  handle.close();
+  throw refused;
+}
+
+function bindPath(path: string, flags: ListenFlags): ListenHandle | number {
   const handle = ListenHandle.open('unix');
   if (typeof handle === 'number') return handle;
+  setOptions(handle, flags);
   const status = handle.bind({ path });
   if (status < 0) {
     handle.close();

@@ -6,9 +6,10 @@ import { isIP } from 'node:net';
 import { constants } from 'node:os';
 import { AttemptsError, ERR_IP_BLOCKED, ERR_SOCKET_CONNECTION_TIMEOUT } from '../errors/core.ts';
 import { AsyncScope, type StreamHandle } from '../reactor/index.ts';
+import { applySocketSettings } from '../socket-options.ts';
 import { clearTimeout, setTimeout } from '../timers.ts';
 import { connected, whenConnected } from './attempt.ts';
-import { kLink, type NetSocket } from './internals.ts';
+import { kLink, kTransport, type NetSocket } from './internals.ts';
 import type { Link } from './link.ts';
 import { noteConnect, type ConnectMark } from './perf-entries.ts';
 import {
@@ -69,6 +70,12 @@ class Race {
     const socket = this.#socket;
     if (blocked(socket, target)) return this.#failed(target, new ERR_IP_BLOCKED(target.address));
     const handle = this.#open(target);
+    const refused = typeof handle === 'object' ? applySocketSettings(handle, socket[kTransport]) : null;
+    if (refused !== null) {
+      // It would be refused for every other target as well.
+      socket.destroy(refused);
+      return true;
+    }
     if (typeof handle === 'object' && target.localPort) {
       const failure = bindLocally(handle, target);
       if (failure !== null) {

@@ -2,6 +2,8 @@
  * What the files of this folder know of servers, and their users do not. As in `internals.ts`, types alone are imported from above.
  */
 import type core from 'node:net';
+import type { SocketSettings } from '../socket-options.ts';
+import type { kTransport } from './internals.ts';
 import type { Listener } from './listener.ts';
 
 /** What the server stands on; null exactly while it is not listening. */
@@ -10,6 +12,7 @@ export const kListener = Symbol('listener');
 /** A server seen from inside. */
 export interface NetServer extends core.Server {
   [kListener]: Listener | null;
+  [kTransport]?: SocketSettings | undefined;
 
   allowHalfOpen: boolean;
   pauseOnConnect: boolean;
@@ -46,6 +49,7 @@ export interface NetServer extends core.Server {
 export interface ListenFlags {
   readonly ipv6Only?: boolean;
   readonly reusePort?: boolean;
+  readonly transport?: SocketSettings | undefined;
 }
 
 /** Connections that child processes hold: made by core's child_process where a server is sent to one. */

@@ -11,14 +11,18 @@ import { validateNumber } from '../validate.ts';
 import { isOwn, standInFor } from '../core/stand-in.ts';
 import { listen, startListening } from './listen.ts';
 import { isSentAway } from '../core/sent-away.ts';
+import { kTransport } from './internals.ts';
 import { kListener, type NetServer, type WorkerSockets } from './server-internals.ts';
 import { toSeconds } from './settings.ts';
+import { socketSettings, type TcpServerOptions } from '../socket-options.ts';
 import { isBlockList } from './socket.ts';
 
 /** What the constructor takes beyond what core's typings tell. */
 export interface ServerOptions extends core.ServerOpts {
   /** Addresses whose connections are closed at once. */
   blockList?: core.BlockList;
+  /** Socket options that core has no name for. */
+  transport?: TcpServerOptions;
 }
 
 type ConnectionListener = (socket: core.Socket) => void;
@@ -206,6 +210,7 @@ const ServerClass = function Server(
   server.keepAliveInitialDelay = toSeconds(options.keepAliveInitialDelay);
   server.highWaterMark = (options as { highWaterMark?: number }).highWaterMark ?? getDefaultHighWaterMark(false);
   if (options.blockList) server.blockList = options.blockList;
+  if (options.transport !== undefined) server[kTransport] = socketSettings(options.transport, 'tcp server');
   return undefined;
 } as unknown as ServerConstructor;
 Object.defineProperty(ServerClass, 'length', { value: 2 });

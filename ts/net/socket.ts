@@ -23,6 +23,7 @@ import {
   kDescriptorTaker,
   kLink,
   kSettings,
+  kTransport,
   kTimer,
   kUserBuffer,
   type NetSocket,
@@ -41,6 +42,7 @@ import {
 } from './settings.ts';
 import { refreshTimers, setSocketTimeout, stopTimers, timedOut } from './timeout.ts';
 import { isSentAway, watchSenders } from '../core/sent-away.ts';
+import { socketSettings, type TcpClientOptions } from '../socket-options.ts';
 import type { NetServer } from './server-internals.ts';
 import { linkOf, streamOf, type SocketStream } from './socket-stream.ts';
 import { UserBuffer } from './user-buffer.ts';
@@ -58,6 +60,8 @@ export interface SocketOptions extends Omit<core.SocketConstructorOpts, 'handle'
   keepAliveInitialDelay?: number;
   typeOfService?: number;
   blockList?: core.BlockList;
+  /** Socket options that core has no name for. */
+  transport?: TcpClientOptions;
 }
 
 /** Core's class with more options. */
@@ -366,6 +370,7 @@ function setUp(socket: NetSocket, options: SocketOptions): void {
   const buffer = UserBuffer.from(options.onread);
   if (buffer !== null) socket[kUserBuffer] = buffer;
   if (options.blockList) socket.blockList = options.blockList;
+  if (options.transport !== undefined) socket[kTransport] = socketSettings(options.transport, 'tcp client');
   const { noDelay, keepAlive, keepAliveInitialDelay, typeOfService } = options;
   if (!noDelay && !keepAlive && typeOfService === undefined) return;
   socket[kSettings] = settingsOf(Boolean(noDelay), Boolean(keepAlive), toSeconds(keepAliveInitialDelay), typeOfService);

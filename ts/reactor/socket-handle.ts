@@ -77,10 +77,17 @@ export abstract class SocketHandle implements Handle {
    * then an error of `listen`.
    */
   bind(endpoint: Endpoint): number {
+    if ('path' in endpoint) return this.bindOnly(endpoint);
+    const status = this.setOption(SocketOption.ReuseAddress, 1);
+    return status < 0 ? status : this.bindOnly(endpoint);
+  }
+
+  /** `bind(2)` and nothing else. */
+  bindOnly(endpoint: Endpoint): number {
     const { native } = this.reactor;
-    if ('path' in endpoint) return native.bind(this.id, endpoint.path, NO_PORT);
-    const status = native.setOption(this.id, SocketOption.ReuseAddress, 1);
-    return status < 0 ? status : native.bind(this.id, endpoint.address, endpoint.port);
+    return 'path' in endpoint
+      ? native.bind(this.id, endpoint.path, NO_PORT)
+      : native.bind(this.id, endpoint.address, endpoint.port);
   }
 
   /** `getsockname(2)`. */

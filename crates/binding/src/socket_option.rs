@@ -99,6 +99,10 @@ pub enum SocketOption {
     RecvLowWater,
     /// UNIX sockets: messages come with the sender's process, user and group. A switch, off. unix(7).
     PassCredentials,
+    /// A number that routing and the packet filter tell packets by. 0: none. Takes `CAP_NET_ADMIN` or, of Linux 5.17 on, `CAP_NET_RAW`. socket(7).
+    Mark,
+    /// Only what comes in by this network interface, and out by it. Its index; 0: any.
+    BindToInterface,
 }
 
 /// The numbers are the reactor's: the enum above only lends them to the generator of the TypeScript side.
@@ -143,4 +147,6 @@ const _: () = {
     assert!(SocketOption::UnsentLowWater as u32 == options::SocketOption::UnsentLowWater as u32);
     assert!(SocketOption::RecvLowWater as u32 == options::SocketOption::RecvLowWater as u32);
     assert!(SocketOption::PassCredentials as u32 == options::SocketOption::PassCredentials as u32);
+    assert!(SocketOption::Mark as u32 == options::SocketOption::Mark as u32);
+    assert!(SocketOption::BindToInterface as u32 == options::SocketOption::BindToInterface as u32);
 };

@@ -188,6 +188,13 @@ socket_options! {
         /// UNIX sockets: messages come with the sender's process, user and group. A switch, off. unix(7).
         #[doc(alias = "SO_PASSCRED")]
         PassCredentials = 39,
+        /// A number that routing and the packet filter tell packets by. 0: none. Takes `CAP_NET_ADMIN` or, of Linux 5.17 on, `CAP_NET_RAW`. socket(7).
+        #[doc(alias = "SO_MARK")]
+        Mark = 40,
+        /// Only what comes in by this network interface, and out by it. Its index; 0: any.
+        #[doc(alias = "SO_BINDTOIFINDEX")]
+        #[doc(alias = "SO_BINDTODEVICE")]
+        BindToInterface = 41,
     }
 }
 
@@ -246,6 +253,8 @@ impl SocketOption {
             Self::UnsentLowWater => One((TCP, libc::TCP_NOTSENT_LOWAT)),
             Self::RecvLowWater => One((SOCKET, libc::SO_RCVLOWAT)),
             Self::PassCredentials => One((SOCKET, libc::SO_PASSCRED)),
+            Self::Mark => One((SOCKET, libc::SO_MARK)),
+            Self::BindToInterface => One((SOCKET, libc::SO_BINDTOIFINDEX)),
         }
     }
 

@@ -68,6 +68,7 @@ const SETTABLE: &[Attempt] = &[
     (UnsentLowWater, Kind::Tcp, None, 4096, Some(4096)),
     (RecvLowWater, Kind::Tcp, Some(1), 100, Some(100)),
     (PassCredentials, Kind::Unix, Some(0), 1, Some(1)),
+    (BindToInterface, Kind::Tcp, Some(0), 1, Some(1)),
 ];
 
 #[test]
@@ -88,10 +89,21 @@ fn options_reach_the_kernel_and_read_back() {
 
 #[test]
 fn every_option_is_tried_somewhere_in_these_tests() {
-    let elsewhere = [Ipv6Only, MulticastInterface, Error];
+    let elsewhere = [Ipv6Only, MulticastInterface, Error, Mark];
     for &option in SocketOption::ALL {
         let tried = SETTABLE.iter().any(|&(other, ..)| other == option) || elsewhere.contains(&option);
         assert!(tried, "{option:?}");
+    }
+}
+
+#[test]
+fn a_mark_takes_a_privilege_and_is_never_left_out_in_silence() {
+    for socket in sockets(Kind::Udp) {
+        let fd = socket.as_raw_fd();
+        match set(fd, Mark, 7) {
+            Ok(()) => assert_eq!(get(fd, Mark), Ok(7)),
+            Err(errno) => assert_eq!((errno, get(fd, Mark)), (Errno::EPERM, Ok(0))),
+        }
     }
 }
 
