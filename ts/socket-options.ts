@@ -142,6 +142,7 @@ const toInterface: Convert = (value, name) => {
   }
 };
 
+/** By name, in the order in which options are to be set. */
 type Table = Readonly<Record<string, readonly [SocketOption, Convert]>>;
 
 const COMMON: Table = {
@@ -151,10 +152,11 @@ const COMMON: Table = {
   mark: [SocketOption.Mark, toNumber(0)],
 };
 const IP: Table = {
+  // Before the priority, which Linux derives from it.
+  typeOfService: [SocketOption.TypeOfService, toNumber(0, 255)],
   ...COMMON,
   busyPoll: [SocketOption.BusyPoll, toNumber(0)],
   ttl: [SocketOption.UnicastHops, toNumber(1, 255)],
-  typeOfService: [SocketOption.TypeOfService, toNumber(0, 255)],
   incomingCpu: [SocketOption.IncomingCpu, toNumber(0, 65535)],
   bindToDevice: [SocketOption.BindToInterface, toInterface],
   freeBind: [SocketOption.FreeBind, toSwitch],
@@ -211,13 +213,14 @@ export function socketSettings(given: unknown, kind: OptionKind): SocketSettings
   if (given === undefined) return undefined;
   validateObject(given, 'options.transport');
   const table: Table = TABLES[kind];
-  const settings: Setting[] = [];
   for (const [name, value] of Object.entries(given)) {
-    const entry = Object.hasOwn(table, name) ? table[name] : undefined;
-    if (entry === undefined) throw new ERR_INVALID_ARG_VALUE(`options.transport.${name}`, value, 'is no option of such a socket');
-    if (value === undefined) continue;
-    const [option, convert] = entry;
-    settings.push({ name, option, value: convert(value, `options.transport.${name}`) });
+    if (!Object.hasOwn(table, name))
+      throw new ERR_INVALID_ARG_VALUE(`options.transport.${name}`, value, 'is no option of such a socket');
+  }
+  const settings: Setting[] = [];
+  for (const [name, [option, convert]] of Object.entries(table)) {
+    const value = (given as Record<string, unknown>)[name];
+    if (value !== undefined) settings.push({ name, option, value: convert(value, `options.transport.${name}`) });
   }
   return settings.length === 0 ? undefined : settings;
 }

@@ -16,6 +16,9 @@ import { acceptedOptions, Socket } from './socket.ts';
 /** Whether 0 is a limit, of which no connection keeps within: from Node 22 on. */
 const ZERO_IS_A_LIMIT = CORE_MAJOR >= 22;
 
+/** What a connection does not have of its listener: Linux begins anew with these. */
+const NOT_INHERITED: ReadonlySet<SocketOption> = new Set([SocketOption.QuickAck, SocketOption.Priority]);
+
 const channel = diagnostics.channel('net.server.socket');
 
 /**
@@ -42,8 +45,7 @@ export function acceptConnection(server: NetServer, link: Link, late = 0): void 
     socket[kSettings] = settingsFrom(server);
     applySettings(socket);
   }
-  // What a connection does not have of its listener.
-  const own = server[kTransport]?.filter(({ option }) => option === SocketOption.QuickAck);
+  const own = server[kTransport]?.filter(({ option }) => NOT_INHERITED.has(option));
   if (own !== undefined) applySocketSettings(peer, own);
   server._connections++;
   socket.server = server;

@@ -341,6 +341,10 @@ export const enum SocketOption {
   RecvLowWater = 38,
   /** UNIX sockets: messages come with the sender's process, user and group. A switch, off. unix(7). */
   PassCredentials = 39,
+  /** A number that routing and the packet filter tell packets by. 0: none. Takes `CAP_NET_ADMIN` or, of Linux 5.17 on, `CAP_NET_RAW`. socket(7). */
+  Mark = 40,
+  /** Only what comes in by this network interface, and out by it. Its index; 0: any. */
+  BindToInterface = 41,
 }
 
 /** Room for the sender's name in front of a datagram of a UNIX socket. */
