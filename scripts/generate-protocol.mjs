@@ -72,17 +72,22 @@ function classText(declaration) {
   const name = declaration.name.text;
   const members = declaration.members.filter((member) => !ts.isConstructorDeclaration(member));
   const made = declaration.members.find((member) => ts.isConstructorDeclaration(member));
-  const parameters = made.parameters.map((parameter) => parameter.getText()).join(', ');
+  const parameters = made.parameters.map((parameter) => optional(parameter.getText())).join(', ');
   return [
     `${docs(declaration)}export interface ${name} {\n${members.map((member) => memberText(member)).join('')}}\n`,
     `${docs(made)}export type ${name}Constructor = new (${parameters}) => ${name};\n`,
   ].join('\n');
 }
 
+/** What may be left out may be undefined, without another word. */
+function optional(text) {
+  return text.replaceAll(' | undefined | null', ' | null');
+}
+
 function memberText(member) {
   const text = ts.isGetAccessor(member)
     ? `readonly ${member.name.getText()}: ${member.type.getText()}`
-    : member.getText().replaceAll(' | undefined | null', ' | null'); // Optional as they are.
+    : optional(member.getText());
   return `${docs(member, '  ')}  ${text};\n`;
 }
 

@@ -167,7 +167,7 @@ export interface NativeReactor {
 export type NativeReactorConstructor = new (
   dispatch: () => void,
   waiter: boolean,
-  options?: ReactorOptions | undefined | null,
+  options?: ReactorOptions | null,
 ) => NativeReactor;
 
 /** Who a peer is. */

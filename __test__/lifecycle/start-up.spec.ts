@@ -56,14 +56,14 @@ test('register: itself and a table', (t) => {
   );
 });
 
-test('net and a first server: three files, the binding, and nothing of core that core does without', (t) => {
+test('net and a first server: two files, the binding, and nothing of core that core does without', (t) => {
   const listening = (name: string) => `const server = require('${name}').createServer().listen(0); server.close();`;
   const core = loadedBy(t, `const { Socket } = require('net');`);
   const loaded = loadedBy(t, listening('iouring-transport/net'));
   t.is(loaded.files.filter((name) => name.endsWith('.node')).length, 1);
   t.deepEqual(
     loaded.files.filter((name) => !name.endsWith('.node')),
-    ['net.cjs', 'ring.cjs', 'streams.cjs'],
+    ['net.cjs', 'ring.cjs'],
   );
   t.deepEqual(
     HEAVY.filter((name) => loaded.core.includes(name) && !core.core.includes(name)),

@@ -24,6 +24,7 @@ use num_enum::TryFromPrimitive;
 
 /// The version that the binary is of. Both ends of the protocol are of one.
 #[napi]
+#[allow(dead_code, reason = "TypeScript reads it")]
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Words of the header.
 #[napi]

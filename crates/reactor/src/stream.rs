@@ -115,7 +115,9 @@ impl Stream {
     pub(crate) fn read_start<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>) {
         self.wants_to_read = true;
         if let Receiving::Broken(status) = self.receiving {
-            self.ended(common, context, status);
+            // With the turn, as everything that is told: until then the handle may be closed.
+            self.receiving = Receiving::Ending(status);
+            context.end_when_heard(common.id);
         } else {
             self.arm(common, context);
         }
