@@ -219,7 +219,7 @@ uring('a stream that waits for a receive buffer, all of which are held, costs no
   heard = (kind, _handle, length) => {
     if (kind === Completion.Received) bytes += length;
   };
-  for (const buffer of held) command(Command.Release, buffer);
+  for (const buffer of held) command(Command.Release, buffer, 1);
   native.flush();
   t.true(await until(() => bytes === sent));
   command(Command.Close, handle);
