@@ -165,8 +165,10 @@ function bindToAddress(socket: DgramSocket, state: State, ip: string, port: numb
   else fail(socket, state, endpointException(status, 'bind', ip, port));
 }
 
-/** Opens the handle and sets what `transport` says. @returns why that was refused, or null; that there is no handle is for who binds to tell */
+/** Sets what `transport` says, for which the handle is opened. @returns why that was refused, or null; that there is no handle is for who binds to tell */
 function setOptions(socket: DgramSocket, state: State): SocketOptionError | null {
+  // Core opens none for an address that is none.
+  if (state.transport === undefined) return null;
   const handle = openHandle(socket, state);
   return typeof handle === 'number' ? null : applySocketSettings(handle, state.transport);
 }
