@@ -69,3 +69,58 @@ impl Load {
         Ok(Some(Self { data: start, length, carrier: Carrier::Bounce(buffer), by_worker }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::fd::AsRawFd;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::file::look::Mounts;
+    use crate::memory::{Mapping, Source};
+
+    const PAGES: usize = 4 * DIRECT_ALIGNMENT;
+
+    /// Memory that JavaScript has, and that a file's transfers may keep.
+    struct Aligned(Arc<Mapping>);
+
+    // SAFETY: the mapping is there as long as whoever holds it, and a source of these tests lies within it.
+    unsafe impl Memory for Aligned {
+        fn resolve(&mut self, source: &Source) -> Option<NonNull<u8>> {
+            // SAFETY: within the mapping.
+            Some(unsafe { self.0.start().add(usize::try_from(source.offset).expect("small")) })
+        }
+
+        fn keeper(&mut self, _start: NonNull<u8>, _length: u32) -> Option<Arc<Mapping>> {
+            Some(Arc::clone(&self.0))
+        }
+    }
+
+    fn load(direct: bool, direction: Direction, offset: u64, bounces: &mut BouncePool) -> Load {
+        let on_disk = fs::File::open("/dev/null").expect("there");
+        let (mut file, _) = File::of(on_disk.as_raw_fd(), &mut Mounts::default()).expect("open");
+        if direct {
+            file.pretend_direct();
+        }
+        let mut memory = Aligned(Arc::new(Mapping::new(PAGES).expect("memory")));
+        let transfer = Transfer::new(0, direction, Source { region: 0, offset, length: 4096 }, 0);
+        Load::of(&transfer, &file, bounces, Budget::Kept, &mut memory).expect("there").expect("room")
+    }
+
+    #[test]
+    fn a_direct_file_gets_kept_memory_as_it_is_where_that_is_aligned() {
+        let mut bounces = BouncePool::default();
+        for direction in [Direction::Read, Direction::Write] {
+            assert!(matches!(load(true, direction, 4096, &mut bounces).carrier, Carrier::Kept(_)));
+            assert_eq!(bounces.count(), 0);
+            let Load { data, carrier, length, .. } = load(true, direction, 24, &mut bounces);
+            assert!((data.as_ptr() as usize).is_multiple_of(DIRECT_ALIGNMENT));
+            assert_eq!((length, bounces.count()), (4096, 1));
+            bounces.take_back(carrier);
+        }
+        // Without `O_DIRECT` it does not matter where memory begins.
+        assert!(matches!(load(false, Direction::Write, 24, &mut bounces).carrier, Carrier::Kept(_)));
+        assert_eq!(bounces.count(), 0);
+    }
+}
