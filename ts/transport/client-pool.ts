@@ -11,7 +11,8 @@ import {
   validateObject,
   validateWord,
 } from '../validate.ts';
-import { whenPeerEnds, type CloseOptions, type Connection } from './connection.ts';
+import { whenPeerEnds, type Connection } from './connection.ts';
+import type { CloseOptions } from './connection-options.ts';
 import { Deferred } from './deferred.ts';
 import { unlessAborted } from './giving-up.ts';
 

@@ -6,65 +6,30 @@
  */
 import type { Buffer } from 'node:buffer';
 import { constants } from 'node:os';
-import type { AddressInfo } from 'node:net';
 import { ERR_INVALID_ARG_TYPE } from '../errors/core.ts';
 import { TransportClosedError } from '../errors/iouring.ts';
 import { errnoException } from '../errors/system.ts';
 import { AsyncScope, getReactor } from '../reactor/index.ts';
 import { clearTimeout, setTimeout } from '../timers.ts';
-import { validateAbortSignal, validateDelay, validateFunction, validateInteger, validateObject } from '../validate.ts';
+import { validateDelay, validateObject } from '../validate.ts';
+import {
+  describe,
+  GRACEFUL_TIMEOUT,
+  PAYLOAD_LIMIT,
+  type CloseOptions,
+  type ConnectionAddress,
+  type ConnectionOptions,
+  type WriteManyOptions,
+} from './connection-options.ts';
 import { Deferred } from './deferred.ts';
-import { holdPayload } from './held-payloads.ts';
+import { Inbox } from './inbox.ts';
 import { Payload, sendPayload } from './payload.ts';
-import { ReceiveShare } from './receive-share.ts';
-import type { Endpoint, StreamListener, TransportStream } from './stream.ts';
-import { Timeouts, validateTimeouts, type TimeoutOptions } from './timeouts.ts';
+import type { StreamListener, TransportStream } from './stream.ts';
+import { Timeouts } from './timeouts.ts';
 
 const { ECANCELED } = constants.errno;
 
-/** How long the peer's end is waited for by default, in milliseconds. */
-const GRACEFUL_TIMEOUT = 5000;
-
-/** Bytes of unreleased payloads from which on a connection receives nothing more, by default. */
-const PAYLOAD_LIMIT = 256 * 1024;
-
 const DONE = Promise.resolve();
-
-/** What connections are made with. */
-export interface ConnectionOptions extends TimeoutOptions {
-  /** Keep the sending half open when the peer has ended its own. Default: false, the connection closes itself then. */
-  readonly allowHalfOpen?: boolean;
-  /** Send small segments at once (`TCP_NODELAY`). Default: true. */
-  readonly noDelay?: boolean;
-  /** Bytes of unreleased payloads from which on nothing more is received, until half of them are released; at least 1. Default: 262,144. */
-  readonly payloadLimit?: number;
-}
-
-/** How to close. */
-export interface CloseOptions {
-  /** How long to wait for the peer to take what was written and to end, in milliseconds; 0: not at all. Default: 5000. */
-  readonly gracefulTimeout?: number;
-}
-
-/** How to write many. */
-export interface WriteManyOptions {
-  /** Write all as one: nothing else comes in between, and they succeed or fail together. Default: false. */
-  readonly linked?: boolean;
-  /** Called for each that is over, with its index. */
-  readonly onDone?: (index: number) => void;
-  /** Called for each that has failed, with its index. */
-  readonly onError?: (error: Error, index: number) => void;
-}
-
-/** An end of a connection. A UNIX-domain one has a path, which is empty where it is unnamed. */
-export type ConnectionAddress = AddressInfo | { readonly path: string };
-
-/** Checks options. @throws core's `ERR_INVALID_ARG_TYPE` and `ERR_OUT_OF_RANGE` */
-export function validateConnectionOptions(options: ConnectionOptions): void {
-  const { payloadLimit } = options;
-  validateTimeouts(options);
-  if (payloadLimit !== undefined) validateInteger(payloadLimit, 'options.payloadLimit', 1);
-}
 
 /** Has a listener called when the peer of a connection has ended. */
 export let whenPeerEnds: (connection: Connection, listener: () => void) => void;
@@ -74,21 +39,11 @@ type Phase = 'open' | 'closing' | 'closed';
 export class Connection implements StreamListener, AsyncIterable<Payload>, AsyncDisposable {
   /** What this stands on. */
   readonly #stream: TransportStream;
-  readonly #onRing: boolean;
   readonly #halfOpen: boolean;
-  readonly #share: ReceiveShare;
+  readonly #inbox: Inbox;
   readonly #scope = new AsyncScope('TCPWRAP');
   #phase: Phase = 'open';
   #error: Error | null = null;
-  #reading = false;
-  /** Whether the peer has ended, or nothing will come for another reason. */
-  #ended = false;
-  #onPeerEnd: (() => void) | null = null;
-  #listener: ((payload: Payload) => void) | null = null;
-  #streaming: Deferred<void> | null = null;
-  /** Payloads nobody has asked for yet, and those who wait for one. At most one of both is not empty. */
-  readonly #queue: Payload[] = [];
-  readonly #readers: Deferred<Payload | null>[] = [];
   /** Writes that are not over, in order. */
   readonly #writes: Deferred<void>[] = [];
   #shutdown: Deferred<void> | null = null;
@@ -100,23 +55,26 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
   /** @internal Connections come of servers and clients. */
   constructor(stream: TransportStream, onRing: boolean, options: ConnectionOptions) {
     this.#stream = stream;
-    this.#onRing = onRing;
     this.#halfOpen = options.allowHalfOpen === true;
-    this.#share = new ReceiveShare(options.payloadLimit ?? PAYLOAD_LIMIT, () => this.#settleReading());
     if (options.noDelay !== false) stream.setNoDelay(true);
     stream.listener = this;
     stream.borrows = onRing;
     stream.onclose = () => this.#gone();
     this.#timeouts = Timeouts.of(options, (error) => this.#fail(error));
     if (this.#timeouts !== undefined) stream.ontaken = () => this.#taken();
-    this.#settleReading();
+    this.#inbox = new Inbox({
+      stream,
+      onRing,
+      limit: options.payloadLimit ?? PAYLOAD_LIMIT,
+      scope: this.#scope,
+      timeouts: this.#timeouts,
+      onEndHeard: () => this.#endHeard(),
+    });
+    this.#inbox.receive();
   }
 
   static {
-    whenPeerEnds = (connection, listener) => {
-      if (connection.#ended) listener();
-      else connection.#onPeerEnd = listener;
-    };
+    whenPeerEnds = (connection, listener) => connection.#inbox.whenEnded(listener);
   }
 
   /* ---- what it is ---- */
@@ -128,7 +86,7 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
 
   /** Whether the peer has ended, or broken off: nothing more will come than what has come already. */
   get ended(): boolean {
-    return this.#ended;
+    return this.#inbox.ended;
   }
 
   /** Resolves when the connection is closed: with null where that was in order, else with the error. Never rejects. */
@@ -199,38 +157,7 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
    * @throws the connection's error, such as `ECONNRESET`; the signal's reason.
    */
   read({ signal }: { readonly signal?: AbortSignal } = {}): Promise<Payload | null> {
-    if (signal !== undefined) return this.#readUnlessAborted(signal);
-    const next = this.#queue.shift();
-    if (next !== undefined) return Promise.resolve(next);
-    const deferred = new Deferred<Payload | null>();
-    if (this.#over()) {
-      this.#settleReader(deferred);
-      this.#endHeard();
-    } else {
-      this.#readers.push(deferred);
-      this.#timeouts?.read.begin();
-    }
-    return deferred.promise;
-  }
-
-  async #readUnlessAborted(signal: AbortSignal): Promise<Payload | null> {
-    validateAbortSignal(signal, 'options.signal');
-    signal.throwIfAborted();
-    const reading = this.read();
-    const reader = this.#readers.at(-1);
-    const giveUp = (): void => {
-      const at = reader === undefined ? -1 : this.#readers.indexOf(reader);
-      if (at < 0) return;
-      this.#readers.splice(at, 1);
-      if (this.#readers.length === 0 && this.#listener === null) this.#timeouts?.read.end();
-      reader!.reject(signal.reason as Error);
-    };
-    signal.addEventListener('abort', giveUp, { once: true });
-    try {
-      return await reading;
-    } finally {
-      signal.removeEventListener('abort', giveUp);
-    }
+    return signal === undefined ? this.#inbox.read() : this.#inbox.readUnlessAborted(signal);
   }
 
   /**
@@ -240,16 +167,7 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
    * @returns a promise for the peer's end, which rejects with the connection's error. Who does not look at it is not told of that
    */
   stream(listener: (payload: Payload) => void): Promise<void> {
-    validateFunction(listener, 'listener');
-    this.#listener = listener;
-    this.#streaming ??= new Deferred<void>().quiet();
-    const { promise } = this.#streaming;
-    for (let payload = this.#queue.shift(); payload !== undefined; payload = this.#queue.shift()) {
-      this.#scope.run(listener, undefined, payload);
-    }
-    if (this.#over()) this.#endHeard();
-    else this.#timeouts?.read.begin();
-    return promise;
+    return this.#inbox.stream(listener);
   }
 
   /** {@link read} until the peer has ended. Leaving the loop closes the connection. */
@@ -257,7 +175,7 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
     try {
       for (let payload = await this.read(); payload !== null; payload = await this.read()) yield payload;
     } finally {
-      if (!this.#ended) void this.close();
+      if (!this.#inbox.ended) void this.close();
     }
   }
 
@@ -326,7 +244,7 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
   /** Closes at once, so that the peer sees a reset; what has not been sent is dropped. */
   reset(): void {
     if (this.#phase === 'closed' || this.#stream.fd() < 0) return;
-    this.#phase = 'closing';
+    this.#leaveOpen();
     this.#stream.reset();
   }
 
@@ -339,26 +257,19 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
 
   /** @internal */
   onborrowed(buffer: number, offset: number, length: number): void {
-    this.#arrived(new Payload(this.#share, length, undefined, getReactor(), buffer, offset));
+    this.#inbox.take(new Payload(this.#inbox.share, length, undefined, getReactor(), buffer, offset));
   }
 
   /** @internal */
   onread(bytes: Buffer): void {
-    this.#arrived(new Payload(this.#share, bytes.length, bytes));
+    this.#inbox.take(new Payload(this.#inbox.share, bytes.length, bytes));
   }
 
   /** @internal */
   onend(status: number): void {
-    this.#ended = true;
-    this.#reading = false;
-    this.#timeouts?.read.end();
-    this.#onPeerEnd?.();
-    if (status < 0) {
-      this.#fail(errnoException(status, 'read'));
-      return;
-    }
+    if (status < 0) this.#fail(errnoException(status, 'read'));
+    this.#inbox.end();
     if (this.#phase === 'closing') this.#closeIfDone();
-    else if (this.#queue.length === 0 && (this.#listener !== null || this.#readers.length > 0)) this.#endHeard();
   }
 
   /** @internal */
@@ -395,66 +306,6 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
   ondescriptors(): void {}
 
   /* ---- inside ---- */
-
-  #arrived(payload: Payload): void {
-    if (this.#timeouts !== undefined) {
-      this.#timeouts.idle.begin();
-      if (this.#listener !== null || this.#readers.length > 1) this.#timeouts.read.begin();
-      else this.#timeouts.read.end();
-    }
-    if (this.#share.full) this.#stopReading();
-    if (this.#phase !== 'open') {
-      payload.release();
-      return;
-    }
-    const listener = this.#listener;
-    if (listener !== null) {
-      this.#scope.run(listener, undefined, payload);
-      if (payload.released) return;
-    } else {
-      const reader = this.#readers.shift();
-      if (reader === undefined) this.#queue.push(payload);
-      else reader.resolve(payload);
-    }
-    holdPayload(payload, this.#onRing);
-  }
-
-  /** Whether nothing more will be received. */
-  #over(): boolean {
-    return this.#ended || this.#phase !== 'open';
-  }
-
-  #settleReading(): void {
-    const wanted = this.#phase === 'closing' || !this.#share.full;
-    if (!wanted || this.#reading || this.#ended || this.#phase === 'closed') return;
-    this.#reading = true;
-    this.#stream.readStart();
-  }
-
-  #stopReading(): void {
-    if (!this.#reading || this.#phase !== 'open') return;
-    this.#reading = false;
-    this.#stream.readStop();
-  }
-
-  #settleReader(reader: Deferred<Payload | null>): void {
-    if (this.#error !== null) reader.reject(this.#error);
-    else if (this.#ended) reader.resolve(null);
-    else reader.reject(new TransportClosedError('connection'));
-  }
-
-  /** The end has been told of, behind all that came before it: with that the connection ends, unless it is half-open. */
-  #endHeard(): void {
-    this.#endReaders();
-    if (this.#ended && this.#phase === 'open' && !this.#halfOpen) this.#closeGracefully(GRACEFUL_TIMEOUT);
-  }
-
-  #endReaders(): void {
-    for (const reader of this.#readers.splice(0)) this.#settleReader(reader);
-    if (this.#streaming === null) return;
-    if (this.#error === null) this.#streaming.resolve();
-    else this.#streaming.reject(this.#error);
-  }
 
   /** A write has been made. */
   #noteWrite(): void {
@@ -495,6 +346,11 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
     return errnoException(status, 'write');
   }
 
+  /** The peer's end has been told of, behind all that came before it: with that the connection ends, unless it is half-open. */
+  #endHeard(): void {
+    if (!this.#halfOpen) this.#closeGracefully(GRACEFUL_TIMEOUT);
+  }
+
   #fail(error: Error): void {
     this.#error ??= error;
     this.#closeNow();
@@ -504,25 +360,30 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
     clearTimeout(this.#graceTimer);
     this.#graceTimer = setTimeout(() => this.#closeNow(), grace);
     if (this.#phase === 'closing') return;
-    this.#phase = 'closing';
+    this.#leaveOpen();
     if (this.#shutdown === null) {
       this.#shutdown = new Deferred<void>().quiet();
       this.#stream.shutdown();
     }
-    this.#endReaders();
-    if (!this.#closeIfDone()) this.#settleReading();
+    this.#inbox.settleReaders();
+    if (!this.#closeIfDone()) this.#inbox.receive();
   }
 
   #closeIfDone(): boolean {
-    if (!this.#sentEnd || !this.#ended) return false;
+    if (!this.#sentEnd || !this.#inbox.ended) return false;
     this.#closeNow();
     return true;
   }
 
   #closeNow(): void {
     if (this.#phase === 'closed') return;
-    this.#phase = 'closing';
+    this.#leaveOpen();
     this.#stream.close();
+  }
+
+  #leaveOpen(): void {
+    this.#phase = 'closing';
+    this.#inbox.drop(this.#error);
   }
 
   /** The stream is gone. */
@@ -530,20 +391,12 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
     this.#phase = 'closed';
     clearTimeout(this.#graceTimer);
     this.#timeouts?.close();
-    this.#endReaders();
+    this.#inbox.close();
     for (const write of this.#writes.splice(0)) write.reject(this.#writeError(-ECANCELED));
     this.#shutdown?.reject(this.#error ?? new TransportClosedError('connection'));
     this.#scope.emitDestroy();
     this.#closed?.resolve(this.#error);
   }
-}
-
-/** An end as it is shown. */
-export function describe(endpoint: Endpoint | number): ConnectionAddress | null {
-  if (typeof endpoint === 'number') return null;
-  if ('path' in endpoint) return endpoint;
-  const { address, family, port } = endpoint;
-  return { address, family: family === 6 ? 'IPv6' : 'IPv4', port };
 }
 
 function validateBytes(data: unknown): asserts data is Uint8Array {

@@ -7,13 +7,8 @@
 import { TransportWorker } from './worker.ts';
 
 export { ClientPool, type ClientPoolOptions, type PoolPolicy } from './client-pool.ts';
-export {
-  Connection,
-  type CloseOptions,
-  type ConnectionAddress,
-  type ConnectionOptions,
-  type WriteManyOptions,
-} from './connection.ts';
+export { Connection } from './connection.ts';
+export type { CloseOptions, ConnectionAddress, ConnectionOptions, WriteManyOptions } from './connection-options.ts';
 export { Payload } from './payload.ts';
 export { StreamServer } from './stream-server.ts';
 export {

@@ -2,7 +2,14 @@
 import process from 'node:process';
 import { AsyncScope } from '../reactor/index.ts';
 import { validateDelay, validateObject } from '../validate.ts';
-import { Connection, describe, type CloseOptions, type ConnectionAddress, type ConnectionOptions } from './connection.ts';
+import { Connection } from './connection.ts';
+import {
+  describe,
+  GRACEFUL_TIMEOUT,
+  type CloseOptions,
+  type ConnectionAddress,
+  type ConnectionOptions,
+} from './connection-options.ts';
 import { Deferred } from './deferred.ts';
 import type { Listening, ListenTarget } from './listening.ts';
 import type { TransportStream } from './stream.ts';
@@ -13,9 +20,6 @@ export type Listen = (
   welcome: (stream: TransportStream) => void,
   failed: (error: Error) => void,
 ) => Listening | Promise<Listening>;
-
-/** How long `close()` waits for connections by default, in milliseconds. */
-const GRACEFUL_TIMEOUT = 5000;
 
 export class StreamServer implements AsyncDisposable {
   readonly #listener: (connection: Connection) => unknown;

@@ -13,7 +13,8 @@ import {
   validateString,
 } from '../validate.ts';
 import { connectOnCore, connectOnRing, connectToAny, endpointsOf } from './connecting.ts';
-import { Connection, validateConnectionOptions, type CloseOptions, type ConnectionOptions } from './connection.ts';
+import { Connection } from './connection.ts';
+import { validateConnectionOptions, type CloseOptions, type ConnectionOptions } from './connection-options.ts';
 import { unlessAborted, withDeadline } from './giving-up.ts';
 import { listenOnCore, listenOnRing } from './listening.ts';
 import { StreamServer } from './stream-server.ts';

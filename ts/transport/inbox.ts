@@ -1,0 +1,205 @@
+/**
+ * The reading side of a connection: what has been received and not been asked for, who waits for more, and when nothing more is to be received.
+ *
+ * Life: open; dropping, when the connection is closing, and what comes is of no interest but for the end behind it; closed. What was received while it was
+ * open stays readable.
+ */
+import { TransportClosedError } from '../errors/iouring.ts';
+import type { AsyncScope } from '../reactor/index.ts';
+import { validateAbortSignal, validateFunction } from '../validate.ts';
+import { Deferred } from './deferred.ts';
+import { holdPayload } from './held-payloads.ts';
+import type { Payload } from './payload.ts';
+import { ReceiveShare } from './receive-share.ts';
+import type { TransportStream } from './stream.ts';
+import type { Timeouts } from './timeouts.ts';
+
+type Phase = 'open' | 'dropping' | 'closed';
+
+/** What an inbox is made with. */
+export interface InboxOptions {
+  readonly stream: TransportStream;
+  readonly onRing: boolean;
+  /** Bytes of unreleased payloads from which on nothing more is received. */
+  readonly limit: number;
+  /** Where listeners run. */
+  readonly scope: AsyncScope;
+  readonly timeouts: Timeouts | undefined;
+  /** The peer's end has been told of, behind all that came before it. */
+  readonly onEndHeard: () => void;
+}
+
+export class Inbox {
+  /** Of its payloads. */
+  readonly share: ReceiveShare;
+  readonly #stream: TransportStream;
+  readonly #onRing: boolean;
+  readonly #scope: AsyncScope;
+  readonly #timeouts: Timeouts | undefined;
+  readonly #onEndHeard: () => void;
+  #phase: Phase = 'open';
+  /** Why nothing more comes, where that is an error. */
+  #error: Error | null = null;
+  #receiving = false;
+  #ended = false;
+  #onPeerEnd: (() => void) | null = null;
+  #listener: ((payload: Payload) => void) | null = null;
+  #streaming: Deferred<void> | null = null;
+  /** Payloads nobody has asked for yet, and those who wait for one. At most one of both is not empty. */
+  readonly #queue: Payload[] = [];
+  readonly #readers: Deferred<Payload | null>[] = [];
+
+  constructor({ stream, onRing, limit, scope, timeouts, onEndHeard }: InboxOptions) {
+    this.#stream = stream;
+    this.#onRing = onRing;
+    this.#scope = scope;
+    this.#timeouts = timeouts;
+    this.#onEndHeard = onEndHeard;
+    this.share = new ReceiveShare(limit, () => this.receive());
+  }
+
+  /** Whether the peer has ended, or nothing will come for another reason. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Receives, as long as there is room for it. */
+  receive(): void {
+    const wanted = this.#phase === 'dropping' || !this.share.full;
+    if (!wanted || this.#receiving || this.#ended || this.#phase === 'closed') return;
+    this.#receiving = true;
+    this.#stream.readStart();
+  }
+
+  /** {@link Connection.read} */
+  read(): Promise<Payload | null> {
+    const next = this.#queue.shift();
+    if (next !== undefined) return Promise.resolve(next);
+    const deferred = new Deferred<Payload | null>();
+    if (this.#over) {
+      this.#settle(deferred);
+      this.#tellEnd();
+    } else {
+      this.#readers.push(deferred);
+      this.#timeouts?.read.begin();
+    }
+    return deferred.promise;
+  }
+
+  /** {@link Connection.read} with a signal. */
+  async readUnlessAborted(signal: AbortSignal): Promise<Payload | null> {
+    validateAbortSignal(signal, 'options.signal');
+    signal.throwIfAborted();
+    const reading = this.read();
+    const reader = this.#readers.at(-1);
+    const giveUp = (): void => {
+      const at = reader === undefined ? -1 : this.#readers.indexOf(reader);
+      if (at < 0) return;
+      this.#readers.splice(at, 1);
+      if (this.#readers.length === 0 && this.#listener === null) this.#timeouts?.read.end();
+      reader!.reject(signal.reason as Error);
+    };
+    signal.addEventListener('abort', giveUp, { once: true });
+    try {
+      return await reading;
+    } finally {
+      signal.removeEventListener('abort', giveUp);
+    }
+  }
+
+  /** {@link Connection.stream} */
+  stream(listener: (payload: Payload) => void): Promise<void> {
+    validateFunction(listener, 'listener');
+    this.#listener = listener;
+    this.#streaming ??= new Deferred<void>().quiet();
+    const { promise } = this.#streaming;
+    for (let payload = this.#queue.shift(); payload !== undefined; payload = this.#queue.shift()) {
+      this.#scope.run(listener, undefined, payload);
+    }
+    if (this.#over) this.#tellEnd();
+    else this.#timeouts?.read.begin();
+    return promise;
+  }
+
+  /** Has a listener called when the peer has ended. */
+  whenEnded(listener: () => void): void {
+    if (this.#ended) listener();
+    else this.#onPeerEnd = listener;
+  }
+
+  /** Something was received. */
+  take(payload: Payload): void {
+    if (this.#timeouts !== undefined) {
+      this.#timeouts.idle.begin();
+      if (this.#listener !== null || this.#readers.length > 1) this.#timeouts.read.begin();
+      else this.#timeouts.read.end();
+    }
+    if (this.share.full) this.#receiveNoMore();
+    if (this.#phase !== 'open') {
+      payload.release();
+      return;
+    }
+    const listener = this.#listener;
+    if (listener !== null) {
+      this.#scope.run(listener, undefined, payload);
+      if (payload.released) return;
+    } else {
+      const reader = this.#readers.shift();
+      if (reader === undefined) this.#queue.push(payload);
+      else reader.resolve(payload);
+    }
+    holdPayload(payload, this.#onRing);
+  }
+
+  /** Nothing more comes: the peer has ended, or the connection has failed, which is to be said by {@link drop} first. */
+  end(): void {
+    this.#ended = true;
+    this.#receiving = false;
+    this.#timeouts?.read.end();
+    this.#onPeerEnd?.();
+    const isWaitedFor = this.#listener !== null || this.#readers.length > 0;
+    if (this.#phase === 'open' && this.#queue.length === 0 && isWaitedFor) this.#tellEnd();
+  }
+
+  /** The connection is closing: what comes from now on is dropped. */
+  drop(error: Error | null): void {
+    this.#error ??= error;
+    if (this.#phase === 'open') this.#phase = 'dropping';
+  }
+
+  /** Those who wait hear that nothing comes any more. */
+  settleReaders(): void {
+    for (const reader of this.#readers.splice(0)) this.#settle(reader);
+    if (this.#streaming === null) return;
+    if (this.#error === null) this.#streaming.resolve();
+    else this.#streaming.reject(this.#error);
+  }
+
+  /** The connection is closed. */
+  close(): void {
+    this.#phase = 'closed';
+    this.settleReaders();
+  }
+
+  /** Whether nothing more will be received. */
+  get #over(): boolean {
+    return this.#ended || this.#phase !== 'open';
+  }
+
+  #receiveNoMore(): void {
+    if (!this.#receiving || this.#phase !== 'open') return;
+    this.#receiving = false;
+    this.#stream.readStop();
+  }
+
+  #settle(reader: Deferred<Payload | null>): void {
+    if (this.#error !== null) reader.reject(this.#error);
+    else if (this.#ended) reader.resolve(null);
+    else reader.reject(new TransportClosedError('connection'));
+  }
+
+  #tellEnd(): void {
+    this.settleReaders();
+    if (this.#ended && this.#phase === 'open') this.#onEndHeard();
+  }
+}
