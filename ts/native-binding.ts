@@ -8,28 +8,6 @@ import type { Domain } from './reactor/protocol.ts';
 /** The reactor of a JavaScript thread. There is one per thread, made on first use and ended with the thread. */
 export interface NativeReactor {
   /**
-   * A function that reads into a piece of a `Uint8Array` at once, or not at all; see `Reactor::read_now`. It returns the count, or a negative errno:
-   * then the read takes the usual way.
-   */
-  readonly readNow: (handle: number, view: Uint8Array, offset: number, length: number, position: number) => number;
-  /**
-   * A function that reads `size` bytes for each of the positions, into consecutive pieces of a `Uint8Array`, as [`read_now`](Self::read_now) does, up
-   * to the first that cannot be read at once, and at most `most`. It returns how many were read; for each of them its count is in `counts`.
-   */
-  readonly readManyNow: (
-    handle: number,
-    view: Uint8Array,
-    positions: Float64Array,
-    size: number,
-    counts: Int32Array,
-    most: number,
-  ) => number;
-  /**
-   * A function that offers the bytes of several `Uint8Array`s to a stream's kernel, one behind the other; see `Reactor::send_now`. It returns how many were
-   * taken: the others are to be written.
-   */
-  readonly sendNow: (handle: number, views: readonly Uint8Array[]) => number;
-  /**
    * Starts a call of kind [`FileOpKind`]; `FileDone` with the token follows, or `FileOpened`. `linked`: the next transfer or call starts only when this one
    * has succeeded.
    */
@@ -155,6 +133,28 @@ export interface NativeReactor {
   getOption(handle: number, option: number): number | null;
   /** Counts. */
   stats(): Stats;
+  /**
+   * A function that reads into a piece of a `Uint8Array` at once, or not at all; see `Reactor::read_nowait`. It returns the count, or a negative errno:
+   * then the read takes the usual way.
+   */
+  readonly readNowait: (handle: number, view: Uint8Array, offset: number, length: number, position: number) => number;
+  /**
+   * A function that reads `size` bytes for each of the positions, into consecutive pieces of a `Uint8Array`, as [`read_nowait`](Self::read_nowait) does, up
+   * to the first that cannot be read at once, and at most `most`. It returns how many were read; for each of them its count is in `counts`.
+   */
+  readonly readManyNowait: (
+    handle: number,
+    view: Uint8Array,
+    positions: Float64Array,
+    size: number,
+    counts: Int32Array,
+    most: number,
+  ) => number;
+  /**
+   * A function that offers the bytes of several `Uint8Array`s to a stream's kernel, one behind the other; see `Reactor::send_nowait`. It returns how many were
+   * taken: the others are to be written.
+   */
+  readonly sendNowait: (handle: number, views: readonly Uint8Array[]) => number;
 }
 
 /**

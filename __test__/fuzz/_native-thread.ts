@@ -58,7 +58,7 @@ const dispatch = (): void => {
 const native: NativeReactor = new binding.NativeReactor(dispatch, random.chance(0.3));
 let words = new Int32Array(native.queues);
 let places: unknown[] = native.makePlaces(PLACES);
-const { readNow, readManyNow } = native;
+const { readNowait, readManyNowait } = native;
 
 function command(kind = random.chance(0.97) ? random.below(KINDS) : word()): void {
   let count = words[Header.Commands];
@@ -123,9 +123,9 @@ const CALLS: (() => void)[] = [
   () => native.takeDescriptors(oneOf(handles)).forEach((fd) => closeSync(fd)),
   () => native.setOption(oneOf(handles), random.below(50), word()),
   () => native.getOption(oneOf(handles), random.below(50)),
-  () => readNow(oneOf(files), odd() as Uint8Array, word(), word(), word()),
+  () => readNowait(oneOf(files), odd() as Uint8Array, word(), word(), word()),
   () =>
-    readNow(
+    readNowait(
       oneOf(files),
       places[random.below(PLACES)] as Uint8Array,
       random.below(1000),
@@ -133,7 +133,7 @@ const CALLS: (() => void)[] = [
       random.below(100_000),
     ),
   () =>
-    readManyNow(
+    readManyNowait(
       oneOf(files),
       places[random.below(PLACES)] as Uint8Array,
       Float64Array.of(word(), 0, 5),

@@ -63,7 +63,7 @@ export async function transferMany(
   const file = state.file(write ? 'write' : 'read');
   const bytes = bytesOf(buffer);
   const results = new Int32Array(places.length);
-  const first = !write && state.quiet ? file.readManyNow(bytes, places, size, results) : 0;
+  const first = !write && state.quiet ? file.readManyNowait(bytes, places, size, results) : 0;
   return first === results.length ? results : transferRest(write, holder, state, file, bytes, places, size, results, first);
 }
 

@@ -73,7 +73,7 @@ class Writing implements LendingRequest {
   }
 }
 
-/** A read of what is in memory is over at once, unless others come first; see {@link RingFile.readNow}. */
+/** A read of what is in memory is over at once, unless others come first; see {@link RingFile.readNowait}. */
 function startRead(
   holder: object,
   state: FileState,
@@ -85,7 +85,7 @@ function startRead(
   const file = state.file('read');
   const bytes = bytesOf(buffer);
   if (typeof position === 'number' && state.quiet) {
-    const count = file.readNow(bytes, offset, length, position);
+    const count = file.readNowait(bytes, offset, length, position);
     if (count >= 0) return Promise.resolve(bytesRead(count, buffer));
   }
   const promise = new Promise<any>(takeOver);

@@ -39,9 +39,9 @@ export interface Stats {
 
 export class Reactor {
   readonly native: NativeReactor;
-  readonly readNow: NativeReactor['readNow'];
-  readonly readManyNow: NativeReactor['readManyNow'];
-  readonly sendNow: NativeReactor['sendNow'];
+  readonly readNowait: NativeReactor['readNowait'];
+  readonly readManyNowait: NativeReactor['readManyNowait'];
+  readonly sendNowait: NativeReactor['sendNowait'];
   readonly shared: SharedMemory;
   readonly commands: CommandQueue;
   /** Who holds which receive buffer. */
@@ -58,9 +58,9 @@ export class Reactor {
 
   constructor(Native: NativeReactorConstructor, options: ReactorOptions) {
     this.native = new Native(() => this.dispatcher.dispatch(), driverOf(options) === 'waiter', toNative(options));
-    this.readNow = this.native.readNow;
-    this.readManyNow = this.native.readManyNow;
-    this.sendNow = this.native.sendNow;
+    this.readNowait = this.native.readNowait;
+    this.readManyNowait = this.native.readManyNowait;
+    this.sendNowait = this.native.sendNowait;
     this.shared = new SharedMemory(this.native);
     this.commands = new CommandQueue(this.native, this.shared);
     this.received = new ReceivedBuffers(this.native, (kind, handle, slices) => this.commands.write(kind, handle, slices));

@@ -3,17 +3,17 @@
 /**
  * Bytes that may be read at once between two turns: some 200 µs. Whoever awaits one read after the other would keep the event loop from its other work.
  */
-const READ_AT_ONCE = 1024 * 1024;
+const NOWAIT_BYTES = 1024 * 1024;
 
 /** A read counts as one of so many bytes at least: copying them takes as long as asking. */
 const LEAST_READ = 4096;
 
 export class ReadBudget {
-  #left = READ_AT_ONCE;
+  #left = NOWAIT_BYTES;
 
   /** A turn begins. */
   renew(): void {
-    this.#left = READ_AT_ONCE;
+    this.#left = NOWAIT_BYTES;
   }
 
   /** Nothing more is tried at once before the next turn: what is read is not in memory, and asking twice costs. */

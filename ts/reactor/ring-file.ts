@@ -10,7 +10,7 @@ import type { Reactor } from './reactor.ts';
 import { getReactor } from './thread-reactor.ts';
 
 /** Longest read that is tried at once: beyond it the copying takes longer than what could be saved. */
-const AT_ONCE = 64 * 1024;
+const MAX_NOWAIT = 64 * 1024;
 
 /** Who waits for an operation to which a view is lent until it is done. */
 export interface LendingRequest extends FileRequest {
@@ -128,25 +128,25 @@ export class RingFile {
    *
    * @returns the number of bytes, or a negative errno: then {@link read} is to be asked.
    */
-  readNow(view: Uint8Array, offset: number, length: number, position: number): number {
+  readNowait(view: Uint8Array, offset: number, length: number, position: number): number {
     const reactor = this.#reactor;
-    if (length > AT_ONCE || reactor.readBudget.grant(length, 1) === 0) return -EAGAIN;
-    const count = reactor.readNow(this.id, view, offset, length, position);
+    if (length > MAX_NOWAIT || reactor.readBudget.grant(length, 1) === 0) return -EAGAIN;
+    const count = reactor.readNowait(this.id, view, offset, length, position);
     if (count < 0) reactor.readBudget.refuse();
     return count;
   }
 
   /**
-   * Reads pieces of `size` bytes at once, from the first position on, as far as they lie in the page cache; otherwise as {@link readNow}.
+   * Reads pieces of `size` bytes at once, from the first position on, as far as they lie in the page cache; otherwise as {@link readNowait}.
    *
    * @param counts for what was read, the bytes of each piece
    * @returns the number of pieces that were read; the rest is to be asked for
    */
-  readManyNow(view: Uint8Array, positions: Float64Array, size: number, counts: Int32Array): number {
+  readManyNowait(view: Uint8Array, positions: Float64Array, size: number, counts: Int32Array): number {
     const reactor = this.#reactor;
-    const most = size > AT_ONCE ? 0 : reactor.readBudget.grant(size, positions.length);
+    const most = size > MAX_NOWAIT ? 0 : reactor.readBudget.grant(size, positions.length);
     if (most === 0) return 0;
-    const read = reactor.readManyNow(this.id, view, positions, size, counts, most);
+    const read = reactor.readManyNowait(this.id, view, positions, size, counts, most);
     if (read < most) reactor.readBudget.refuse();
     return read;
   }

@@ -49,7 +49,7 @@ const GIVEN_COPY_SIZE = 8 * 1024;
  * Writes from this size on are offered to the kernel at once, as core offers all: no copy, and bytes that are in the cache (64 KiB one way: two thirds of the
  * CPU time). At 16 KiB that gains nothing over sending with the others of the turn.
  */
-const AT_ONCE_SIZE = 32 * 1024;
+const NOWAIT_SIZE = 32 * 1024;
 
 /** What a slice has to hold on average for it to be worth finding it. Where there is less, those that lie next to each other are copied together. */
 const LEAST_SLICE = 1024;
@@ -239,7 +239,7 @@ export class StreamHandle extends SocketHandle implements StreamEvents {
   /** Writes bytes. True: over; false: `onwrite` follows, and the next write had better wait for it: nothing bounds how many there are. */
   write(bytes: Uint8Array): boolean {
     const length = bytes.byteLength;
-    if (length >= AT_ONCE_SIZE) return this.writev([bytes]);
+    if (length >= NOWAIT_SIZE) return this.writev([bytes]);
     const { arena } = this.reactor.memory;
     const offset = arena.allocate(length);
     if (offset < 0) return this.#send(this.reactor.memory.keep([bytes], length), length);
@@ -423,10 +423,10 @@ export class StreamHandle extends SocketHandle implements StreamEvents {
 
   /** Offers many bytes to the kernel, unless others are to go first: how many it has taken. */
   #offer(chunks: readonly Uint8Array[], total: number): number {
-    if (total < AT_ONCE_SIZE || this.writeQueueSize > 0) return 0;
+    if (total < NOWAIT_SIZE || this.writeQueueSize > 0) return 0;
     const small = total < chunks.length * LEAST_SLICE;
     if (small && total <= COPY_SIZE) return 0;
-    const sent = this.reactor.sendNow(this.id, small ? gather(chunks) : chunks);
+    const sent = this.reactor.sendNowait(this.id, small ? gather(chunks) : chunks);
     this.bytesWritten += sent;
     return sent;
   }

@@ -3,7 +3,6 @@
 #![allow(unreachable_pub, reason = "nothing links against a cdylib: `pub` says what a module offers to the others")]
 #![allow(clippy::needless_pass_by_value, reason = "napi-rs hands arguments over as owned values")]
 
-mod at_once;
 mod cleanup;
 mod driver;
 mod file;
@@ -12,6 +11,7 @@ mod memory;
 mod native_datagram;
 mod native_passing;
 mod native_reactor;
+mod nowait;
 mod protocol;
 mod settings;
 mod shown;

@@ -194,16 +194,16 @@ impl Kernel for Fake {
         }
     }
 
-    unsafe fn read_now(&mut self, fd: RawFd, data: *mut u8, length: u32, position: i64) -> Result<u32, Errno> {
-        let request = FileRequest::read_now(fd, data, length, position);
-        self.0.borrow_mut().play_now(&request)
+    unsafe fn read_nowait(&mut self, fd: RawFd, data: *mut u8, length: u32, position: i64) -> Result<u32, Errno> {
+        let request = FileRequest::read_nowait(fd, data, length, position);
+        self.0.borrow_mut().play_nowait(&request)
     }
 
-    unsafe fn transfer_now(&mut self, _: RawFd, _: Direction, _: *mut u8, _: u32, _: i64) -> Result<u32, Errno> {
+    unsafe fn transfer_nowait(&mut self, _: RawFd, _: Direction, _: *mut u8, _: u32, _: i64) -> Result<u32, Errno> {
         panic!("no file here has `O_NONBLOCK`")
     }
 
-    unsafe fn send_now(&mut self, fd: RawFd, slices: &[libc::iovec]) -> Result<usize, Errno> {
+    unsafe fn send_nowait(&mut self, fd: RawFd, slices: &[libc::iovec]) -> Result<usize, Errno> {
         let slices: Vec<_> = slices.iter().map(|slice| (slice.iov_base.cast_const().cast(), slice.iov_len)).collect();
         let result = self.0.borrow_mut().send(fd, &slices);
         usize::try_from(result).map_err(|_| Errno(-result))

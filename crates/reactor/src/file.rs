@@ -21,7 +21,7 @@ pub(crate) mod commit;
 pub(crate) mod files;
 pub(crate) mod load;
 pub(crate) mod look;
-pub(crate) mod read_now;
+pub(crate) mod read_nowait;
 pub(crate) mod settle;
 pub(crate) mod start;
 pub mod transfer;
@@ -170,7 +170,7 @@ impl File {
     /// and sysfs) or say `O_NONBLOCK`. Writes to local files are left to it, which keeps them in order.
     pub(crate) fn needs_worker(&self, direction: Direction) -> bool {
         let reads_slowly = direction == Direction::Read && self.nowait[0] == Nowait::Refused;
-        !self.is_seekable() || (!self.tries_now(direction) && (self.remote || self.nonblocking || reads_slowly))
+        !self.is_seekable() || (!self.tries_nowait(direction) && (self.remote || self.nonblocking || reads_slowly))
     }
 
     /// Plays a pipe.
@@ -210,12 +210,12 @@ impl File {
     }
 
     /// Whether transfers are tried with `RWF_NOWAIT` first.
-    pub(crate) fn tries_now(&self, direction: Direction) -> bool {
+    pub(crate) fn tries_nowait(&self, direction: Direction) -> bool {
         self.nowait[direction as usize] == Nowait::Tried
     }
 
     /// The file system cannot do without waiting.
-    pub(crate) fn never_now(&mut self, direction: Direction) {
+    pub(crate) fn refuse_nowait(&mut self, direction: Direction) {
         self.nowait[direction as usize] = Nowait::Refused;
     }
 }

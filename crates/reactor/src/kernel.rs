@@ -222,7 +222,7 @@ pub trait Kernel {
     ///
     /// # Safety
     /// `data` points at `length` writable bytes.
-    unsafe fn read_now(&mut self, fd: RawFd, data: *mut u8, length: u32, position: i64) -> Result<u32, Errno>;
+    unsafe fn read_nowait(&mut self, fd: RawFd, data: *mut u8, length: u32, position: i64) -> Result<u32, Errno>;
 
     /// Reads or writes past the rings: `read(2)`, `write(2)`, or `pread(2)`, `pwrite(2)` at a position that is not negative. For files with `O_NONBLOCK`, which
     /// let nobody wait. The memory is the kernel's for the length of the call.
@@ -232,7 +232,7 @@ pub trait Kernel {
     ///
     /// # Safety
     /// `data` points at `length` bytes, writable for a read.
-    unsafe fn transfer_now(
+    unsafe fn transfer_nowait(
         &mut self,
         fd: RawFd,
         direction: Direction,
@@ -248,7 +248,7 @@ pub trait Kernel {
     ///
     /// # Safety
     /// Each slice points at as many bytes as it says.
-    unsafe fn send_now(&mut self, fd: RawFd, slices: &[libc::iovec]) -> Result<usize, Errno>;
+    unsafe fn send_nowait(&mut self, fd: RawFd, slices: &[libc::iovec]) -> Result<usize, Errno>;
 
     /// Closes a descriptor on which nothing is in flight: `close(2)`.
     fn close(&mut self, descriptor: OwnedFd) {

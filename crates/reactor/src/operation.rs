@@ -21,20 +21,20 @@ use crate::message::{DatagramMessage, Message, Receipt};
 pub(crate) const IGNORED: u64 = 0;
 
 /// Kind of requests that are over when the call that makes them returns, and have no place in the slab.
-const AT_ONCE: u64 = 0xff;
+const NOWAIT: u64 = 0xff;
 
 pub(crate) const INDEX_BITS: u32 = 32;
 pub(crate) const GENERATION_BITS: u32 = 24;
 pub(crate) const GENERATION_MASK: u32 = (1 << GENERATION_BITS) - 1;
 
 /// `user_data` of the request with that number in a batch that is done at once.
-pub(crate) fn at_once(batch: u32, number: u32) -> u64 {
-    AT_ONCE << (INDEX_BITS + GENERATION_BITS) | u64::from(batch & GENERATION_MASK) << INDEX_BITS | u64::from(number)
+pub(crate) fn nowait_user_data(batch: u32, number: u32) -> u64 {
+    NOWAIT << (INDEX_BITS + GENERATION_BITS) | u64::from(batch & GENERATION_MASK) << INDEX_BITS | u64::from(number)
 }
 
 /// Whether a completion belongs to a batch that was done at once.
-pub(crate) fn is_at_once(user_data: u64) -> bool {
-    kind_of(user_data) == AT_ONCE
+pub(crate) fn is_nowait(user_data: u64) -> bool {
+    kind_of(user_data) == NOWAIT
 }
 
 /// The [`Kind`] of operation that a `user_data` belongs to, as a number.

@@ -254,10 +254,10 @@ impl<K: Kernel> Reactor<K> {
     ///
     /// # Safety
     /// Each slice points at as many bytes as it says, which stay as they are for the length of the call.
-    pub unsafe fn send_now(&mut self, id: HandleId, slices: &[libc::iovec]) -> usize {
+    pub unsafe fn send_nowait(&mut self, id: HandleId, slices: &[libc::iovec]) -> usize {
         let Some((stream, common, context)) = self.stream(id) else { return 0 };
         // SAFETY: the caller's promise.
-        unsafe { stream.send_now(common, context, slices) }
+        unsafe { stream.send_nowait(common, context, slices) }
     }
 
     /// Ends the sending half once everything queued is sent; [`Event::ShutDown`] follows.

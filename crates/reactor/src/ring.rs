@@ -236,7 +236,7 @@ impl Kernel for Ring {
         }));
     }
 
-    unsafe fn read_now(&mut self, fd: RawFd, data: *mut u8, length: u32, position: i64) -> Result<u32, Errno> {
+    unsafe fn read_nowait(&mut self, fd: RawFd, data: *mut u8, length: u32, position: i64) -> Result<u32, Errno> {
         let vector = libc::iovec { iov_base: data.cast(), iov_len: length as usize };
         // Not the C library's function, which old versions of musl lack. The upper half of the position is there for 32-bit processors.
         // SAFETY: the vector lives for the length of the call, and the caller vouches for what it points at.
@@ -246,7 +246,7 @@ impl Kernel for Ring {
         u32::try_from(count).map_err(|_| Errno::last_os_error())
     }
 
-    unsafe fn transfer_now(
+    unsafe fn transfer_nowait(
         &mut self,
         fd: RawFd,
         direction: Direction,
@@ -267,7 +267,7 @@ impl Kernel for Ring {
         u32::try_from(count).map_err(|_| Errno::last_os_error())
     }
 
-    unsafe fn send_now(&mut self, fd: RawFd, slices: &[libc::iovec]) -> Result<usize, Errno> {
+    unsafe fn send_nowait(&mut self, fd: RawFd, slices: &[libc::iovec]) -> Result<usize, Errno> {
         // SAFETY: a header may be all zero.
         let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
         message.msg_iov = slices.as_ptr().cast_mut();

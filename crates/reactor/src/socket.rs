@@ -153,7 +153,7 @@ pub fn peer_credentials(fd: RawFd) -> Result<Credentials, Errno> {
     Ok(Credentials { pid: found.pid, uid: found.uid, gid: found.gid })
 }
 
-/// Connects a UNIX socket now or not at all.
+/// Connects a UNIX socket without waiting, or not at all.
 ///
 /// UNIX sockets connect in one step, so there is nothing to wait for but room in the listener's backlog, and core
 /// does not wait for that. Through io_uring such a connect would occupy a kernel worker thread instead.
@@ -161,7 +161,7 @@ pub fn peer_credentials(fd: RawFd) -> Result<Credentials, Errno> {
 /// # Errors
 /// `EAGAIN` where the listener's backlog is full, `ECONNREFUSED` where nobody listens, `ENOENT`, `EACCES`,
 /// `EPROTOTYPE` (the peer is of another type), `EISCONN`, `ENOTSOCK`.
-pub fn connect_unix_now(fd: RawFd, address: &SocketAddress) -> Result<(), Errno> {
+pub fn connect_unix_nowait(fd: RawFd, address: &SocketAddress) -> Result<(), Errno> {
     let _guard = NonBlocking::new(fd)?;
     connect(fd, address)
 }
@@ -170,7 +170,7 @@ pub fn connect_unix_now(fd: RawFd, address: &SocketAddress) -> Result<(), Errno>
 ///
 /// # Errors
 /// `ENETUNREACH`, `EAFNOSUPPORT`, `EINVAL`, `EACCES` (a broadcast address without
-/// [`Broadcast`](SocketOption::Broadcast)); for UNIX those of [`connect_unix_now`].
+/// [`Broadcast`](SocketOption::Broadcast)); for UNIX those of [`connect_unix_nowait`].
 pub fn connect_datagram(fd: RawFd, address: &SocketAddress) -> Result<(), Errno> {
     connect(fd, address)
 }
@@ -413,7 +413,7 @@ mod tests {
             let socket = unsafe { adopt(fd) }.unwrap();
             assert_eq!(socket.as_raw_fd(), fd);
             assert_eq!(status(fd), (true, mode != 0));
-            assert_eq!(connect_unix_now(fd, &unique("nobody")), Err(Errno::ECONNREFUSED));
+            assert_eq!(connect_unix_nowait(fd, &unique("nobody")), Err(Errno::ECONNREFUSED));
             assert_eq!(status(fd), (true, mode != 0), "as before, whatever came of it");
         }
     }
@@ -424,7 +424,7 @@ mod tests {
         let address = unique("connect");
         let connect_one = || {
             let client = open(Domain::Unix, Type::Stream)?;
-            let connected = connect_unix_now(client.as_raw_fd(), &address);
+            let connected = connect_unix_nowait(client.as_raw_fd(), &address);
             assert_eq!(status(client.as_raw_fd()), (true, false), "blocking again, whatever came of it");
             connected.map(|()| client)
         };
@@ -438,7 +438,7 @@ mod tests {
 
         let nowhere = SocketAddress::unix(b"/no/such/socket").unwrap();
         let client = open(Domain::Unix, Type::Stream).unwrap();
-        assert_eq!(connect_unix_now(client.as_raw_fd(), &nowhere), Err(Errno::ENOENT));
+        assert_eq!(connect_unix_nowait(client.as_raw_fd(), &nowhere), Err(Errno::ENOENT));
     }
 
     #[test]

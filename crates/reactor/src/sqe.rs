@@ -78,8 +78,8 @@ pub(crate) fn bounded_receive(fd: RawFd, group: u16, limit: u32) -> squeue::Entr
     entry
 }
 
-fn rw_flags(now: bool) -> libc::c_int {
-    if now { libc::RWF_NOWAIT } else { 0 }
+fn rw_flags(nowait: bool) -> libc::c_int {
+    if nowait { libc::RWF_NOWAIT } else { 0 }
 }
 
 /// A write that waits for the disk is left to a worker as well: some file systems would do it while the request is taken, and keep this thread waiting.
@@ -98,8 +98,8 @@ fn sync_flags(durability: Durability) -> libc::c_int {
 /// Lays a file request out.
 fn file_entry(request: &FileRequest) -> squeue::Entry {
     match *request {
-        FileRequest::Transfer { direction, fd, data, length, position, now, by_worker, durability, priority } => {
-            let (fd, offset, flags) = (Fd(fd), position.cast_unsigned(), rw_flags(now) | sync_flags(durability));
+        FileRequest::Transfer { direction, fd, data, length, position, nowait, by_worker, durability, priority } => {
+            let (fd, offset, flags) = (Fd(fd), position.cast_unsigned(), rw_flags(nowait) | sync_flags(durability));
             let entry = match direction {
                 Direction::Read => {
                     opcode::Read::new(fd, data, length).offset(offset).rw_flags(flags).ioprio(priority).build()

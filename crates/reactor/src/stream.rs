@@ -13,14 +13,14 @@
 //! **Sending.** Writes queue up here, and at most one send per stream is in flight, since two could overtake each other. A send
 //! takes all that is queued, up to [`MAX_SLICES`] slices, and says `MSG_DONTWAIT`: the kernel copies what fits while it takes the
 //! request, so that it never holds memory that belongs to JavaScript. What did not fit waits for room ([`crate::room`]) and goes again.
-//! Many bytes are offered before they are queued ([`Reactor::send_now`](crate::Reactor::send_now)).
+//! Many bytes are offered before they are queued ([`Reactor::send_nowait`](crate::Reactor::send_nowait)).
 //!
 //! **Descriptors** that travel with the bytes of UNIX streams have their own chapter: [`crate::passing`].
 //!
 //! **Closing.** What was written in the same turn is offered to the kernel once. What does not fit is given up and reported with
 //! `ECANCELED`; then the close request cancels whatever is in flight.
 
-mod send_now;
+mod send_nowait;
 
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
@@ -103,7 +103,7 @@ impl Stream {
     /// Starts connecting. A UNIX socket connects at once or not at all, as core's does, instead of waiting for the listener.
     pub(crate) fn connect<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>, peer: SocketAddress) {
         if peer.family() == libc::AF_UNIX {
-            let status = socket::connect_unix_now(common.fd(), &peer).map_or_else(Errno::negated, |()| 0);
+            let status = socket::connect_unix_nowait(common.fd(), &peer).map_or_else(Errno::negated, |()| 0);
             context.connects.push_back(Event::Connected { handle: common.id, status });
             return;
         }

@@ -1,7 +1,6 @@
 //! The reactor on the fake kernel: whatever the kernel does, nothing is lost, nothing comes twice and nothing hangs.
 
 mod accepting;
-mod at_once;
 mod buffers;
 mod closing;
 mod commits;
@@ -11,6 +10,7 @@ mod datagrams;
 mod files;
 mod harness;
 mod holes;
+mod nowait;
 mod passing;
 mod room;
 mod streams;

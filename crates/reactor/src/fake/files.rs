@@ -40,8 +40,8 @@ impl World {
                 self.chain = Chain::Broken;
             }
             self.post(user_data, result, 0);
-        } else if now(request) {
-            let result = self.play_now(request).map_or_else(Errno::negated, u32::cast_signed);
+        } else if nowait(request) {
+            let result = self.play_nowait(request).map_or_else(Errno::negated, u32::cast_signed);
             self.post(user_data, result, 0);
         } else {
             self.flights.push(flight);
@@ -49,7 +49,7 @@ impl World {
     }
 
     /// Does it, or refuses because it would have to wait.
-    pub(super) fn play_now(&mut self, request: &FileRequest) -> Result<u32, Errno> {
+    pub(super) fn play_nowait(&mut self, request: &FileRequest) -> Result<u32, Errno> {
         let refusal = if self.mischief() { [libc::EAGAIN, libc::EOPNOTSUPP][self.random.below(2)] } else { 0 };
         let result = if refusal == 0 { self.play_file(request) } else { -refusal };
         u32::try_from(result).map_err(|_| Errno(-result))
@@ -85,8 +85,8 @@ impl World {
     }
 }
 
-fn now(request: &FileRequest) -> bool {
-    matches!(request, FileRequest::Transfer { now: true, .. })
+fn nowait(request: &FileRequest) -> bool {
+    matches!(request, FileRequest::Transfer { nowait: true, .. })
 }
 
 /// What a step must give for the next one to start.

@@ -96,7 +96,7 @@ impl FileCall {
     pub(crate) fn look(&mut self, mounts: &mut Mounts) {
         if let FileOp::Open { flags, .. } = self.op {
             let makes = flags & (libc::O_CREAT | libc::O_TRUNC) != 0;
-            self.by_worker = !makes && !look::opens_at_once(&self.path, flags, mounts);
+            self.by_worker = !makes && !look::opens_nowait(&self.path, flags, mounts);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Whose memory carries the bytes of a transfer, or of one step of it.
 //!
-//! - **At once**, JavaScript's: the kernel copies while it takes the request, or refuses.
+//! - **Nowait**, JavaScript's: the kernel copies while it takes the request, or refuses.
 //! - **Kept** memory: ours, though JavaScript has it in its hands. The kernel may hold on to it, since the operation does as well.
 //! - A **bounce buffer**, ours: for whatever else the kernel may hold on to.
 //! - **Lent**, JavaScript's: for long writes to the page cache that are not done at once. A worker of the kernel copies from it while
@@ -20,7 +20,7 @@ use crate::memory::{Mapping, Memory, Source};
 /// See the module.
 pub(crate) enum Carrier {
     /// JavaScript's memory, for as long as the request is taken.
-    AtOnce,
+    Nowait,
     /// Memory of ours that JavaScript sees.
     Kept(#[allow(dead_code, reason = "held, not looked at")] Arc<Mapping>),
     /// Memory of ours.
@@ -34,7 +34,7 @@ impl Carrier {
     /// has failed.
     pub(crate) fn collect(&self, transfer: &Transfer, result: i32, memory: &mut impl Memory) -> i32 {
         match (self, u32::try_from(result)) {
-            (Self::AtOnce | Self::Kept(_), _) => result,
+            (Self::Nowait | Self::Kept(_), _) => result,
             (Self::Lent(start), _) if memory.resolve(&transfer.rest()) == Some(*start) => result,
             (Self::Lent(_), _) => -libc::EFAULT,
             (Self::Bounce(bounce), Ok(length)) if transfer.direction == Direction::Read && length > 0 => {

@@ -43,8 +43,8 @@ impl Load {
         let rest = transfer.rest();
         let data = memory.resolve(&rest).ok_or(Errno(libc::EFAULT))?;
         let whole = transfer.role.is_whole();
-        if !whole && transfer.attempt == Attempt::First && file.tries_now(transfer.direction) {
-            return Ok(Some(Self { data, length: rest.length, carrier: Carrier::AtOnce, by_worker: false }));
+        if !whole && transfer.attempt == Attempt::First && file.tries_nowait(transfer.direction) {
+            return Ok(Some(Self { data, length: rest.length, carrier: Carrier::Nowait, by_worker: false }));
         }
         let writes = transfer.direction == Direction::Write;
         let by_worker = writes && file.is_seekable() && !file.is_direct();

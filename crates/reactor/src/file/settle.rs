@@ -81,7 +81,7 @@ pub(crate) fn advance<K: Kernel>(
     match transfer.advance(result, file.goes_on(transfer.direction)) {
         Progress::Settled(result) => return settle_transfer(common, &transfer, result, file, files, context),
         Progress::Again => {}
-        Progress::Refused if result == -libc::EOPNOTSUPP => file.never_now(transfer.direction),
+        Progress::Refused if result == -libc::EOPNOTSUPP => file.refuse_nowait(transfer.direction),
         Progress::Refused => {}
     }
     files.waiting.push_front(Batch::One(Step::Transfer(common.id, transfer)));

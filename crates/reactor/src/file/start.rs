@@ -27,7 +27,7 @@ pub(crate) fn start_transfer<K: Kernel>(
     memory: &mut impl Memory,
 ) -> Result<(), NotNow> {
     if file.never_waits(common.fd()) {
-        let result = do_now(&transfer, common.fd(), context, memory).map_or_else(Errno::negated, u32::cast_signed);
+        let result = do_nowait(&transfer, common.fd(), context, memory).map_or_else(Errno::negated, u32::cast_signed);
         settle_transfer(common, &transfer, result, file, files, context);
         return Ok(());
     }
@@ -78,22 +78,23 @@ pub(crate) fn prepare_transfer(
 ) -> Result<Option<Prepared>, Errno> {
     let Some(load) = Load::of(&transfer, file, &mut files.bounces, budget, memory)? else { return Ok(None) };
     let Load { data, length, carrier, by_worker: likely_by_worker } = load;
-    let now = matches!(carrier, Carrier::AtOnce);
-    let by_worker = !now && file.needs_worker(transfer.direction);
+    let nowait = matches!(carrier, Carrier::Nowait);
+    let by_worker = !nowait && file.needs_worker(transfer.direction);
     let (fd, position, priority) = (common.fd(), transfer.rest_position(), file.priority);
     let (data, durability) = (data.as_ptr(), durability(&transfer));
     let direction = transfer.direction;
-    let request = FileRequest::Transfer { direction, fd, data, length, position, now, by_worker, durability, priority };
+    let request =
+        FileRequest::Transfer { direction, fd, data, length, position, nowait, by_worker, durability, priority };
     let waits_for_disk = linked == Linked::ToNext || durability != Durability::Written;
     let short = likely_by_worker && !waits_for_disk && length <= MAX_SHORT_WRITE;
     let operation = FileOperation::Transfer { transfer, carrier, short };
-    // SAFETY: the memory is the carrier's, which the operation owns; or JavaScript's, for a request that says `now`, which holds until JavaScript runs again,
+    // SAFETY: the memory is the carrier's, which the operation owns; or JavaScript's, for a request that says `nowait`, which holds until JavaScript runs again,
     // or that is lent, which the kernel reads by its address: it finds it gone where that is the case.
     Ok(Some(unsafe { Prepared::new(common.id, operation, request) }))
 }
 
 /// Does a transfer by a system call, on a file that does not let anybody wait.
-fn do_now<K: Kernel>(
+fn do_nowait<K: Kernel>(
     transfer: &Transfer,
     fd: RawFd,
     context: &mut Context<K>,
@@ -102,5 +103,5 @@ fn do_now<K: Kernel>(
     let data = memory.resolve(&transfer.place).ok_or(Errno(libc::EFAULT))?.as_ptr();
     let (length, position) = (transfer.place.length, transfer.position);
     // SAFETY: the memory has that many bytes, and stays where it is until JavaScript runs again.
-    unsafe { context.kernel.transfer_now(fd, transfer.direction, data, length, position) }
+    unsafe { context.kernel.transfer_nowait(fd, transfer.direction, data, length, position) }
 }

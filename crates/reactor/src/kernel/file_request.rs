@@ -24,7 +24,7 @@ pub enum Durability {
     Synced,
 }
 
-/// A file request. Pointers live until the terminal completion, except those of reads and writes with `now`, which the kernel needs only
+/// A file request. Pointers live until the terminal completion, except those of reads and writes with `nowait`, which the kernel needs only
 /// until the [`enter`](crate::kernel::Kernel::enter) that consumes the request: `RWF_NOWAIT` makes it complete or refuse at once.
 ///
 /// NOTE: that holds for buffered files only. `O_DIRECT` starts the transfer and goes on holding the memory, `RWF_NOWAIT` or not.
@@ -48,7 +48,7 @@ pub enum FileRequest {
         /// Where in the file; -1 for the file's own position.
         position: i64,
         /// Whether to say `RWF_NOWAIT`.
-        now: bool,
+        nowait: bool,
         /// Whether a worker is to do it (`IOSQE_ASYNC`), since it may block whoever takes the request.
         by_worker: bool,
         /// When a write counts as done.
@@ -76,8 +76,18 @@ pub enum FileRequest {
 
 impl FileRequest {
     /// A read that is done or refused at once.
-    pub(crate) fn read_now(fd: RawFd, data: *mut u8, length: u32, position: i64) -> Self {
+    pub(crate) fn read_nowait(fd: RawFd, data: *mut u8, length: u32, position: i64) -> Self {
         let (direction, durability) = (Direction::Read, Durability::Written);
-        Self::Transfer { direction, fd, data, length, position, now: true, by_worker: false, durability, priority: 0 }
+        Self::Transfer {
+            direction,
+            fd,
+            data,
+            length,
+            position,
+            nowait: true,
+            by_worker: false,
+            durability,
+            priority: 0,
+        }
     }
 }

@@ -8,7 +8,7 @@ use crate::handle_id::HandleId;
 use crate::kernel::{Completion, Kernel};
 use crate::memory::Memory;
 use crate::message::Passed;
-use crate::operation::{CancelableOperation, IGNORED, Kind, Operation, SendOperation, is_at_once};
+use crate::operation::{CancelableOperation, IGNORED, Kind, Operation, SendOperation, is_nowait};
 use crate::reactor::Reactor;
 use crate::resource::{Handle, Handles, Resource};
 use crate::slab::{Entry, InFlight};
@@ -31,7 +31,7 @@ fn take_out<'a, K: Kernel>(
     handles: &'a mut Handles,
     context: &mut Context<K>,
 ) -> Option<Completed<'a>> {
-    if completion.user_data == IGNORED || is_at_once(completion.user_data) {
+    if completion.user_data == IGNORED || is_nowait(completion.user_data) {
         return None;
     }
     let Some((operation_id, &mut Entry { handle: id, ref mut operation })) =

@@ -3,7 +3,7 @@
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::ptr;
 
-mod read_now;
+mod read_nowait;
 mod start;
 
 use crate::context::Context;

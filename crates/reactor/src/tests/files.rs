@@ -75,12 +75,12 @@ impl FileSimulation {
     }
 
     /// A read past the ring: it is done with all that there is, or not at all.
-    fn read_now(&mut self, position: i64, length: usize) {
+    fn read_nowait(&mut self, position: i64, length: usize) {
         let before = self.cursor();
         let mut bytes = vec![0xaa; length];
         let wanted = u32::try_from(length).expect("short");
         // SAFETY: the vector has that many bytes and outlives the call.
-        let outcome = unsafe { self.simulation.reactor.read_now(self.file, bytes.as_mut_ptr(), wanted, position) };
+        let outcome = unsafe { self.simulation.reactor.read_nowait(self.file, bytes.as_mut_ptr(), wanted, position) };
         let start = if position < 0 { before } else { position };
         let count = match outcome {
             Ok(count) => count as usize,
@@ -98,15 +98,16 @@ impl FileSimulation {
     }
 
     /// Many reads past the queues: each is done with all that there is, up to the first that is not done at all.
-    fn read_many_now(&mut self, position: i64, length: usize, count: usize) -> usize {
+    fn read_many_nowait(&mut self, position: i64, length: usize, count: usize) -> usize {
         let mut bytes = vec![0xaa; length * count];
         let size = u32::try_from(length).expect("short");
         let start = |piece: usize| position + i64::try_from(piece * 30).expect("small");
         let mut told = Vec::new();
         let done = |piece: usize, bytes: u32| told.push((piece, bytes as usize));
         // SAFETY: the vector has that many bytes and outlives the call.
-        let read =
-            unsafe { self.simulation.reactor.read_many_now(self.file, bytes.as_mut_ptr(), size, count, start, done) };
+        let read = unsafe {
+            self.simulation.reactor.read_many_nowait(self.file, bytes.as_mut_ptr(), size, count, start, done)
+        };
         assert_eq!(read, told.len());
         for (number, (piece, bytes_read)) in told.into_iter().enumerate() {
             assert_eq!(piece, number);
@@ -250,9 +251,9 @@ proptest! {
                     }
                 }
                 5 => drop(files.read(-1, length, false)),
-                6 => files.read_now(position, length),
+                6 => files.read_nowait(position, length),
                 7 => drop(files.attribute(length)),
-                9 => drop(files.read_many_now(position.max(0), length, 1 + length % 90)),
+                9 => drop(files.read_many_nowait(position.max(0), length, 1 + length % 90)),
                 8 => drop(files.commit(position.max(0), length)),
                 10 => {
                     files.sync(true);
@@ -327,12 +328,12 @@ proptest! {
 fn many_reads_at_once_share_their_way_to_the_kernel() {
     let mut files = FileSimulation::new(Behavior::kind(), false);
     files.write(0, 10, false);
-    assert_eq!(files.read_many_now(0, 8, 150), 150);
+    assert_eq!(files.read_many_nowait(0, 8, 150), 150);
     assert_eq!(files.simulation.world.borrow().enters, 3);
     let left = files.simulation.reactor.stats().operations;
     assert_eq!(left, 0, "nothing is under way afterwards");
     files.finish();
-    assert_eq!(files.read_many_now(5900, 200, 3), 3);
+    assert_eq!(files.read_many_nowait(5900, 200, 3), 3);
     assert_eq!(files.simulation.world.borrow().executed.len(), 151, "a few go one by one");
     files.close();
     files.finish();
@@ -346,7 +347,7 @@ fn a_ring_that_fails_under_reads_at_once_is_told_of_by_the_next_turn() {
     let mut bytes = vec![0; 500];
     // SAFETY: the vector has that many bytes and outlives the call.
     let read = unsafe {
-        files.simulation.reactor.read_many_now(files.file, bytes.as_mut_ptr(), 10, 50, |_| 0, |_, _| panic!("read"))
+        files.simulation.reactor.read_many_nowait(files.file, bytes.as_mut_ptr(), 10, 50, |_| 0, |_, _| panic!("read"))
     };
     assert_eq!(read, 0);
     let enters = files.simulation.world.borrow().enters;

@@ -189,7 +189,7 @@ impl Simulation {
     }
 
     /// Offers bytes at once, in slices of up to seven, and writes what was not taken: how many were.
-    pub(crate) fn write_at_once(&mut self, stream: usize, length: usize) -> usize {
+    pub(crate) fn write_nowait(&mut self, stream: usize, length: usize) -> usize {
         if self.book(stream).close_asked || self.book(stream).shutdown_asked {
             return 0;
         }
@@ -200,7 +200,7 @@ impl Simulation {
             .map(|piece| libc::iovec { iov_base: piece.as_mut_ptr().cast(), iov_len: piece.len() })
             .collect();
         // SAFETY: the bytes are a local.
-        let sent = unsafe { self.reactor.send_now(self.streams[stream], &slices) };
+        let sent = unsafe { self.reactor.send_nowait(self.streams[stream], &slices) };
         let rest = bytes.split_off(sent);
         bytes.fill(0xee);
         if !rest.is_empty() {

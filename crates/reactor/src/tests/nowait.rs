@@ -14,10 +14,10 @@ fn simulation(behavior: Behavior) -> Simulation {
 fn what_has_no_room_waits_for_it() {
     let mut simulation = simulation(Behavior::kind());
     simulation.peer(0, |it| it.window = 30);
-    assert_eq!(simulation.write_at_once(0, 20), 20);
+    assert_eq!(simulation.write_nowait(0, 20), 20);
     assert!(!simulation.reactor.has_work(), "all of it is with the kernel");
-    assert_eq!(simulation.write_at_once(0, 20), 10);
-    assert_eq!(simulation.write_at_once(0, 20), 0, "others are to go before");
+    assert_eq!(simulation.write_nowait(0, 20), 10);
+    assert_eq!(simulation.write_nowait(0, 20), 0, "others are to go before");
     simulation.write(0, &[5]);
     simulation.settle();
     assert_eq!(simulation.book(0).written, []);
@@ -35,7 +35,7 @@ fn a_refusal_is_what_the_write_ends_with() {
         let mut simulation = simulation(Behavior::kind());
         simulation.book(0).may_fail = true;
         simulation.peer(0, |it| it.send_error = Some(errno));
-        simulation.write_at_once(0, 20);
+        simulation.write_nowait(0, 20);
         simulation.peer(0, |it| it.send_error = Some(libc::EPIPE));
         simulation.write(0, &[1]);
         simulation.settle();
@@ -57,7 +57,7 @@ fn nothing_is_offered_where_it_may_not_be() {
     let bytes = [0_u8; 8];
     let slice = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
     // SAFETY: the bytes are a local, and only read.
-    let offer = |simulation: &mut Simulation| unsafe { simulation.reactor.send_now(stream, &[slice]) };
+    let offer = |simulation: &mut Simulation| unsafe { simulation.reactor.send_nowait(stream, &[slice]) };
     assert_eq!(offer(&mut simulation), 0, "connecting");
     simulation.peer(0, |it| it.connected = Some(0));
     simulation.settle();

@@ -13,16 +13,16 @@ use crate::file::files::Files;
 use crate::file::settle::{cursor, set_cursor};
 use crate::handle::Common;
 use crate::kernel::{Direction, FileRequest, Kernel, Request, Wait};
-use crate::operation::at_once;
+use crate::operation::nowait_user_data;
 
-/// See [`Reactor::read_now`](crate::Reactor::read_now).
+/// See [`Reactor::read_nowait`](crate::Reactor::read_nowait).
 ///
 /// # Errors
 /// `EAGAIN` where it cannot be done at once, and whatever the file system says.
 ///
 /// # Safety
 /// `data` points at `length` bytes that may be written for the length of the call.
-pub(crate) unsafe fn read_now<K: Kernel>(
+pub(crate) unsafe fn read_nowait<K: Kernel>(
     common: &Common,
     data: *mut u8,
     length: u32,
@@ -39,12 +39,12 @@ pub(crate) unsafe fn read_now<K: Kernel>(
     while done < length {
         let (rest, at) = (length - done, start.saturating_add(done.into()));
         // SAFETY: what is left of the caller's bytes.
-        match unsafe { context.kernel.read_now(fd, data.add(done as usize), rest, at) } {
+        match unsafe { context.kernel.read_nowait(fd, data.add(done as usize), rest, at) } {
             Ok(0) => break,
             Ok(count) => done += count.min(rest),
             Err(errno) => {
                 if errno == Errno(libc::EOPNOTSUPP) {
-                    file.never_now(Direction::Read);
+                    file.refuse_nowait(Direction::Read);
                 }
                 return Err(errno);
             }
@@ -88,10 +88,10 @@ pub(crate) unsafe fn read_together<K: Kernel>(
         // SAFETY: the place of that piece, within the caller's bytes.
         let data = unsafe { data.add(piece * size as usize) };
         let position = position(piece).max(0);
-        let request = FileRequest::read_now(fd, data, size, position);
+        let request = FileRequest::read_nowait(fd, data, size, position);
         let number = u32::try_from(piece).unwrap_or(u32::MAX);
         // SAFETY: the caller vouches for the bytes, and the kernel needs them no longer when this returns: see below.
-        if !unsafe { context.hand(&Request::File { request, linked: false }, at_once(batch, number)) } {
+        if !unsafe { context.hand(&Request::File { request, linked: false }, nowait_user_data(batch, number)) } {
             break;
         }
         results.push(-libc::EAGAIN);
@@ -101,7 +101,7 @@ pub(crate) unsafe fn read_together<K: Kernel>(
         return Vec::new();
     }
     context.kernel.reap(&mut context.arrived, usize::MAX);
-    let first = at_once(batch, 0);
+    let first = nowait_user_data(batch, 0);
     context.arrived.retain(|completion| {
         let Some(result) = completion
             .user_data
@@ -123,5 +123,5 @@ fn may_read<K: Kernel>(file: &File, context: &Context<K>, at_cursor: bool) -> bo
         && context.failure().is_none()
         && !waited_for
         && file.priority == 0
-        && file.tries_now(Direction::Read)
+        && file.tries_nowait(Direction::Read)
 }

@@ -10,11 +10,11 @@ use crate::kernel::Kernel;
 use crate::stream::{Sending, Stream};
 
 impl Stream {
-    /// See [`Reactor::send_now`](crate::Reactor::send_now).
+    /// See [`Reactor::send_nowait`](crate::Reactor::send_nowait).
     ///
     /// # Safety
     /// Each slice points at as many bytes as it says, which stay as they are for the length of the call.
-    pub(crate) unsafe fn send_now<K: Kernel>(
+    pub(crate) unsafe fn send_nowait<K: Kernel>(
         &mut self,
         common: &Common,
         context: &mut Context<K>,
@@ -25,7 +25,7 @@ impl Stream {
             return 0;
         }
         // SAFETY: the caller's promise.
-        match unsafe { context.kernel.send_now(common.fd(), slices) } {
+        match unsafe { context.kernel.send_nowait(common.fd(), slices) } {
             Ok(sent) => sent,
             // The last three are those of a filter for system calls: the ring may be allowed to.
             Err(Errno(libc::EAGAIN | libc::EINTR | libc::ENOBUFS | libc::EPERM | libc::EACCES | libc::ENOSYS)) => 0,

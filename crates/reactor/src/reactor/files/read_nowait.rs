@@ -1,7 +1,7 @@
-//! Reads within the call that asks for them; see `file/read_now.rs`.
+//! Reads within the call that asks for them; see `file/read_nowait.rs`.
 
 use crate::error::Errno;
-use crate::file::read_now::{self, Pieces};
+use crate::file::read_nowait::{self, Pieces};
 use crate::handle_id::HandleId;
 use crate::kernel::Kernel;
 use crate::reactor::Reactor;
@@ -22,22 +22,28 @@ impl<K: Kernel> Reactor<K> {
     ///
     /// # Safety
     /// `data` points at `length` bytes that may be written for the length of the call.
-    pub unsafe fn read_now(&mut self, id: HandleId, data: *mut u8, length: u32, position: i64) -> Result<u32, Errno> {
+    pub unsafe fn read_nowait(
+        &mut self,
+        id: HandleId,
+        data: *mut u8,
+        length: u32,
+        position: i64,
+    ) -> Result<u32, Errno> {
         if length == 0 {
             return Ok(0);
         }
         let (file, common, _, context) = self.file(id).ok_or(Errno(libc::EBADF))?;
         // SAFETY: the caller's promise.
-        unsafe { read_now::read_now(common, data, length, position, file, context) }
+        unsafe { read_nowait::read_nowait(common, data, length, position, file, context) }
     }
 
-    /// Reads `count` pieces of `size` bytes each, to consecutive places from `data` on, as [`read_now`](Self::read_now) does: up to the first that cannot be
+    /// Reads `count` pieces of `size` bytes each, to consecutive places from `data` on, as [`read_nowait`](Self::read_nowait) does: up to the first that cannot be
     /// read at once. `position` tells where in the file each is, and `done` hears of those that were read, in order: number, bytes. Nothing is under way
     /// afterwards. Returns how many were read; beyond them bytes may have been changed as well.
     ///
     /// # Safety
     /// `data` points at `count * size` bytes that may be written for the length of the call.
-    pub unsafe fn read_many_now(
+    pub unsafe fn read_many_nowait(
         &mut self,
         id: HandleId,
         data: *mut u8,
@@ -55,7 +61,7 @@ impl<K: Kernel> Reactor<K> {
             let pieces =
                 Pieces { data: place(read), size, count: asked, position: |piece: usize| position(read + piece) };
             // SAFETY: as many pieces lie behind that place.
-            let group = unsafe { read_now::read_together(common, &pieces, file, files, context) };
+            let group = unsafe { read_nowait::read_together(common, &pieces, file, files, context) };
             for &had in &group {
                 // SAFETY: the place of a piece.
                 let Some(bytes) = (unsafe { self.read_rest(id, place(read), size, position(read), had) }) else {
@@ -83,12 +89,12 @@ impl<K: Kernel> Reactor<K> {
     /// of it all; `None` where it cannot be read at once.
     ///
     /// # Safety
-    /// As for [`read_now`](Self::read_now), for the whole piece.
+    /// As for [`read_nowait`](Self::read_nowait), for the whole piece.
     unsafe fn read_rest(&mut self, id: HandleId, data: *mut u8, size: u32, position: i64, had: u32) -> Option<u32> {
         let had = had.min(size);
         // SAFETY: what is left of the piece.
         let more = unsafe {
-            self.read_now(id, data.add(had as usize), size - had, position.max(0).saturating_add(had.into()))
+            self.read_nowait(id, data.add(had as usize), size - had, position.max(0).saturating_add(had.into()))
         };
         more.ok().map(|more| had + more)
     }

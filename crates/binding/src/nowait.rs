@@ -21,31 +21,31 @@ use crate::protocol::MAX_PIECE;
 
 #[napi]
 impl NativeReactor {
-    /// A function that reads into a piece of a `Uint8Array` at once, or not at all; see `Reactor::read_now`. It returns the count, or a negative errno:
+    /// A function that reads into a piece of a `Uint8Array` at once, or not at all; see `Reactor::read_nowait`. It returns the count, or a negative errno:
     /// then the read takes the usual way.
     #[napi(
         getter,
         ts_return_type = "(handle: number, view: Uint8Array, offset: number, length: number, position: number) => number"
     )]
-    pub fn read_now(&self) -> napi::Result<Unknown<'static>> {
-        self.function(read_now)
+    pub fn read_nowait(&self) -> napi::Result<Unknown<'static>> {
+        self.function(read_nowait)
     }
 
-    /// A function that reads `size` bytes for each of the positions, into consecutive pieces of a `Uint8Array`, as [`read_now`](Self::read_now) does, up
+    /// A function that reads `size` bytes for each of the positions, into consecutive pieces of a `Uint8Array`, as [`read_nowait`](Self::read_nowait) does, up
     /// to the first that cannot be read at once, and at most `most`. It returns how many were read; for each of them its count is in `counts`.
     #[napi(
         getter,
         ts_return_type = "(handle: number, view: Uint8Array, positions: Float64Array, size: number, counts: Int32Array, most: number) => number"
     )]
-    pub fn read_many_now(&self) -> napi::Result<Unknown<'static>> {
-        self.function(read_many_now)
+    pub fn read_many_nowait(&self) -> napi::Result<Unknown<'static>> {
+        self.function(read_many_nowait)
     }
 
-    /// A function that offers the bytes of several `Uint8Array`s to a stream's kernel, one behind the other; see `Reactor::send_now`. It returns how many were
+    /// A function that offers the bytes of several `Uint8Array`s to a stream's kernel, one behind the other; see `Reactor::send_nowait`. It returns how many were
     /// taken: the others are to be written.
     #[napi(getter, ts_return_type = "(handle: number, views: readonly Uint8Array[]) => number")]
-    pub fn send_now(&self) -> napi::Result<Unknown<'static>> {
-        self.function(send_now)
+    pub fn send_nowait(&self) -> napi::Result<Unknown<'static>> {
+        self.function(send_nowait)
     }
 
     fn function(
@@ -100,7 +100,7 @@ fn returned(env: sys::napi_env, result: i32) -> sys::napi_value {
 }
 
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates; the kernel checks what it gets")]
-unsafe extern "C" fn read_now(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+unsafe extern "C" fn read_nowait(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: `function` has made the function that is called.
     let Some(([handle, view, offset, length, position], instance)) = (unsafe { called(env, info) }) else {
         return returned(env, -libc::EINVAL);
@@ -113,12 +113,12 @@ unsafe extern "C" fn read_now(env: sys::napi_env, info: sys::napi_callback_info)
     let (handle, position) = (HandleId::from_raw(number(env, handle) as i32), number(env, position) as i64);
     // SAFETY: the piece lies within the view, whose memory stays where it is as long as JavaScript does not run: for this call.
     let read =
-        instance.with(|reactor| unsafe { reactor.read_now(handle, start.as_ptr().add(offset), length, position) });
+        instance.with(|reactor| unsafe { reactor.read_nowait(handle, start.as_ptr().add(offset), length, position) });
     returned(env, read.unwrap_or(Err(Errno(libc::EBADF))).map_or_else(Errno::negated, u32::cast_signed))
 }
 
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates; the kernel checks what it gets")]
-unsafe extern "C" fn read_many_now(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+unsafe extern "C" fn read_many_nowait(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: `function` has made the function that is called.
     let Some(([handle, view, positions, size, counts, most], instance)) = (unsafe { called(env, info) }) else {
         return returned(env, 0);
@@ -140,7 +140,7 @@ unsafe extern "C" fn read_many_now(env: sys::napi_env, info: sys::napi_callback_
         let done = |piece, bytes: u32| {
             AtomicI32::from_ptr(counts.as_ptr().add(piece)).store(bytes.cast_signed(), Relaxed);
         };
-        reactor.read_many_now(handle, start.as_ptr(), size, pieces, position, done)
+        reactor.read_many_nowait(handle, start.as_ptr(), size, pieces, position, done)
     };
     let read = instance.aside(read_all).unwrap_or(0);
     returned(env, i32::try_from(read).unwrap_or(i32::MAX))
@@ -150,7 +150,7 @@ unsafe extern "C" fn read_many_now(env: sys::napi_env, info: sys::napi_callback_
 const SLICES: u32 = 1024;
 
 #[allow(clippy::cast_possible_truncation, reason = "saturates; handles are looked up")]
-unsafe extern "C" fn send_now(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+unsafe extern "C" fn send_nowait(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: `function` has made the function that is called.
     let Some(([handle, views], instance)) = (unsafe { called(env, info) }) else { return returned(env, 0) };
     let handle = HandleId::from_raw(number(env, handle) as i32);
@@ -178,7 +178,7 @@ unsafe extern "C" fn send_now(env: sys::napi_env, info: sys::napi_callback_info)
             offered += length;
         }
         // SAFETY: the views' memory stays where it is as long as JavaScript does not run: from where it was looked at to the end of the call.
-        let sent = instance.with(|reactor| unsafe { reactor.send_now(handle, &slices) }).unwrap_or(0);
+        let sent = instance.with(|reactor| unsafe { reactor.send_nowait(handle, &slices) }).unwrap_or(0);
         left -= sent;
         // What follows a slice that was not taken must not go.
         if sent < offered || slices.len() < group.len() || left == 0 {
