@@ -3,7 +3,7 @@
 use iouring_reactor::Adopted;
 use iouring_reactor::file::call::{FileCall, STATUS_BYTES, Subject};
 use iouring_reactor::kernel::FileOp;
-use iouring_reactor::{Errno, HandleId, Source};
+use iouring_reactor::{Errno, HandleId, Span};
 use napi::bindgen_prelude::{Either, Uint8Array};
 use napi_derive::napi;
 use num_enum::TryFromPrimitive;
@@ -92,7 +92,7 @@ fn op(kind: FileOpKind, a: f64, b: f64, c: f64) -> FileOp {
 fn subject<'a>(op: FileOp, b: f64, c: f64) -> Subject<'a> {
     let length = if matches!(op, FileOp::Status { .. }) { STATUS_BYTES } else { c as u32 };
     let to = HandleId::from_raw(b as i64 as i32);
-    Subject { to, place: Source { region: b as u32, offset: 0, length }, ..Subject::default() }
+    Subject { to, place: Span { region: b as u32, offset: 0, length }, ..Subject::default() }
 }
 
 #[napi]

@@ -206,9 +206,9 @@ impl Instance {
         self.queues.take_commands(|request| match request {
             Request::ReadStart(handle) => reactor.read_start(handle),
             Request::ReadStop(handle) => reactor.read_stop(handle),
-            Request::Write { handle, source, last } => reactor.write(handle, source, last),
-            Request::WriteWithDescriptors { handle, source, last } => {
-                reactor.write_with_descriptors(handle, source, last);
+            Request::Write { handle, span, last } => reactor.write(handle, span, last),
+            Request::WriteWithDescriptors { handle, span, last } => {
+                reactor.write_with_descriptors(handle, span, last);
             }
             Request::ShutDown(handle) => reactor.shut_down_write(handle),
             Request::Close(handle) => reactor.close(handle),

@@ -4,7 +4,7 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
 use iouring_reactor::memory::{Mapping, Mappings};
-use iouring_reactor::{Memory, Source};
+use iouring_reactor::{Memory, Span};
 use napi::{Status, sys};
 
 use crate::protocol::RECEIVED_REGION;
@@ -30,14 +30,14 @@ pub struct Lent<'a> {
 // SAFETY: what is found lies within one of two mappings, or within a view as it is now, and JavaScript, which alone could change that, does not run while this
 // lives.
 unsafe impl Memory for Lent<'_> {
-    fn resolve(&mut self, source: &Source) -> Option<NonNull<u8>> {
-        let (start, length) = match source.region {
+    fn resolve(&mut self, span: &Span) -> Option<NonNull<u8>> {
+        let (start, length) = match span.region {
             ARENA => (self.arena.start(), self.arena.length()),
             RECEIVED_REGION => (self.received.start(), self.received.length()),
             region => self.view(region - 1)?,
         };
-        let offset = usize::try_from(source.offset).ok()?;
-        let end = offset.checked_add(source.length as usize)?;
+        let offset = usize::try_from(span.offset).ok()?;
+        let end = offset.checked_add(span.length as usize)?;
         // SAFETY: the offset is at most the length of the memory found.
         (end <= length).then(|| unsafe { start.add(offset) })
     }

@@ -18,7 +18,7 @@ use iouring_reactor::datagram::Outgoing;
 use iouring_reactor::file::transfer::Transfer;
 use iouring_reactor::kernel::Direction;
 use iouring_reactor::memory::Mapping;
-use iouring_reactor::{Errno, Event, HandleId, Received, Source, receive_buffers};
+use iouring_reactor::{Errno, Event, HandleId, Received, Span, receive_buffers};
 use napi_derive::napi;
 use num_enum::TryFromPrimitive;
 
@@ -212,8 +212,8 @@ const _: () = assert!(
 pub enum Request {
     ReadStart(HandleId),
     ReadStop(HandleId),
-    Write { handle: HandleId, source: Source, last: bool },
-    WriteWithDescriptors { handle: HandleId, source: Source, last: bool },
+    Write { handle: HandleId, span: Span, last: bool },
+    WriteWithDescriptors { handle: HandleId, span: Span, last: bool },
     ShutDown(HandleId),
     Close(HandleId),
     Release { buffer: u16, slices: u16 },
@@ -278,14 +278,14 @@ impl Queues {
             let request = match command {
                 Command::ReadStart => Request::ReadStart(handle),
                 Command::ReadStop => Request::ReadStop(handle),
-                Command::Write => Request::Write { handle, source: self.source(at), last: self.get(at + 5) != 0 },
+                Command::Write => Request::Write { handle, span: self.span(at), last: self.get(at + 5) != 0 },
                 Command::WriteWithDescriptors => {
-                    let source = self.source(at);
+                    let span = self.span(at);
                     // Descriptors go with the first byte.
-                    if source.length == 0 {
+                    if span.length == 0 {
                         continue;
                     }
-                    Request::WriteWithDescriptors { handle, source, last: self.get(at + 5) != 0 }
+                    Request::WriteWithDescriptors { handle, span, last: self.get(at + 5) != 0 }
                 }
                 Command::ShutDown => Request::ShutDown(handle),
                 Command::Close => Request::Close(handle),
@@ -306,33 +306,33 @@ impl Queues {
         self.set(Header::Commands as usize, 0);
     }
 
-    /// The bytes that the command whose record begins there is about. Words that make no sense become a source that cannot be resolved, not nothing:
+    /// The bytes that the command whose record begins there is about. Words that make no sense become a span that cannot be resolved, not nothing:
     /// TypeScript waits for a report on each.
-    fn source(&self, at: usize) -> Source {
+    fn span(&self, at: usize) -> Span {
         let word = |position| self.get(at + position).cast_unsigned();
         let upper = word(0) >> KIND_BITS;
-        Source { region: word(2), offset: u64::from(upper) << 32 | u64::from(word(3)), length: word(4) }
+        Span { region: word(2), offset: u64::from(upper) << 32 | u64::from(word(3)), length: word(4) }
     }
 
     /// The transfer that a command describes.
     fn transfer(&self, handle: HandleId, at: usize, direction: Direction, linked: bool) -> Request {
         let word = |position| self.get(at + position).cast_unsigned();
         let position = (u64::from(word(7)) << 32 | u64::from(word(6))).cast_signed();
-        let source = self.source(at);
-        let place = Source { length: source.length.min(MAX_PIECE), ..source };
+        let span = self.span(at);
+        let place = Span { length: span.length.min(MAX_PIECE), ..span };
         Request::Transfer { handle, transfer: Transfer::new(word(5), direction, place, position), linked }
     }
 
     /// The datagram that a command describes.
     fn outgoing(&self, at: usize) -> Outgoing {
-        let source = self.source(at);
+        let span = self.span(at);
         let packed = self.get(at + 6);
         let length = packed.cast_unsigned() & DESTINATION_LENGTH;
-        let region = if packed.cast_unsigned() & DESTINATION_BESIDE == 0 { 0 } else { source.region };
+        let region = if packed.cast_unsigned() & DESTINATION_BESIDE == 0 { 0 } else { span.region };
         let offset = u64::from(self.get(at + 5).cast_unsigned());
         Outgoing {
-            source,
-            destination: (length > 0).then_some(Source { region, offset, length }),
+            span,
+            destination: (length > 0).then_some(Span { region, offset, length }),
             flags: packed >> SEND_FLAGS_SHIFT & SEND_FLAGS,
             segment: u16::try_from(self.get(at + 7)).unwrap_or(0),
             together: packed.cast_unsigned() & SEND_TOGETHER != 0,

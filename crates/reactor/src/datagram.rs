@@ -31,7 +31,7 @@ use crate::error::Errno;
 use crate::event::{Event, Received};
 use crate::handle::Common;
 use crate::kernel::{BufferGroup, Completion, Kernel};
-use crate::memory::Source;
+use crate::memory::Span;
 use crate::message::DatagramMessage;
 use crate::operation::CancelableOperation;
 #[cfg(doc)]
@@ -44,9 +44,9 @@ use crate::slab::OperationId;
 #[derive(Clone, Copy, Debug)]
 pub struct Outgoing {
     /// The payload.
-    pub source: Source,
+    pub span: Span,
     /// Where to: a `sockaddr`. `None` for the socket's peer.
-    pub destination: Option<Source>,
+    pub destination: Option<Span>,
     /// `MSG_*` flags of this datagram.
     pub flags: i32,
     /// Let the kernel (or the network device) cut the payload into datagrams of this size; 0: it is one.

@@ -50,6 +50,6 @@ pub use error::{Errno, Error, Reason};
 pub use event::{Event, Opened, Received, Stats};
 pub use features::Features;
 pub use handle_id::HandleId;
-pub use memory::{Memory, Source};
+pub use memory::{Memory, Span};
 pub use reactor::{Adopted, Reactor};
 pub use ring::Ring;

@@ -63,9 +63,9 @@ impl Drop for Mapping {
     }
 }
 
-/// Bytes of a write, in memory that the reactor does not own: somewhere in a numbered region.
+/// Bytes in memory that the reactor does not own, to be written from or read into: somewhere in a numbered region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Source {
+pub struct Span {
     /// Which memory; only [`Memory`] knows what the number means.
     pub region: u32,
     /// First byte, counted from the start of the region: JavaScript's views may be longer than 4 GiB.
@@ -74,7 +74,7 @@ pub struct Source {
     pub length: u32,
 }
 
-/// Finds the bytes of a [`Source`] at the moment when they are handed to the kernel.
+/// Finds the bytes of a [`Span`] at the moment when they are handed to the kernel.
 ///
 /// They are looked up anew for every attempt, since JavaScript may have detached or resized the memory in between.
 ///
@@ -83,7 +83,7 @@ pub struct Source {
 pub unsafe trait Memory {
     /// The address of the first byte, with all of `length` bytes readable and writable until JavaScript runs again; `None` if they are gone. JavaScript may
     /// have them at the same time, so that nothing may be concluded from what they hold.
-    fn resolve(&mut self, source: &Source) -> Option<NonNull<u8>>;
+    fn resolve(&mut self, span: &Span) -> Option<NonNull<u8>>;
 
     /// What keeps `length` bytes from `start` on where they are for as long as it is held, whatever JavaScript does; `None` where nothing does.
     fn keeper(&mut self, _start: NonNull<u8>, _length: u32) -> Option<Arc<Mapping>> {

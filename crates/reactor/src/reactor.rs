@@ -26,7 +26,7 @@ use crate::handle::Common;
 use crate::handle_id::HandleId;
 use crate::kernel::{BufferGroup, Kernel, Wait};
 use crate::listener::Listener;
-use crate::memory::{Memory, Source};
+use crate::memory::{Memory, Span};
 use crate::receive_buffers::ReceiveBuffers;
 use crate::resource::{Handle, Handles, Resource};
 use crate::socket;
@@ -243,9 +243,9 @@ impl<K: Kernel> Reactor<K> {
     }
 
     /// Queues bytes for sending, after all that was queued before. [`Event::Written`] follows for those marked `last`.
-    pub fn write(&mut self, id: HandleId, source: Source, last: bool) {
+    pub fn write(&mut self, id: HandleId, span: Span, last: bool) {
         if let Some((stream, common, context)) = self.stream(id) {
-            stream.write(common, context, source, last);
+            stream.write(common, context, span, last);
         }
     }
 

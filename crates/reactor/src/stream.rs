@@ -31,7 +31,7 @@ use crate::error::Errno;
 use crate::event::Event;
 use crate::handle::Common;
 use crate::kernel::{BufferGroup, Completion, Extent, Kernel, Request};
-use crate::memory::{Memory, Source};
+use crate::memory::{Memory, Span};
 use crate::message::{MAX_SLICES, Passed, Receipt};
 use crate::operation::{CancelableOperation, SendOperation};
 use crate::passing::Passing;
@@ -72,7 +72,7 @@ enum Sending {
 }
 
 struct Segment {
-    source: Source,
+    span: Span,
     /// The write request ends with this segment: report it.
     last: bool,
     /// Go with the first byte, and with it they are the kernel's. None on nearly all segments.
@@ -291,8 +291,8 @@ impl Stream {
     }
 
     /// Queues bytes. `last` marks the end of a write request, which is reported once all of it has been handed to the kernel.
-    pub(crate) fn write<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, source: Source, last: bool) {
-        self.queue.push_back(Segment { source, last, descriptors: Vec::new() });
+    pub(crate) fn write<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, span: Span, last: bool) {
+        self.queue.push_back(Segment { span, last, descriptors: Vec::new() });
         self.list(common, context);
     }
 
@@ -301,11 +301,11 @@ impl Stream {
         &mut self,
         common: &Common,
         context: &mut Context<K>,
-        source: Source,
+        span: Span,
         last: bool,
     ) {
         let staged = self.passing.as_mut().and_then(|passing| passing.staged.pop_front());
-        self.queue.push_back(Segment { source, last, descriptors: staged.unwrap_or_default() });
+        self.queue.push_back(Segment { span, last, descriptors: staged.unwrap_or_default() });
         self.list(common, context);
     }
 
@@ -335,10 +335,10 @@ impl Stream {
         let (send, request) = if let [segment] = self.queue.make_contiguous()
             && segment.descriptors.is_empty()
         {
-            let Some(data) = memory.resolve(&segment.source) else {
+            let Some(data) = memory.resolve(&segment.span) else {
                 return self.fail_writes(common, context);
             };
-            let length = segment.source.length;
+            let length = segment.span.length;
             let request = Request::Send { fd: common.fd(), data: data.as_ptr(), length };
             (SendOperation::Bytes(length as usize), request)
         } else {
@@ -352,13 +352,13 @@ impl Stream {
                     }
                     message.pass(&segment.descriptors);
                 }
-                let Some(data) = memory.resolve(&segment.source) else {
+                let Some(data) = memory.resolve(&segment.span) else {
                     return self.fail_writes(common, context);
                 };
                 message
                     .slices
-                    .push(libc::iovec { iov_base: data.as_ptr().cast(), iov_len: segment.source.length as usize });
-                offered += segment.source.length as usize;
+                    .push(libc::iovec { iov_base: data.as_ptr().cast(), iov_len: segment.span.length as usize });
+                offered += segment.span.length as usize;
                 if !segment.descriptors.is_empty() {
                     break;
                 }
@@ -471,7 +471,7 @@ impl Stream {
 
     fn advance<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, mut sent: usize) {
         while let Some(segment) = self.queue.front_mut() {
-            let length = segment.source.length as usize;
+            let length = segment.span.length as usize;
             if sent > 0 {
                 // The kernel has taken them with the first byte.
                 segment.descriptors.clear();
@@ -479,8 +479,8 @@ impl Stream {
             if sent < length {
                 // Below 4 GiB, since it is below the segment's length.
                 let sent = u32::try_from(sent).expect("less than a segment");
-                segment.source.offset += u64::from(sent);
-                segment.source.length -= sent;
+                segment.span.offset += u64::from(sent);
+                segment.span.length -= sent;
                 break;
             }
             sent -= length;

@@ -47,7 +47,7 @@ impl Datagram {
     /// Datagrams that are not sent yet, and the bytes of their payloads.
     pub(crate) fn queued(&self) -> (usize, usize) {
         let waiting = self.queue.iter().filter(|(_, state)| !matches!(state, State::Done(_)));
-        waiting.fold((0, 0), |(count, bytes), (outgoing, _)| (count + 1, bytes + outgoing.source.length as usize))
+        waiting.fold((0, 0), |(count, bytes), (outgoing, _)| (count + 1, bytes + outgoing.span.length as usize))
     }
 
     /// The socket is about to get another peer, or none: what is queued goes on to the one that it has had.
@@ -135,17 +135,17 @@ impl Datagram {
         at: usize,
     ) -> Result<usize, Errno> {
         let (outgoing, _) = self.queue[at];
-        let payload = memory.resolve(&outgoing.source).ok_or(Errno::EFAULT)?;
+        let payload = memory.resolve(&outgoing.span).ok_or(Errno::EFAULT)?;
         let mut message = context.datagram_message();
         let destination = self.destination(memory, at).ok_or(Errno::EFAULT)?;
         if !destination.is_empty() {
             message.set_name(destination)?;
         }
-        message.add_payload(payload.as_ptr(), outgoing.source.length as usize);
+        message.add_payload(payload.as_ptr(), outgoing.span.length as usize);
         let mut segment = outgoing.segment;
         let count = self.gather(&mut message, memory, at);
         if count > 1 {
-            segment = u16::try_from(outgoing.source.length).expect("several fit into 64 KiB");
+            segment = u16::try_from(outgoing.span.length).expect("several fit into 64 KiB");
         }
         if segment > 0 {
             message.set_segment(segment);
@@ -161,7 +161,7 @@ impl Datagram {
     /// Adds the payloads of those that can go with the datagram at this place, which the message holds already: how many it then holds.
     fn gather(&self, message: &mut Box<DatagramMessage>, memory: &mut impl Memory, at: usize) -> usize {
         let (leader, _) = self.queue[at];
-        let (mut count, mut last, mut total) = (1, leader.source.length, leader.source.length as usize);
+        let (mut count, mut last, mut total) = (1, leader.span.length, leader.span.length as usize);
         // One that must not wait is refused by itself, the kernel itself puts together what is sent with `MSG_MORE`, and UNIX sockets send one
         // at a time.
         if self.unix
@@ -171,9 +171,9 @@ impl Datagram {
         {
             return count;
         }
-        while count < MAX_TOGETHER && last == leader.source.length {
+        while count < MAX_TOGETHER && last == leader.span.length {
             let Some(&(next, State::Queued)) = self.queue.get(at + count) else { break };
-            let length = next.source.length;
+            let length = next.span.length;
             total += length as usize;
             let alike = next.together && next.segment == 0 && next.flags == leader.flags;
             if !alike || length == 0 || length > last || total > MAX_BYTES_TOGETHER {
@@ -182,7 +182,7 @@ impl Datagram {
             if self.destination(memory, at + count) != Some(message.name()) {
                 break;
             }
-            let Some(payload) = memory.resolve(&next.source) else { break };
+            let Some(payload) = memory.resolve(&next.span) else { break };
             message.add_payload(payload.as_ptr(), length as usize);
             (count, last) = (count + 1, length);
         }

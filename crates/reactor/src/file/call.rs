@@ -7,7 +7,7 @@ use crate::error::Errno;
 use crate::file::look::{self, Mounts};
 use crate::handle_id::HandleId;
 use crate::kernel::{FileOp, FileRequest, Operands};
-use crate::memory::{Memory, Source};
+use crate::memory::{Memory, Span};
 
 /// Words of 64 bits that a status is told in.
 pub const STATUS_WORDS: usize = 18;
@@ -29,13 +29,13 @@ pub struct Subject<'a> {
     /// A second path, or the name of an attribute.
     pub other: &'a [u8],
     /// JavaScript's memory: where a status of [`STATUS_BYTES`] bytes or the value of an attribute goes, or where the value comes from.
-    pub place: Source,
+    pub place: Span,
 }
 
 impl Default for Subject<'_> {
     fn default() -> Self {
         let nobody = HandleId::from_raw(-1);
-        let place = Source { region: u32::MAX, offset: 0, length: 0 };
+        let place = Span { region: u32::MAX, offset: 0, length: 0 };
         Self { handle: nobody, to: nobody, path: &[], other: &[], place }
     }
 }
@@ -51,7 +51,7 @@ pub struct FileCall {
     /// The other handle, of a splice.
     pub(crate) to: HandleId,
     /// Where in JavaScript's memory a status or a value belongs.
-    pub(crate) place: Source,
+    pub(crate) place: Span,
     /// Opening may wait for ever.
     by_worker: bool,
     path: CString,
@@ -120,7 +120,7 @@ impl FileCall {
     /// `EFAULT` where that is no longer there, `EIO` for more bytes than there was room for.
     pub(crate) fn deliver(&self, length: u32, memory: &mut impl Memory) -> Result<(), Errno> {
         let value = self.value.get(..length as usize).ok_or(Errno(libc::EIO))?;
-        let target = memory.resolve(&Source { length, ..self.place }).ok_or(Errno(libc::EFAULT))?;
+        let target = memory.resolve(&Span { length, ..self.place }).ok_or(Errno(libc::EFAULT))?;
         // SAFETY: the target has room for exactly these bytes, and is JavaScript's memory, never this vector.
         unsafe { ptr::copy_nonoverlapping(value.as_ptr(), target.as_ptr(), value.len()) };
         Ok(())

@@ -15,7 +15,7 @@ use crate::bounce::{Bounce, BouncePool};
 use crate::error::Errno;
 use crate::file::transfer::Transfer;
 use crate::kernel::Direction;
-use crate::memory::{Mapping, Memory, Source};
+use crate::memory::{Mapping, Memory, Span};
 
 /// See the module.
 pub(crate) enum Carrier {
@@ -55,11 +55,11 @@ impl BouncePool {
 }
 
 /// Copies what was read to where it belongs. What is no longer there gets nothing.
-fn deliver(bounce: &Bounce, rest: Source, length: u32, memory: &mut impl Memory) -> Result<(), Errno> {
+fn deliver(bounce: &Bounce, rest: Span, length: u32, memory: &mut impl Memory) -> Result<(), Errno> {
     if length > rest.length || length as usize > bounce.capacity() {
         return Err(Errno(libc::EIO));
     }
-    let target = memory.resolve(&Source { length, ..rest }).ok_or(Errno(libc::EFAULT))?;
+    let target = memory.resolve(&Span { length, ..rest }).ok_or(Errno(libc::EFAULT))?;
     // SAFETY: the kernel has filled `length` bytes of the buffer, which is at least as large, and the target has room for as many.
     unsafe { ptr::copy_nonoverlapping(bounce.start().as_ptr(), target.as_ptr(), length as usize) };
     Ok(())

@@ -78,18 +78,18 @@ mod tests {
 
     use super::*;
     use crate::file::look::Mounts;
-    use crate::memory::{Mapping, Source};
+    use crate::memory::{Mapping, Span};
 
     const PAGES: usize = 4 * DIRECT_ALIGNMENT;
 
     /// Memory that JavaScript has, and that a file's transfers may keep.
     struct Aligned(Arc<Mapping>);
 
-    // SAFETY: the mapping is there as long as whoever holds it, and a source of these tests lies within it.
+    // SAFETY: the mapping is there as long as whoever holds it, and a span of these tests lies within it.
     unsafe impl Memory for Aligned {
-        fn resolve(&mut self, source: &Source) -> Option<NonNull<u8>> {
+        fn resolve(&mut self, span: &Span) -> Option<NonNull<u8>> {
             // SAFETY: within the mapping.
-            Some(unsafe { self.0.start().add(usize::try_from(source.offset).expect("small")) })
+            Some(unsafe { self.0.start().add(usize::try_from(span.offset).expect("small")) })
         }
 
         fn keeper(&mut self, _start: NonNull<u8>, _length: u32) -> Option<Arc<Mapping>> {
@@ -104,7 +104,7 @@ mod tests {
             file.pretend_direct();
         }
         let mut memory = Aligned(Arc::new(Mapping::new(PAGES).expect("memory")));
-        let transfer = Transfer::new(0, direction, Source { region: 0, offset, length: 4096 }, 0);
+        let transfer = Transfer::new(0, direction, Span { region: 0, offset, length: 4096 }, 0);
         Load::of(&transfer, &file, bounces, Budget::Kept, &mut memory).expect("there").expect("room")
     }
 

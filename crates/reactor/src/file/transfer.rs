@@ -1,7 +1,7 @@
 //! A read or a write on its way, and the pure part of what comes next.
 
 use crate::kernel::Direction;
-use crate::memory::Source;
+use crate::memory::Span;
 
 /// A read or a write. Moves `place.length` bytes in as many steps as it takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub struct Transfer {
     /// Which way.
     pub direction: Direction,
     /// The memory, JavaScript's.
-    pub place: Source,
+    pub place: Span,
     /// Where in the file; negative for the file's own position.
     pub position: i64,
     /// Bytes done so far.
@@ -74,7 +74,7 @@ impl Role {
 impl Transfer {
     /// A transfer of which nothing has been done.
     #[must_use]
-    pub fn new(token: u32, direction: Direction, place: Source, position: i64) -> Self {
+    pub fn new(token: u32, direction: Direction, place: Span, position: i64) -> Self {
         Self { token, direction, place, position, done: 0, role: Role::Single, attempt: Attempt::First }
     }
 
@@ -85,8 +85,8 @@ impl Transfer {
 
     /// The memory of what is left.
     #[must_use]
-    pub fn rest(&self) -> Source {
-        Source {
+    pub fn rest(&self) -> Span {
+        Span {
             offset: self.place.offset.saturating_add(self.done.into()),
             length: self.place.length - self.done,
             ..self.place
@@ -145,7 +145,7 @@ mod tests {
         /// Whatever the kernel answers, a transfer ends, never claims more than was moved, and every step continues where the last one ended.
         #[test]
         fn steps_join_without_gaps(length in 1_u32..1000, position in -1_i64..1000, answers in proptest::collection::vec(-40_i32..300, 1..60)) {
-            let place = Source { region: 0, offset: 5, length };
+            let place = Span { region: 0, offset: 5, length };
             let mut transfer = Transfer::new(1, Direction::Read, place, position);
             let mut moved = 0_u32;
             for answer in answers {

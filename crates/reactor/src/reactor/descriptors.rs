@@ -6,7 +6,7 @@ use crate::control;
 use crate::error::Errno;
 use crate::handle_id::HandleId;
 use crate::kernel::Kernel;
-use crate::memory::Source;
+use crate::memory::Span;
 use crate::reactor::Reactor;
 use crate::socket;
 
@@ -50,9 +50,9 @@ impl<K: Kernel> Reactor<K> {
     }
 
     /// Queues bytes, at least one, that take the descriptors staged first with them. `last` as in [`write`](Self::write).
-    pub fn write_with_descriptors(&mut self, id: HandleId, source: Source, last: bool) {
+    pub fn write_with_descriptors(&mut self, id: HandleId, span: Span, last: bool) {
         if let Some((stream, common, context)) = self.stream(id) {
-            stream.write_with_descriptors(common, context, source, last);
+            stream.write_with_descriptors(common, context, span, last);
         }
     }
 }

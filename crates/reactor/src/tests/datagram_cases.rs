@@ -180,8 +180,8 @@ fn what_cannot_be_handed_over_is_told_in_its_place() {
     let mut simulation = simulation(1, 16);
     refuse(&mut simulation, 0, &[]);
     simulation.send(0, 5, true, 0, 0);
-    let (source, destination) = (simulation.memory.add(vec![1; 6]), simulation.memory.add(vec![0; 129]));
-    let outgoing = Outgoing { source, destination: Some(destination), flags: 0, segment: 0, together: true };
+    let (span, destination) = (simulation.memory.add(vec![1; 6]), simulation.memory.add(vec![0; 129]));
+    let outgoing = Outgoing { span, destination: Some(destination), flags: 0, segment: 0, together: true };
     simulation.reactor.send_datagram(simulation.sockets[0].id, outgoing);
     simulation.send(0, 7, true, 0, 0);
     assert_eq!(told(&mut simulation), [(0, 1), (-libc::EINVAL, 1), (0, 1)]);
@@ -212,9 +212,9 @@ impl Default for Like {
 
 fn queue(simulation: &mut Simulation, socket: usize, sends: &[Like]) {
     for &Like { length, together, flags, segment, to } in sends {
-        let source = simulation.memory.add(vec![9; length]);
+        let span = simulation.memory.add(vec![9; length]);
         let destination = Some(simulation.memory.add(vec![to; 16]));
-        let outgoing = Outgoing { source, destination, flags, segment, together };
+        let outgoing = Outgoing { span, destination, flags, segment, together };
         simulation.reactor.send_datagram(simulation.sockets[socket].id, outgoing);
     }
 }

@@ -160,14 +160,14 @@ impl Simulation {
         let to = u8::try_from(self.random.below(2)).expect("few");
         let destination = if named { vec![to; 16] } else { self.sockets[socket].peer.clone() };
         let together = self.random.below(4) > 0;
-        let source = self.memory.add(payload.clone());
+        let span = self.memory.add(payload.clone());
         let to = named.then(|| self.memory.add(destination.clone()));
         self.sockets[socket].sends.push(Send {
             outbound: Outbound { payload, destination, segment, flags },
             named,
             status: None,
         });
-        let outgoing = Outgoing { source, destination: to, flags, segment, together };
+        let outgoing = Outgoing { span, destination: to, flags, segment, together };
         self.reactor.send_datagram(self.sockets[socket].id, outgoing);
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::buffer_pool::{BufferPool, Slice};
 use crate::fake::{Behavior, Descriptor, Descriptors, Fake, FarEnd, Random, World, content};
-use crate::{Event, HandleId, Memory, Reactor, Source, Stats};
+use crate::{Event, HandleId, Memory, Reactor, Span, Stats};
 
 /// Turns after which whatever is still going on is taken to go on for ever.
 const MAX_TURNS: usize = 20_000;
@@ -20,24 +20,24 @@ pub(crate) struct Moving {
     regions: Vec<Vec<u8>>,
     lent: Vec<Box<[u8]>>,
     spoilt: Vec<Box<[u8]>>,
-    written: Vec<(Source, NonNull<u8>)>,
+    written: Vec<(Span, NonNull<u8>)>,
     /// Finds nothing any more, as if JavaScript had detached everything.
     pub(crate) gone: bool,
 }
 
 impl Moving {
-    pub(crate) fn add(&mut self, bytes: Vec<u8>) -> Source {
+    pub(crate) fn add(&mut self, bytes: Vec<u8>) -> Span {
         let length = u32::try_from(bytes.len()).expect("small");
         self.regions.push(bytes);
-        Source { region: u32::try_from(self.regions.len() - 1).expect("few"), offset: 0, length }
+        Span { region: u32::try_from(self.regions.len() - 1).expect("few"), offset: 0, length }
     }
 
     /// What was written into copies of a region since the last call, in order: the reactor may write to each as if it were the region.
     pub(crate) fn settle_copies(&mut self) {
-        for (source, copy) in std::mem::take(&mut self.written) {
+        for (span, copy) in std::mem::take(&mut self.written) {
             // SAFETY: `lent` and `spoilt` keep the copy at its address.
-            let bytes = unsafe { std::slice::from_raw_parts(copy.as_ptr(), source.length as usize) };
-            self.regions[source.region as usize][source.offset as usize..][..bytes.len()].copy_from_slice(bytes);
+            let bytes = unsafe { std::slice::from_raw_parts(copy.as_ptr(), span.length as usize) };
+            self.regions[span.region as usize][span.offset as usize..][..bytes.len()].copy_from_slice(bytes);
         }
         self.spoil();
     }
@@ -61,15 +61,15 @@ impl Moving {
 
 // SAFETY: each answer is a copy of its own, of the length asked for, which lives as long as the test.
 unsafe impl Memory for Moving {
-    fn resolve(&mut self, source: &Source) -> Option<NonNull<u8>> {
+    fn resolve(&mut self, span: &Span) -> Option<NonNull<u8>> {
         if self.gone {
             return None;
         }
-        let start = source.offset as usize;
-        let mut copy: Box<[u8]> = self.regions[source.region as usize][start..start + source.length as usize].into();
+        let start = span.offset as usize;
+        let mut copy: Box<[u8]> = self.regions[span.region as usize][start..start + span.length as usize].into();
         let address = NonNull::new(copy.as_mut_ptr());
         self.lent.push(copy);
-        self.written.extend(address.map(|address| (*source, address)));
+        self.written.extend(address.map(|address| (*span, address)));
         address
     }
 }
@@ -180,8 +180,8 @@ impl Simulation {
         for (index, &length) in pieces.iter().enumerate() {
             let bytes = self.bytes(length);
             self.book(stream).outbound.extend(&bytes);
-            let source = self.memory.add(bytes);
-            self.reactor.write(self.streams[stream], source, index + 1 == pieces.len());
+            let span = self.memory.add(bytes);
+            self.reactor.write(self.streams[stream], span, index + 1 == pieces.len());
         }
         let book = self.book(stream);
         book.asked += 1;
@@ -204,8 +204,8 @@ impl Simulation {
         let rest = bytes.split_off(sent);
         bytes.fill(0xee);
         if !rest.is_empty() {
-            let source = self.memory.add(rest);
-            self.reactor.write(self.streams[stream], source, true);
+            let span = self.memory.add(rest);
+            self.reactor.write(self.streams[stream], span, true);
             let book = self.book(stream);
             book.asked += 1;
             book.requests.push_back(book.outbound.len());

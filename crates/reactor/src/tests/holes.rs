@@ -4,7 +4,7 @@ use super::harness::Simulation;
 use crate::address::SocketAddress;
 use crate::fake::Behavior;
 use crate::kernel::{CQE_F_BUFFER, Request};
-use crate::{Errno, Event, HandleId, Source};
+use crate::{Errno, Event, HandleId, Span};
 
 fn simulation(buffers: u16, per_turn: usize) -> Simulation {
     let mut simulation = Simulation::new(Behavior::kind(), buffers, 32, per_turn);
@@ -195,7 +195,7 @@ fn a_ring_that_fails_leaves_nobody_waiting() {
     assert!(!simulation.reactor.has_work());
 
     simulation.reactor.shut_down_write(first);
-    simulation.reactor.write(first, Source { region: 0, offset: 0, length: 1 }, true);
+    simulation.reactor.write(first, Span { region: 0, offset: 0, length: 1 }, true);
     simulation.reactor.connect(first, SocketAddress::ip("127.0.0.1", 1).expect("an address")).expect("an open stream");
     assert!(simulation.reactor.has_work());
     assert!(simulation.reactor.turn(&mut simulation.memory).is_err());
@@ -301,7 +301,7 @@ fn handles_and_buffers_that_never_were_are_ignored() {
         let id = HandleId::from_raw(raw);
         simulation.reactor.read_start(id);
         simulation.reactor.read_stop(id);
-        simulation.reactor.write(id, Source { region: 9, offset: 9, length: 9 }, true);
+        simulation.reactor.write(id, Span { region: 9, offset: 9, length: 9 }, true);
         simulation.reactor.shut_down_write(id);
         simulation.reactor.close(id);
         assert!(simulation.reactor.listen(id, 1).is_err());

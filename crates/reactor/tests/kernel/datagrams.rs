@@ -12,7 +12,7 @@ use iouring_reactor::buffer_pool::BufferPool;
 use iouring_reactor::datagram::Outgoing;
 use iouring_reactor::receive_buffers::BUFFERS;
 use iouring_reactor::socket::{self, Domain, Type};
-use iouring_reactor::{Config, Event, HandleId, Memory, Reactor, Ring, Source};
+use iouring_reactor::{Config, Event, HandleId, Memory, Reactor, Ring, Span};
 
 use crate::node::available;
 
@@ -21,10 +21,10 @@ pub(super) struct Payloads(pub(super) Vec<Vec<u8>>);
 
 // SAFETY: the length is checked, and no vector changes while a turn runs.
 unsafe impl Memory for Payloads {
-    fn resolve(&mut self, source: &Source) -> Option<NonNull<u8>> {
-        let bytes = self.0.get_mut(source.region as usize)?;
-        let end = source.offset as usize + source.length as usize;
-        (end <= bytes.len()).then(|| NonNull::new(bytes[source.offset as usize..].as_mut_ptr()).expect("not null"))
+    fn resolve(&mut self, span: &Span) -> Option<NonNull<u8>> {
+        let bytes = self.0.get_mut(span.region as usize)?;
+        let end = span.offset as usize + span.length as usize;
+        (end <= bytes.len()).then(|| NonNull::new(bytes[span.offset as usize..].as_mut_ptr()).expect("not null"))
     }
 }
 
@@ -68,10 +68,10 @@ impl Node {
     pub(super) fn send(&mut self, id: HandleId, payload: &[u8], to: bool) {
         let region = u32::try_from(self.memory.0.len()).expect("few");
         self.memory.0.push(payload.to_vec());
-        let source = Source { region, offset: 0, length: u32::try_from(payload.len()).expect("short") };
+        let span = Span { region, offset: 0, length: u32::try_from(payload.len()).expect("short") };
         let length = u32::try_from(self.memory.0[0].len()).expect("short");
-        let destination = to.then_some(Source { region: 0, offset: 0, length });
-        self.reactor.send_datagram(id, Outgoing { source, destination, flags: 0, segment: 0, together: false });
+        let destination = to.then_some(Span { region: 0, offset: 0, length });
+        self.reactor.send_datagram(id, Outgoing { span, destination, flags: 0, segment: 0, together: false });
     }
 
     pub(super) fn run(&mut self, mut done: impl FnMut(&Self) -> bool) {

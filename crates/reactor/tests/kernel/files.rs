@@ -14,7 +14,7 @@ use iouring_reactor::file::call::{FileCall, STATUS_BYTES, Subject};
 use iouring_reactor::file::transfer::Transfer;
 use iouring_reactor::kernel::{Direction, FileOp};
 use iouring_reactor::memory::Mapping;
-use iouring_reactor::{Config, Event, HandleId, Memory, Reactor, Ring, Source};
+use iouring_reactor::{Config, Event, HandleId, Memory, Reactor, Ring, Span};
 
 use crate::node::{available, pattern, small};
 
@@ -32,27 +32,27 @@ pub struct Regions {
 }
 
 impl Regions {
-    pub fn add(&mut self, bytes: Vec<u8>) -> Source {
+    pub fn add(&mut self, bytes: Vec<u8>) -> Span {
         let length = u32::try_from(bytes.len()).expect("small");
         self.bytes.push(Some(bytes));
-        Source { region: u32::try_from(self.bytes.len() - 1).expect("few"), offset: 0, length }
+        Span { region: u32::try_from(self.bytes.len() - 1).expect("few"), offset: 0, length }
     }
 
-    fn get(&self, place: Source) -> &[u8] {
+    fn get(&self, place: Span) -> &[u8] {
         self.bytes[place.region as usize].as_deref().expect("there")
     }
 }
 
 // SAFETY: the length of a region is checked, and of a mapping not exceeded by the tests; neither changes while a turn runs.
 unsafe impl Memory for Regions {
-    fn resolve(&mut self, source: &Source) -> Option<NonNull<u8>> {
-        let start = source.offset as usize;
-        if source.region == KEPT {
+    fn resolve(&mut self, span: &Span) -> Option<NonNull<u8>> {
+        let start = span.offset as usize;
+        if span.region == KEPT {
             // SAFETY: tests stay within it.
             return self.kept.as_ref().map(|memory| unsafe { memory.start().add(start) });
         }
-        let region = self.bytes.get_mut(source.region as usize)?.as_mut()?;
-        NonNull::new(region.get_mut(start..start + source.length as usize)?.as_mut_ptr())
+        let region = self.bytes.get_mut(span.region as usize)?.as_mut()?;
+        NonNull::new(region.get_mut(start..start + span.length as usize)?.as_mut_ptr())
     }
 
     fn keeper(&mut self, start: NonNull<u8>, _length: u32) -> Option<Arc<Mapping>> {
@@ -104,7 +104,7 @@ impl FileNode {
         self.token
     }
 
-    pub fn start(&mut self, id: HandleId, direction: Direction, place: Source, position: i64, linked: bool) -> u32 {
+    pub fn start(&mut self, id: HandleId, direction: Direction, place: Span, position: i64, linked: bool) -> u32 {
         let token = self.next();
         self.reactor.transfer(id, Transfer::new(token, direction, place, position), linked);
         token
@@ -115,11 +115,11 @@ impl FileNode {
     }
 
     /// A call with memory for its answer, or for its value.
-    fn call_at(&mut self, id: HandleId, op: FileOp, path: &str, other: &str, place: Source) -> u32 {
+    fn call_at(&mut self, id: HandleId, op: FileOp, path: &str, other: &str, place: Span) -> u32 {
         self.call_with(id, op, path, other, place, false)
     }
 
-    fn call_with(&mut self, handle: HandleId, op: FileOp, path: &str, other: &str, place: Source, linked: bool) -> u32 {
+    fn call_with(&mut self, handle: HandleId, op: FileOp, path: &str, other: &str, place: Span, linked: bool) -> u32 {
         let token = self.next();
         let bytes = |name: &str| match name {
             "" => Vec::new(),
@@ -197,7 +197,7 @@ fn what_is_written_is_read_back() {
         assert_eq!(node.result(token), 3 * 1024 * 1024, "{name}");
         assert!(node.memory.get(to) == bytes, "{name}");
         // At the end there is nothing.
-        let place = Source { length: 4096, ..to };
+        let place = Span { length: 4096, ..to };
         let token = node.start(id, Direction::Read, place, 3 * 1024 * 1024, false);
         assert_eq!(node.result(token), 0);
         node.close(id);
@@ -217,13 +217,7 @@ fn many_more_than_the_queues_hold_all_settle() {
     let tokens: Vec<u32> = (0..20_000_i64)
         .map(|i| {
             let offset = u32::try_from(i % 4000).expect("small");
-            node.start(
-                id,
-                Direction::Read,
-                Source { offset: offset.into(), length: 64, ..to },
-                (i * 61) % 60_000,
-                false,
-            )
+            node.start(id, Direction::Read, Span { offset: offset.into(), length: 64, ..to }, (i * 61) % 60_000, false)
         })
         .collect();
     node.turn();
@@ -245,7 +239,7 @@ fn transfers_at_the_files_own_position_come_in_order() {
     let all: Vec<u8> = pattern(3, 10_000);
     let from = node.memory.add(all.clone());
     let tokens: Vec<u32> = (0..100)
-        .map(|i| node.start(id, Direction::Write, Source { offset: i * 100, length: 100, ..from }, -1, false))
+        .map(|i| node.start(id, Direction::Write, Span { offset: i * 100, length: 100, ..from }, -1, false))
         .collect();
     for token in tokens {
         assert_eq!(node.result(token), 100);
@@ -375,10 +369,10 @@ fn extended_attributes_go_through_memory_of_the_call() {
     node.memory.bytes[gone.region as usize] = None;
     let token = node.call_at(id, FileOp::FSetXattr { flags: 0 }, "", "user.b", gone);
     assert_eq!(node.result(token), -libc::EFAULT);
-    let token = node.call_at(id, FileOp::FGetXattr, "", "user.a", Source { length: 64, ..gone });
+    let token = node.call_at(id, FileOp::FGetXattr, "", "user.a", Span { length: 64, ..gone });
     assert_eq!(node.result(token), -libc::EFAULT);
 
-    let much = Source { length: 65_537, ..longer };
+    let much = Span { length: 65_537, ..longer };
     let subject = Subject { handle: id, other: b"user.a", place: much, ..Subject::default() };
     assert!(FileCall::new(0, FileOp::FSetXattr { flags: 0 }, &subject).is_err());
     node.close(id);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use iouring_reactor::address::{Endpoint, SocketAddress};
 use iouring_reactor::buffer_pool::BufferPool;
 use iouring_reactor::socket::{self, Domain, Type};
-use iouring_reactor::{Config, Errno, Event, HandleId, Memory, Reactor, Ring, Source, Stats, support};
+use iouring_reactor::{Config, Errno, Event, HandleId, Memory, Reactor, Ring, Span, Stats, support};
 
 /// After this long without a sign of life, a wake-up was lost.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -62,10 +62,10 @@ struct Regions {
 
 // SAFETY: each answer is a copy of its own, of the length asked for, which lives as long as the test.
 unsafe impl Memory for Regions {
-    fn resolve(&mut self, source: &Source) -> Option<NonNull<u8>> {
-        let start = source.offset as usize;
-        let region = self.bytes.get(source.region as usize)?.as_ref()?;
-        let mut copy: Box<[u8]> = region.get(start..start + source.length as usize)?.into();
+    fn resolve(&mut self, span: &Span) -> Option<NonNull<u8>> {
+        let start = span.offset as usize;
+        let region = self.bytes.get(span.region as usize)?.as_ref()?;
+        let mut copy: Box<[u8]> = region.get(start..start + span.length as usize)?.into();
         let address = NonNull::new(copy.as_mut_ptr());
         self.lent.push(copy);
         address
@@ -165,11 +165,11 @@ impl Node {
     }
 
     pub fn write(&mut self, id: HandleId, bytes: &[u8]) {
-        let source = self.keep(id, bytes);
-        self.reactor.write(id, source, true);
+        let span = self.keep(id, bytes);
+        self.reactor.write(id, span, true);
     }
 
-    fn keep(&mut self, id: HandleId, bytes: &[u8]) -> Source {
+    fn keep(&mut self, id: HandleId, bytes: &[u8]) -> Span {
         let free = self.memory.bytes.iter().position(Option::is_none).unwrap_or_else(|| {
             self.memory.bytes.push(None);
             self.memory.bytes.len() - 1
@@ -178,14 +178,14 @@ impl Node {
         let region = u32::try_from(free).expect("few");
         self.books.get_mut(&id).expect("known").regions.push_back(region);
         let length = u32::try_from(bytes.len()).expect("small");
-        Source { region, offset: 0, length }
+        Span { region, offset: 0, length }
     }
 
     /// Writes bytes that take descriptors with them.
     pub fn pass(&mut self, id: HandleId, bytes: &[u8], fds: &[RawFd]) {
         self.reactor.stage_descriptors(id, fds).expect("open descriptors");
-        let source = self.keep(id, bytes);
-        self.reactor.write_with_descriptors(id, source, true);
+        let span = self.keep(id, bytes);
+        self.reactor.write_with_descriptors(id, span, true);
     }
 
     /// One turn. False when there was nothing to do.

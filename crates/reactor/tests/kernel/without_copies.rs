@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use iouring_reactor::kernel::{Direction, FileOp};
 use iouring_reactor::memory::Mapping;
-use iouring_reactor::{Config, Source};
+use iouring_reactor::{Config, Span};
 
 use crate::files::{FileNode, KEPT};
 use crate::node::{available, pattern, small};
@@ -182,9 +182,9 @@ fn a_record_that_cannot_be_written_cancels_its_own_sync_alone() {
 }
 
 /// Kept memory of so many bytes, and the place of it all.
-fn keep(node: &mut FileNode, length: usize) -> Source {
+fn keep(node: &mut FileNode, length: usize) -> Span {
     node.memory.kept = Some(Arc::new(Mapping::new(length).expect("memory")));
-    Source { region: KEPT, offset: 0, length: length.try_into().expect("small") }
+    Span { region: KEPT, offset: 0, length: length.try_into().expect("small") }
 }
 
 fn kept_bytes(node: &FileNode) -> &[u8] {
@@ -207,14 +207,14 @@ fn kept_memory_goes_to_the_kernel_as_it_is() {
     assert_eq!(node.reactor.stats().bounces, 0);
     assert_eq!(node.result(read), 2 << 20);
     assert!(kept_bytes(&node) == content);
-    let write = node.start(id, Direction::Write, Source { length: 8192, ..all }, 4096, false);
+    let write = node.start(id, Direction::Write, Span { length: 8192, ..all }, 4096, false);
     node.turn();
     assert_eq!(node.reactor.stats().bounces, 0);
     assert_eq!(node.result(write), 8192);
     assert!(fs::read(node.directory.join("direct")).expect("there")[4096..12288] == content[..8192]);
 
     // Not aligned: the kernel would refuse it, so that it goes through memory of ours.
-    let read = node.start(id, Direction::Read, Source { offset: 24, length: 4096, ..all }, 1 << 20, false);
+    let read = node.start(id, Direction::Read, Span { offset: 24, length: 4096, ..all }, 1 << 20, false);
     assert_eq!(node.result(read), 4096);
     assert!(kept_bytes(&node)[24..4120] == content[1 << 20..][..4096]);
     node.close(id);
