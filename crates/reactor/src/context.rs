@@ -10,7 +10,7 @@ use crate::accept_pace::AcceptPace;
 use crate::buffer_pool::BufferPool;
 use crate::error::Errno;
 use crate::event::Event;
-use crate::handle::Common;
+use crate::handle::HandleState;
 use crate::handle_id::HandleId;
 use crate::kernel::{BufferGroup, Completion, Kernel, Request, Wait};
 use crate::message::{DatagramMessage, MAX_SLICES, Message};
@@ -161,25 +161,25 @@ impl<K: Kernel> Context<K> {
     }
 
     /// Starts an operation that may stay with the kernel for long. It counts as in flight on its handle until its terminal completion.
-    pub(crate) fn start(&mut self, common: &mut Common, mut operation: CancelableOperation) -> OperationId {
-        let request = operation.request(common.fd());
-        let id = self.insert(common, Operation::Cancelable(operation));
+    pub(crate) fn start(&mut self, state: &mut HandleState, mut operation: CancelableOperation) -> OperationId {
+        let request = operation.request(state.fd());
+        let id = self.insert(state, Operation::Cancelable(operation));
         // SAFETY: the request points at nothing but what the operation owns, which stays in the slab until its terminal completion.
         unsafe { self.push(&request, id.user_data()) };
         id
     }
 
     /// Closes the descriptor of a file, which its handle has given away. [`complete`](crate::Reactor) hears of it.
-    pub(crate) fn start_close(&mut self, common: &mut Common, descriptor: OwnedFd) {
-        let id = self.insert(common, Operation::Close);
+    pub(crate) fn start_close(&mut self, state: &mut HandleState, descriptor: OwnedFd) {
+        let id = self.insert(state, Operation::Close);
         // SAFETY: it points at nothing, and the descriptor is the request's alone.
         unsafe { self.push(&Request::Close { fd: descriptor.into_raw_fd() }, id.user_data()) };
     }
 
-    fn insert(&mut self, common: &mut Common, operation: Operation) -> OperationId {
-        common.in_flight += 1;
-        let id = self.operations.insert(common.id, operation);
-        self.operations.link(id, &mut common.cancelable);
+    fn insert(&mut self, state: &mut HandleState, operation: Operation) -> OperationId {
+        state.in_flight += 1;
+        let id = self.operations.insert(state.id, operation);
+        self.operations.link(id, &mut state.cancelable);
         id
     }
 
@@ -188,14 +188,19 @@ impl<K: Kernel> Context<K> {
     ///
     /// # Safety
     /// What the request points at must be the operation's own, or readable until JavaScript runs again.
-    pub(crate) unsafe fn start_send(&mut self, common: &mut Common, send: SendOperation, request: &Request) -> bool {
-        let id = self.operations.insert(common.id, Operation::Send(send));
+    pub(crate) unsafe fn start_send(
+        &mut self,
+        state: &mut HandleState,
+        send: SendOperation,
+        request: &Request,
+    ) -> bool {
+        let id = self.operations.insert(state.id, Operation::Send(send));
         // SAFETY: it is entered before JavaScript runs (`enter`), or never again, and has done or refused the send then.
         if unsafe { self.try_push(request, id.user_data()) } {
-            common.in_flight += 1;
+            state.in_flight += 1;
             return true;
         }
-        if let Some(Entry { operation: Operation::Send(send), .. }) = self.operations.remove(id, &mut common.cancelable)
+        if let Some(Entry { operation: Operation::Send(send), .. }) = self.operations.remove(id, &mut state.cancelable)
         {
             self.recycle(send);
         }
@@ -203,8 +208,8 @@ impl<K: Kernel> Context<K> {
     }
 
     /// Wakes the handle after a while, by way of [`CancelableOperation::Pause`].
-    pub(crate) fn start_pause(&mut self, common: &mut Common, after: Duration) -> OperationId {
-        self.start(common, CancelableOperation::Pause(Box::new(Timespec::from(after))))
+    pub(crate) fn start_pause(&mut self, state: &mut HandleState, after: Duration) -> OperationId {
+        self.start(state, CancelableOperation::Pause(Box::new(Timespec::from(after))))
     }
 
     /// Asks for the end of an operation, which still has its terminal completion to come.
@@ -214,8 +219,8 @@ impl<K: Kernel> Context<K> {
     }
 
     /// Asks for the end of all that a close cannot wait for.
-    pub(crate) fn cancel_all(&mut self, common: &Common) {
-        let mut next = self.operations.first(&common.cancelable);
+    pub(crate) fn cancel_all(&mut self, state: &HandleState) {
+        let mut next = self.operations.first(&state.cancelable);
         while let Some(operation) = next {
             self.cancel(operation);
             next = self.operations.behind(operation);

@@ -29,7 +29,7 @@ use crate::context::Context;
 use crate::control;
 use crate::error::Errno;
 use crate::event::{Event, Received};
-use crate::handle::Common;
+use crate::handle::HandleState;
 use crate::kernel::{BufferGroup, Completion, Kernel};
 use crate::memory::Span;
 use crate::message::DatagramMessage;
@@ -56,7 +56,7 @@ pub struct Outgoing {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
+enum Progress {
     Queued,
     /// With so many, itself among them; zero where it is not the first of them.
     InFlight(usize),
@@ -86,7 +86,7 @@ pub struct Datagram {
     /// Room for control data in what is armed.
     armed_control: usize,
     /// In the order of sending, with what has become of each.
-    queue: VecDeque<(Outgoing, State)>,
+    queue: VecDeque<(Outgoing, Progress)>,
     /// Number of the first in the queue, counted over the life of the socket.
     first: usize,
     /// Number of the first that is not in flight or done.
@@ -126,9 +126,9 @@ impl Datagram {
     }
 
     /// Lets datagrams come.
-    pub(crate) fn receive_start<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>) {
+    pub(crate) fn receive_start<K: Kernel>(&mut self, state: &mut HandleState, context: &mut Context<K>) {
         self.wants_to_receive = true;
-        self.arm(common, context);
+        self.arm(state, context);
     }
 
     /// Lets no more come. What is already on its way is still delivered.
@@ -157,8 +157,8 @@ impl Datagram {
         }
     }
 
-    fn arm<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>) {
-        if !self.wants_to_receive || common.closing || self.receiving != Receiving::Idle {
+    fn arm<K: Kernel>(&mut self, state: &mut HandleState, context: &mut Context<K>) {
+        if !self.wants_to_receive || state.closing || self.receiving != Receiving::Idle {
             return;
         }
         let mut message = context.datagram_message();
@@ -169,21 +169,21 @@ impl Datagram {
         }
         self.armed_control = self.control;
         let operation = CancelableOperation::ReceiveDatagrams(message);
-        self.receiving = Receiving::Armed(context.start(common, operation));
+        self.receiving = Receiving::Armed(context.start(state, operation));
     }
 
     /// A buffer has come back.
-    pub(crate) fn feed<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>) {
+    pub(crate) fn feed<K: Kernel>(&mut self, state: &mut HandleState, context: &mut Context<K>) {
         if self.receiving == Receiving::Starved {
             self.receiving = Receiving::Idle;
-            self.arm(common, context);
+            self.arm(state, context);
         }
     }
 
     /// A completion of the receive.
     pub(crate) fn received<K: Kernel>(
         &mut self,
-        common: &mut Common,
+        state: &mut HandleState,
         context: &mut Context<K>,
         completion: &Completion,
     ) {
@@ -191,8 +191,8 @@ impl Datagram {
             && let Some(slice) = receivers.take(completion)
         {
             match self.parse(receivers.pool(), slice) {
-                Some(received) if !common.closing => {
-                    context.events.push_back(Event::Datagram { handle: common.id, received });
+                Some(received) if !state.closing => {
+                    context.events.push_back(Event::Datagram { handle: state.id, received });
                 }
                 _ => context.give_back(BufferGroup::Datagrams, slice.buffer),
             }
@@ -202,27 +202,27 @@ impl Datagram {
         }
         self.receiving = Receiving::Idle;
         match -completion.result {
-            _ if common.closing => {}
+            _ if state.closing => {}
             libc::ENOBUFS => {
                 if self.wants_to_receive
                     && let Some(receivers) = &mut context.datagrams
                 {
                     self.receiving = Receiving::Starved;
-                    receivers.starve(common.id);
+                    receivers.starve(state.id);
                 }
             }
             ..=0 => {
-                self.arm(common, context);
+                self.arm(state, context);
                 context.enter_again |= matches!(self.receiving, Receiving::Armed(_));
             }
-            libc::ECANCELED | libc::EINTR | libc::EAGAIN => self.arm(common, context),
+            libc::ECANCELED | libc::EINTR | libc::EAGAIN => self.arm(state, context),
             errno => {
-                context.events.push_back(Event::ReceiveFailed { handle: common.id, status: -errno });
+                context.events.push_back(Event::ReceiveFailed { handle: state.id, status: -errno });
                 // Any other is an error of the network's, which was reported here once and has left the socket as it was.
                 if matches!(errno, libc::EBADF | libc::ENOTSOCK | libc::EINVAL | libc::EFAULT | libc::EOPNOTSUPP) {
                     self.receiving = Receiving::Ended;
                 } else {
-                    self.arm(common, context);
+                    self.arm(state, context);
                 }
             }
         }
@@ -259,12 +259,12 @@ impl Datagram {
     }
 
     /// The ring has failed: what is in flight will never complete, and what is wanted will not be done.
-    pub(crate) fn abort<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, errno: Errno) {
-        self.settle_all(common, context, errno.negated());
+    pub(crate) fn abort<K: Kernel>(&mut self, state: &HandleState, context: &mut Context<K>, errno: Errno) {
+        self.settle_all(state, context, errno.negated());
         (self.in_flight, self.listed, self.waiting) = (0, false, false);
-        if self.wants_to_receive && !common.closing && self.receiving != Receiving::Ended {
+        if self.wants_to_receive && !state.closing && self.receiving != Receiving::Ended {
             self.receiving = Receiving::Ended;
-            context.events.push_back(Event::ReceiveFailed { handle: common.id, status: errno.negated() });
+            context.events.push_back(Event::ReceiveFailed { handle: state.id, status: errno.negated() });
         }
     }
 

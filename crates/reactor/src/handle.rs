@@ -13,7 +13,7 @@ use crate::handle_id::{GENERATION_MASK, HandleId, INDEX_BITS, MAX_HANDLES};
 use crate::slab::InFlight;
 
 /// What every handle has.
-pub(crate) struct Common {
+pub(crate) struct HandleState {
     /// The handle's own name.
     pub id: HandleId,
     /// Operations in flight on it.
@@ -29,7 +29,7 @@ pub(crate) struct Common {
     fd: RawFd,
 }
 
-impl Common {
+impl HandleState {
     /// The descriptor's number, for requests. Meaningless once a close has been requested.
     #[must_use]
     pub(crate) fn fd(&self) -> RawFd {
@@ -56,7 +56,7 @@ impl Common {
 /// An entry of the table.
 pub(crate) struct Handle<R> {
     /// What every handle has.
-    pub common: Common,
+    pub state: HandleState,
     /// What this one is.
     pub resource: R,
 }
@@ -111,7 +111,7 @@ impl<R> Handles<R> {
         }
         self.owners[number] = id;
         slot.handle = Some(Handle {
-            common: Common {
+            state: HandleState {
                 id,
                 in_flight: 0,
                 cancelable: InFlight::default(),
@@ -128,20 +128,20 @@ impl<R> Handles<R> {
 
     /// The handle of that name, if it is still there.
     pub(crate) fn get_mut(&mut self, id: HandleId) -> Option<&mut Handle<R>> {
-        self.slots.get_mut(id.index())?.handle.as_mut().filter(|handle| handle.common.id == id)
+        self.slots.get_mut(id.index())?.handle.as_mut().filter(|handle| handle.state.id == id)
     }
 
     /// The handle of that name, if it is still there.
     #[must_use]
     pub(crate) fn get(&self, id: HandleId) -> Option<&Handle<R>> {
-        self.slots.get(id.index())?.handle.as_ref().filter(|handle| handle.common.id == id)
+        self.slots.get(id.index())?.handle.as_ref().filter(|handle| handle.state.id == id)
     }
 
     /// The handle that a descriptor belongs to, until it is closed.
     #[must_use]
     pub(crate) fn owner(&self, fd: RawFd) -> Option<&Handle<R>> {
         let &id = self.owners.get(usize::try_from(fd).ok()?)?;
-        self.get(id).filter(|handle| handle.common.fd == fd)
+        self.get(id).filter(|handle| handle.state.fd == fd)
     }
 
     /// Whether there is no room for another.
@@ -153,7 +153,7 @@ impl<R> Handles<R> {
     /// Frees a slot.
     pub(crate) fn remove(&mut self, id: HandleId) -> Option<Handle<R>> {
         let slot = self.slots.get_mut(id.index())?;
-        let handle = slot.handle.take_if(|handle| handle.common.id == id)?;
+        let handle = slot.handle.take_if(|handle| handle.state.id == id)?;
         slot.generation = (slot.generation + 1) & GENERATION_MASK;
         self.free.push_back(id.index());
         self.open -= 1;
@@ -168,7 +168,7 @@ impl<R> Handles<R> {
     /// The names of all handles.
     #[must_use]
     pub(crate) fn ids(&self) -> Vec<HandleId> {
-        self.iter().map(|handle| handle.common.id).collect()
+        self.iter().map(|handle| handle.state.id).collect()
     }
 }
 

@@ -22,7 +22,7 @@ use crate::datagram::{Datagram, Outgoing};
 use crate::error::Errno;
 use crate::event::{Event, Stats};
 use crate::file::files::Files;
-use crate::handle::Common;
+use crate::handle::HandleState;
 use crate::handle_id::HandleId;
 use crate::kernel::{BufferGroup, Kernel, Wait};
 use crate::listener::Listener;
@@ -122,22 +122,22 @@ impl<K: Kernel> Reactor<K> {
     /// The descriptor of a handle that is not being closed.
     #[must_use]
     pub fn descriptor(&self, id: HandleId) -> Option<RawFd> {
-        self.handles.get(id).filter(|handle| !handle.common.closing).map(|handle| handle.common.fd())
+        self.handles.get(id).filter(|handle| !handle.state.closing).map(|handle| handle.state.fd())
     }
 
-    pub(crate) fn stream(&mut self, id: HandleId) -> Option<(&mut Stream, &mut Common, &mut Context<K>)> {
+    pub(crate) fn stream(&mut self, id: HandleId) -> Option<(&mut Stream, &mut HandleState, &mut Context<K>)> {
         match self.handles.get_mut(id) {
-            Some(Handle { common, resource: Resource::Stream(stream) }) if !common.closing => {
-                Some((stream, common, &mut self.context))
+            Some(Handle { state, resource: Resource::Stream(stream) }) if !state.closing => {
+                Some((stream, state, &mut self.context))
             }
             _ => None,
         }
     }
 
-    pub(crate) fn datagram(&mut self, id: HandleId) -> Option<(&mut Datagram, &mut Common, &mut Context<K>)> {
+    pub(crate) fn datagram(&mut self, id: HandleId) -> Option<(&mut Datagram, &mut HandleState, &mut Context<K>)> {
         match self.handles.get_mut(id) {
-            Some(Handle { common, resource: Resource::Datagram(datagram) }) if !common.closing => {
-                Some((datagram, common, &mut self.context))
+            Some(Handle { state, resource: Resource::Datagram(datagram) }) if !state.closing => {
+                Some((datagram, state, &mut self.context))
             }
             _ => None,
         }
@@ -145,8 +145,8 @@ impl<K: Kernel> Reactor<K> {
 
     /// Sends a datagram, after all that were sent before. [`Event::Sent`] follows.
     pub fn send_datagram(&mut self, id: HandleId, outgoing: Outgoing) {
-        if let Some((datagram, common, context)) = self.datagram(id) {
-            datagram.queue(common, context, outgoing);
+        if let Some((datagram, state, context)) = self.datagram(id) {
+            datagram.queue(state, context, outgoing);
         }
     }
 
@@ -180,9 +180,9 @@ impl<K: Kernel> Reactor<K> {
     /// # Errors
     /// `connect(2)`'s; `EBADF` for what is not an open datagram socket.
     pub fn connect_datagram(&mut self, id: HandleId, peer: Option<&SocketAddress>) -> Result<(), Errno> {
-        let (datagram, common, _) = self.datagram(id).ok_or(Errno(libc::EBADF))?;
-        let before = socket::peer_address(common.fd());
-        socket::connect_datagram(common.fd(), peer.unwrap_or(&SocketAddress::unspecified()))?;
+        let (datagram, state, _) = self.datagram(id).ok_or(Errno(libc::EBADF))?;
+        let before = socket::peer_address(state.fd());
+        socket::connect_datagram(state.fd(), peer.unwrap_or(&SocketAddress::unspecified()))?;
         if let Ok(before) = before {
             datagram.keep_peer(&before);
         }
@@ -201,15 +201,15 @@ impl<K: Kernel> Reactor<K> {
     /// # Errors
     /// `listen(2)`'s; `EBADF` for what is not an open listener.
     pub fn listen(&mut self, id: HandleId, backlog: i32) -> Result<(), Errno> {
-        let Some(Handle { common, resource: Resource::Listener(listener) }) = self.handles.get_mut(id) else {
+        let Some(Handle { state, resource: Resource::Listener(listener) }) = self.handles.get_mut(id) else {
             return Err(Errno(libc::EBADF));
         };
-        if common.closing {
+        if state.closing {
             return Err(Errno(libc::EBADF));
         }
-        socket::listen(common.fd(), backlog)?;
+        socket::listen(state.fd(), backlog)?;
         self.context.spare_descriptor.fill();
-        listener.arm(common, &mut self.context);
+        listener.arm(state, &mut self.context);
         Ok(())
     }
 
@@ -218,18 +218,18 @@ impl<K: Kernel> Reactor<K> {
     /// # Errors
     /// `EBADF` for what is not an open stream.
     pub fn connect(&mut self, id: HandleId, peer: SocketAddress) -> Result<(), Errno> {
-        let (stream, common, context) = self.stream(id).ok_or(Errno(libc::EBADF))?;
-        stream.connect(common, context, peer);
+        let (stream, state, context) = self.stream(id).ok_or(Errno(libc::EBADF))?;
+        stream.connect(state, context, peer);
         Ok(())
     }
 
     /// Lets data come: [`Event::Received`], then one [`Event::Ended`]; [`Event::Datagram`] on a datagram socket. Does nothing on a handle that is closing or gone, like all
     /// that follow here.
     pub fn read_start(&mut self, id: HandleId) {
-        if let Some((stream, common, context)) = self.stream(id) {
-            stream.read_start(common, context);
-        } else if let Some((datagram, common, context)) = self.datagram(id) {
-            datagram.receive_start(common, context);
+        if let Some((stream, state, context)) = self.stream(id) {
+            stream.read_start(state, context);
+        } else if let Some((datagram, state, context)) = self.datagram(id) {
+            datagram.receive_start(state, context);
         }
     }
 
@@ -244,8 +244,8 @@ impl<K: Kernel> Reactor<K> {
 
     /// Queues bytes for sending, after all that was queued before. [`Event::Written`] follows for those marked `last`.
     pub fn write(&mut self, id: HandleId, span: Span, last: bool) {
-        if let Some((stream, common, context)) = self.stream(id) {
-            stream.write(common, context, span, last);
+        if let Some((stream, state, context)) = self.stream(id) {
+            stream.write(state, context, span, last);
         }
     }
 
@@ -255,25 +255,25 @@ impl<K: Kernel> Reactor<K> {
     /// # Safety
     /// Each slice points at as many bytes as it says, which stay as they are for the length of the call.
     pub unsafe fn send_nowait(&mut self, id: HandleId, slices: &[libc::iovec]) -> usize {
-        let Some((stream, common, context)) = self.stream(id) else { return 0 };
+        let Some((stream, state, context)) = self.stream(id) else { return 0 };
         // SAFETY: the caller's promise.
-        unsafe { stream.send_nowait(common, context, slices) }
+        unsafe { stream.send_nowait(state, context, slices) }
     }
 
     /// Ends the sending half once everything queued is sent; [`Event::ShutDown`] follows.
     pub fn shut_down_write(&mut self, id: HandleId) {
-        if let Some((stream, common, context)) = self.stream(id) {
-            stream.shut_down(common, context);
+        if let Some((stream, state, context)) = self.stream(id) {
+            stream.shut_down(state, context);
         }
     }
 
     /// Closes a handle; [`Event::Closed`] follows. What was written before is offered to the kernel once, as core would have done while
     /// it was written; what does not fit is given up, and reported with `ECANCELED` before.
     pub fn close(&mut self, id: HandleId) {
-        let Some(Handle { common, resource }) = self.handles.get_mut(id) else {
+        let Some(Handle { state, resource }) = self.handles.get_mut(id) else {
             return;
         };
-        if std::mem::replace(&mut common.closing, true) {
+        if std::mem::replace(&mut state.closing, true) {
             return;
         }
         match resource {
@@ -301,7 +301,7 @@ impl<K: Kernel> Reactor<K> {
     pub fn close_now(&mut self, id: HandleId, memory: &mut impl Memory) -> Result<(), Errno> {
         self.close(id);
         for _ in 0..MAX_TURNS_OF_A_CLOSE {
-            if self.handles.get(id).is_none_or(|handle| !handle.common.has_descriptor()) || !self.context.has_requests()
+            if self.handles.get(id).is_none_or(|handle| !handle.state.has_descriptor()) || !self.context.has_requests()
             {
                 break;
             }
@@ -313,30 +313,30 @@ impl<K: Kernel> Reactor<K> {
 
     /// Cancels what is in flight on a handle that is closing and has nothing left to send, and ends the handle with the last of it.
     pub(super) fn proceed_with_close(&mut self, id: HandleId) {
-        let Some(Handle { common, resource }) = self.handles.get_mut(id) else {
+        let Some(Handle { state, resource }) = self.handles.get_mut(id) else {
             return;
         };
         // Where the ring has failed, the end of the turn sees to it.
-        if !common.closing || self.context.failure().is_some() {
+        if !state.closing || self.context.failure().is_some() {
             return;
         }
-        if common.ending {
+        if state.ending {
             return self.end_if_closed(id);
         }
         match resource {
             Resource::Stream(stream) if stream.is_sending() => return,
-            Resource::Stream(stream) => stream.cancel_unsent(common, &mut self.context),
+            Resource::Stream(stream) => stream.cancel_unsent(state, &mut self.context),
             Resource::Datagram(datagram) if datagram.is_sending() => return,
-            Resource::Datagram(datagram) => datagram.cancel_unsent(common, &mut self.context),
+            Resource::Datagram(datagram) => datagram.cancel_unsent(state, &mut self.context),
             Resource::Listener(_) | Resource::File(_) => {}
         }
-        common.ending = true;
-        self.context.cancel_all(common);
-        self.context.enter_again |= common.in_flight > 0;
+        state.ending = true;
+        self.context.cancel_all(state);
+        self.context.enter_again |= state.in_flight > 0;
         if matches!(resource, Resource::File(_))
-            && let Some(descriptor) = common.take_descriptor()
+            && let Some(descriptor) = state.take_descriptor()
         {
-            self.context.start_close(common, descriptor);
+            self.context.start_close(state, descriptor);
         }
         self.end_if_closed(id);
     }

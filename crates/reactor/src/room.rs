@@ -15,7 +15,7 @@
 use std::time::Duration;
 
 use crate::context::Context;
-use crate::handle::Common;
+use crate::handle::HandleState;
 use crate::kernel::{Completion, Kernel};
 use crate::operation::CancelableOperation;
 use crate::slab::OperationId;
@@ -68,24 +68,24 @@ impl Room {
     }
 
     /// A send was refused, or taken in part. [`polled`](Self::polled) will say when to try again.
-    pub(crate) fn wait<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>) {
+    pub(crate) fn wait<K: Kernel>(&mut self, state: &mut HandleState, context: &mut Context<K>) {
         if std::mem::take(&mut self.promised) {
             self.edges = true;
-            self.pause(common, context);
+            self.pause(state, context);
         }
-        self.arm(common, context);
+        self.arm(state, context);
     }
 
-    fn arm<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>) {
+    fn arm<K: Kernel>(&mut self, state: &mut HandleState, context: &mut Context<K>) {
         if matches!(self.poll, Poll::Off) {
             let operation = CancelableOperation::PollWritable { edges: self.edges };
-            self.poll = Poll::Armed(context.start(common, operation));
+            self.poll = Poll::Armed(context.start(state, operation));
         }
     }
 
-    fn pause<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>) {
+    fn pause<K: Kernel>(&mut self, state: &mut HandleState, context: &mut Context<K>) {
         if self.pause.is_none() {
-            self.pause = Some(context.start_pause(common, SHORTEST_PAUSE * (1 << self.broken)));
+            self.pause = Some(context.start_pause(state, SHORTEST_PAUSE * (1 << self.broken)));
             self.broken = MAX_DOUBLINGS.min(self.broken + 1);
         }
     }
@@ -93,7 +93,7 @@ impl Room {
     /// The poll has news. True: try again.
     pub(crate) fn polled<K: Kernel>(
         &mut self,
-        common: &mut Common,
+        state: &mut HandleState,
         context: &mut Context<K>,
         completion: &Completion,
         waiting: Waiting,
@@ -101,7 +101,7 @@ impl Room {
         if !completion.more() {
             self.poll = Poll::Off;
         }
-        if common.closing {
+        if state.closing {
             return false;
         }
         let promising = completion.result > 0 && completion.result & PROMISING != 0;
@@ -111,23 +111,23 @@ impl Room {
             Waiting::Trying => {}
             Waiting::Yes if promising => self.promised = true,
             // It was given up to ask anew, or when nobody waited.
-            Waiting::Yes if completion.result == -libc::ECANCELED => self.arm(common, context),
+            Waiting::Yes if completion.result == -libc::ECANCELED => self.arm(state, context),
             // There is no polling, so time must do.
-            Waiting::Yes if completion.result < 0 => self.pause(common, context),
+            Waiting::Yes if completion.result < 0 => self.pause(state, context),
             Waiting::Yes => {
                 self.edges = true;
-                self.arm(common, context);
+                self.arm(state, context);
             }
         }
         promising && waiting == Waiting::Yes
     }
 
     /// The pause is over. Who still waits asks anew: a poll that is armed says what is the case, not only what changes.
-    pub(crate) fn paused<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>, waiting: Waiting) {
+    pub(crate) fn paused<K: Kernel>(&mut self, state: &mut HandleState, context: &mut Context<K>, waiting: Waiting) {
         self.pause = None;
-        if waiting == Waiting::Yes && !common.closing {
+        if waiting == Waiting::Yes && !state.closing {
             self.stop(context);
-            self.arm(common, context);
+            self.arm(state, context);
         }
     }
 

@@ -29,7 +29,7 @@ use crate::address::SocketAddress;
 use crate::context::Context;
 use crate::error::Errno;
 use crate::event::Event;
-use crate::handle::Common;
+use crate::handle::HandleState;
 use crate::kernel::{BufferGroup, Completion, Extent, Kernel, Request};
 use crate::memory::{Memory, Span};
 use crate::message::{MAX_SLICES, Passed, Receipt};
@@ -101,25 +101,30 @@ pub(crate) struct Stream {
 
 impl Stream {
     /// Starts connecting. A UNIX socket connects at once or not at all, as core's does, instead of waiting for the listener.
-    pub(crate) fn connect<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>, peer: SocketAddress) {
+    pub(crate) fn connect<K: Kernel>(
+        &mut self,
+        state: &mut HandleState,
+        context: &mut Context<K>,
+        peer: SocketAddress,
+    ) {
         if peer.family() == libc::AF_UNIX {
-            let status = socket::connect_unix_nowait(common.fd(), &peer).map_or_else(Errno::negated, |()| 0);
-            context.connects.push_back(Event::Connected { handle: common.id, status });
+            let status = socket::connect_unix_nowait(state.fd(), &peer).map_or_else(Errno::negated, |()| 0);
+            context.connects.push_back(Event::Connected { handle: state.id, status });
             return;
         }
         self.connecting = true;
-        context.start(common, CancelableOperation::Connect(Box::new(peer)));
+        context.start(state, CancelableOperation::Connect(Box::new(peer)));
     }
 
     /// Lets data come.
-    pub(crate) fn read_start<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>) {
+    pub(crate) fn read_start<K: Kernel>(&mut self, state: &mut HandleState, context: &mut Context<K>) {
         self.wants_to_read = true;
         if let Receiving::Broken(status) = self.receiving {
             // With the turn, as everything that is told: until then the handle may be closed.
             self.receiving = Receiving::Ending(status);
-            context.end_when_heard(common.id);
+            context.end_when_heard(state.id);
         } else {
-            self.arm(common, context);
+            self.arm(state, context);
         }
     }
 
@@ -131,8 +136,8 @@ impl Stream {
     }
 
     /// Starts receiving, where that is wanted and nothing stands against it.
-    pub(crate) fn arm<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>) {
-        if self.wants_to_read && !common.closing && matches!(self.receiving, Receiving::Idle) {
+    pub(crate) fn arm<K: Kernel>(&mut self, state: &mut HandleState, context: &mut Context<K>) {
+        if self.wants_to_read && !state.closing && matches!(self.receiving, Receiving::Idle) {
             let operation = match &mut self.passing {
                 // Goes on when they have been taken.
                 Some(passing) if !passing.arrived.is_empty() => return,
@@ -149,7 +154,7 @@ impl Stream {
                     })
                 }
             };
-            self.receiving = Receiving::Armed(context.start(common, operation));
+            self.receiving = Receiving::Armed(context.start(state, operation));
         }
     }
 
@@ -168,11 +173,11 @@ impl Stream {
     /// The descriptors that came last. With that others may come.
     pub(crate) fn take_descriptors<K: Kernel>(
         &mut self,
-        common: &mut Common,
+        state: &mut HandleState,
         context: &mut Context<K>,
     ) -> Vec<OwnedFd> {
         let taken = self.passing.as_mut().map(|passing| std::mem::take(&mut passing.arrived)).unwrap_or_default();
-        self.arm(common, context);
+        self.arm(state, context);
         taken
     }
 
@@ -182,17 +187,17 @@ impl Stream {
     }
 
     /// A buffer has come back.
-    pub(crate) fn feed<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>) {
+    pub(crate) fn feed<K: Kernel>(&mut self, state: &mut HandleState, context: &mut Context<K>) {
         if matches!(self.receiving, Receiving::Starved) {
             self.receiving = Receiving::Idle;
-            self.arm(common, context);
+            self.arm(state, context);
         }
     }
 
     /// A completion of the receive.
     pub(crate) fn received<K: Kernel>(
         &mut self,
-        common: &mut Common,
+        state: &mut HandleState,
         context: &mut Context<K>,
         completion: &Completion,
         passed: Passed,
@@ -200,9 +205,9 @@ impl Stream {
         let by_message = self.passing.as_ref().is_some_and(|passing| passing.armed);
         let before = context.so_far();
         if by_message {
-            self.take_message(common, context, completion, passed);
+            self.take_message(state, context, completion, passed);
         } else {
-            Self::take_bytes(common, context, completion);
+            Self::take_bytes(state, context, completion);
         }
         if context.so_far() > before {
             self.last_bytes = context.so_far();
@@ -219,28 +224,28 @@ impl Stream {
             passing.armed = false;
         }
         match completion.result {
-            _ if common.closing => {}
-            0 => self.end(common, context, 0),
-            1.. => context.arm_when_heard(common.id),
+            _ if state.closing => {}
+            0 => self.end(state, context, 0),
+            1.. => context.arm_when_heard(state.id),
             _ => match -completion.result {
                 libc::ENOBUFS if self.wants_to_read => {
                     self.receiving = Receiving::Starved;
                     match &mut context.datagrams {
-                        Some(datagrams) if by_message => datagrams.starve(common.id),
-                        _ => context.bytes.starve(common.id),
+                        Some(datagrams) if by_message => datagrams.starve(state.id),
+                        _ => context.bytes.starve(state.id),
                     }
                 }
                 libc::ENOBUFS => {}
-                libc::ECANCELED | libc::EINTR | libc::EAGAIN => self.arm(common, context),
-                _ => self.end(common, context, completion.result),
+                libc::ECANCELED | libc::EINTR | libc::EAGAIN => self.arm(state, context),
+                _ => self.end(state, context, completion.result),
             },
         }
     }
 
-    fn take_bytes<K: Kernel>(common: &Common, context: &mut Context<K>, completion: &Completion) {
+    fn take_bytes<K: Kernel>(state: &HandleState, context: &mut Context<K>, completion: &Completion) {
         match context.bytes.take(completion) {
-            Some(slice) if slice.length > 0 && !common.closing => {
-                context.events.push_back(Event::Received { handle: common.id, slice });
+            Some(slice) if slice.length > 0 && !state.closing => {
+                context.events.push_back(Event::Received { handle: state.id, slice });
             }
             Some(slice) => context.give_back(BufferGroup::Bytes, slice.buffer),
             None => {}
@@ -249,77 +254,77 @@ impl Stream {
 
     fn take_message<K: Kernel>(
         &mut self,
-        common: &Common,
+        state: &HandleState,
         context: &mut Context<K>,
         completion: &Completion,
         passed: Passed,
     ) {
         let slice = context.datagrams.as_mut().and_then(|datagrams| datagrams.take(completion));
         match (slice, &mut self.passing) {
-            (Some(slice), Some(passing)) if slice.length > 0 && !common.closing => {
+            (Some(slice), Some(passing)) if slice.length > 0 && !state.closing => {
                 let Passed { descriptors, lost } = passed;
                 let count = u8::try_from(descriptors.len()).unwrap_or(u8::MAX);
                 passing.arrived = descriptors;
-                context.events.push_back(Event::Message { handle: common.id, slice, descriptors: count, lost });
+                context.events.push_back(Event::Message { handle: state.id, slice, descriptors: count, lost });
             }
             (Some(slice), _) => context.give_back(BufferGroup::Datagrams, slice.buffer),
             (None, _) => {}
         }
     }
 
-    fn end<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, status: i32) {
+    fn end<K: Kernel>(&mut self, state: &HandleState, context: &mut Context<K>, status: i32) {
         if self.last_bytes > context.heard() {
             self.receiving = Receiving::Ending(status);
-            context.end_when_heard(common.id);
+            context.end_when_heard(state.id);
         } else if status < 0 && !self.wants_to_read {
             self.receiving = Receiving::Broken(status);
         } else {
-            self.ended(common, context, status);
+            self.ended(state, context, status);
         }
     }
 
-    fn ended<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, status: i32) {
+    fn ended<K: Kernel>(&mut self, state: &HandleState, context: &mut Context<K>, status: i32) {
         self.receiving = Receiving::Ended;
-        context.events.push_back(Event::Ended { handle: common.id, status });
+        context.events.push_back(Event::Ended { handle: state.id, status });
     }
 
     /// The bytes before the end have been heard of.
-    pub(crate) fn tell_end<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>) {
+    pub(crate) fn tell_end<K: Kernel>(&mut self, state: &HandleState, context: &mut Context<K>) {
         if let Receiving::Ending(status) = self.receiving {
-            self.end(common, context, status);
+            self.end(state, context, status);
         }
     }
 
     /// Queues bytes. `last` marks the end of a write request, which is reported once all of it has been handed to the kernel.
-    pub(crate) fn write<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, span: Span, last: bool) {
+    pub(crate) fn write<K: Kernel>(&mut self, state: &HandleState, context: &mut Context<K>, span: Span, last: bool) {
         self.queue.push_back(Segment { span, last, descriptors: Vec::new() });
-        self.list(common, context);
+        self.list(state, context);
     }
 
     /// Queues bytes, at least one, that take the descriptors staged first with them. `last` as in [`write`](Self::write).
     pub(crate) fn write_with_descriptors<K: Kernel>(
         &mut self,
-        common: &Common,
+        state: &HandleState,
         context: &mut Context<K>,
         span: Span,
         last: bool,
     ) {
         let staged = self.passing.as_mut().and_then(|passing| passing.staged.pop_front());
         self.queue.push_back(Segment { span, last, descriptors: staged.unwrap_or_default() });
-        self.list(common, context);
+        self.list(state, context);
     }
 
-    fn list<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>) {
+    fn list<K: Kernel>(&mut self, state: &HandleState, context: &mut Context<K>) {
         if matches!(self.sending, Sending::Idle) {
             self.sending = Sending::Listed;
-            context.unsent.push(common.id);
+            context.unsent.push(state.id);
         }
     }
 
     /// Hands what is queued to the kernel. False when the submission queue has no room: the stream stays listed.
     pub(crate) fn send<K: Kernel>(
         &mut self,
-        common: &mut Common,
+        state: &mut HandleState,
         context: &mut Context<K>,
         memory: &mut impl Memory,
     ) -> bool {
@@ -328,18 +333,18 @@ impl Stream {
         }
         self.sending = Sending::Idle;
         if let Some(status) = self.refused.take() {
-            self.settle_writes(common, context, status);
-            self.shut_down_when_sent(common, context);
+            self.settle_writes(state, context, status);
+            self.shut_down_when_sent(state, context);
             return true;
         }
         let (send, request) = if let [segment] = self.queue.make_contiguous()
             && segment.descriptors.is_empty()
         {
             let Some(data) = memory.resolve(&segment.span) else {
-                return self.fail_writes(common, context);
+                return self.fail_writes(state, context);
             };
             let length = segment.span.length;
-            let request = Request::Send { fd: common.fd(), data: data.as_ptr(), length };
+            let request = Request::Send { fd: state.fd(), data: data.as_ptr(), length };
             (SendOperation::Bytes(length as usize), request)
         } else {
             let mut message = context.message();
@@ -353,7 +358,7 @@ impl Stream {
                     message.pass(&segment.descriptors);
                 }
                 let Some(data) = memory.resolve(&segment.span) else {
-                    return self.fail_writes(common, context);
+                    return self.fail_writes(state, context);
                 };
                 message
                     .slices
@@ -365,11 +370,11 @@ impl Stream {
             }
             message.header.msg_iov = message.slices.as_mut_ptr();
             message.header.msg_iovlen = message.slices.len() as _;
-            let request = Request::SendMessage { fd: common.fd(), message: &raw const message.header };
+            let request = Request::SendMessage { fd: state.fd(), message: &raw const message.header };
             (SendOperation::Message(offered, message), request)
         };
         // SAFETY: the header is the operation's own, and what `resolve` has found holds until JavaScript runs again, which it does after the turn.
-        if unsafe { context.start_send(common, send, &request) } {
+        if unsafe { context.start_send(state, send, &request) } {
             self.sending = Sending::InFlight;
             true
         } else {
@@ -379,16 +384,16 @@ impl Stream {
     }
 
     /// The memory of a write is gone: what is queued fails. True, since there is no lack of room.
-    fn fail_writes<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>) -> bool {
-        self.settle_writes(common, context, -libc::EFAULT);
-        self.shut_down_when_sent(common, context);
+    fn fail_writes<K: Kernel>(&mut self, state: &HandleState, context: &mut Context<K>) -> bool {
+        self.settle_writes(state, context, -libc::EFAULT);
+        self.shut_down_when_sent(state, context);
         true
     }
 
     /// The send of `offered` bytes has come back.
     pub(crate) fn sent<K: Kernel>(
         &mut self,
-        common: &mut Common,
+        state: &mut HandleState,
         context: &mut Context<K>,
         result: i32,
         offered: usize,
@@ -399,23 +404,23 @@ impl Stream {
                 if sent > 0 {
                     self.room.progress();
                 }
-                self.advance(common, context, sent);
+                self.advance(state, context, sent);
                 if !self.queue.is_empty() {
                     if sent < offered {
-                        self.wait(common, context);
+                        self.wait(state, context);
                     } else {
-                        self.list(common, context);
+                        self.list(state, context);
                     }
                 }
             }
             Err(_) => match -result {
                 // ENOBUFS: the device's queue is full, or memory is short. libuv waits for room likewise.
-                libc::EAGAIN | libc::ENOBUFS => self.wait(common, context),
-                libc::EINTR => self.list(common, context),
-                _ => self.settle_writes(common, context, self.refusal(result)),
+                libc::EAGAIN | libc::ENOBUFS => self.wait(state, context),
+                libc::EINTR => self.list(state, context),
+                _ => self.settle_writes(state, context, self.refusal(result)),
             },
         }
-        self.shut_down_when_sent(common, context);
+        self.shut_down_when_sent(state, context);
     }
 
     /// What a write that was refused ends with. The error of a connection is told once: where the receive has had it, this would be `EPIPE`.
@@ -427,13 +432,13 @@ impl Stream {
     }
 
     /// Waits for room in the socket's send buffer. A stream that is closing does not wait.
-    fn wait<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>) {
-        if common.closing {
+    fn wait<K: Kernel>(&mut self, state: &mut HandleState, context: &mut Context<K>) {
+        if state.closing {
             return;
         }
         self.sending = Sending::Waiting;
         context.waiting_streams += 1;
-        self.room.wait(common, context);
+        self.room.wait(state, context);
     }
 
     /// Sends nothing and waits for nothing.
@@ -446,19 +451,19 @@ impl Stream {
     /// The wait for room has news.
     pub(crate) fn writable<K: Kernel>(
         &mut self,
-        common: &mut Common,
+        state: &mut HandleState,
         context: &mut Context<K>,
         completion: &Completion,
     ) {
-        if self.room.polled(common, context, completion, self.waiting()) {
+        if self.room.polled(state, context, completion, self.waiting()) {
             self.rest(context);
-            self.list(common, context);
+            self.list(state, context);
         }
     }
 
     /// A pause in the wait for room is over.
-    pub(crate) fn resume<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>) {
-        self.room.paused(common, context, self.waiting());
+    pub(crate) fn resume<K: Kernel>(&mut self, state: &mut HandleState, context: &mut Context<K>) {
+        self.room.paused(state, context, self.waiting());
     }
 
     fn waiting(&self) -> Waiting {
@@ -469,7 +474,7 @@ impl Stream {
         }
     }
 
-    fn advance<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, mut sent: usize) {
+    fn advance<K: Kernel>(&mut self, state: &HandleState, context: &mut Context<K>, mut sent: usize) {
         while let Some(segment) = self.queue.front_mut() {
             let length = segment.span.length as usize;
             if sent > 0 {
@@ -485,33 +490,33 @@ impl Stream {
             }
             sent -= length;
             if segment.last {
-                context.events.push_back(Event::Written { handle: common.id, status: 0 });
+                context.events.push_back(Event::Written { handle: state.id, status: 0 });
             }
             self.queue.pop_front();
         }
     }
 
     /// Settles everything that is queued.
-    fn settle_writes<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, status: i32) {
+    fn settle_writes<K: Kernel>(&mut self, state: &HandleState, context: &mut Context<K>, status: i32) {
         for segment in self.queue.drain(..) {
             if segment.last {
-                context.events.push_back(Event::Written { handle: common.id, status });
+                context.events.push_back(Event::Written { handle: state.id, status });
             }
         }
     }
 
     /// Ends the sending half after everything written before.
-    pub(crate) fn shut_down<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>) {
+    pub(crate) fn shut_down<K: Kernel>(&mut self, state: &HandleState, context: &mut Context<K>) {
         self.shutdown = true;
-        self.shut_down_when_sent(common, context);
+        self.shut_down_when_sent(state, context);
     }
 
     /// `shutdown(2)` never blocks; as a request it would go through a kernel worker thread (the opcode is always punted).
-    fn shut_down_when_sent<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>) {
+    fn shut_down_when_sent<K: Kernel>(&mut self, state: &HandleState, context: &mut Context<K>) {
         if self.shutdown && self.queue.is_empty() && matches!(self.sending, Sending::Idle) {
             self.shutdown = false;
-            let status = socket::shutdown_write(common.fd()).map_or_else(Errno::negated, |()| 0);
-            context.events.push_back(Event::ShutDown { handle: common.id, status });
+            let status = socket::shutdown_write(state.fd()).map_or_else(Errno::negated, |()| 0);
+            context.events.push_back(Event::ShutDown { handle: state.id, status });
         }
     }
 
@@ -521,28 +526,28 @@ impl Stream {
     }
 
     /// The connect has ended.
-    pub(crate) fn connected<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, status: i32) {
+    pub(crate) fn connected<K: Kernel>(&mut self, state: &HandleState, context: &mut Context<K>, status: i32) {
         self.connecting = false;
-        if !common.closing {
-            context.connects.push_back(Event::Connected { handle: common.id, status });
+        if !state.closing {
+            context.connects.push_back(Event::Connected { handle: state.id, status });
         }
     }
 
     /// The ring has failed: what is in flight will never complete, and what is wanted will not be done.
-    pub(crate) fn abort<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, errno: Errno) {
+    pub(crate) fn abort<K: Kernel>(&mut self, state: &HandleState, context: &mut Context<K>, errno: Errno) {
         let status = errno.negated();
         if self.connecting {
-            self.connected(common, context, status);
+            self.connected(state, context, status);
         }
         self.rest(context);
-        self.settle_writes(common, context, status);
+        self.settle_writes(state, context, status);
         if std::mem::take(&mut self.shutdown) {
-            context.events.push_back(Event::ShutDown { handle: common.id, status });
+            context.events.push_back(Event::ShutDown { handle: state.id, status });
         }
         match self.receiving {
-            Receiving::Ending(status) => self.ended(common, context, status),
+            Receiving::Ending(status) => self.ended(state, context, status),
             Receiving::Broken(_) | Receiving::Ended => {}
-            _ if self.wants_to_read && !common.closing => self.ended(common, context, status),
+            _ if self.wants_to_read && !state.closing => self.ended(state, context, status),
             _ => {}
         }
     }
@@ -553,11 +558,11 @@ impl Stream {
     }
 
     /// The handle is being closed: what the kernel has not taken is settled.
-    pub(crate) fn cancel_unsent<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>) {
+    pub(crate) fn cancel_unsent<K: Kernel>(&mut self, state: &HandleState, context: &mut Context<K>) {
         self.rest(context);
-        self.settle_writes(common, context, -libc::ECANCELED);
+        self.settle_writes(state, context, -libc::ECANCELED);
         if std::mem::take(&mut self.shutdown) {
-            context.events.push_back(Event::ShutDown { handle: common.id, status: -libc::ECANCELED });
+            context.events.push_back(Event::ShutDown { handle: state.id, status: -libc::ECANCELED });
         }
     }
 }

@@ -9,12 +9,12 @@
 //!   tried again one by one.
 //! - Any other error is the answer to the first, as it would have been had it gone alone; the rest are sent again.
 
-use super::{Datagram, Outgoing, State};
+use super::{Datagram, Outgoing, Progress};
 use crate::address::SocketAddress;
 use crate::context::Context;
 use crate::error::Errno;
 use crate::event::Event;
-use crate::handle::Common;
+use crate::handle::HandleState;
 use crate::kernel::{Completion, Kernel, Request};
 use crate::memory::Memory;
 use crate::message::DatagramMessage;
@@ -32,21 +32,21 @@ const MAX_BYTES_TOGETHER: usize = 65507;
 
 impl Datagram {
     /// Queues a datagram for sending. [`Event::Sent`] follows.
-    pub(crate) fn queue<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, outgoing: Outgoing) {
-        self.queue.push_back((outgoing, State::Queued));
-        self.list(common, context);
+    pub(crate) fn queue<K: Kernel>(&mut self, state: &HandleState, context: &mut Context<K>, outgoing: Outgoing) {
+        self.queue.push_back((outgoing, Progress::Queued));
+        self.list(state, context);
     }
 
-    fn list<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>) {
+    fn list<K: Kernel>(&mut self, state: &HandleState, context: &mut Context<K>) {
         if !self.listed && !self.waiting {
             self.listed = true;
-            context.unsent.push(common.id);
+            context.unsent.push(state.id);
         }
     }
 
     /// Datagrams that are not sent yet, and the bytes of their payloads.
     pub(crate) fn queued(&self) -> (usize, usize) {
-        let waiting = self.queue.iter().filter(|(_, state)| !matches!(state, State::Done(_)));
+        let waiting = self.queue.iter().filter(|(_, progress)| !matches!(progress, Progress::Done(_)));
         waiting.fold((0, 0), |(count, bytes), (outgoing, _)| (count + 1, bytes + outgoing.span.length as usize))
     }
 
@@ -88,7 +88,7 @@ impl Datagram {
     /// Hands what is queued to the kernel. False when the submission queue has no room: the socket stays listed.
     pub(crate) fn send<K: Kernel>(
         &mut self,
-        common: &mut Common,
+        state: &mut HandleState,
         context: &mut Context<K>,
         memory: &mut impl Memory,
     ) -> bool {
@@ -98,30 +98,30 @@ impl Datagram {
         }
         while self.in_flight < self.window() {
             let at = self.next - self.first;
-            let Some(&(_, state)) = self.queue.get(at) else {
+            let Some(&(_, progress)) = self.queue.get(at) else {
                 break;
             };
             let mut count = 1;
-            if state == State::Queued {
-                match self.hand_over(common, context, memory, at) {
+            if progress == Progress::Queued {
+                match self.hand_over(state, context, memory, at) {
                     Ok(0) => {
                         self.listed = true;
                         return false;
                     }
                     Ok(handed) => {
-                        for (_, state) in self.queue.range_mut(at..at + handed) {
-                            *state = State::InFlight(0);
+                        for (_, progress) in self.queue.range_mut(at..at + handed) {
+                            *progress = Progress::InFlight(0);
                         }
-                        self.queue[at].1 = State::InFlight(handed);
+                        self.queue[at].1 = Progress::InFlight(handed);
                         self.in_flight += handed;
                         count = handed;
                     }
-                    Err(errno) => self.queue[at].1 = State::Done(errno.negated()),
+                    Err(errno) => self.queue[at].1 = Progress::Done(errno.negated()),
                 }
             }
             self.next += count;
         }
-        self.settle_done(common, context);
+        self.settle_done(state, context);
         true
     }
 
@@ -129,7 +129,7 @@ impl Datagram {
     /// has no room.
     fn hand_over<K: Kernel>(
         &self,
-        common: &mut Common,
+        state: &mut HandleState,
         context: &mut Context<K>,
         memory: &mut impl Memory,
         at: usize,
@@ -151,10 +151,10 @@ impl Datagram {
             message.set_segment(segment);
         }
         let request =
-            Request::SendDatagram { fd: common.fd(), message: &raw const message.header, flags: outgoing.flags };
+            Request::SendDatagram { fd: state.fd(), message: &raw const message.header, flags: outgoing.flags };
         let send = SendOperation::Datagram(self.first + at, message);
         // SAFETY: the header is the operation's own, and what `resolve` has found holds until JavaScript runs again, which it does after the turn.
-        let taken = unsafe { context.start_send(common, send, &request) };
+        let taken = unsafe { context.start_send(state, send, &request) };
         Ok(if taken { count } else { 0 })
     }
 
@@ -172,7 +172,7 @@ impl Datagram {
             return count;
         }
         while count < MAX_TOGETHER && last == leader.span.length {
-            let Some(&(next, State::Queued)) = self.queue.get(at + count) else { break };
+            let Some(&(next, Progress::Queued)) = self.queue.get(at + count) else { break };
             let length = next.span.length;
             total += length as usize;
             let alike = next.together && next.segment == 0 && next.flags == leader.flags;
@@ -192,7 +192,7 @@ impl Datagram {
     /// The send that began with the datagram of this number has come back.
     pub(crate) fn sent<K: Kernel>(
         &mut self,
-        common: &mut Common,
+        state: &mut HandleState,
         context: &mut Context<K>,
         result: i32,
         number: usize,
@@ -200,7 +200,7 @@ impl Datagram {
         let Some(at) = number.checked_sub(self.first) else {
             return; // Given up when the ring failed.
         };
-        let Some(&(outgoing, State::InFlight(count))) = self.queue.get(at) else {
+        let Some(&(outgoing, Progress::InFlight(count))) = self.queue.get(at) else {
             return; // The same.
         };
         self.in_flight -= count;
@@ -222,44 +222,44 @@ impl Datagram {
             }
             _ => 1,
         };
-        for (_, state) in self.queue.range_mut(at..at + answered) {
-            *state = State::Done(result.min(0));
+        for (_, progress) in self.queue.range_mut(at..at + answered) {
+            *progress = Progress::Done(result.min(0));
         }
-        for (_, state) in self.queue.range_mut(at + answered..at + count) {
-            *state = State::Queued;
+        for (_, progress) in self.queue.range_mut(at + answered..at + count) {
+            *progress = Progress::Queued;
         }
         if answered < count {
             self.next = self.next.min(number + answered);
         }
-        self.settle_done(common, context);
+        self.settle_done(state, context);
         if !full && self.next - self.first < self.queue.len() {
-            self.list(common, context);
+            self.list(state, context);
         }
         // One that is being closed offers what it has once, and does not wait.
-        if full && !self.waiting && !common.closing {
+        if full && !self.waiting && !state.closing {
             self.waiting = true;
-            self.room.wait(common, context);
+            self.room.wait(state, context);
         }
     }
 
     /// The wait for room has news.
     pub(crate) fn writable<K: Kernel>(
         &mut self,
-        common: &mut Common,
+        state: &mut HandleState,
         context: &mut Context<K>,
         completion: &Completion,
     ) {
-        if self.room.polled(common, context, completion, self.waits()) {
+        if self.room.polled(state, context, completion, self.waits()) {
             self.waiting = false;
             if !self.queue.is_empty() {
-                self.list(common, context);
+                self.list(state, context);
             }
         }
     }
 
     /// A pause in the wait for room is over.
-    pub(crate) fn resume<K: Kernel>(&mut self, common: &mut Common, context: &mut Context<K>) {
-        self.room.paused(common, context, self.waits());
+    pub(crate) fn resume<K: Kernel>(&mut self, state: &mut HandleState, context: &mut Context<K>) {
+        self.room.paused(state, context, self.waits());
     }
 
     fn waits(&self) -> Waiting {
@@ -271,11 +271,11 @@ impl Datagram {
     }
 
     /// Settles what is done, in the order of sending.
-    fn settle_done<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>) {
-        while let Some(&(_, State::Done(status))) = self.queue.front() {
+    fn settle_done<K: Kernel>(&mut self, state: &HandleState, context: &mut Context<K>) {
+        while let Some(&(_, Progress::Done(status))) = self.queue.front() {
             self.queue.pop_front();
             self.first += 1;
-            Self::settle(common, context, status);
+            Self::settle(state, context, status);
         }
         self.next = self.next.max(self.first);
         self.forget_former();
@@ -288,28 +288,28 @@ impl Datagram {
     }
 
     /// Successes in a row become one event.
-    fn settle<K: Kernel>(common: &Common, context: &mut Context<K>, status: i32) {
+    fn settle<K: Kernel>(state: &HandleState, context: &mut Context<K>, status: i32) {
         if let Some(Event::Sent { handle, status: 0, count }) = context.events.back_mut()
-            && *handle == common.id
+            && *handle == state.id
             && status == 0
         {
             *count += 1;
         } else {
-            context.events.push_back(Event::Sent { handle: common.id, status, count: 1 });
+            context.events.push_back(Event::Sent { handle: state.id, status, count: 1 });
         }
     }
 
     /// The handle is being closed and nothing is with the kernel any more: what is left is settled.
-    pub(crate) fn cancel_unsent<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>) {
-        self.settle_all(common, context, -libc::ECANCELED);
+    pub(crate) fn cancel_unsent<K: Kernel>(&mut self, state: &HandleState, context: &mut Context<K>) {
+        self.settle_all(state, context, -libc::ECANCELED);
     }
 
     /// Settles all that is queued: with what is known, and `failure` for the rest.
-    pub(super) fn settle_all<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, failure: i32) {
-        for (_, state) in std::mem::take(&mut self.queue) {
+    pub(super) fn settle_all<K: Kernel>(&mut self, state: &HandleState, context: &mut Context<K>, failure: i32) {
+        for (_, progress) in std::mem::take(&mut self.queue) {
             self.first += 1;
-            let status = if let State::Done(status) = state { status } else { failure };
-            Self::settle(common, context, status);
+            let status = if let Progress::Done(status) = progress { status } else { failure };
+            Self::settle(state, context, status);
         }
         self.next = self.first;
         self.forget_former();

@@ -8,13 +8,13 @@ use crate::error::Errno;
 use crate::file::File;
 use crate::file::files::{Batch, Files, Flow, Step};
 use crate::file::transfer::Transfer;
-use crate::handle::Common;
+use crate::handle::HandleState;
 use crate::kernel::Kernel;
 use crate::operation::{FileOperation, Operation};
 
 impl File {
     /// Settles what waits for the file's own position, and a close: the descriptor is closed without the ring where it still is ours.
-    pub(crate) fn abort<K: Kernel>(&mut self, common: &Common, context: &mut Context<K>, errno: Errno) {
+    pub(crate) fn abort<K: Kernel>(&mut self, state: &HandleState, context: &mut Context<K>, errno: Errno) {
         for token in self.commits.take_tokens() {
             context.settle(token, errno.negated());
         }
@@ -22,7 +22,7 @@ impl File {
             context.settle(transfer.token, errno.negated());
         }
         if let Some(token) = self.closer.take() {
-            context.settle(token, if common.has_descriptor() { 0 } else { errno.negated() });
+            context.settle(token, if state.has_descriptor() { 0 } else { errno.negated() });
         }
     }
 }

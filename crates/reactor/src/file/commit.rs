@@ -22,7 +22,7 @@ use crate::context::Context;
 use crate::file::File;
 use crate::file::files::{Batch, Files, Linked, NotNow, Prepared, Step};
 use crate::file::transfer::{Commit, Role, SyncedBy, Transfer};
-use crate::handle::Common;
+use crate::handle::HandleState;
 use crate::handle_id::HandleId;
 use crate::kernel::{Direction, Durability, FileOp, FileRequest, Kernel, Operands};
 use crate::operation::FileOperation;
@@ -148,19 +148,19 @@ pub(crate) fn written<K: Kernel>(
 
 /// Starts the sync of a group.
 pub(crate) fn start_sync<K: Kernel>(
-    common: &mut Common,
+    state: &mut HandleState,
     file: &mut File,
     files: &mut Files,
     context: &mut Context<K>,
 ) -> Result<(), NotNow> {
     let data_only = file.commits.written.iter().all(|commit| commit.data_only);
     let request =
-        FileRequest::Op { op: FileOp::Sync { data_only }, operands: Operands::of(common.fd()), by_worker: false };
+        FileRequest::Op { op: FileOp::Sync { data_only }, operands: Operands::of(state.fd()), by_worker: false };
     // It is about what is done, not about what is still under way.
-    let under_way = common.in_flight > 0;
+    let under_way = state.in_flight > 0;
     // SAFETY: a sync points at nothing.
-    let prepared = unsafe { Prepared::new(common.id, FileOperation::GroupSync, request) };
-    files.start(prepared, Linked::No, Some(common), context)?;
+    let prepared = unsafe { Prepared::new(state.id, FileOperation::GroupSync, request) };
+    files.start(prepared, Linked::No, Some(state), context)?;
     file.commits.dirty &= under_way;
     Ok(())
 }

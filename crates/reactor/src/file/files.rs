@@ -8,7 +8,7 @@ use crate::error::Errno;
 use crate::file::call::FileCall;
 use crate::file::look::Mounts;
 use crate::file::transfer::Transfer;
-use crate::handle::Common;
+use crate::handle::HandleState;
 use crate::handle_id::HandleId;
 use crate::kernel::{FileRequest, Kernel, Request};
 use crate::operation::{FileOperation, Operation};
@@ -175,12 +175,12 @@ impl Files {
         self.batches
     }
 
-    /// Starts an operation, unless the submission queue has no room: then its step comes back. `common` is that of its handle, where it has one.
+    /// Starts an operation, unless the submission queue has no room: then its step comes back. `state` is that of its handle, where it has one.
     pub(crate) fn start<K: Kernel>(
         &mut self,
         prepared: Prepared,
         linked: Linked,
-        common: Option<&mut Common>,
+        state: Option<&mut HandleState>,
         context: &mut Context<K>,
     ) -> Result<(), NotNow> {
         let Prepared { handle, operation, request } = prepared;
@@ -191,9 +191,9 @@ impl Files {
         // the queue is entered before that (`enter`), or never again.
         if unsafe { context.try_push(&request, id.user_data()) } {
             self.started(weight);
-            if let Some(common) = common {
-                common.in_flight += 1;
-                context.operations.link(id, &mut common.cancelable);
+            if let Some(state) = state {
+                state.in_flight += 1;
+                context.operations.link(id, &mut state.cancelable);
             }
             return Ok(());
         }

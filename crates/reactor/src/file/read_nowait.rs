@@ -11,7 +11,7 @@ use crate::error::Errno;
 use crate::file::File;
 use crate::file::files::Files;
 use crate::file::settle::{cursor, set_cursor};
-use crate::handle::Common;
+use crate::handle::HandleState;
 use crate::kernel::{Direction, FileRequest, Kernel, Request, Wait};
 use crate::operation::nowait_user_data;
 
@@ -23,7 +23,7 @@ use crate::operation::nowait_user_data;
 /// # Safety
 /// `data` points at `length` bytes that may be written for the length of the call.
 pub(crate) unsafe fn read_nowait<K: Kernel>(
-    common: &Common,
+    state: &HandleState,
     data: *mut u8,
     length: u32,
     position: i64,
@@ -33,7 +33,7 @@ pub(crate) unsafe fn read_nowait<K: Kernel>(
     if !may_read(file, context, position < 0) {
         return Err(Errno(libc::EAGAIN));
     }
-    let fd: RawFd = common.fd();
+    let fd: RawFd = state.fd();
     let start = if position < 0 { cursor(fd) } else { position };
     let mut done = 0;
     while done < length {
@@ -71,7 +71,7 @@ pub(crate) struct Pieces<P> {
 /// # Safety
 /// The pieces may be written for the length of the call.
 pub(crate) unsafe fn read_together<K: Kernel>(
-    common: &Common,
+    state: &HandleState,
     pieces: &Pieces<impl Fn(usize) -> i64>,
     file: &File,
     files: &mut Files,
@@ -81,7 +81,7 @@ pub(crate) unsafe fn read_together<K: Kernel>(
     if !may_read(file, context, false) || !context.backlog.is_empty() || context.failure().is_some() {
         return Vec::new();
     }
-    let (fd, batch) = (common.fd(), files.next_batch());
+    let (fd, batch) = (state.fd(), files.next_batch());
     let mut results = Vec::with_capacity(count);
     while results.len() < count {
         let piece = results.len();

@@ -8,7 +8,7 @@ use crate::file::File;
 use crate::file::commit::written;
 use crate::file::files::{Batch, Files, Step};
 use crate::file::transfer::{Progress, Role, Transfer};
-use crate::handle::Common;
+use crate::handle::HandleState;
 use crate::kernel::Kernel;
 
 impl<K: Kernel> Context<K> {
@@ -23,7 +23,7 @@ impl<K: Kernel> Context<K> {
 
 /// Reports a transfer, and lets what waits for it go on: the sync behind it, or the next one at the file's position start.
 pub(crate) fn settle_transfer<K: Kernel>(
-    common: &Common,
+    state: &HandleState,
     transfer: &Transfer,
     result: i32,
     file: &mut File,
@@ -35,15 +35,15 @@ pub(crate) fn settle_transfer<K: Kernel>(
         Role::Single | Role::Step => {}
         Role::Commit(commit) => {
             let complete = transfer.done == transfer.place.length && result >= 0;
-            written(common.id, commit, complete, file, files, context);
+            written(state.id, commit, complete, file, files, context);
         }
         Role::AtCursor => {
             if transfer.position >= 0 && transfer.done > 0 {
-                set_cursor(common.fd(), transfer.rest_position());
+                set_cursor(state.fd(), transfer.rest_position());
             }
             let lane = file.lane(transfer.direction);
             match lane.queue.pop_front() {
-                Some(next) => files.waiting.push_back(Batch::One(Step::Transfer(common.id, next))),
+                Some(next) => files.waiting.push_back(Batch::One(Step::Transfer(state.id, next))),
                 None => lane.busy = false,
             }
         }
@@ -52,7 +52,7 @@ pub(crate) fn settle_transfer<K: Kernel>(
 
 /// Settles a transfer that found no memory, or whose memory is gone.
 pub(crate) fn settle_failed<K: Kernel>(
-    common: &Common,
+    state: &HandleState,
     transfer: &Transfer,
     errno: Errno,
     file: &mut File,
@@ -60,12 +60,12 @@ pub(crate) fn settle_failed<K: Kernel>(
     context: &mut Context<K>,
 ) {
     let done = i32::try_from(transfer.done).unwrap_or(i32::MAX);
-    settle_transfer(common, transfer, if done > 0 { done } else { errno.negated() }, file, files, context);
+    settle_transfer(state, transfer, if done > 0 { done } else { errno.negated() }, file, files, context);
 }
 
 /// Takes account of what the kernel has done of a transfer, which goes on or is settled.
 pub(crate) fn advance<K: Kernel>(
-    common: &Common,
+    state: &HandleState,
     mut transfer: Transfer,
     result: i32,
     file: &mut File,
@@ -76,15 +76,15 @@ pub(crate) fn advance<K: Kernel>(
         if let Ok(count) = u32::try_from(result) {
             transfer.done = count;
         }
-        return settle_transfer(common, &transfer, result, file, files, context);
+        return settle_transfer(state, &transfer, result, file, files, context);
     }
     match transfer.advance(result, file.goes_on(transfer.direction)) {
-        Progress::Settled(result) => return settle_transfer(common, &transfer, result, file, files, context),
+        Progress::Settled(result) => return settle_transfer(state, &transfer, result, file, files, context),
         Progress::Again => {}
         Progress::Refused if result == -libc::EOPNOTSUPP => file.refuse_nowait(transfer.direction),
         Progress::Refused => {}
     }
-    files.waiting.push_front(Batch::One(Step::Transfer(common.id, transfer)));
+    files.waiting.push_front(Batch::One(Step::Transfer(state.id, transfer)));
 }
 
 /// The file's own position, or -1 where it has none.

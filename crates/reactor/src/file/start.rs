@@ -12,55 +12,55 @@ use crate::file::load::Load;
 use crate::file::settle::{cursor, settle_failed, settle_transfer};
 use crate::file::transfer::{Attempt, Role, Transfer};
 use crate::file::{File, MAX_SHORT_WRITE};
-use crate::handle::Common;
+use crate::handle::HandleState;
 use crate::kernel::{Direction, Durability, FileRequest, Kernel};
 use crate::memory::Memory;
 use crate::operation::FileOperation;
 
 /// Starts a transfer, or its next step.
 pub(crate) fn start_transfer<K: Kernel>(
-    common: &mut Common,
+    state: &mut HandleState,
     mut transfer: Transfer,
     file: &mut File,
     files: &mut Files,
     context: &mut Context<K>,
     memory: &mut impl Memory,
 ) -> Result<(), NotNow> {
-    if file.never_waits(common.fd()) {
-        let result = do_nowait(&transfer, common.fd(), context, memory).map_or_else(Errno::negated, u32::cast_signed);
-        settle_transfer(common, &transfer, result, file, files, context);
+    if file.never_waits(state.fd()) {
+        let result = do_nowait(&transfer, state.fd(), context, memory).map_or_else(Errno::negated, u32::cast_signed);
+        settle_transfer(state, &transfer, result, file, files, context);
         return Ok(());
     }
     if file.polls_first(transfer.direction) && transfer.attempt == Attempt::First {
-        return start_await(common, Transfer { attempt: Attempt::Refused, ..transfer }, files, context);
+        return start_await(state, Transfer { attempt: Attempt::Refused, ..transfer }, files, context);
     }
     let appends = file.append && transfer.direction == Direction::Write;
     if transfer.role == Role::AtCursor && transfer.position < 0 && file.is_seekable() && !appends {
-        transfer.position = cursor(common.fd());
+        transfer.position = cursor(state.fd());
     }
-    match prepare_transfer(common, transfer, Linked::No, Budget::Kept, file, files, memory) {
+    match prepare_transfer(state, transfer, Linked::No, Budget::Kept, file, files, memory) {
         Ok(Some(prepared)) => {
             let leaves_dirt = prepared.leaves_dirt();
-            files.start(prepared, Linked::No, Some(common), context)?;
+            files.start(prepared, Linked::No, Some(state), context)?;
             file.commits.dirty |= leaves_dirt;
         }
-        Ok(None) => return Err(NotNow(Step::Transfer(common.id, transfer), Lack::Place)),
-        Err(errno) => settle_failed(common, &transfer, errno, file, files, context),
+        Ok(None) => return Err(NotNow(Step::Transfer(state.id, transfer), Lack::Place)),
+        Err(errno) => settle_failed(state, &transfer, errno, file, files, context),
     }
     Ok(())
 }
 
 /// Waits until a pipe or device is ready.
 pub(crate) fn start_await<K: Kernel>(
-    common: &mut Common,
+    state: &mut HandleState,
     transfer: Transfer,
     files: &mut Files,
     context: &mut Context<K>,
 ) -> Result<(), NotNow> {
-    let request = FileRequest::Await { fd: common.fd(), writable: transfer.direction == Direction::Write };
+    let request = FileRequest::Await { fd: state.fd(), writable: transfer.direction == Direction::Write };
     // SAFETY: a poll points at nothing.
-    let prepared = unsafe { Prepared::new(common.id, FileOperation::Awaiting(transfer), request) };
-    files.start(prepared, Linked::No, Some(common), context)
+    let prepared = unsafe { Prepared::new(state.id, FileOperation::Awaiting(transfer), request) };
+    files.start(prepared, Linked::No, Some(state), context)
 }
 
 /// What the next step of a transfer asks for; `None` while there is no memory for it.
@@ -68,7 +68,7 @@ pub(crate) fn start_await<K: Kernel>(
 /// # Errors
 /// Those of [`Load::of`].
 pub(crate) fn prepare_transfer(
-    common: &Common,
+    state: &HandleState,
     transfer: Transfer,
     linked: Linked,
     budget: Budget,
@@ -80,7 +80,7 @@ pub(crate) fn prepare_transfer(
     let Load { data, length, carrier, by_worker: likely_by_worker } = load;
     let nowait = matches!(carrier, Carrier::Nowait);
     let by_worker = !nowait && file.needs_worker(transfer.direction);
-    let (fd, position, priority) = (common.fd(), transfer.rest_position(), file.priority);
+    let (fd, position, priority) = (state.fd(), transfer.rest_position(), file.priority);
     let (data, durability) = (data.as_ptr(), durability(&transfer));
     let direction = transfer.direction;
     let request =
@@ -90,7 +90,7 @@ pub(crate) fn prepare_transfer(
     let operation = FileOperation::Transfer { transfer, carrier, short };
     // SAFETY: the memory is the carrier's, which the operation owns; or JavaScript's, for a request that says `nowait`, which holds until JavaScript runs again,
     // or that is lent, which the kernel reads by its address: it finds it gone where that is the case.
-    Ok(Some(unsafe { Prepared::new(common.id, operation, request) }))
+    Ok(Some(unsafe { Prepared::new(state.id, operation, request) }))
 }
 
 /// Does a transfer by a system call, on a file that does not let anybody wait.

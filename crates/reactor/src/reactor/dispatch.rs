@@ -60,13 +60,13 @@ fn take_out<'a, K: Kernel>(
         let mut nowhere = InFlight::default();
         let list = match &mut handle {
             Some(handle) => {
-                handle.common.in_flight -= 1;
-                &mut handle.common.cancelable
+                handle.state.in_flight -= 1;
+                &mut handle.state.cancelable
             }
             None => &mut nowhere,
         };
         ended = context.operations.remove(operation_id, list).map(|entry| entry.operation);
-    } else if handle.as_ref().is_some_and(|handle| handle.common.ending) {
+    } else if handle.as_ref().is_some_and(|handle| handle.state.ending) {
         // It was being served when it was cancelled.
         context.cancel(operation_id);
     }
@@ -75,7 +75,7 @@ fn take_out<'a, K: Kernel>(
 
 /// Tells whoever has started the operation. A connection that was accepted comes back.
 fn dispatch<K: Kernel>(
-    Handle { common, resource }: &mut Handle,
+    Handle { state, resource }: &mut Handle,
     kind: Kind,
     ended: Option<Operation>,
     completion: &Completion,
@@ -83,36 +83,36 @@ fn dispatch<K: Kernel>(
     context: &mut Context<K>,
 ) -> Option<OwnedFd> {
     match (resource, kind, ended) {
-        (Resource::Stream(stream), Kind::Receive, _) => stream.received(common, context, completion, passed),
+        (Resource::Stream(stream), Kind::Receive, _) => stream.received(state, context, completion, passed),
         (Resource::Stream(stream), Kind::Send, Some(Operation::Send(SendOperation::Bytes(offered)))) => {
-            stream.sent(common, context, completion.result, offered);
+            stream.sent(state, context, completion.result, offered);
         }
         (Resource::Stream(stream), Kind::Send, Some(Operation::Send(SendOperation::Message(offered, message)))) => {
             context.recycle_message(message);
-            stream.sent(common, context, completion.result, offered);
+            stream.sent(state, context, completion.result, offered);
         }
-        (Resource::Stream(stream), Kind::PollWritable, _) => stream.writable(common, context, completion),
-        (Resource::Stream(stream), Kind::Connect, _) => stream.connected(common, context, completion.result),
-        (Resource::Stream(stream), Kind::Pause, _) => stream.resume(common, context),
+        (Resource::Stream(stream), Kind::PollWritable, _) => stream.writable(state, context, completion),
+        (Resource::Stream(stream), Kind::Connect, _) => stream.connected(state, context, completion.result),
+        (Resource::Stream(stream), Kind::Pause, _) => stream.resume(state, context),
         (Resource::Datagram(datagram), Kind::Receive, ended) => {
             if let Some(Operation::Cancelable(CancelableOperation::ReceiveDatagrams(message))) = ended {
                 context.recycle_datagram_message(message);
             }
-            datagram.received(common, context, completion);
+            datagram.received(state, context, completion);
         }
         (Resource::Datagram(datagram), Kind::Send, Some(Operation::Send(SendOperation::Datagram(number, message)))) => {
             context.recycle_datagram_message(message);
-            datagram.sent(common, context, completion.result, number);
+            datagram.sent(state, context, completion.result, number);
         }
-        (Resource::Datagram(datagram), Kind::PollWritable, _) => datagram.writable(common, context, completion),
-        (Resource::Datagram(datagram), Kind::Pause, _) => datagram.resume(common, context),
+        (Resource::Datagram(datagram), Kind::PollWritable, _) => datagram.writable(state, context, completion),
+        (Resource::Datagram(datagram), Kind::Pause, _) => datagram.resume(state, context),
         (Resource::Listener(listener), Kind::Accept, _) => {
-            return listener.accepted(common, context, completion);
+            return listener.accepted(state, context, completion);
         }
-        (Resource::Listener(listener), Kind::Pause, _) => listener.resume(common, context),
+        (Resource::Listener(listener), Kind::Pause, _) => listener.resume(state, context),
         (Resource::File(file), Kind::Close, _) => {
             // A failed close has released the descriptor all the same (close(2)).
-            common.forget_descriptor();
+            state.forget_descriptor();
             if let Some(token) = file.closer.take() {
                 context.settle(token, completion.result);
             }
@@ -132,7 +132,7 @@ impl<K: Kernel> Reactor<K> {
         }
         let Some(handle) = handle else { return };
         let accepted = dispatch(handle, kind, ended, completion, passed, &mut self.context);
-        let closing = handle.common.closing;
+        let closing = handle.state.closing;
         if let Some(accepted) = accepted {
             self.admit(id, accepted, completion.others_wait());
         }
@@ -147,16 +147,16 @@ impl<K: Kernel> Reactor<K> {
         if let Some(peer) = self.handles.insert(accepted, Resource::Stream(Stream::default())) {
             self.context.events.push_back(Event::Accepted { listener: id, peer });
         }
-        if let Some(Handle { common, resource: Resource::Listener(listener) }) = self.handles.get_mut(id) {
-            listener.go_on(common, &mut self.context, others_wait);
+        if let Some(Handle { state, resource: Resource::Listener(listener) }) = self.handles.get_mut(id) {
+            listener.go_on(state, &mut self.context, others_wait);
         }
     }
 
     /// Ends a handle that is to end and on which nothing is in flight any more.
     pub(crate) fn end_if_closed(&mut self, id: HandleId) {
-        let ends = self.handles.get(id).is_some_and(|handle| handle.common.ending && handle.common.in_flight == 0);
+        let ends = self.handles.get(id).is_some_and(|handle| handle.state.ending && handle.state.in_flight == 0);
         if ends && let Some(mut handle) = self.handles.remove(id) {
-            if let Some(descriptor) = handle.common.take_descriptor() {
+            if let Some(descriptor) = handle.state.take_descriptor() {
                 self.context.kernel.close(descriptor);
             }
             self.context.closed(id);

@@ -29,17 +29,17 @@ impl<K: Kernel> Reactor<K> {
 
     /// The same for one handle.
     pub(crate) fn abort_handle(&mut self, id: HandleId, errno: Errno) {
-        let Some(Handle { common, resource }) = self.handles.get_mut(id) else {
+        let Some(Handle { state, resource }) = self.handles.get_mut(id) else {
             return;
         };
         match resource {
-            Resource::Stream(stream) => stream.abort(common, &mut self.context, errno),
-            Resource::Listener(listener) => listener.abort(common, &mut self.context, errno),
-            Resource::File(file) => file.abort(common, &mut self.context, errno),
-            Resource::Datagram(datagram) => datagram.abort(common, &mut self.context, errno),
+            Resource::Stream(stream) => stream.abort(state, &mut self.context, errno),
+            Resource::Listener(listener) => listener.abort(state, &mut self.context, errno),
+            Resource::File(file) => file.abort(state, &mut self.context, errno),
+            Resource::Datagram(datagram) => datagram.abort(state, &mut self.context, errno),
         }
-        if common.closing {
-            if let Some(descriptor) = common.take_descriptor() {
+        if state.closing {
+            if let Some(descriptor) = state.take_descriptor() {
                 // Requests in flight keep the socket open beyond this: its peer hears of the end all the same.
                 let _ = socket::shutdown_write(descriptor.as_raw_fd());
             }

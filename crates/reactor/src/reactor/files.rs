@@ -14,7 +14,7 @@ use crate::file::files::{Batch, Files, Step};
 use crate::file::settle::advance;
 use crate::file::transfer::{Progress, Role, Transfer};
 use crate::file::{File, MAX_CHAIN, ShortOps, commit};
-use crate::handle::Common;
+use crate::handle::HandleState;
 use crate::handle_id::HandleId;
 use crate::kernel::{Completion, FileOp, Kernel};
 use crate::memory::Memory;
@@ -34,10 +34,10 @@ impl<K: Kernel> Reactor<K> {
         Ok((id, opened))
     }
 
-    pub(super) fn file(&mut self, id: HandleId) -> Option<(&mut File, &mut Common, &mut Files, &mut Context<K>)> {
+    pub(super) fn file(&mut self, id: HandleId) -> Option<(&mut File, &mut HandleState, &mut Files, &mut Context<K>)> {
         match self.handles.get_mut(id) {
-            Some(Handle { common, resource: Resource::File(file) }) if !common.closing => {
-                Some((file, common, &mut self.files, &mut self.context))
+            Some(Handle { state, resource: Resource::File(file) }) if !state.closing => {
+                Some((file, state, &mut self.files, &mut self.context))
             }
             _ => None,
         }
@@ -45,11 +45,11 @@ impl<K: Kernel> Reactor<K> {
 
     /// Gives the descriptor of a file away, unless something is in flight on it or waits to be. The handle is gone then.
     pub fn release_file(&mut self, id: HandleId) -> Option<OwnedFd> {
-        let (file, common, files, _) = self.file(id)?;
-        if common.in_flight > 0 || file.is_waited_for() || files.waits_for(id) {
+        let (file, state, files, _) = self.file(id)?;
+        if state.in_flight > 0 || file.is_waited_for() || files.waits_for(id) {
             return None;
         }
-        self.handles.remove(id)?.common.take_descriptor()
+        self.handles.remove(id)?.state.take_descriptor()
     }
 
     /// Sets the io priority of a file's transfers: `IOPRIO_PRIO_VALUE(class, level)`, 0 for the thread's own.
@@ -162,8 +162,8 @@ impl<K: Kernel> Reactor<K> {
     }
 
     fn advance(&mut self, id: HandleId, mut transfer: Transfer, result: i32) {
-        if let Some((file, common, files, context)) = self.file(id) {
-            return advance(common, transfer, result, file, files, context);
+        if let Some((file, state, files, context)) = self.file(id) {
+            return advance(state, transfer, result, file, files, context);
         }
         let result = match transfer.advance(result, false) {
             Progress::Settled(result) => result,

@@ -82,9 +82,9 @@ impl<K: Kernel> Reactor<K> {
     fn arm_due(&mut self) {
         while let Some(id) = self.context.next_due_arm() {
             match self.handles.get_mut(id) {
-                Some(Handle { common, resource: Resource::Stream(stream) }) => stream.arm(common, &mut self.context),
-                Some(Handle { common, resource: Resource::Listener(listener) }) => {
-                    listener.arm(common, &mut self.context);
+                Some(Handle { state, resource: Resource::Stream(stream) }) => stream.arm(state, &mut self.context),
+                Some(Handle { state, resource: Resource::Listener(listener) }) => {
+                    listener.arm(state, &mut self.context);
                 }
                 _ => {}
             }
@@ -95,8 +95,8 @@ impl<K: Kernel> Reactor<K> {
     fn tell_due_ends(&mut self) {
         let heard = self.context.heard();
         while let Some(id) = self.context.next_due_end(heard) {
-            if let Some((stream, common, context)) = self.stream(id) {
-                stream.tell_end(common, context);
+            if let Some((stream, state, context)) = self.stream(id) {
+                stream.tell_end(state, context);
             }
         }
     }
@@ -108,10 +108,10 @@ impl<K: Kernel> Reactor<K> {
             starved.append(&mut datagrams.take_starved(&mut context.kernel));
         }
         for id in starved {
-            if let Some((stream, common, context)) = self.stream(id) {
-                stream.feed(common, context);
-            } else if let Some((datagram, common, context)) = self.datagram(id) {
-                datagram.feed(common, context);
+            if let Some((stream, state, context)) = self.stream(id) {
+                stream.feed(state, context);
+            } else if let Some((datagram, state, context)) = self.datagram(id) {
+                datagram.feed(state, context);
             }
         }
     }
@@ -122,11 +122,11 @@ impl<K: Kernel> Reactor<K> {
         for &id in &listed {
             // One that is closing sends as well: what was written before the close.
             let room = match self.handles.get_mut(id) {
-                Some(Handle { common, resource: Resource::Stream(stream) }) => {
-                    stream.send(common, &mut self.context, memory)
+                Some(Handle { state, resource: Resource::Stream(stream) }) => {
+                    stream.send(state, &mut self.context, memory)
                 }
-                Some(Handle { common, resource: Resource::Datagram(datagram) }) => {
-                    datagram.send(common, &mut self.context, memory)
+                Some(Handle { state, resource: Resource::Datagram(datagram) }) => {
+                    datagram.send(state, &mut self.context, memory)
                 }
                 _ => true,
             };

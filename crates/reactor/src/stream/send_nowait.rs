@@ -5,7 +5,7 @@
 
 use crate::context::Context;
 use crate::error::Errno;
-use crate::handle::Common;
+use crate::handle::HandleState;
 use crate::kernel::Kernel;
 use crate::stream::{Sending, Stream};
 
@@ -16,7 +16,7 @@ impl Stream {
     /// Each slice points at as many bytes as it says, which stay as they are for the length of the call.
     pub(crate) unsafe fn send_nowait<K: Kernel>(
         &mut self,
-        common: &Common,
+        state: &HandleState,
         context: &mut Context<K>,
         slices: &[libc::iovec],
     ) -> usize {
@@ -25,7 +25,7 @@ impl Stream {
             return 0;
         }
         // SAFETY: the caller's promise.
-        match unsafe { context.kernel.send_nowait(common.fd(), slices) } {
+        match unsafe { context.kernel.send_nowait(state.fd(), slices) } {
             Ok(sent) => sent,
             // The last three are those of a filter for system calls: the ring may be allowed to.
             Err(Errno(libc::EAGAIN | libc::EINTR | libc::ENOBUFS | libc::EPERM | libc::EACCES | libc::ENOSYS)) => 0,

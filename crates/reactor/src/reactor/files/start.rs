@@ -61,21 +61,21 @@ impl<K: Kernel> Reactor<K> {
         }
         match step {
             Step::Transfer(id, transfer) => match self.file(id) {
-                Some((file, common, files, context)) => start_transfer(common, transfer, file, files, context, memory),
+                Some((file, state, files, context)) => start_transfer(state, transfer, file, files, context, memory),
                 None => {
                     self.context.settle_all(&transfer, -libc::ECANCELED);
                     Ok(())
                 }
             },
             Step::Await(id, transfer) => match self.file(id) {
-                Some((_, common, files, context)) => start_await(common, transfer, files, context),
+                Some((_, state, files, context)) => start_await(state, transfer, files, context),
                 None => {
                     self.context.settle_all(&transfer, -libc::ECANCELED);
                     Ok(())
                 }
             },
             Step::GroupSync(id) => match self.file(id) {
-                Some((file, common, files, context)) => commit::start_sync(common, file, files, context),
+                Some((file, state, files, context)) => commit::start_sync(state, file, files, context),
                 None => Ok(()),
             },
             Step::Call(call) => match self.prepare_call(call, true, memory) {
@@ -149,10 +149,10 @@ impl<K: Kernel> Reactor<K> {
     ) -> Result<Prepared, Obstacle> {
         match step {
             Step::Transfer(id, transfer) => {
-                let Some((file, common, files, _)) = self.file(id) else {
+                let Some((file, state, files, _)) = self.file(id) else {
                     return Err(Obstacle::Failed(step, Errno(libc::ECANCELED)));
                 };
-                match prepare_transfer(common, transfer, linked, budget, file, files, memory) {
+                match prepare_transfer(state, transfer, linked, budget, file, files, memory) {
                     Ok(Some(prepared)) => Ok(prepared),
                     Ok(None) => Err(Obstacle::Memory(step)),
                     Err(errno) => Err(Obstacle::Failed(step, errno)),
@@ -199,8 +199,8 @@ impl<K: Kernel> Reactor<K> {
     fn start(&mut self, prepared: Prepared, linked: Linked) -> Result<(), NotNow> {
         let leaves_dirt = prepared.leaves_dirt();
         match self.handles.get_mut(prepared.handle()) {
-            Some(Handle { common, resource }) => {
-                self.files.start(prepared, linked, Some(common), &mut self.context)?;
+            Some(Handle { state, resource }) => {
+                self.files.start(prepared, linked, Some(state), &mut self.context)?;
                 if let Resource::File(file) = resource {
                     file.commits.dirty |= leaves_dirt;
                 }
