@@ -25,11 +25,11 @@ use io_uring::types::RecvMsgOut;
 
 use crate::address::SocketAddress;
 use crate::buffer_pool::{BufferPool, Slice};
-use crate::context::Context;
 use crate::control;
 use crate::error::Errno;
 use crate::event::{Event, Received};
 use crate::handle::HandleState;
+use crate::io::Io;
 use crate::kernel::{BufferGroup, Completion, Kernel};
 use crate::memory::Span;
 use crate::message::DatagramMessage;
@@ -126,42 +126,42 @@ impl Datagram {
     }
 
     /// Lets datagrams come.
-    pub(crate) fn receive_start<K: Kernel>(&mut self, state: &mut HandleState, context: &mut Context<K>) {
+    pub(crate) fn receive_start<K: Kernel>(&mut self, state: &mut HandleState, io: &mut Io<K>) {
         self.wants_to_receive = true;
-        self.arm(state, context);
+        self.arm(state, io);
     }
 
     /// Lets no more come. What is already on its way is still delivered.
-    pub(crate) fn receive_stop<K: Kernel>(&mut self, context: &mut Context<K>) {
+    pub(crate) fn receive_stop<K: Kernel>(&mut self, io: &mut Io<K>) {
         self.wants_to_receive = false;
-        self.disarm(context);
+        self.disarm(io);
     }
 
     /// Gives control data room or takes it away.
-    pub(crate) fn set_control<K: Kernel>(&mut self, context: &mut Context<K>, wanted: bool) {
+    pub(crate) fn set_control<K: Kernel>(&mut self, io: &mut Io<K>, wanted: bool) {
         self.control = match (wanted, self.unix) {
             (false, _) => 0,
             (true, false) => CONTROL,
             (true, true) => UNIX_CONTROL,
         };
         if self.control != self.armed_control {
-            self.disarm(context);
+            self.disarm(io);
         }
     }
 
-    fn disarm<K: Kernel>(&mut self, context: &mut Context<K>) {
+    fn disarm<K: Kernel>(&mut self, io: &mut Io<K>) {
         // One that starves stays in the list of those, and is asked when there is a buffer.
         if let Receiving::Armed(operation) = self.receiving {
             self.receiving = Receiving::Stopping;
-            context.cancel(operation);
+            io.cancel(operation);
         }
     }
 
-    fn arm<K: Kernel>(&mut self, state: &mut HandleState, context: &mut Context<K>) {
+    fn arm<K: Kernel>(&mut self, state: &mut HandleState, io: &mut Io<K>) {
         if !self.wants_to_receive || state.closing || self.receiving != Receiving::Idle {
             return;
         }
-        let mut message = context.datagram_message();
+        let mut message = io.datagram_message();
         #[allow(clippy::cast_possible_truncation, reason = "small constants")]
         {
             message.header.msg_namelen = self.name_room() as _;
@@ -169,32 +169,27 @@ impl Datagram {
         }
         self.armed_control = self.control;
         let operation = CancelableOperation::ReceiveDatagrams(message);
-        self.receiving = Receiving::Armed(context.start(state, operation));
+        self.receiving = Receiving::Armed(io.start(state, operation));
     }
 
     /// A buffer has come back.
-    pub(crate) fn feed<K: Kernel>(&mut self, state: &mut HandleState, context: &mut Context<K>) {
+    pub(crate) fn feed<K: Kernel>(&mut self, state: &mut HandleState, io: &mut Io<K>) {
         if self.receiving == Receiving::Starved {
             self.receiving = Receiving::Idle;
-            self.arm(state, context);
+            self.arm(state, io);
         }
     }
 
     /// A completion of the receive.
-    pub(crate) fn received<K: Kernel>(
-        &mut self,
-        state: &mut HandleState,
-        context: &mut Context<K>,
-        completion: &Completion,
-    ) {
-        if let Some(receivers) = &mut context.datagrams
+    pub(crate) fn received<K: Kernel>(&mut self, state: &mut HandleState, io: &mut Io<K>, completion: &Completion) {
+        if let Some(receivers) = &mut io.datagrams
             && let Some(slice) = receivers.take(completion)
         {
             match self.parse(receivers.pool(), slice) {
                 Some(received) if !state.closing => {
-                    context.events.push_back(Event::Datagram { handle: state.id, received });
+                    io.events.push_back(Event::Datagram { handle: state.id, received });
                 }
-                _ => context.give_back(BufferGroup::Datagrams, slice.buffer),
+                _ => io.give_back(BufferGroup::Datagrams, slice.buffer),
             }
         }
         if completion.more() {
@@ -205,24 +200,24 @@ impl Datagram {
             _ if state.closing => {}
             libc::ENOBUFS => {
                 if self.wants_to_receive
-                    && let Some(receivers) = &mut context.datagrams
+                    && let Some(receivers) = &mut io.datagrams
                 {
                     self.receiving = Receiving::Starved;
                     receivers.starve(state.id);
                 }
             }
             ..=0 => {
-                self.arm(state, context);
-                context.enter_again |= matches!(self.receiving, Receiving::Armed(_));
+                self.arm(state, io);
+                io.enter_again |= matches!(self.receiving, Receiving::Armed(_));
             }
-            libc::ECANCELED | libc::EINTR | libc::EAGAIN => self.arm(state, context),
+            libc::ECANCELED | libc::EINTR | libc::EAGAIN => self.arm(state, io),
             errno => {
-                context.events.push_back(Event::ReceiveFailed { handle: state.id, status: -errno });
+                io.events.push_back(Event::ReceiveFailed { handle: state.id, status: -errno });
                 // Any other is an error of the network's, which was reported here once and has left the socket as it was.
                 if matches!(errno, libc::EBADF | libc::ENOTSOCK | libc::EINVAL | libc::EFAULT | libc::EOPNOTSUPP) {
                     self.receiving = Receiving::Ended;
                 } else {
-                    self.arm(state, context);
+                    self.arm(state, io);
                 }
             }
         }
@@ -259,12 +254,12 @@ impl Datagram {
     }
 
     /// The ring has failed: what is in flight will never complete, and what is wanted will not be done.
-    pub(crate) fn abort<K: Kernel>(&mut self, state: &HandleState, context: &mut Context<K>, errno: Errno) {
-        self.settle_all(state, context, errno.negated());
+    pub(crate) fn abort<K: Kernel>(&mut self, state: &HandleState, io: &mut Io<K>, errno: Errno) {
+        self.settle_all(state, io, errno.negated());
         (self.in_flight, self.listed, self.waiting) = (0, false, false);
         if self.wants_to_receive && !state.closing && self.receiving != Receiving::Ended {
             self.receiving = Receiving::Ended;
-            context.events.push_back(Event::ReceiveFailed { handle: state.id, status: errno.negated() });
+            io.events.push_back(Event::ReceiveFailed { handle: state.id, status: errno.negated() });
         }
     }
 

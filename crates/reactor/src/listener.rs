@@ -15,10 +15,10 @@
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::time::Duration;
 
-use crate::context::Context;
 use crate::error::Errno;
 use crate::event::Event;
 use crate::handle::HandleState;
+use crate::io::Io;
 use crate::kernel::{Completion, Kernel};
 use crate::operation::CancelableOperation;
 use crate::slab::OperationId;
@@ -42,33 +42,33 @@ pub(crate) struct Listener {
 
 impl Listener {
     /// Arms the accept, unless it is armed.
-    pub(crate) fn arm<K: Kernel>(&mut self, state: &mut HandleState, context: &mut Context<K>) {
+    pub(crate) fn arm<K: Kernel>(&mut self, state: &mut HandleState, io: &mut Io<K>) {
         if std::mem::take(&mut self.due) {
             self.taken = 0;
         }
         if self.accept.is_none() && !state.closing {
-            self.accept = Some(context.start(state, CancelableOperation::Accept));
+            self.accept = Some(io.start(state, CancelableOperation::Accept));
         }
     }
 
     /// Arms it when it is next asked to, or after a pause.
-    fn pause<K: Kernel>(&mut self, state: &mut HandleState, context: &mut Context<K>) {
+    fn pause<K: Kernel>(&mut self, state: &mut HandleState, io: &mut Io<K>) {
         if self.retry.is_none() {
-            self.retry = Some(context.start_pause(state, RETRY_AFTER));
+            self.retry = Some(io.start_pause(state, RETRY_AFTER));
         }
     }
 
     /// The pause is over.
-    pub(crate) fn resume<K: Kernel>(&mut self, state: &mut HandleState, context: &mut Context<K>) {
+    pub(crate) fn resume<K: Kernel>(&mut self, state: &mut HandleState, io: &mut Io<K>) {
         self.retry = None;
-        self.arm(state, context);
+        self.arm(state, io);
     }
 
     /// The ring has failed: what is in flight will never complete.
-    pub(crate) fn abort<K: Kernel>(&mut self, state: &HandleState, context: &mut Context<K>, errno: Errno) {
+    pub(crate) fn abort<K: Kernel>(&mut self, state: &HandleState, io: &mut Io<K>, errno: Errno) {
         let wanted = self.accept.take().is_some() || self.retry.take().is_some() || std::mem::take(&mut self.due);
         if wanted && !state.closing {
-            context.events.push_back(Event::AcceptFailed { listener: state.id, status: errno.negated() });
+            io.events.push_back(Event::AcceptFailed { listener: state.id, status: errno.negated() });
         }
     }
 
@@ -76,7 +76,7 @@ impl Listener {
     pub(crate) fn accepted<K: Kernel>(
         &mut self,
         state: &mut HandleState,
-        context: &mut Context<K>,
+        io: &mut Io<K>,
         completion: &Completion,
     ) -> Option<OwnedFd> {
         self.accept = None;
@@ -85,42 +85,42 @@ impl Listener {
             // SAFETY: the kernel has just made this descriptor for us and nobody else knows its number.
             Some(unsafe { OwnedFd::from_raw_fd(completion.result) })
         } else {
-            self.failed(state, context, Errno(-completion.result));
+            self.failed(state, io, Errno(-completion.result));
             None
         };
         if transient(completion.result) {
-            self.arm(state, context);
+            self.arm(state, io);
         }
         accepted
     }
 
     /// Goes on behind a connection that was accepted and reported.
-    pub(crate) fn go_on<K: Kernel>(&mut self, state: &mut HandleState, context: &mut Context<K>, others_wait: bool) {
+    pub(crate) fn go_on<K: Kernel>(&mut self, state: &mut HandleState, io: &mut Io<K>, others_wait: bool) {
         self.taken += 1;
-        if context.accept_pace.allows(self.taken) {
-            self.arm(state, context);
-            context.enter_again |= others_wait;
+        if io.accept_pace.allows(self.taken) {
+            self.arm(state, io);
+            io.enter_again |= others_wait;
         } else {
             self.due = true;
-            context.arm_when_heard(state.id);
+            io.arm_when_heard(state.id);
         }
     }
 
-    fn failed<K: Kernel>(&mut self, state: &mut HandleState, context: &mut Context<K>, errno: Errno) {
+    fn failed<K: Kernel>(&mut self, state: &mut HandleState, io: &mut Io<K>, errno: Errno) {
         match errno.0 {
             _ if state.closing => {}
             libc::EMFILE | libc::ENFILE => {
-                self.hopeful = !self.hopeful && context.spare_descriptor.is_one_of_many();
-                if self.hopeful || context.spare_descriptor.shed(state.fd()) > 0 {
-                    self.arm(state, context);
+                self.hopeful = !self.hopeful && io.spare_descriptor.is_one_of_many();
+                if self.hopeful || io.spare_descriptor.shed(state.fd()) > 0 {
+                    self.arm(state, io);
                 } else {
-                    self.pause(state, context);
+                    self.pause(state, io);
                 }
             }
             // EAGAIN: a kernel that minds O_NONBLOCK, which another process may have set on a listener that it shares.
-            libc::ENOBUFS | libc::ENOMEM | libc::EAGAIN => self.pause(state, context),
+            libc::ENOBUFS | libc::ENOMEM | libc::EAGAIN => self.pause(state, io),
             raw if transient(-raw) => {}
-            _ => context.events.push_back(Event::AcceptFailed { listener: state.id, status: errno.negated() }),
+            _ => io.events.push_back(Event::AcceptFailed { listener: state.id, status: errno.negated() }),
         }
     }
 }

@@ -17,13 +17,13 @@ use std::os::fd::{OwnedFd, RawFd};
 
 use crate::address::SocketAddress;
 use crate::buffer_pool::BufferPool;
-use crate::context::Context;
 use crate::datagram::{Datagram, Outgoing};
 use crate::error::Errno;
 use crate::event::{Event, Stats};
 use crate::file::files::Files;
 use crate::handle::HandleState;
 use crate::handle_id::HandleId;
+use crate::io::Io;
 use crate::kernel::{BufferGroup, Kernel, Wait};
 use crate::listener::Listener;
 use crate::memory::{Memory, Span};
@@ -39,9 +39,9 @@ const MAX_TURNS_OF_A_CLOSE: usize = 4096;
 
 /// An io_uring reactor. Belongs to the thread that made it.
 pub struct Reactor<K: Kernel> {
-    // Declared before the context: descriptors are closed before the ring goes away.
+    // Declared before `io`: descriptors are closed before the ring goes away.
     pub(crate) handles: Handles,
-    pub(crate) context: Context<K>,
+    pub(crate) io: Io<K>,
     pub(crate) files: Files,
     completions_per_turn: usize,
     turns: u64,
@@ -54,7 +54,7 @@ impl<K: Kernel> Reactor<K> {
     pub fn new(kernel: K, pool: BufferPool, completions_per_turn: usize) -> Self {
         Self {
             handles: Handles::default(),
-            context: Context::new(kernel, pool),
+            io: Io::new(kernel, pool),
             files: Files::default(),
             completions_per_turn,
             turns: 0,
@@ -63,12 +63,12 @@ impl<K: Kernel> Reactor<K> {
 
     /// The kernel.
     pub fn kernel(&self) -> &K {
-        &self.context.kernel
+        &self.io.kernel
     }
 
     /// The receive buffers.
     pub fn pool(&self) -> &BufferPool {
-        self.context.bytes.pool()
+        self.io.bytes.pool()
     }
 
     /// Counts.
@@ -76,11 +76,11 @@ impl<K: Kernel> Reactor<K> {
     pub fn stats(&self) -> Stats {
         Stats {
             handles: self.handles.open(),
-            operations: self.context.operations.live(),
-            buffers_lent: self.context.bytes.pool().lent() + self.datagram_pool().map_or(0, BufferPool::lent),
-            starved: self.context.bytes.starved() + self.context.datagrams.as_ref().map_or(0, ReceiveBuffers::starved),
-            events: self.context.events.len(),
-            backlog: self.context.backlog.len(),
+            operations: self.io.operations.live(),
+            buffers_lent: self.io.bytes.pool().lent() + self.datagram_pool().map_or(0, BufferPool::lent),
+            starved: self.io.bytes.starved() + self.io.datagrams.as_ref().map_or(0, ReceiveBuffers::starved),
+            events: self.io.events.len(),
+            backlog: self.io.backlog.len(),
             waiting: self.files.waiting.len(),
             bounces: self.files.bounces.count(),
             turns: self.turns,
@@ -97,7 +97,7 @@ impl<K: Kernel> Reactor<K> {
     /// # Errors
     /// `ENOMEM` when the address space is full.
     pub fn prepare_for_datagrams(&mut self) -> Result<(), Errno> {
-        self.context.prepare_datagrams()
+        self.io.prepare_datagrams()
     }
 
     /// Takes over a datagram socket, a UNIX one or not.
@@ -105,13 +105,13 @@ impl<K: Kernel> Reactor<K> {
     /// # Errors
     /// `EMFILE` where the handle table is full; with the first one also `ENOMEM`. The descriptor is closed then.
     pub fn add_datagram(&mut self, descriptor: OwnedFd, unix: bool) -> Result<HandleId, Errno> {
-        self.context.prepare_datagrams()?;
+        self.io.prepare_datagrams()?;
         self.handles.insert(descriptor, Resource::Datagram(Box::new(Datagram::new(unix)))).ok_or(Errno::EMFILE)
     }
 
     /// The receive buffers of datagram sockets, and of streams that take descriptors: there from the first of them on.
     pub fn datagram_pool(&self) -> Option<&BufferPool> {
-        self.context.datagrams.as_ref().map(ReceiveBuffers::pool)
+        self.io.datagrams.as_ref().map(ReceiveBuffers::pool)
     }
 
     /// Takes over a socket that listens or will.
@@ -125,19 +125,19 @@ impl<K: Kernel> Reactor<K> {
         self.handles.get(id).filter(|handle| !handle.state.closing).map(|handle| handle.state.fd())
     }
 
-    pub(crate) fn stream(&mut self, id: HandleId) -> Option<(&mut Stream, &mut HandleState, &mut Context<K>)> {
+    pub(crate) fn stream(&mut self, id: HandleId) -> Option<(&mut Stream, &mut HandleState, &mut Io<K>)> {
         match self.handles.get_mut(id) {
             Some(Handle { state, resource: Resource::Stream(stream) }) if !state.closing => {
-                Some((stream, state, &mut self.context))
+                Some((stream, state, &mut self.io))
             }
             _ => None,
         }
     }
 
-    pub(crate) fn datagram(&mut self, id: HandleId) -> Option<(&mut Datagram, &mut HandleState, &mut Context<K>)> {
+    pub(crate) fn datagram(&mut self, id: HandleId) -> Option<(&mut Datagram, &mut HandleState, &mut Io<K>)> {
         match self.handles.get_mut(id) {
             Some(Handle { state, resource: Resource::Datagram(datagram) }) if !state.closing => {
-                Some((datagram, state, &mut self.context))
+                Some((datagram, state, &mut self.io))
             }
             _ => None,
         }
@@ -145,8 +145,8 @@ impl<K: Kernel> Reactor<K> {
 
     /// Sends a datagram, after all that were sent before. [`Event::Sent`] follows.
     pub fn send_datagram(&mut self, id: HandleId, outgoing: Outgoing) {
-        if let Some((datagram, state, context)) = self.datagram(id) {
-            datagram.queue(state, context, outgoing);
+        if let Some((datagram, state, io)) = self.datagram(id) {
+            datagram.queue(state, io, outgoing);
         }
     }
 
@@ -191,8 +191,8 @@ impl<K: Kernel> Reactor<K> {
 
     /// Gives control data room in what is received, or takes it away. From the next datagram on, or soon after.
     pub fn set_datagram_control(&mut self, id: HandleId, wanted: bool) {
-        if let Some((datagram, _, context)) = self.datagram(id) {
-            datagram.set_control(context, wanted);
+        if let Some((datagram, _, io)) = self.datagram(id) {
+            datagram.set_control(io, wanted);
         }
     }
 
@@ -208,8 +208,8 @@ impl<K: Kernel> Reactor<K> {
             return Err(Errno(libc::EBADF));
         }
         socket::listen(state.fd(), backlog)?;
-        self.context.spare_descriptor.fill();
-        listener.arm(state, &mut self.context);
+        self.io.spare_descriptor.fill();
+        listener.arm(state, &mut self.io);
         Ok(())
     }
 
@@ -218,18 +218,18 @@ impl<K: Kernel> Reactor<K> {
     /// # Errors
     /// `EBADF` for what is not an open stream.
     pub fn connect(&mut self, id: HandleId, peer: SocketAddress) -> Result<(), Errno> {
-        let (stream, state, context) = self.stream(id).ok_or(Errno(libc::EBADF))?;
-        stream.connect(state, context, peer);
+        let (stream, state, io) = self.stream(id).ok_or(Errno(libc::EBADF))?;
+        stream.connect(state, io, peer);
         Ok(())
     }
 
     /// Lets data come: [`Event::Received`], then one [`Event::Ended`]; [`Event::Datagram`] on a datagram socket. Does nothing on a handle that is closing or gone, like all
     /// that follow here.
     pub fn read_start(&mut self, id: HandleId) {
-        if let Some((stream, state, context)) = self.stream(id) {
-            stream.read_start(state, context);
-        } else if let Some((datagram, state, context)) = self.datagram(id) {
-            datagram.receive_start(state, context);
+        if let Some((stream, state, io)) = self.stream(id) {
+            stream.read_start(state, io);
+        } else if let Some((datagram, state, io)) = self.datagram(id) {
+            datagram.receive_start(state, io);
         }
     }
 
@@ -237,15 +237,15 @@ impl<K: Kernel> Reactor<K> {
     pub fn read_stop(&mut self, id: HandleId) {
         if let Some((stream, ..)) = self.stream(id) {
             stream.read_stop();
-        } else if let Some((datagram, _, context)) = self.datagram(id) {
-            datagram.receive_stop(context);
+        } else if let Some((datagram, _, io)) = self.datagram(id) {
+            datagram.receive_stop(io);
         }
     }
 
     /// Queues bytes for sending, after all that was queued before. [`Event::Written`] follows for those marked `last`.
     pub fn write(&mut self, id: HandleId, span: Span, last: bool) {
-        if let Some((stream, state, context)) = self.stream(id) {
-            stream.write(state, context, span, last);
+        if let Some((stream, state, io)) = self.stream(id) {
+            stream.write(state, io, span, last);
         }
     }
 
@@ -255,15 +255,15 @@ impl<K: Kernel> Reactor<K> {
     /// # Safety
     /// Each slice points at as many bytes as it says, which stay as they are for the length of the call.
     pub unsafe fn send_nowait(&mut self, id: HandleId, slices: &[libc::iovec]) -> usize {
-        let Some((stream, state, context)) = self.stream(id) else { return 0 };
+        let Some((stream, state, io)) = self.stream(id) else { return 0 };
         // SAFETY: the caller's promise.
-        unsafe { stream.send_nowait(state, context, slices) }
+        unsafe { stream.send_nowait(state, io, slices) }
     }
 
     /// Ends the sending half once everything queued is sent; [`Event::ShutDown`] follows.
     pub fn shut_down_write(&mut self, id: HandleId) {
-        if let Some((stream, state, context)) = self.stream(id) {
-            stream.shut_down(state, context);
+        if let Some((stream, state, io)) = self.stream(id) {
+            stream.shut_down(state, io);
         }
     }
 
@@ -282,12 +282,12 @@ impl<K: Kernel> Reactor<K> {
             Resource::File(file) => {
                 let commits = file.commits.take_tokens();
                 for token in file.waiting_at_cursor().map(|transfer| transfer.token).chain(commits) {
-                    self.context.settle(token, -libc::ECANCELED);
+                    self.io.settle(token, -libc::ECANCELED);
                 }
             }
             Resource::Datagram(datagram) => datagram.close(),
         }
-        match self.context.failure() {
+        match self.io.failure() {
             None => self.proceed_with_close(id),
             Some(errno) => self.abort_handle(id, errno),
         }
@@ -301,8 +301,7 @@ impl<K: Kernel> Reactor<K> {
     pub fn close_now(&mut self, id: HandleId, memory: &mut impl Memory) -> Result<(), Errno> {
         self.close(id);
         for _ in 0..MAX_TURNS_OF_A_CLOSE {
-            if self.handles.get(id).is_none_or(|handle| !handle.state.has_descriptor()) || !self.context.has_requests()
-            {
+            if self.handles.get(id).is_none_or(|handle| !handle.state.has_descriptor()) || !self.io.has_requests() {
                 break;
             }
             // Whatever comes before the end of what was cancelled has to be looked at.
@@ -317,7 +316,7 @@ impl<K: Kernel> Reactor<K> {
             return;
         };
         // Where the ring has failed, the end of the turn sees to it.
-        if !state.closing || self.context.failure().is_some() {
+        if !state.closing || self.io.failure().is_some() {
             return;
         }
         if state.ending {
@@ -325,72 +324,72 @@ impl<K: Kernel> Reactor<K> {
         }
         match resource {
             Resource::Stream(stream) if stream.is_sending() => return,
-            Resource::Stream(stream) => stream.cancel_unsent(state, &mut self.context),
+            Resource::Stream(stream) => stream.cancel_unsent(state, &mut self.io),
             Resource::Datagram(datagram) if datagram.is_sending() => return,
-            Resource::Datagram(datagram) => datagram.cancel_unsent(state, &mut self.context),
+            Resource::Datagram(datagram) => datagram.cancel_unsent(state, &mut self.io),
             Resource::Listener(_) | Resource::File(_) => {}
         }
         state.ending = true;
-        self.context.cancel_all(state);
-        self.context.enter_again |= state.in_flight > 0;
+        self.io.cancel_all(state);
+        self.io.enter_again |= state.in_flight > 0;
         if matches!(resource, Resource::File(_))
             && let Some(descriptor) = state.take_descriptor()
         {
-            self.context.start_close(state, descriptor);
+            self.io.start_close(state, descriptor);
         }
         self.end_if_closed(id);
     }
 
     /// Gives back what [`Event::Received`] lent. Once for each; more is ignored.
     pub fn give_back(&mut self, buffer: u16) {
-        self.context.give_back(BufferGroup::Bytes, buffer);
+        self.io.give_back(BufferGroup::Bytes, buffer);
     }
 
     /// Gives back what [`Event::Datagram`] or [`Event::Message`] lent. Once for each; more is ignored.
     pub fn give_datagram_back(&mut self, buffer: u16) {
-        self.context.give_back(BufferGroup::Datagrams, buffer);
+        self.io.give_back(BufferGroup::Datagrams, buffer);
     }
 
     /// Whether a stream has bytes that the kernel has not taken: it had no room for them, or has not been asked yet.
     #[must_use]
     pub fn holds_bytes(&self) -> bool {
-        self.context.waiting_streams > 0 || !self.context.unsent.is_empty() || !self.context.backlog.is_empty()
+        self.io.waiting_streams > 0 || !self.io.unsent.is_empty() || !self.io.backlog.is_empty()
     }
 
     /// Whether a turn would find anything to do.
     #[must_use]
     pub fn has_work(&self) -> bool {
         // What waits is settled where the ring has failed.
-        let settles = self.context.failure().is_some() && !self.files.waiting.is_empty();
-        self.context.has_work() || self.files.has_work() || settles
+        let settles = self.io.failure().is_some() && !self.files.waiting.is_empty();
+        self.io.has_work() || self.files.has_work() || settles
     }
 
     /// Whether anything is in flight that would complete.
     #[must_use]
     pub fn awaits_completions(&self) -> bool {
-        self.context.operations.live() > 0
+        self.io.operations.live() > 0
     }
 
     /// Says how many of the events that were taken out JavaScript has yet to hear of: until it has, it cannot say that it has had enough.
     pub fn set_unheard(&mut self, unheard: usize) {
-        self.context.unheard = unheard as u64;
+        self.io.unheard = unheard as u64;
     }
 
     /// Tells whether what the last turn brought was seen to in the time that there is for a turn, so that the next may take more connections, or had better take
     /// fewer.
     pub fn pace(&mut self, in_time: bool) {
-        self.context.accept_pace.adjust(in_time);
+        self.io.accept_pace.adjust(in_time);
     }
 
     /// How many connections of a listener are among the events that nobody has taken out yet.
     #[must_use]
     pub fn accepted_and_untold(&self, id: HandleId) -> usize {
-        let events = self.context.events.iter();
+        let events = self.io.events.iter();
         events.filter(|event| matches!(event, Event::Accepted { listener, .. } if *listener == id)).count()
     }
 
     /// Takes the next event out.
     pub fn next_event(&mut self) -> Option<Event> {
-        self.context.next_event()
+        self.io.next_event()
     }
 }

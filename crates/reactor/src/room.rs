@@ -14,8 +14,8 @@
 
 use std::time::Duration;
 
-use crate::context::Context;
 use crate::handle::HandleState;
+use crate::io::Io;
 use crate::kernel::{Completion, Kernel};
 use crate::operation::CancelableOperation;
 use crate::slab::OperationId;
@@ -68,24 +68,24 @@ impl Room {
     }
 
     /// A send was refused, or taken in part. [`polled`](Self::polled) will say when to try again.
-    pub(crate) fn wait<K: Kernel>(&mut self, state: &mut HandleState, context: &mut Context<K>) {
+    pub(crate) fn wait<K: Kernel>(&mut self, state: &mut HandleState, io: &mut Io<K>) {
         if std::mem::take(&mut self.promised) {
             self.edges = true;
-            self.pause(state, context);
+            self.pause(state, io);
         }
-        self.arm(state, context);
+        self.arm(state, io);
     }
 
-    fn arm<K: Kernel>(&mut self, state: &mut HandleState, context: &mut Context<K>) {
+    fn arm<K: Kernel>(&mut self, state: &mut HandleState, io: &mut Io<K>) {
         if matches!(self.poll, Poll::Off) {
             let operation = CancelableOperation::PollWritable { edges: self.edges };
-            self.poll = Poll::Armed(context.start(state, operation));
+            self.poll = Poll::Armed(io.start(state, operation));
         }
     }
 
-    fn pause<K: Kernel>(&mut self, state: &mut HandleState, context: &mut Context<K>) {
+    fn pause<K: Kernel>(&mut self, state: &mut HandleState, io: &mut Io<K>) {
         if self.pause.is_none() {
-            self.pause = Some(context.start_pause(state, SHORTEST_PAUSE * (1 << self.broken)));
+            self.pause = Some(io.start_pause(state, SHORTEST_PAUSE * (1 << self.broken)));
             self.broken = MAX_DOUBLINGS.min(self.broken + 1);
         }
     }
@@ -94,7 +94,7 @@ impl Room {
     pub(crate) fn polled<K: Kernel>(
         &mut self,
         state: &mut HandleState,
-        context: &mut Context<K>,
+        io: &mut Io<K>,
         completion: &Completion,
         waiting: Waiting,
     ) -> bool {
@@ -106,35 +106,35 @@ impl Room {
         }
         let promising = completion.result > 0 && completion.result & PROMISING != 0;
         match waiting {
-            Waiting::No => self.stop(context),
+            Waiting::No => self.stop(io),
             // Old news: the kernel answers sends while it takes them, and polls later.
             Waiting::Trying => {}
             Waiting::Yes if promising => self.promised = true,
             // It was given up to ask anew, or when nobody waited.
-            Waiting::Yes if completion.result == -libc::ECANCELED => self.arm(state, context),
+            Waiting::Yes if completion.result == -libc::ECANCELED => self.arm(state, io),
             // There is no polling, so time must do.
-            Waiting::Yes if completion.result < 0 => self.pause(state, context),
+            Waiting::Yes if completion.result < 0 => self.pause(state, io),
             Waiting::Yes => {
                 self.edges = true;
-                self.arm(state, context);
+                self.arm(state, io);
             }
         }
         promising && waiting == Waiting::Yes
     }
 
     /// The pause is over. Who still waits asks anew: a poll that is armed says what is the case, not only what changes.
-    pub(crate) fn paused<K: Kernel>(&mut self, state: &mut HandleState, context: &mut Context<K>, waiting: Waiting) {
+    pub(crate) fn paused<K: Kernel>(&mut self, state: &mut HandleState, io: &mut Io<K>, waiting: Waiting) {
         self.pause = None;
         if waiting == Waiting::Yes && !state.closing {
-            self.stop(context);
-            self.arm(state, context);
+            self.stop(io);
+            self.arm(state, io);
         }
     }
 
-    fn stop<K: Kernel>(&mut self, context: &mut Context<K>) {
+    fn stop<K: Kernel>(&mut self, io: &mut Io<K>) {
         if let Poll::Armed(operation) = self.poll {
             self.poll = Poll::Stopping;
-            context.cancel(operation);
+            io.cancel(operation);
         }
     }
 }

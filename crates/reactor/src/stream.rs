@@ -26,10 +26,10 @@ use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 
 use crate::address::SocketAddress;
-use crate::context::Context;
 use crate::error::Errno;
 use crate::event::Event;
 use crate::handle::HandleState;
+use crate::io::Io;
 use crate::kernel::{BufferGroup, Completion, Extent, Kernel, Request};
 use crate::memory::{Memory, Span};
 use crate::message::{MAX_SLICES, Passed, Receipt};
@@ -83,7 +83,7 @@ struct Segment {
 #[derive(Default)]
 pub(crate) struct Stream {
     receiving: Receiving,
-    /// Number of the last event with bytes; see [`Context::heard`].
+    /// Number of the last event with bytes; see [`Io::heard`].
     last_bytes: u64,
     wants_to_read: bool,
     /// It did not want to once: it may again.
@@ -101,30 +101,25 @@ pub(crate) struct Stream {
 
 impl Stream {
     /// Starts connecting. A UNIX socket connects at once or not at all, as core's does, instead of waiting for the listener.
-    pub(crate) fn connect<K: Kernel>(
-        &mut self,
-        state: &mut HandleState,
-        context: &mut Context<K>,
-        peer: SocketAddress,
-    ) {
+    pub(crate) fn connect<K: Kernel>(&mut self, state: &mut HandleState, io: &mut Io<K>, peer: SocketAddress) {
         if peer.family() == libc::AF_UNIX {
             let status = socket::connect_unix_nowait(state.fd(), &peer).map_or_else(Errno::negated, |()| 0);
-            context.connects.push_back(Event::Connected { handle: state.id, status });
+            io.connects.push_back(Event::Connected { handle: state.id, status });
             return;
         }
         self.connecting = true;
-        context.start(state, CancelableOperation::Connect(Box::new(peer)));
+        io.start(state, CancelableOperation::Connect(Box::new(peer)));
     }
 
     /// Lets data come.
-    pub(crate) fn read_start<K: Kernel>(&mut self, state: &mut HandleState, context: &mut Context<K>) {
+    pub(crate) fn read_start<K: Kernel>(&mut self, state: &mut HandleState, io: &mut Io<K>) {
         self.wants_to_read = true;
         if let Receiving::Broken(status) = self.receiving {
             // With the turn, as everything that is told: until then the handle may be closed.
             self.receiving = Receiving::Ending(status);
-            context.end_when_heard(state.id);
+            io.end_when_heard(state.id);
         } else {
-            self.arm(state, context);
+            self.arm(state, io);
         }
     }
 
@@ -136,7 +131,7 @@ impl Stream {
     }
 
     /// Starts receiving, where that is wanted and nothing stands against it.
-    pub(crate) fn arm<K: Kernel>(&mut self, state: &mut HandleState, context: &mut Context<K>) {
+    pub(crate) fn arm<K: Kernel>(&mut self, state: &mut HandleState, io: &mut Io<K>) {
         if self.wants_to_read && !state.closing && matches!(self.receiving, Receiving::Idle) {
             let operation = match &mut self.passing {
                 // Goes on when they have been taken.
@@ -147,37 +142,33 @@ impl Stream {
                 }
                 _ => {
                     // What is on its way when a reader stops is what one receive delivers.
-                    CancelableOperation::Receive(match (context.kernel.bounds_receives(), self.has_stopped) {
+                    CancelableOperation::Receive(match (io.kernel.bounds_receives(), self.has_stopped) {
                         (true, _) => Extent::Bounded(RUN),
                         (false, false) => Extent::Endless,
                         (false, true) => Extent::Single,
                     })
                 }
             };
-            self.receiving = Receiving::Armed(context.start(state, operation));
+            self.receiving = Receiving::Armed(io.start(state, operation));
         }
     }
 
     /// From here on descriptors are received as well: [`Event::Message`] takes the place of [`Event::Received`].
-    pub(crate) fn receive_descriptors<K: Kernel>(&mut self, context: &mut Context<K>, limit: usize) {
+    pub(crate) fn receive_descriptors<K: Kernel>(&mut self, io: &mut Io<K>, limit: usize) {
         let passing = self.passing.get_or_insert_default();
         let before = std::mem::replace(&mut passing.limit, limit);
         if let Receiving::Armed(operation) = &self.receiving
             && (!passing.armed || before != limit)
         {
-            context.cancel(*operation);
+            io.cancel(*operation);
             self.receiving = Receiving::Stopping;
         }
     }
 
     /// The descriptors that came last. With that others may come.
-    pub(crate) fn take_descriptors<K: Kernel>(
-        &mut self,
-        state: &mut HandleState,
-        context: &mut Context<K>,
-    ) -> Vec<OwnedFd> {
+    pub(crate) fn take_descriptors<K: Kernel>(&mut self, state: &mut HandleState, io: &mut Io<K>) -> Vec<OwnedFd> {
         let taken = self.passing.as_mut().map(|passing| std::mem::take(&mut passing.arrived)).unwrap_or_default();
-        self.arm(state, context);
+        self.arm(state, io);
         taken
     }
 
@@ -187,10 +178,10 @@ impl Stream {
     }
 
     /// A buffer has come back.
-    pub(crate) fn feed<K: Kernel>(&mut self, state: &mut HandleState, context: &mut Context<K>) {
+    pub(crate) fn feed<K: Kernel>(&mut self, state: &mut HandleState, io: &mut Io<K>) {
         if matches!(self.receiving, Receiving::Starved) {
             self.receiving = Receiving::Idle;
-            self.arm(state, context);
+            self.arm(state, io);
         }
     }
 
@@ -198,23 +189,23 @@ impl Stream {
     pub(crate) fn received<K: Kernel>(
         &mut self,
         state: &mut HandleState,
-        context: &mut Context<K>,
+        io: &mut Io<K>,
         completion: &Completion,
         passed: Passed,
     ) {
         let by_message = self.passing.as_ref().is_some_and(|passing| passing.armed);
-        let before = context.so_far();
+        let before = io.so_far();
         if by_message {
-            self.take_message(state, context, completion, passed);
+            self.take_message(state, io, completion, passed);
         } else {
-            Self::take_bytes(state, context, completion);
+            Self::take_bytes(state, io, completion);
         }
-        if context.so_far() > before {
-            self.last_bytes = context.so_far();
+        if io.so_far() > before {
+            self.last_bytes = io.so_far();
         }
         if completion.more() {
             if let (false, Receiving::Armed(operation)) = (self.wants_to_read, &self.receiving) {
-                context.cancel(*operation);
+                io.cancel(*operation);
                 self.receiving = Receiving::Stopping;
             }
             return;
@@ -225,29 +216,29 @@ impl Stream {
         }
         match completion.result {
             _ if state.closing => {}
-            0 => self.end(state, context, 0),
-            1.. => context.arm_when_heard(state.id),
+            0 => self.end(state, io, 0),
+            1.. => io.arm_when_heard(state.id),
             _ => match -completion.result {
                 libc::ENOBUFS if self.wants_to_read => {
                     self.receiving = Receiving::Starved;
-                    match &mut context.datagrams {
+                    match &mut io.datagrams {
                         Some(datagrams) if by_message => datagrams.starve(state.id),
-                        _ => context.bytes.starve(state.id),
+                        _ => io.bytes.starve(state.id),
                     }
                 }
                 libc::ENOBUFS => {}
-                libc::ECANCELED | libc::EINTR | libc::EAGAIN => self.arm(state, context),
-                _ => self.end(state, context, completion.result),
+                libc::ECANCELED | libc::EINTR | libc::EAGAIN => self.arm(state, io),
+                _ => self.end(state, io, completion.result),
             },
         }
     }
 
-    fn take_bytes<K: Kernel>(state: &HandleState, context: &mut Context<K>, completion: &Completion) {
-        match context.bytes.take(completion) {
+    fn take_bytes<K: Kernel>(state: &HandleState, io: &mut Io<K>, completion: &Completion) {
+        match io.bytes.take(completion) {
             Some(slice) if slice.length > 0 && !state.closing => {
-                context.events.push_back(Event::Received { handle: state.id, slice });
+                io.events.push_back(Event::Received { handle: state.id, slice });
             }
-            Some(slice) => context.give_back(BufferGroup::Bytes, slice.buffer),
+            Some(slice) => io.give_back(BufferGroup::Bytes, slice.buffer),
             None => {}
         }
     }
@@ -255,69 +246,69 @@ impl Stream {
     fn take_message<K: Kernel>(
         &mut self,
         state: &HandleState,
-        context: &mut Context<K>,
+        io: &mut Io<K>,
         completion: &Completion,
         passed: Passed,
     ) {
-        let slice = context.datagrams.as_mut().and_then(|datagrams| datagrams.take(completion));
+        let slice = io.datagrams.as_mut().and_then(|datagrams| datagrams.take(completion));
         match (slice, &mut self.passing) {
             (Some(slice), Some(passing)) if slice.length > 0 && !state.closing => {
                 let Passed { descriptors, lost } = passed;
                 let count = u8::try_from(descriptors.len()).unwrap_or(u8::MAX);
                 passing.arrived = descriptors;
-                context.events.push_back(Event::Message { handle: state.id, slice, descriptors: count, lost });
+                io.events.push_back(Event::Message { handle: state.id, slice, descriptors: count, lost });
             }
-            (Some(slice), _) => context.give_back(BufferGroup::Datagrams, slice.buffer),
+            (Some(slice), _) => io.give_back(BufferGroup::Datagrams, slice.buffer),
             (None, _) => {}
         }
     }
 
-    fn end<K: Kernel>(&mut self, state: &HandleState, context: &mut Context<K>, status: i32) {
-        if self.last_bytes > context.heard() {
+    fn end<K: Kernel>(&mut self, state: &HandleState, io: &mut Io<K>, status: i32) {
+        if self.last_bytes > io.heard() {
             self.receiving = Receiving::Ending(status);
-            context.end_when_heard(state.id);
+            io.end_when_heard(state.id);
         } else if status < 0 && !self.wants_to_read {
             self.receiving = Receiving::Broken(status);
         } else {
-            self.ended(state, context, status);
+            self.ended(state, io, status);
         }
     }
 
-    fn ended<K: Kernel>(&mut self, state: &HandleState, context: &mut Context<K>, status: i32) {
+    fn ended<K: Kernel>(&mut self, state: &HandleState, io: &mut Io<K>, status: i32) {
         self.receiving = Receiving::Ended;
-        context.events.push_back(Event::Ended { handle: state.id, status });
+        io.events.push_back(Event::Ended { handle: state.id, status });
     }
 
     /// The bytes before the end have been heard of.
-    pub(crate) fn tell_end<K: Kernel>(&mut self, state: &HandleState, context: &mut Context<K>) {
+    pub(crate) fn tell_end<K: Kernel>(&mut self, state: &HandleState, io: &mut Io<K>) {
         if let Receiving::Ending(status) = self.receiving {
-            self.end(state, context, status);
+            self.end(state, io, status);
         }
     }
 
     /// Queues bytes. `last` marks the end of a write request, which is reported once all of it has been handed to the kernel.
-    pub(crate) fn write<K: Kernel>(&mut self, state: &HandleState, context: &mut Context<K>, span: Span, last: bool) {
+    pub(crate) fn write<K: Kernel>(&mut self, state: &HandleState, io: &mut Io<K>, span: Span, last: bool) {
         self.queue.push_back(Segment { span, last, descriptors: Vec::new() });
-        self.list(state, context);
+        self.list(state, io);
     }
 
     /// Queues bytes, at least one, that take the descriptors staged first with them. `last` as in [`write`](Self::write).
     pub(crate) fn write_with_descriptors<K: Kernel>(
         &mut self,
         state: &HandleState,
-        context: &mut Context<K>,
+        io: &mut Io<K>,
         span: Span,
         last: bool,
     ) {
         let staged = self.passing.as_mut().and_then(|passing| passing.staged.pop_front());
         self.queue.push_back(Segment { span, last, descriptors: staged.unwrap_or_default() });
-        self.list(state, context);
+        self.list(state, io);
     }
 
-    fn list<K: Kernel>(&mut self, state: &HandleState, context: &mut Context<K>) {
+    fn list<K: Kernel>(&mut self, state: &HandleState, io: &mut Io<K>) {
         if matches!(self.sending, Sending::Idle) {
             self.sending = Sending::Listed;
-            context.unsent.push(state.id);
+            io.unsent.push(state.id);
         }
     }
 
@@ -325,7 +316,7 @@ impl Stream {
     pub(crate) fn send<K: Kernel>(
         &mut self,
         state: &mut HandleState,
-        context: &mut Context<K>,
+        io: &mut Io<K>,
         memory: &mut impl Memory,
     ) -> bool {
         if !matches!(self.sending, Sending::Listed) {
@@ -333,21 +324,21 @@ impl Stream {
         }
         self.sending = Sending::Idle;
         if let Some(status) = self.refused.take() {
-            self.settle_writes(state, context, status);
-            self.shut_down_when_sent(state, context);
+            self.settle_writes(state, io, status);
+            self.shut_down_when_sent(state, io);
             return true;
         }
         let (send, request) = if let [segment] = self.queue.make_contiguous()
             && segment.descriptors.is_empty()
         {
             let Some(data) = memory.resolve(&segment.span) else {
-                return self.fail_writes(state, context);
+                return self.fail_writes(state, io);
             };
             let length = segment.span.length;
             let request = Request::Send { fd: state.fd(), data: data.as_ptr(), length };
             (SendOperation::Bytes(length as usize), request)
         } else {
-            let mut message = context.message();
+            let mut message = io.message();
             let mut offered = 0;
             for segment in self.queue.iter().take(MAX_SLICES) {
                 // A write with descriptors goes by itself.
@@ -358,7 +349,7 @@ impl Stream {
                     message.pass(&segment.descriptors);
                 }
                 let Some(data) = memory.resolve(&segment.span) else {
-                    return self.fail_writes(state, context);
+                    return self.fail_writes(state, io);
                 };
                 message
                     .slices
@@ -374,7 +365,7 @@ impl Stream {
             (SendOperation::Message(offered, message), request)
         };
         // SAFETY: the header is the operation's own, and what `resolve` has found holds until JavaScript runs again, which it does after the turn.
-        if unsafe { context.start_send(state, send, &request) } {
+        if unsafe { io.start_send(state, send, &request) } {
             self.sending = Sending::InFlight;
             true
         } else {
@@ -384,43 +375,37 @@ impl Stream {
     }
 
     /// The memory of a write is gone: what is queued fails. True, since there is no lack of room.
-    fn fail_writes<K: Kernel>(&mut self, state: &HandleState, context: &mut Context<K>) -> bool {
-        self.settle_writes(state, context, -libc::EFAULT);
-        self.shut_down_when_sent(state, context);
+    fn fail_writes<K: Kernel>(&mut self, state: &HandleState, io: &mut Io<K>) -> bool {
+        self.settle_writes(state, io, -libc::EFAULT);
+        self.shut_down_when_sent(state, io);
         true
     }
 
     /// The send of `offered` bytes has come back.
-    pub(crate) fn sent<K: Kernel>(
-        &mut self,
-        state: &mut HandleState,
-        context: &mut Context<K>,
-        result: i32,
-        offered: usize,
-    ) {
+    pub(crate) fn sent<K: Kernel>(&mut self, state: &mut HandleState, io: &mut Io<K>, result: i32, offered: usize) {
         self.sending = Sending::Idle;
         match usize::try_from(result) {
             Ok(sent) => {
                 if sent > 0 {
                     self.room.progress();
                 }
-                self.advance(state, context, sent);
+                self.advance(state, io, sent);
                 if !self.queue.is_empty() {
                     if sent < offered {
-                        self.wait(state, context);
+                        self.wait(state, io);
                     } else {
-                        self.list(state, context);
+                        self.list(state, io);
                     }
                 }
             }
             Err(_) => match -result {
                 // ENOBUFS: the device's queue is full, or memory is short. libuv waits for room likewise.
-                libc::EAGAIN | libc::ENOBUFS => self.wait(state, context),
-                libc::EINTR => self.list(state, context),
-                _ => self.settle_writes(state, context, self.refusal(result)),
+                libc::EAGAIN | libc::ENOBUFS => self.wait(state, io),
+                libc::EINTR => self.list(state, io),
+                _ => self.settle_writes(state, io, self.refusal(result)),
             },
         }
-        self.shut_down_when_sent(state, context);
+        self.shut_down_when_sent(state, io);
     }
 
     /// What a write that was refused ends with. The error of a connection is told once: where the receive has had it, this would be `EPIPE`.
@@ -432,38 +417,33 @@ impl Stream {
     }
 
     /// Waits for room in the socket's send buffer. A stream that is closing does not wait.
-    fn wait<K: Kernel>(&mut self, state: &mut HandleState, context: &mut Context<K>) {
+    fn wait<K: Kernel>(&mut self, state: &mut HandleState, io: &mut Io<K>) {
         if state.closing {
             return;
         }
         self.sending = Sending::Waiting;
-        context.waiting_streams += 1;
-        self.room.wait(state, context);
+        io.waiting_streams += 1;
+        self.room.wait(state, io);
     }
 
     /// Sends nothing and waits for nothing.
-    fn rest<K: Kernel>(&mut self, context: &mut Context<K>) {
+    fn rest<K: Kernel>(&mut self, io: &mut Io<K>) {
         if matches!(std::mem::replace(&mut self.sending, Sending::Idle), Sending::Waiting) {
-            context.waiting_streams -= 1;
+            io.waiting_streams -= 1;
         }
     }
 
     /// The wait for room has news.
-    pub(crate) fn writable<K: Kernel>(
-        &mut self,
-        state: &mut HandleState,
-        context: &mut Context<K>,
-        completion: &Completion,
-    ) {
-        if self.room.polled(state, context, completion, self.waiting()) {
-            self.rest(context);
-            self.list(state, context);
+    pub(crate) fn writable<K: Kernel>(&mut self, state: &mut HandleState, io: &mut Io<K>, completion: &Completion) {
+        if self.room.polled(state, io, completion, self.waiting()) {
+            self.rest(io);
+            self.list(state, io);
         }
     }
 
     /// A pause in the wait for room is over.
-    pub(crate) fn resume<K: Kernel>(&mut self, state: &mut HandleState, context: &mut Context<K>) {
-        self.room.paused(state, context, self.waiting());
+    pub(crate) fn resume<K: Kernel>(&mut self, state: &mut HandleState, io: &mut Io<K>) {
+        self.room.paused(state, io, self.waiting());
     }
 
     fn waiting(&self) -> Waiting {
@@ -474,7 +454,7 @@ impl Stream {
         }
     }
 
-    fn advance<K: Kernel>(&mut self, state: &HandleState, context: &mut Context<K>, mut sent: usize) {
+    fn advance<K: Kernel>(&mut self, state: &HandleState, io: &mut Io<K>, mut sent: usize) {
         while let Some(segment) = self.queue.front_mut() {
             let length = segment.span.length as usize;
             if sent > 0 {
@@ -490,33 +470,33 @@ impl Stream {
             }
             sent -= length;
             if segment.last {
-                context.events.push_back(Event::Written { handle: state.id, status: 0 });
+                io.events.push_back(Event::Written { handle: state.id, status: 0 });
             }
             self.queue.pop_front();
         }
     }
 
     /// Settles everything that is queued.
-    fn settle_writes<K: Kernel>(&mut self, state: &HandleState, context: &mut Context<K>, status: i32) {
+    fn settle_writes<K: Kernel>(&mut self, state: &HandleState, io: &mut Io<K>, status: i32) {
         for segment in self.queue.drain(..) {
             if segment.last {
-                context.events.push_back(Event::Written { handle: state.id, status });
+                io.events.push_back(Event::Written { handle: state.id, status });
             }
         }
     }
 
     /// Ends the sending half after everything written before.
-    pub(crate) fn shut_down<K: Kernel>(&mut self, state: &HandleState, context: &mut Context<K>) {
+    pub(crate) fn shut_down<K: Kernel>(&mut self, state: &HandleState, io: &mut Io<K>) {
         self.shutdown = true;
-        self.shut_down_when_sent(state, context);
+        self.shut_down_when_sent(state, io);
     }
 
     /// `shutdown(2)` never blocks; as a request it would go through a kernel worker thread (the opcode is always punted).
-    fn shut_down_when_sent<K: Kernel>(&mut self, state: &HandleState, context: &mut Context<K>) {
+    fn shut_down_when_sent<K: Kernel>(&mut self, state: &HandleState, io: &mut Io<K>) {
         if self.shutdown && self.queue.is_empty() && matches!(self.sending, Sending::Idle) {
             self.shutdown = false;
             let status = socket::shutdown_write(state.fd()).map_or_else(Errno::negated, |()| 0);
-            context.events.push_back(Event::ShutDown { handle: state.id, status });
+            io.events.push_back(Event::ShutDown { handle: state.id, status });
         }
     }
 
@@ -526,28 +506,28 @@ impl Stream {
     }
 
     /// The connect has ended.
-    pub(crate) fn connected<K: Kernel>(&mut self, state: &HandleState, context: &mut Context<K>, status: i32) {
+    pub(crate) fn connected<K: Kernel>(&mut self, state: &HandleState, io: &mut Io<K>, status: i32) {
         self.connecting = false;
         if !state.closing {
-            context.connects.push_back(Event::Connected { handle: state.id, status });
+            io.connects.push_back(Event::Connected { handle: state.id, status });
         }
     }
 
     /// The ring has failed: what is in flight will never complete, and what is wanted will not be done.
-    pub(crate) fn abort<K: Kernel>(&mut self, state: &HandleState, context: &mut Context<K>, errno: Errno) {
+    pub(crate) fn abort<K: Kernel>(&mut self, state: &HandleState, io: &mut Io<K>, errno: Errno) {
         let status = errno.negated();
         if self.connecting {
-            self.connected(state, context, status);
+            self.connected(state, io, status);
         }
-        self.rest(context);
-        self.settle_writes(state, context, status);
+        self.rest(io);
+        self.settle_writes(state, io, status);
         if std::mem::take(&mut self.shutdown) {
-            context.events.push_back(Event::ShutDown { handle: state.id, status });
+            io.events.push_back(Event::ShutDown { handle: state.id, status });
         }
         match self.receiving {
-            Receiving::Ending(status) => self.ended(state, context, status),
+            Receiving::Ending(status) => self.ended(state, io, status),
             Receiving::Broken(_) | Receiving::Ended => {}
-            _ if self.wants_to_read && !state.closing => self.ended(state, context, status),
+            _ if self.wants_to_read && !state.closing => self.ended(state, io, status),
             _ => {}
         }
     }
@@ -558,11 +538,11 @@ impl Stream {
     }
 
     /// The handle is being closed: what the kernel has not taken is settled.
-    pub(crate) fn cancel_unsent<K: Kernel>(&mut self, state: &HandleState, context: &mut Context<K>) {
-        self.rest(context);
-        self.settle_writes(state, context, -libc::ECANCELED);
+    pub(crate) fn cancel_unsent<K: Kernel>(&mut self, state: &HandleState, io: &mut Io<K>) {
+        self.rest(io);
+        self.settle_writes(state, io, -libc::ECANCELED);
         if std::mem::take(&mut self.shutdown) {
-            context.events.push_back(Event::ShutDown { handle: state.id, status: -libc::ECANCELED });
+            io.events.push_back(Event::ShutDown { handle: state.id, status: -libc::ECANCELED });
         }
     }
 }

@@ -15,7 +15,7 @@ const LAYERS: [&[&str]; 8] = [
     // What is in flight, and what is open.
     &["file::transfer", "file::look", "file::carrier", "file::call", "operation", "slab", "handle"],
     // What every operation needs at hand.
-    &["spare_descriptor", "accept_pace", "context"],
+    &["spare_descriptor", "accept_pace", "io"],
     // What sockets and files do.
     &["room", "passing", "stream", "datagram", "listener", "file", "busy_poll", "spin"],
     // What a handle can be: all of them.

@@ -11,10 +11,10 @@
 
 use super::{Datagram, Outgoing, Progress};
 use crate::address::SocketAddress;
-use crate::context::Context;
 use crate::error::Errno;
 use crate::event::Event;
 use crate::handle::HandleState;
+use crate::io::Io;
 use crate::kernel::{Completion, Kernel, Request};
 use crate::memory::Memory;
 use crate::message::DatagramMessage;
@@ -32,15 +32,15 @@ const MAX_BYTES_TOGETHER: usize = 65507;
 
 impl Datagram {
     /// Queues a datagram for sending. [`Event::Sent`] follows.
-    pub(crate) fn queue<K: Kernel>(&mut self, state: &HandleState, context: &mut Context<K>, outgoing: Outgoing) {
+    pub(crate) fn queue<K: Kernel>(&mut self, state: &HandleState, io: &mut Io<K>, outgoing: Outgoing) {
         self.queue.push_back((outgoing, Progress::Queued));
-        self.list(state, context);
+        self.list(state, io);
     }
 
-    fn list<K: Kernel>(&mut self, state: &HandleState, context: &mut Context<K>) {
+    fn list<K: Kernel>(&mut self, state: &HandleState, io: &mut Io<K>) {
         if !self.listed && !self.waiting {
             self.listed = true;
-            context.unsent.push(state.id);
+            io.unsent.push(state.id);
         }
     }
 
@@ -89,7 +89,7 @@ impl Datagram {
     pub(crate) fn send<K: Kernel>(
         &mut self,
         state: &mut HandleState,
-        context: &mut Context<K>,
+        io: &mut Io<K>,
         memory: &mut impl Memory,
     ) -> bool {
         self.listed = false;
@@ -103,7 +103,7 @@ impl Datagram {
             };
             let mut count = 1;
             if progress == Progress::Queued {
-                match self.hand_over(state, context, memory, at) {
+                match self.hand_over(state, io, memory, at) {
                     Ok(0) => {
                         self.listed = true;
                         return false;
@@ -121,7 +121,7 @@ impl Datagram {
             }
             self.next += count;
         }
-        self.settle_done(state, context);
+        self.settle_done(state, io);
         true
     }
 
@@ -130,13 +130,13 @@ impl Datagram {
     fn hand_over<K: Kernel>(
         &self,
         state: &mut HandleState,
-        context: &mut Context<K>,
+        io: &mut Io<K>,
         memory: &mut impl Memory,
         at: usize,
     ) -> Result<usize, Errno> {
         let (outgoing, _) = self.queue[at];
         let payload = memory.resolve(&outgoing.span).ok_or(Errno::EFAULT)?;
-        let mut message = context.datagram_message();
+        let mut message = io.datagram_message();
         let destination = self.destination(memory, at).ok_or(Errno::EFAULT)?;
         if !destination.is_empty() {
             message.set_name(destination)?;
@@ -154,7 +154,7 @@ impl Datagram {
             Request::SendDatagram { fd: state.fd(), message: &raw const message.header, flags: outgoing.flags };
         let send = SendOperation::Datagram(self.first + at, message);
         // SAFETY: the header is the operation's own, and what `resolve` has found holds until JavaScript runs again, which it does after the turn.
-        let taken = unsafe { context.start_send(state, send, &request) };
+        let taken = unsafe { io.start_send(state, send, &request) };
         Ok(if taken { count } else { 0 })
     }
 
@@ -190,13 +190,7 @@ impl Datagram {
     }
 
     /// The send that began with the datagram of this number has come back.
-    pub(crate) fn sent<K: Kernel>(
-        &mut self,
-        state: &mut HandleState,
-        context: &mut Context<K>,
-        result: i32,
-        number: usize,
-    ) {
+    pub(crate) fn sent<K: Kernel>(&mut self, state: &mut HandleState, io: &mut Io<K>, result: i32, number: usize) {
         let Some(at) = number.checked_sub(self.first) else {
             return; // Given up when the ring failed.
         };
@@ -231,35 +225,30 @@ impl Datagram {
         if answered < count {
             self.next = self.next.min(number + answered);
         }
-        self.settle_done(state, context);
+        self.settle_done(state, io);
         if !full && self.next - self.first < self.queue.len() {
-            self.list(state, context);
+            self.list(state, io);
         }
         // One that is being closed offers what it has once, and does not wait.
         if full && !self.waiting && !state.closing {
             self.waiting = true;
-            self.room.wait(state, context);
+            self.room.wait(state, io);
         }
     }
 
     /// The wait for room has news.
-    pub(crate) fn writable<K: Kernel>(
-        &mut self,
-        state: &mut HandleState,
-        context: &mut Context<K>,
-        completion: &Completion,
-    ) {
-        if self.room.polled(state, context, completion, self.waits()) {
+    pub(crate) fn writable<K: Kernel>(&mut self, state: &mut HandleState, io: &mut Io<K>, completion: &Completion) {
+        if self.room.polled(state, io, completion, self.waits()) {
             self.waiting = false;
             if !self.queue.is_empty() {
-                self.list(state, context);
+                self.list(state, io);
             }
         }
     }
 
     /// A pause in the wait for room is over.
-    pub(crate) fn resume<K: Kernel>(&mut self, state: &mut HandleState, context: &mut Context<K>) {
-        self.room.paused(state, context, self.waits());
+    pub(crate) fn resume<K: Kernel>(&mut self, state: &mut HandleState, io: &mut Io<K>) {
+        self.room.paused(state, io, self.waits());
     }
 
     fn waits(&self) -> Waiting {
@@ -271,11 +260,11 @@ impl Datagram {
     }
 
     /// Settles what is done, in the order of sending.
-    fn settle_done<K: Kernel>(&mut self, state: &HandleState, context: &mut Context<K>) {
+    fn settle_done<K: Kernel>(&mut self, state: &HandleState, io: &mut Io<K>) {
         while let Some(&(_, Progress::Done(status))) = self.queue.front() {
             self.queue.pop_front();
             self.first += 1;
-            Self::settle(state, context, status);
+            Self::settle(state, io, status);
         }
         self.next = self.next.max(self.first);
         self.forget_former();
@@ -288,28 +277,28 @@ impl Datagram {
     }
 
     /// Successes in a row become one event.
-    fn settle<K: Kernel>(state: &HandleState, context: &mut Context<K>, status: i32) {
-        if let Some(Event::Sent { handle, status: 0, count }) = context.events.back_mut()
+    fn settle<K: Kernel>(state: &HandleState, io: &mut Io<K>, status: i32) {
+        if let Some(Event::Sent { handle, status: 0, count }) = io.events.back_mut()
             && *handle == state.id
             && status == 0
         {
             *count += 1;
         } else {
-            context.events.push_back(Event::Sent { handle: state.id, status, count: 1 });
+            io.events.push_back(Event::Sent { handle: state.id, status, count: 1 });
         }
     }
 
     /// The handle is being closed and nothing is with the kernel any more: what is left is settled.
-    pub(crate) fn cancel_unsent<K: Kernel>(&mut self, state: &HandleState, context: &mut Context<K>) {
-        self.settle_all(state, context, -libc::ECANCELED);
+    pub(crate) fn cancel_unsent<K: Kernel>(&mut self, state: &HandleState, io: &mut Io<K>) {
+        self.settle_all(state, io, -libc::ECANCELED);
     }
 
     /// Settles all that is queued: with what is known, and `failure` for the rest.
-    pub(super) fn settle_all<K: Kernel>(&mut self, state: &HandleState, context: &mut Context<K>, failure: i32) {
+    pub(super) fn settle_all<K: Kernel>(&mut self, state: &HandleState, io: &mut Io<K>, failure: i32) {
         for (_, progress) in std::mem::take(&mut self.queue) {
             self.first += 1;
             let status = if let Progress::Done(status) = progress { status } else { failure };
-            Self::settle(state, context, status);
+            Self::settle(state, io, status);
         }
         self.next = self.first;
         self.forget_former();

@@ -3,33 +3,33 @@
 //! Whoever waits is told. What the kernel has taken it may still do, so its memory stays where it is: the operations are kept, and leaked with the
 //! ring in the end.
 
-use crate::context::Context;
 use crate::error::Errno;
 use crate::file::File;
 use crate::file::files::{Batch, Files, Flow, Step};
 use crate::file::transfer::Transfer;
 use crate::handle::HandleState;
+use crate::io::Io;
 use crate::kernel::Kernel;
 use crate::operation::{FileOperation, Operation};
 
 impl File {
     /// Settles what waits for the file's own position, and a close: the descriptor is closed without the ring where it still is ours.
-    pub(crate) fn abort<K: Kernel>(&mut self, state: &HandleState, context: &mut Context<K>, errno: Errno) {
+    pub(crate) fn abort<K: Kernel>(&mut self, state: &HandleState, io: &mut Io<K>, errno: Errno) {
         for token in self.commits.take_tokens() {
-            context.settle(token, errno.negated());
+            io.settle(token, errno.negated());
         }
         for transfer in self.waiting_at_cursor() {
-            context.settle(transfer.token, errno.negated());
+            io.settle(transfer.token, errno.negated());
         }
         if let Some(token) = self.closer.take() {
-            context.settle(token, if state.has_descriptor() { 0 } else { errno.negated() });
+            io.settle(token, if state.has_descriptor() { 0 } else { errno.negated() });
         }
     }
 }
 
 impl Files {
     /// Settles everything that is asked of files, once: what is in flight is not taken out, and never completes.
-    pub(crate) fn abort<K: Kernel>(&mut self, context: &mut Context<K>, errno: Errno) {
+    pub(crate) fn abort<K: Kernel>(&mut self, io: &mut Io<K>, errno: Errno) {
         let batches = std::mem::take(&mut self.waiting).into_iter();
         let waiting = batches.flat_map(|batch| match batch {
             Batch::One(step) => vec![step],
@@ -46,7 +46,7 @@ impl Files {
             }
         }
         if std::mem::replace(&mut self.flow, Flow::Failed) != Flow::Failed {
-            for operation in context.operations.iter() {
+            for operation in io.operations.iter() {
                 match operation {
                     Operation::File(FileOperation::Transfer { transfer, .. } | FileOperation::Awaiting(transfer)) => {
                         settled.extend(outcomes(transfer, errno));
@@ -57,7 +57,7 @@ impl Files {
             }
         }
         for (token, result) in settled {
-            context.settle(token, result);
+            io.settle(token, result);
         }
     }
 }

@@ -18,12 +18,12 @@
 
 use std::collections::VecDeque;
 
-use crate::context::Context;
 use crate::file::File;
 use crate::file::files::{Batch, Files, Linked, NotNow, Prepared, Step};
 use crate::file::transfer::{Commit, Role, SyncedBy, Transfer};
 use crate::handle::HandleState;
 use crate::handle_id::HandleId;
+use crate::io::Io;
 use crate::kernel::{Direction, Durability, FileOp, FileRequest, Kernel, Operands};
 use crate::operation::FileOperation;
 
@@ -125,16 +125,16 @@ pub(crate) fn written<K: Kernel>(
     complete: bool,
     file: &mut File,
     files: &mut Files,
-    context: &mut Context<K>,
+    io: &mut Io<K>,
 ) {
     file.commits.writing = file.commits.writing.saturating_sub(1);
     if commit.by == SyncedBy::Write {
         file.commits.dirty |= !complete;
-        context.settle(commit.token, if complete { 0 } else { -libc::ECANCELED });
+        io.settle(commit.token, if complete { 0 } else { -libc::ECANCELED });
     } else if complete {
         file.commits.written.push(commit);
     } else {
-        context.settle(commit.token, -libc::ECANCELED);
+        io.settle(commit.token, -libc::ECANCELED);
     }
     if file.commits.writing > 0 {
         return;
@@ -151,7 +151,7 @@ pub(crate) fn start_sync<K: Kernel>(
     state: &mut HandleState,
     file: &mut File,
     files: &mut Files,
-    context: &mut Context<K>,
+    io: &mut Io<K>,
 ) -> Result<(), NotNow> {
     let data_only = file.commits.written.iter().all(|commit| commit.data_only);
     let request =
@@ -160,22 +160,16 @@ pub(crate) fn start_sync<K: Kernel>(
     let under_way = state.in_flight > 0;
     // SAFETY: a sync points at nothing.
     let prepared = unsafe { Prepared::new(state.id, FileOperation::GroupSync, request) };
-    files.start(prepared, Linked::No, Some(state), context)?;
+    files.start(prepared, Linked::No, Some(state), io)?;
     file.commits.dirty &= under_way;
     Ok(())
 }
 
 /// The sync of a group is done.
-pub(crate) fn synced<K: Kernel>(
-    id: HandleId,
-    result: i32,
-    file: &mut File,
-    files: &mut Files,
-    context: &mut Context<K>,
-) {
+pub(crate) fn synced<K: Kernel>(id: HandleId, result: i32, file: &mut File, files: &mut Files, io: &mut Io<K>) {
     file.commits.dirty |= result < 0;
     for token in file.commits.take_written() {
-        context.settle(token, result);
+        io.settle(token, result);
     }
     next_group(id, file, files);
 }

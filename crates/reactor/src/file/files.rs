@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 
 use crate::bounce::BouncePool;
-use crate::context::Context;
 use crate::error::Errno;
 use crate::file::call::FileCall;
 use crate::file::look::Mounts;
 use crate::file::transfer::Transfer;
 use crate::handle::HandleState;
 use crate::handle_id::HandleId;
+use crate::io::Io;
 use crate::kernel::{FileRequest, Kernel, Request};
 use crate::operation::{FileOperation, Operation};
 use crate::slab::{Entry, InFlight};
@@ -181,23 +181,23 @@ impl Files {
         prepared: Prepared,
         linked: Linked,
         state: Option<&mut HandleState>,
-        context: &mut Context<K>,
+        io: &mut Io<K>,
     ) -> Result<(), NotNow> {
         let Prepared { handle, operation, request } = prepared;
         let weight = Weight::from(&operation);
-        let id = context.operations.insert(handle, Operation::File(operation));
+        let id = io.operations.insert(handle, Operation::File(operation));
         let request = Request::File { request, linked: linked == Linked::ToNext };
         // SAFETY: the operation stays in the slab until its terminal completion, and what is not its own holds until JavaScript runs again (`Prepared::new`):
         // the queue is entered before that (`enter`), or never again.
-        if unsafe { context.try_push(&request, id.user_data()) } {
+        if unsafe { io.try_push(&request, id.user_data()) } {
             self.started(weight);
             if let Some(state) = state {
                 state.in_flight += 1;
-                context.operations.link(id, &mut state.cancelable);
+                io.operations.link(id, &mut state.cancelable);
             }
             return Ok(());
         }
-        match context.operations.remove(id, &mut InFlight::default()) {
+        match io.operations.remove(id, &mut InFlight::default()) {
             Some(Entry { operation: Operation::File(operation), .. }) => {
                 Err(NotNow(self.take_apart(handle, operation), Lack::Queue))
             }

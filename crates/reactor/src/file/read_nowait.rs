@@ -6,12 +6,12 @@
 
 use std::os::fd::RawFd;
 
-use crate::context::Context;
 use crate::error::Errno;
 use crate::file::File;
 use crate::file::files::Files;
 use crate::file::settle::{cursor, set_cursor};
 use crate::handle::HandleState;
+use crate::io::Io;
 use crate::kernel::{Direction, FileRequest, Kernel, Request, Wait};
 use crate::operation::nowait_user_data;
 
@@ -28,9 +28,9 @@ pub(crate) unsafe fn read_nowait<K: Kernel>(
     length: u32,
     position: i64,
     file: &mut File,
-    context: &mut Context<K>,
+    io: &mut Io<K>,
 ) -> Result<u32, Errno> {
-    if !may_read(file, context, position < 0) {
+    if !may_read(file, io, position < 0) {
         return Err(Errno(libc::EAGAIN));
     }
     let fd: RawFd = state.fd();
@@ -39,7 +39,7 @@ pub(crate) unsafe fn read_nowait<K: Kernel>(
     while done < length {
         let (rest, at) = (length - done, start.saturating_add(done.into()));
         // SAFETY: what is left of the caller's bytes.
-        match unsafe { context.kernel.read_nowait(fd, data.add(done as usize), rest, at) } {
+        match unsafe { io.kernel.read_nowait(fd, data.add(done as usize), rest, at) } {
             Ok(0) => break,
             Ok(count) => done += count.min(rest),
             Err(errno) => {
@@ -75,10 +75,10 @@ pub(crate) unsafe fn read_together<K: Kernel>(
     pieces: &Pieces<impl Fn(usize) -> i64>,
     file: &File,
     files: &mut Files,
-    context: &mut Context<K>,
+    io: &mut Io<K>,
 ) -> Vec<u32> {
     let &Pieces { data, size, count, ref position } = pieces;
-    if !may_read(file, context, false) || !context.backlog.is_empty() || context.failure().is_some() {
+    if !may_read(file, io, false) || !io.backlog.is_empty() || io.failure().is_some() {
         return Vec::new();
     }
     let (fd, batch) = (state.fd(), files.next_batch());
@@ -91,18 +91,18 @@ pub(crate) unsafe fn read_together<K: Kernel>(
         let request = FileRequest::read_nowait(fd, data, size, position);
         let number = u32::try_from(piece).unwrap_or(u32::MAX);
         // SAFETY: the caller vouches for the bytes, and the kernel needs them no longer when this returns: see below.
-        if !unsafe { context.hand(&Request::File { request, linked: false }, nowait_user_data(batch, number)) } {
+        if !unsafe { io.hand(&Request::File { request, linked: false }, nowait_user_data(batch, number)) } {
             break;
         }
         results.push(-libc::EAGAIN);
     }
     // The kernel has done them all when this returns, or it is not entered again: it needs the memory no longer either way.
-    if context.enter(Wait::No).is_err() {
+    if io.enter(Wait::No).is_err() {
         return Vec::new();
     }
-    context.kernel.reap(&mut context.arrived, usize::MAX);
+    io.kernel.reap(&mut io.arrived, usize::MAX);
     let first = nowait_user_data(batch, 0);
-    context.arrived.retain(|completion| {
+    io.arrived.retain(|completion| {
         let Some(result) = completion
             .user_data
             .checked_sub(first)
@@ -117,10 +117,10 @@ pub(crate) unsafe fn read_together<K: Kernel>(
 }
 
 /// Whether it is worth trying.
-fn may_read<K: Kernel>(file: &File, context: &Context<K>, at_cursor: bool) -> bool {
+fn may_read<K: Kernel>(file: &File, io: &Io<K>, at_cursor: bool) -> bool {
     let waited_for = at_cursor && file.cursor_is_busy();
     file.is_seekable()
-        && context.failure().is_none()
+        && io.failure().is_none()
         && !waited_for
         && file.priority == 0
         && file.tries_nowait(Direction::Read)

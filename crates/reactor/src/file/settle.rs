@@ -2,16 +2,16 @@
 
 use std::os::fd::RawFd;
 
-use crate::context::Context;
 use crate::error::Errno;
 use crate::file::File;
 use crate::file::commit::written;
 use crate::file::files::{Batch, Files, Step};
 use crate::file::transfer::{Progress, Role, Transfer};
 use crate::handle::HandleState;
+use crate::io::Io;
 use crate::kernel::Kernel;
 
-impl<K: Kernel> Context<K> {
+impl<K: Kernel> Io<K> {
     /// Reports a transfer whose file is closed, and that the sync behind it will not be done.
     pub(crate) fn settle_all(&mut self, transfer: &Transfer, result: i32) {
         self.settle(transfer.token, result);
@@ -28,14 +28,14 @@ pub(crate) fn settle_transfer<K: Kernel>(
     result: i32,
     file: &mut File,
     files: &mut Files,
-    context: &mut Context<K>,
+    io: &mut Io<K>,
 ) {
-    context.settle(transfer.token, result);
+    io.settle(transfer.token, result);
     match transfer.role {
         Role::Single | Role::Step => {}
         Role::Commit(commit) => {
             let complete = transfer.done == transfer.place.length && result >= 0;
-            written(state.id, commit, complete, file, files, context);
+            written(state.id, commit, complete, file, files, io);
         }
         Role::AtCursor => {
             if transfer.position >= 0 && transfer.done > 0 {
@@ -57,10 +57,10 @@ pub(crate) fn settle_failed<K: Kernel>(
     errno: Errno,
     file: &mut File,
     files: &mut Files,
-    context: &mut Context<K>,
+    io: &mut Io<K>,
 ) {
     let done = i32::try_from(transfer.done).unwrap_or(i32::MAX);
-    settle_transfer(state, transfer, if done > 0 { done } else { errno.negated() }, file, files, context);
+    settle_transfer(state, transfer, if done > 0 { done } else { errno.negated() }, file, files, io);
 }
 
 /// Takes account of what the kernel has done of a transfer, which goes on or is settled.
@@ -70,16 +70,16 @@ pub(crate) fn advance<K: Kernel>(
     result: i32,
     file: &mut File,
     files: &mut Files,
-    context: &mut Context<K>,
+    io: &mut Io<K>,
 ) {
     if transfer.role.is_whole() {
         if let Ok(count) = u32::try_from(result) {
             transfer.done = count;
         }
-        return settle_transfer(state, &transfer, result, file, files, context);
+        return settle_transfer(state, &transfer, result, file, files, io);
     }
     match transfer.advance(result, file.goes_on(transfer.direction)) {
-        Progress::Settled(result) => return settle_transfer(state, &transfer, result, file, files, context),
+        Progress::Settled(result) => return settle_transfer(state, &transfer, result, file, files, io),
         Progress::Again => {}
         Progress::Refused if result == -libc::EOPNOTSUPP => file.refuse_nowait(transfer.direction),
         Progress::Refused => {}

@@ -3,7 +3,6 @@
 use std::os::fd::RawFd;
 
 use crate::bounce::Budget;
-use crate::context::Context;
 use crate::error::Errno;
 use crate::file::carrier::Carrier;
 use crate::file::commit::durability;
@@ -13,6 +12,7 @@ use crate::file::settle::{cursor, settle_failed, settle_transfer};
 use crate::file::transfer::{Attempt, Role, Transfer};
 use crate::file::{File, MAX_SHORT_WRITE};
 use crate::handle::HandleState;
+use crate::io::Io;
 use crate::kernel::{Direction, Durability, FileRequest, Kernel};
 use crate::memory::Memory;
 use crate::operation::FileOperation;
@@ -23,16 +23,16 @@ pub(crate) fn start_transfer<K: Kernel>(
     mut transfer: Transfer,
     file: &mut File,
     files: &mut Files,
-    context: &mut Context<K>,
+    io: &mut Io<K>,
     memory: &mut impl Memory,
 ) -> Result<(), NotNow> {
     if file.never_waits(state.fd()) {
-        let result = do_nowait(&transfer, state.fd(), context, memory).map_or_else(Errno::negated, u32::cast_signed);
-        settle_transfer(state, &transfer, result, file, files, context);
+        let result = do_nowait(&transfer, state.fd(), io, memory).map_or_else(Errno::negated, u32::cast_signed);
+        settle_transfer(state, &transfer, result, file, files, io);
         return Ok(());
     }
     if file.polls_first(transfer.direction) && transfer.attempt == Attempt::First {
-        return start_await(state, Transfer { attempt: Attempt::Refused, ..transfer }, files, context);
+        return start_await(state, Transfer { attempt: Attempt::Refused, ..transfer }, files, io);
     }
     let appends = file.append && transfer.direction == Direction::Write;
     if transfer.role == Role::AtCursor && transfer.position < 0 && file.is_seekable() && !appends {
@@ -41,11 +41,11 @@ pub(crate) fn start_transfer<K: Kernel>(
     match prepare_transfer(state, transfer, Linked::No, Budget::Kept, file, files, memory) {
         Ok(Some(prepared)) => {
             let leaves_dirt = prepared.leaves_dirt();
-            files.start(prepared, Linked::No, Some(state), context)?;
+            files.start(prepared, Linked::No, Some(state), io)?;
             file.commits.dirty |= leaves_dirt;
         }
         Ok(None) => return Err(NotNow(Step::Transfer(state.id, transfer), Lack::Place)),
-        Err(errno) => settle_failed(state, &transfer, errno, file, files, context),
+        Err(errno) => settle_failed(state, &transfer, errno, file, files, io),
     }
     Ok(())
 }
@@ -55,12 +55,12 @@ pub(crate) fn start_await<K: Kernel>(
     state: &mut HandleState,
     transfer: Transfer,
     files: &mut Files,
-    context: &mut Context<K>,
+    io: &mut Io<K>,
 ) -> Result<(), NotNow> {
     let request = FileRequest::Await { fd: state.fd(), writable: transfer.direction == Direction::Write };
     // SAFETY: a poll points at nothing.
     let prepared = unsafe { Prepared::new(state.id, FileOperation::Awaiting(transfer), request) };
-    files.start(prepared, Linked::No, Some(state), context)
+    files.start(prepared, Linked::No, Some(state), io)
 }
 
 /// What the next step of a transfer asks for; `None` while there is no memory for it.
@@ -97,11 +97,11 @@ pub(crate) fn prepare_transfer(
 fn do_nowait<K: Kernel>(
     transfer: &Transfer,
     fd: RawFd,
-    context: &mut Context<K>,
+    io: &mut Io<K>,
     memory: &mut impl Memory,
 ) -> Result<u32, Errno> {
     let data = memory.resolve(&transfer.place).ok_or(Errno(libc::EFAULT))?.as_ptr();
     let (length, position) = (transfer.place.length, transfer.position);
     // SAFETY: the memory has that many bytes, and stays where it is until JavaScript runs again.
-    unsafe { context.kernel.transfer_nowait(fd, transfer.direction, data, length, position) }
+    unsafe { io.kernel.transfer_nowait(fd, transfer.direction, data, length, position) }
 }

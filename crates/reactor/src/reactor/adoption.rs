@@ -58,7 +58,7 @@ impl<K: Kernel> Reactor<K> {
                 match kind {
                     Adopted::Listener => Resource::Listener(Listener::default()),
                     Adopted::Datagram { unix } => {
-                        self.context.prepare_datagrams()?;
+                        self.io.prepare_datagrams()?;
                         Resource::Datagram(Box::new(Datagram::new(unix)))
                     }
                     _ => Resource::Stream(Stream::default()),

@@ -23,15 +23,15 @@ impl<K: Kernel> Reactor<K> {
         if !(1..=control::MAX_DESCRIPTORS).contains(&limit) {
             return Err(Errno::EINVAL);
         }
-        self.context.prepare_datagrams()?;
-        let (stream, _, context) = self.stream(id).ok_or(Errno(libc::EBADF))?;
-        stream.receive_descriptors(context, limit);
+        self.io.prepare_datagrams()?;
+        let (stream, _, io) = self.stream(id).ok_or(Errno(libc::EBADF))?;
+        stream.receive_descriptors(io, limit);
         Ok(())
     }
 
     /// The descriptors that came last, where they were not taken; none where the stream is gone, and they with it.
     pub fn take_descriptors(&mut self, id: HandleId) -> Vec<OwnedFd> {
-        self.stream(id).map(|(stream, state, context)| stream.take_descriptors(state, context)).unwrap_or_default()
+        self.stream(id).map(|(stream, state, io)| stream.take_descriptors(state, io)).unwrap_or_default()
     }
 
     /// Duplicates descriptors for a [write to come](Self::write_with_descriptors).
@@ -51,8 +51,8 @@ impl<K: Kernel> Reactor<K> {
 
     /// Queues bytes, at least one, that take the descriptors staged first with them. `last` as in [`write`](Self::write).
     pub fn write_with_descriptors(&mut self, id: HandleId, span: Span, last: bool) {
-        if let Some((stream, state, context)) = self.stream(id) {
-            stream.write_with_descriptors(state, context, span, last);
+        if let Some((stream, state, io)) = self.stream(id) {
+            stream.write_with_descriptors(state, io, span, last);
         }
     }
 }

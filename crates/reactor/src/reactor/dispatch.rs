@@ -2,9 +2,9 @@
 
 use std::os::fd::{FromRawFd, OwnedFd};
 
-use crate::context::Context;
 use crate::event::Event;
 use crate::handle_id::HandleId;
+use crate::io::Io;
 use crate::kernel::{Completion, Kernel};
 use crate::memory::Memory;
 use crate::message::Passed;
@@ -26,16 +26,11 @@ struct Completed<'a> {
 }
 
 /// Finds what a completion is about, and takes the operation out of what is in flight where it has ended.
-fn take_out<'a, K: Kernel>(
-    completion: &Completion,
-    handles: &'a mut Handles,
-    context: &mut Context<K>,
-) -> Option<Completed<'a>> {
+fn take_out<'a, K: Kernel>(completion: &Completion, handles: &'a mut Handles, io: &mut Io<K>) -> Option<Completed<'a>> {
     if completion.user_data == IGNORED || is_nowait(completion.user_data) {
         return None;
     }
-    let Some((operation_id, &mut Entry { handle: id, ref mut operation })) =
-        context.operations.get(completion.user_data)
+    let Some((operation_id, &mut Entry { handle: id, ref mut operation })) = io.operations.get(completion.user_data)
     else {
         debug_assert!(false, "a completion without an operation: {completion:?}");
         return None;
@@ -48,7 +43,7 @@ fn take_out<'a, K: Kernel>(
     let kind = operation.kind();
     let mut handle = handles.get_mut(id);
     if handle.is_none() && kind != Kind::File {
-        debug_assert!(context.failure().is_some(), "a handle is freed after its last operation");
+        debug_assert!(io.failure().is_some(), "a handle is freed after its last operation");
         if kind == Kind::Accept && completion.result >= 0 {
             // SAFETY: the kernel has just made this descriptor for us and nobody else knows its number.
             drop(unsafe { OwnedFd::from_raw_fd(completion.result) });
@@ -65,10 +60,10 @@ fn take_out<'a, K: Kernel>(
             }
             None => &mut nowhere,
         };
-        ended = context.operations.remove(operation_id, list).map(|entry| entry.operation);
+        ended = io.operations.remove(operation_id, list).map(|entry| entry.operation);
     } else if handle.as_ref().is_some_and(|handle| handle.state.ending) {
         // It was being served when it was cancelled.
-        context.cancel(operation_id);
+        io.cancel(operation_id);
     }
     Some(Completed { id, handle, kind, ended, passed })
 }
@@ -80,41 +75,41 @@ fn dispatch<K: Kernel>(
     ended: Option<Operation>,
     completion: &Completion,
     passed: Passed,
-    context: &mut Context<K>,
+    io: &mut Io<K>,
 ) -> Option<OwnedFd> {
     match (resource, kind, ended) {
-        (Resource::Stream(stream), Kind::Receive, _) => stream.received(state, context, completion, passed),
+        (Resource::Stream(stream), Kind::Receive, _) => stream.received(state, io, completion, passed),
         (Resource::Stream(stream), Kind::Send, Some(Operation::Send(SendOperation::Bytes(offered)))) => {
-            stream.sent(state, context, completion.result, offered);
+            stream.sent(state, io, completion.result, offered);
         }
         (Resource::Stream(stream), Kind::Send, Some(Operation::Send(SendOperation::Message(offered, message)))) => {
-            context.recycle_message(message);
-            stream.sent(state, context, completion.result, offered);
+            io.recycle_message(message);
+            stream.sent(state, io, completion.result, offered);
         }
-        (Resource::Stream(stream), Kind::PollWritable, _) => stream.writable(state, context, completion),
-        (Resource::Stream(stream), Kind::Connect, _) => stream.connected(state, context, completion.result),
-        (Resource::Stream(stream), Kind::Pause, _) => stream.resume(state, context),
+        (Resource::Stream(stream), Kind::PollWritable, _) => stream.writable(state, io, completion),
+        (Resource::Stream(stream), Kind::Connect, _) => stream.connected(state, io, completion.result),
+        (Resource::Stream(stream), Kind::Pause, _) => stream.resume(state, io),
         (Resource::Datagram(datagram), Kind::Receive, ended) => {
             if let Some(Operation::Cancelable(CancelableOperation::ReceiveDatagrams(message))) = ended {
-                context.recycle_datagram_message(message);
+                io.recycle_datagram_message(message);
             }
-            datagram.received(state, context, completion);
+            datagram.received(state, io, completion);
         }
         (Resource::Datagram(datagram), Kind::Send, Some(Operation::Send(SendOperation::Datagram(number, message)))) => {
-            context.recycle_datagram_message(message);
-            datagram.sent(state, context, completion.result, number);
+            io.recycle_datagram_message(message);
+            datagram.sent(state, io, completion.result, number);
         }
-        (Resource::Datagram(datagram), Kind::PollWritable, _) => datagram.writable(state, context, completion),
-        (Resource::Datagram(datagram), Kind::Pause, _) => datagram.resume(state, context),
+        (Resource::Datagram(datagram), Kind::PollWritable, _) => datagram.writable(state, io, completion),
+        (Resource::Datagram(datagram), Kind::Pause, _) => datagram.resume(state, io),
         (Resource::Listener(listener), Kind::Accept, _) => {
-            return listener.accepted(state, context, completion);
+            return listener.accepted(state, io, completion);
         }
-        (Resource::Listener(listener), Kind::Pause, _) => listener.resume(state, context),
+        (Resource::Listener(listener), Kind::Pause, _) => listener.resume(state, io),
         (Resource::File(file), Kind::Close, _) => {
             // A failed close has released the descriptor all the same (close(2)).
             state.forget_descriptor();
             if let Some(token) = file.closer.take() {
-                context.settle(token, completion.result);
+                io.settle(token, completion.result);
             }
         }
         _ => debug_assert!(false, "an operation of another resource's kind"),
@@ -125,13 +120,13 @@ fn dispatch<K: Kernel>(
 impl<K: Kernel> Reactor<K> {
     /// Takes account of a completion.
     pub(super) fn complete(&mut self, completion: &Completion, memory: &mut impl Memory) {
-        let Some(completed) = take_out(completion, &mut self.handles, &mut self.context) else { return };
+        let Some(completed) = take_out(completion, &mut self.handles, &mut self.io) else { return };
         let Completed { id, handle, kind, ended, passed } = completed;
         if let Some(Operation::File(operation)) = ended {
             return self.complete_file(id, operation, completion, memory);
         }
         let Some(handle) = handle else { return };
-        let accepted = dispatch(handle, kind, ended, completion, passed, &mut self.context);
+        let accepted = dispatch(handle, kind, ended, completion, passed, &mut self.io);
         let closing = handle.state.closing;
         if let Some(accepted) = accepted {
             self.admit(id, accepted, completion.others_wait());
@@ -145,10 +140,10 @@ impl<K: Kernel> Reactor<K> {
     fn admit(&mut self, id: HandleId, accepted: OwnedFd, others_wait: bool) {
         // A full table closes the connection: the peer sees an end, the listener goes on.
         if let Some(peer) = self.handles.insert(accepted, Resource::Stream(Stream::default())) {
-            self.context.events.push_back(Event::Accepted { listener: id, peer });
+            self.io.events.push_back(Event::Accepted { listener: id, peer });
         }
         if let Some(Handle { state, resource: Resource::Listener(listener) }) = self.handles.get_mut(id) {
-            listener.go_on(state, &mut self.context, others_wait);
+            listener.go_on(state, &mut self.io, others_wait);
         }
     }
 
@@ -157,9 +152,9 @@ impl<K: Kernel> Reactor<K> {
         let ends = self.handles.get(id).is_some_and(|handle| handle.state.ending && handle.state.in_flight == 0);
         if ends && let Some(mut handle) = self.handles.remove(id) {
             if let Some(descriptor) = handle.state.take_descriptor() {
-                self.context.kernel.close(descriptor);
+                self.io.kernel.close(descriptor);
             }
-            self.context.closed(id);
+            self.io.closed(id);
         }
     }
 }

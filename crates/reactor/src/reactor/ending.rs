@@ -18,10 +18,10 @@ const PAUSE: Duration = Duration::from_millis(10);
 impl<K: Kernel> Reactor<K> {
     /// The ring has failed: everything that is wanted of it ends with that error, and what is being closed is closed without it.
     pub(crate) fn abort(&mut self, errno: Errno) {
-        self.context.unsent.clear();
+        self.io.unsent.clear();
         self.forget_starved();
-        self.context.drop_requests();
-        self.files.abort(&mut self.context, errno);
+        self.io.drop_requests();
+        self.files.abort(&mut self.io, errno);
         for id in self.handles.ids() {
             self.abort_handle(id, errno);
         }
@@ -33,17 +33,17 @@ impl<K: Kernel> Reactor<K> {
             return;
         };
         match resource {
-            Resource::Stream(stream) => stream.abort(state, &mut self.context, errno),
-            Resource::Listener(listener) => listener.abort(state, &mut self.context, errno),
-            Resource::File(file) => file.abort(state, &mut self.context, errno),
-            Resource::Datagram(datagram) => datagram.abort(state, &mut self.context, errno),
+            Resource::Stream(stream) => stream.abort(state, &mut self.io, errno),
+            Resource::Listener(listener) => listener.abort(state, &mut self.io, errno),
+            Resource::File(file) => file.abort(state, &mut self.io, errno),
+            Resource::Datagram(datagram) => datagram.abort(state, &mut self.io, errno),
         }
         if state.closing {
             if let Some(descriptor) = state.take_descriptor() {
                 // Requests in flight keep the socket open beyond this: its peer hears of the end all the same.
                 let _ = socket::shutdown_write(descriptor.as_raw_fd());
             }
-            self.context.closed(id);
+            self.io.closed(id);
             self.handles.remove(id);
         }
     }
@@ -82,16 +82,16 @@ impl<K: Kernel> Reactor<K> {
     }
 
     fn forget_starved(&mut self) {
-        self.context.bytes.forget_starved();
-        if let Some(datagrams) = &mut self.context.datagrams {
+        self.io.bytes.forget_starved();
+        if let Some(datagrams) = &mut self.io.datagrams {
             datagrams.forget_starved();
         }
-        self.context.forget_due();
+        self.io.forget_due();
     }
 
     /// What the end waits for.
     fn in_the_way(&self) -> usize {
-        self.handles.open() + self.context.operations.live() + self.context.backlog.len()
+        self.handles.open() + self.io.operations.live() + self.io.backlog.len()
     }
 
     fn discard_events(&mut self) {

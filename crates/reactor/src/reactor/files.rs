@@ -6,7 +6,6 @@ use std::ptr;
 mod read_nowait;
 mod start;
 
-use crate::context::Context;
 use crate::error::Errno;
 use crate::event::{Event, Opened};
 use crate::file::call::{FileCall, STATUS_BYTES};
@@ -16,6 +15,7 @@ use crate::file::transfer::{Progress, Role, Transfer};
 use crate::file::{File, MAX_CHAIN, ShortOps, commit};
 use crate::handle::HandleState;
 use crate::handle_id::HandleId;
+use crate::io::Io;
 use crate::kernel::{Completion, FileOp, Kernel};
 use crate::memory::Memory;
 use crate::operation::FileOperation;
@@ -34,10 +34,10 @@ impl<K: Kernel> Reactor<K> {
         Ok((id, opened))
     }
 
-    pub(super) fn file(&mut self, id: HandleId) -> Option<(&mut File, &mut HandleState, &mut Files, &mut Context<K>)> {
+    pub(super) fn file(&mut self, id: HandleId) -> Option<(&mut File, &mut HandleState, &mut Files, &mut Io<K>)> {
         match self.handles.get_mut(id) {
             Some(Handle { state, resource: Resource::File(file) }) if !state.closing => {
-                Some((file, state, &mut self.files, &mut self.context))
+                Some((file, state, &mut self.files, &mut self.io))
             }
             _ => None,
         }
@@ -88,7 +88,7 @@ impl<K: Kernel> Reactor<K> {
     /// cancelled.
     pub fn refuse(&mut self, token: u32, errno: Errno, linked: bool) {
         if !linked && self.files.chain.is_empty() {
-            return self.context.settle(token, errno.negated());
+            return self.io.settle(token, errno.negated());
         }
         self.push_step(Step::Refused(token, errno), linked);
     }
@@ -124,7 +124,7 @@ impl<K: Kernel> Reactor<K> {
             file.closer = Some(token);
             self.close(id);
         } else {
-            self.context.settle(token, -libc::EBADF);
+            self.io.settle(token, -libc::EBADF);
         }
     }
 
@@ -162,20 +162,20 @@ impl<K: Kernel> Reactor<K> {
     }
 
     fn advance(&mut self, id: HandleId, mut transfer: Transfer, result: i32) {
-        if let Some((file, state, files, context)) = self.file(id) {
-            return advance(state, transfer, result, file, files, context);
+        if let Some((file, state, files, io)) = self.file(id) {
+            return advance(state, transfer, result, file, files, io);
         }
         let result = match transfer.advance(result, false) {
             Progress::Settled(result) => result,
             Progress::Again | Progress::Refused => -libc::ECANCELED,
         };
-        self.context.settle_all(&transfer, result);
+        self.io.settle_all(&transfer, result);
     }
 
     /// The sync of a group is done. Whoever closes the file meanwhile has told those who waited for it.
     fn complete_sync(&mut self, id: HandleId, result: i32) {
         if let Some(Handle { resource: Resource::File(file), .. }) = self.handles.get_mut(id) {
-            commit::synced(id, result, file, &mut self.files, &mut self.context);
+            commit::synced(id, result, file, &mut self.files, &mut self.io);
         }
     }
 
@@ -188,7 +188,7 @@ impl<K: Kernel> Reactor<K> {
                     Ok((handle, opened)) => Event::Opened { token: call.token, handle, opened },
                     Err(errno) => Event::FileDone { token: call.token, result: errno.negated() },
                 };
-                self.context.events.push_back(event);
+                self.io.events.push_back(event);
             }
             FileOp::Status { .. } if result >= 0 => {
                 let place = call.place;
@@ -199,13 +199,13 @@ impl<K: Kernel> Reactor<K> {
                         ptr::copy_nonoverlapping(words.as_ptr().cast::<u8>(), target.as_ptr(), size_of_val(&words));
                     };
                 });
-                self.context.settle(call.token, delivered.map_or(-libc::EFAULT, |()| 0));
+                self.io.settle(call.token, delivered.map_or(-libc::EFAULT, |()| 0));
             }
             FileOp::GetXattr | FileOp::FGetXattr if result >= 0 => {
                 let delivered = call.deliver(result.cast_unsigned(), memory);
-                self.context.settle(call.token, delivered.map_or_else(Errno::negated, |()| result));
+                self.io.settle(call.token, delivered.map_or_else(Errno::negated, |()| result));
             }
-            _ => self.context.settle(call.token, result),
+            _ => self.io.settle(call.token, result),
         }
     }
 }

@@ -23,40 +23,40 @@ impl<K: Kernel> Reactor<K> {
     /// A turn that takes no more from the kernel once there are so many completions and events to be looked at.
     pub(super) fn turn_up_to(&mut self, limit: usize, memory: &mut impl Memory, wait: Wait) -> Result<(), Errno> {
         self.turns += 1;
-        if self.context.failure().is_none() {
-            self.context.push_backlog();
+        if self.io.failure().is_none() {
+            self.io.push_backlog();
             // First what was written in answer to what was received: its outcome comes before news of the peer.
             self.send_listed(memory);
             self.arm_due();
             self.feed_starved();
             self.start_waiting(memory);
         }
-        self.context.enter_again = false;
-        if self.context.kernel.unsubmitted() > 0 || self.context.kernel.ready() || wait != Wait::No {
+        self.io.enter_again = false;
+        if self.io.kernel.unsubmitted() > 0 || self.io.kernel.ready() || wait != Wait::No {
             // A failure is seen to at the end: what has completed is true all the same.
-            let _ = self.context.enter(wait);
+            let _ = self.io.enter(wait);
         }
         // Events that nobody has taken yet count as well: what is not taken stays in the kernel's queue, which holds its peers back when it is full. After a
         // failure there is no other turn that could look at the rest: it may hold descriptors.
-        let limit = if self.context.failure().is_some() { usize::MAX } else { limit };
+        let limit = if self.io.failure().is_some() { usize::MAX } else { limit };
         self.collect(limit, memory);
         // Behind a datagram that ended its receive there may be others, one at a time and in order, as by `recvmsg(2)`. And who has closed a socket behind its last
         // write has it closed in this turn: what its peer answers comes too late, as with core.
-        while std::mem::take(&mut self.context.enter_again)
-            && self.context.events.len() < limit
-            && self.context.enter(Wait::No).is_ok()
+        while std::mem::take(&mut self.io.enter_again)
+            && self.io.events.len() < limit
+            && self.io.enter(Wait::No).is_ok()
         {
             self.collect(limit, memory);
         }
         self.tell_due_ends();
         // What was refused goes again in the same turn.
-        if self.context.failure().is_none() && self.files.has_work() {
+        if self.io.failure().is_none() && self.files.has_work() {
             self.start_waiting(memory);
-            if self.context.kernel.unsubmitted() > 0 {
-                let _ = self.context.enter(Wait::No);
+            if self.io.kernel.unsubmitted() > 0 {
+                let _ = self.io.enter(Wait::No);
             }
         }
-        match self.context.failure() {
+        match self.io.failure() {
             None => Ok(()),
             Some(errno) => {
                 self.abort(errno);
@@ -67,24 +67,24 @@ impl<K: Kernel> Reactor<K> {
 
     /// Looks at what has completed, as far as there is room for what comes of it.
     fn collect(&mut self, limit: usize, memory: &mut impl Memory) {
-        let room = limit.saturating_sub(self.context.arrived.len() + self.context.events.len());
-        let context = &mut self.context;
-        context.kernel.reap(&mut context.arrived, room);
-        let mut arrived = std::mem::take(&mut self.context.arrived);
+        let room = limit.saturating_sub(self.io.arrived.len() + self.io.events.len());
+        let io = &mut self.io;
+        io.kernel.reap(&mut io.arrived, room);
+        let mut arrived = std::mem::take(&mut self.io.arrived);
         for completion in arrived.drain(..) {
             self.complete(&completion, memory);
         }
         // An overflow may have appended to the list while it was out; what `enter` reaps stays for the next turn.
-        arrived.append(&mut self.context.arrived);
-        self.context.arrived = arrived;
+        arrived.append(&mut self.io.arrived);
+        self.io.arrived = arrived;
     }
 
     fn arm_due(&mut self) {
-        while let Some(id) = self.context.next_due_arm() {
+        while let Some(id) = self.io.next_due_arm() {
             match self.handles.get_mut(id) {
-                Some(Handle { state, resource: Resource::Stream(stream) }) => stream.arm(state, &mut self.context),
+                Some(Handle { state, resource: Resource::Stream(stream) }) => stream.arm(state, &mut self.io),
                 Some(Handle { state, resource: Resource::Listener(listener) }) => {
-                    listener.arm(state, &mut self.context);
+                    listener.arm(state, &mut self.io);
                 }
                 _ => {}
             }
@@ -93,40 +93,38 @@ impl<K: Kernel> Reactor<K> {
 
     /// Tells of ends, now that JavaScript has heard of what came before them and what it answered has been offered.
     fn tell_due_ends(&mut self) {
-        let heard = self.context.heard();
-        while let Some(id) = self.context.next_due_end(heard) {
-            if let Some((stream, state, context)) = self.stream(id) {
-                stream.tell_end(state, context);
+        let heard = self.io.heard();
+        while let Some(id) = self.io.next_due_end(heard) {
+            if let Some((stream, state, io)) = self.stream(id) {
+                stream.tell_end(state, io);
             }
         }
     }
 
     fn feed_starved(&mut self) {
-        let context = &mut self.context;
-        let mut starved = context.bytes.take_starved(&mut context.kernel);
-        if let Some(datagrams) = &mut context.datagrams {
-            starved.append(&mut datagrams.take_starved(&mut context.kernel));
+        let io = &mut self.io;
+        let mut starved = io.bytes.take_starved(&mut io.kernel);
+        if let Some(datagrams) = &mut io.datagrams {
+            starved.append(&mut datagrams.take_starved(&mut io.kernel));
         }
         for id in starved {
-            if let Some((stream, state, context)) = self.stream(id) {
-                stream.feed(state, context);
-            } else if let Some((datagram, state, context)) = self.datagram(id) {
-                datagram.feed(state, context);
+            if let Some((stream, state, io)) = self.stream(id) {
+                stream.feed(state, io);
+            } else if let Some((datagram, state, io)) = self.datagram(id) {
+                datagram.feed(state, io);
             }
         }
     }
 
     fn send_listed(&mut self, memory: &mut impl Memory) {
-        let mut listed = std::mem::take(&mut self.context.unsent);
+        let mut listed = std::mem::take(&mut self.io.unsent);
         let mut done = 0;
         for &id in &listed {
             // One that is closing sends as well: what was written before the close.
             let room = match self.handles.get_mut(id) {
-                Some(Handle { state, resource: Resource::Stream(stream) }) => {
-                    stream.send(state, &mut self.context, memory)
-                }
+                Some(Handle { state, resource: Resource::Stream(stream) }) => stream.send(state, &mut self.io, memory),
                 Some(Handle { state, resource: Resource::Datagram(datagram) }) => {
-                    datagram.send(state, &mut self.context, memory)
+                    datagram.send(state, &mut self.io, memory)
                 }
                 _ => true,
             };
@@ -138,7 +136,7 @@ impl<K: Kernel> Reactor<K> {
         }
         listed.drain(..done);
         // Streams listed meanwhile come behind those that found no room.
-        listed.append(&mut self.context.unsent);
-        self.context.unsent = listed;
+        listed.append(&mut self.io.unsent);
+        self.io.unsent = listed;
     }
 }

@@ -3,9 +3,9 @@
 //! The ring saves what a message costs apart from its bytes. Of a long one they are the price: bytes that are offered within the write, as core does, need not
 //! be copied first, and are still in the cache.
 
-use crate::context::Context;
 use crate::error::Errno;
 use crate::handle::HandleState;
+use crate::io::Io;
 use crate::kernel::Kernel;
 use crate::stream::{Sending, Stream};
 
@@ -17,15 +17,15 @@ impl Stream {
     pub(crate) unsafe fn send_nowait<K: Kernel>(
         &mut self,
         state: &HandleState,
-        context: &mut Context<K>,
+        io: &mut Io<K>,
         slices: &[libc::iovec],
     ) -> usize {
         let goes_first = self.queue.is_empty() && matches!(self.sending, Sending::Idle);
-        if !goes_first || self.connecting || self.refused.is_some() || context.failure().is_some() {
+        if !goes_first || self.connecting || self.refused.is_some() || io.failure().is_some() {
             return 0;
         }
         // SAFETY: the caller's promise.
-        match unsafe { context.kernel.send_nowait(state.fd(), slices) } {
+        match unsafe { io.kernel.send_nowait(state.fd(), slices) } {
             Ok(sent) => sent,
             // The last three are those of a filter for system calls: the ring may be allowed to.
             Err(Errno(libc::EAGAIN | libc::EINTR | libc::ENOBUFS | libc::EPERM | libc::EACCES | libc::ENOSYS)) => 0,

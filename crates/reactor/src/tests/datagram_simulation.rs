@@ -68,8 +68,7 @@ impl Simulation {
         let (kernel, world) = Fake::new(behavior);
         let pool = BufferPool::new(1, 16).expect("memory");
         let mut reactor = Reactor::new(kernel, pool, per_turn);
-        reactor.context.datagrams =
-            Some(ReceiveBuffers::for_datagrams(&mut reactor.context.kernel, buffers).expect("memory"));
+        reactor.io.datagrams = Some(ReceiveBuffers::for_datagrams(&mut reactor.io.kernel, buffers).expect("memory"));
         let mut simulation = Self {
             reactor,
             world,

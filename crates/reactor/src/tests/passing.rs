@@ -19,7 +19,7 @@ const RIGHTS: usize = 6;
 fn flooded(behavior: Behavior) -> (Reactor<Fake>, Rc<RefCell<World>>, HandleId, Vec<FarEnd>) {
     let (kernel, world) = Fake::new(behavior);
     let mut reactor = Reactor::new(kernel, BufferPool::new(1, 16).expect("memory"), 64);
-    reactor.context.datagrams = Some(ReceiveBuffers::for_datagrams(&mut reactor.context.kernel, 8).expect("memory"));
+    reactor.io.datagrams = Some(ReceiveBuffers::for_datagrams(&mut reactor.io.kernel, 8).expect("memory"));
     let (near, _) = Descriptors::pair();
     let fd = near.as_raw_fd();
     world.borrow_mut().descriptors.add(fd);

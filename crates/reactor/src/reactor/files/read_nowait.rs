@@ -32,9 +32,9 @@ impl<K: Kernel> Reactor<K> {
         if length == 0 {
             return Ok(0);
         }
-        let (file, state, _, context) = self.file(id).ok_or(Errno(libc::EBADF))?;
+        let (file, state, _, io) = self.file(id).ok_or(Errno(libc::EBADF))?;
         // SAFETY: the caller's promise.
-        unsafe { read_nowait::read_nowait(state, data, length, position, file, context) }
+        unsafe { read_nowait::read_nowait(state, data, length, position, file, io) }
     }
 
     /// Reads `count` pieces of `size` bytes each, to consecutive places from `data` on, as [`read_nowait`](Self::read_nowait) does: up to the first that cannot be
@@ -57,11 +57,11 @@ impl<K: Kernel> Reactor<K> {
         let mut read = 0;
         while count - read >= MIN_TOGETHER {
             let asked = (count - read).min(MAX_TOGETHER);
-            let Some((file, state, files, context)) = self.file(id) else { return read };
+            let Some((file, state, files, io)) = self.file(id) else { return read };
             let pieces =
                 Pieces { data: place(read), size, count: asked, position: |piece: usize| position(read + piece) };
             // SAFETY: as many pieces lie behind that place.
-            let group = unsafe { read_nowait::read_together(state, &pieces, file, files, context) };
+            let group = unsafe { read_nowait::read_together(state, &pieces, file, files, io) };
             for &had in &group {
                 // SAFETY: the place of a piece.
                 let Some(bytes) = (unsafe { self.read_rest(id, place(read), size, position(read), had) }) else {

@@ -61,32 +61,32 @@ impl<K: Kernel> Reactor<K> {
         }
         match step {
             Step::Transfer(id, transfer) => match self.file(id) {
-                Some((file, state, files, context)) => start_transfer(state, transfer, file, files, context, memory),
+                Some((file, state, files, io)) => start_transfer(state, transfer, file, files, io, memory),
                 None => {
-                    self.context.settle_all(&transfer, -libc::ECANCELED);
+                    self.io.settle_all(&transfer, -libc::ECANCELED);
                     Ok(())
                 }
             },
             Step::Await(id, transfer) => match self.file(id) {
-                Some((_, state, files, context)) => start_await(state, transfer, files, context),
+                Some((_, state, files, io)) => start_await(state, transfer, files, io),
                 None => {
-                    self.context.settle_all(&transfer, -libc::ECANCELED);
+                    self.io.settle_all(&transfer, -libc::ECANCELED);
                     Ok(())
                 }
             },
             Step::GroupSync(id) => match self.file(id) {
-                Some((file, state, files, context)) => commit::start_sync(state, file, files, context),
+                Some((file, state, files, io)) => commit::start_sync(state, file, files, io),
                 None => Ok(()),
             },
             Step::Call(call) => match self.prepare_call(call, true, memory) {
                 Ok(prepared) => self.start(prepared, Linked::No),
                 Err((call, errno)) => {
-                    self.context.settle(call.token, errno.negated());
+                    self.io.settle(call.token, errno.negated());
                     Ok(())
                 }
             },
             Step::Refused(token, errno) => {
-                self.context.settle(token, errno.negated());
+                self.io.settle(token, errno.negated());
                 Ok(())
             }
         }
@@ -94,14 +94,14 @@ impl<K: Kernel> Reactor<K> {
 
     /// Starts all steps in one submission, or none: they come back. What cannot be done ends the chain, and cancels what follows.
     fn start_chain(&mut self, steps: Vec<Step>, memory: &mut impl Memory) -> Result<(), (Vec<Step>, Lack)> {
-        let context = &mut self.context;
+        let io = &mut self.io;
         if self.files.in_flight > 0 && self.files.in_flight + steps.len() > MAX_IN_FLIGHT {
             return Err((steps, Lack::Place));
         }
-        if context.kernel.room() < steps.len() {
-            let _ = context.make_room();
+        if io.kernel.room() < steps.len() {
+            let _ = io.make_room();
         }
-        if !context.backlog.is_empty() || context.failure().is_some() || context.kernel.room() < steps.len() {
+        if !io.backlog.is_empty() || io.failure().is_some() || io.kernel.room() < steps.len() {
             return Err((steps, Lack::Queue));
         }
         let budget = self.files.bounces.budget_of_chain();
@@ -200,13 +200,13 @@ impl<K: Kernel> Reactor<K> {
         let leaves_dirt = prepared.leaves_dirt();
         match self.handles.get_mut(prepared.handle()) {
             Some(Handle { state, resource }) => {
-                self.files.start(prepared, linked, Some(state), &mut self.context)?;
+                self.files.start(prepared, linked, Some(state), &mut self.io)?;
                 if let Resource::File(file) = resource {
                     file.commits.dirty |= leaves_dirt;
                 }
                 Ok(())
             }
-            None => self.files.start(prepared, linked, None, &mut self.context),
+            None => self.files.start(prepared, linked, None, &mut self.io),
         }
     }
 
@@ -214,10 +214,10 @@ impl<K: Kernel> Reactor<K> {
     fn settle_step(&mut self, step: Step, errno: Errno) {
         match step {
             Step::Transfer(_, transfer) | Step::Await(_, transfer) => {
-                self.context.settle_all(&transfer, errno.negated());
+                self.io.settle_all(&transfer, errno.negated());
             }
-            Step::Call(call) => self.context.settle(call.token, errno.negated()),
-            Step::Refused(token, _) => self.context.settle(token, errno.negated()),
+            Step::Call(call) => self.io.settle(call.token, errno.negated()),
+            Step::Refused(token, _) => self.io.settle(token, errno.negated()),
             Step::GroupSync(_) => {}
         }
     }

@@ -33,7 +33,7 @@ const ENTER_ATTEMPTS: usize = 256;
 const PATIENT_AFTER: usize = 64;
 
 /// What every operation needs at hand: the kernel, the slab, the buffers and the lists.
-pub(crate) struct Context<K> {
+pub(crate) struct Io<K> {
     // Dropped first: closing the ring ends the kernel's use of what follows.
     pub(crate) kernel: K,
     pub(crate) operations: Operations,
@@ -86,7 +86,7 @@ enum Health {
     Failed(Errno),
 }
 
-impl<K: Kernel> Context<K> {
+impl<K: Kernel> Io<K> {
     /// Hands buffers to the kernel.
     pub(crate) fn new(mut kernel: K, pool: BufferPool) -> Self {
         let bytes = ReceiveBuffers::new(pool, &mut kernel);
@@ -438,7 +438,7 @@ fn take_heard(due: &mut VecDeque<(HandleId, u64)>, heard: u64) -> Option<HandleI
     Some(stream)
 }
 
-impl<K> Context<K> {
+impl<K> Io<K> {
     /// Gives up the requests that did not reach the kernel, which is not entered again. What they were to close is closed.
     pub(crate) fn drop_requests(&mut self) {
         let waiting = self.backlog.drain(..).filter_map(|(request, _)| match request {
@@ -452,7 +452,7 @@ impl<K> Context<K> {
     }
 }
 
-impl<K> Drop for Context<K> {
+impl<K> Drop for Io<K> {
     /// While anything is in flight the kernel may write to what it was given: closing the ring does not wait for that. Such memory is leaked, never freed.
     fn drop(&mut self) {
         self.drop_requests();
