@@ -23,7 +23,7 @@ use napi::sys;
 
 use crate::driver::Driver;
 use crate::memory::{self, Lent};
-use crate::protocol::{COMPLETION_CAPACITY, Completion, Queues, Request};
+use crate::protocol::{COMPLETION_CAPACITY, Completion, DecodedCommand, Queues};
 use crate::settings::Pace;
 
 /// A turn that takes longer is followed by one that takes fewer connections: what becomes of those that were accepted keeps timers and other sockets waiting.
@@ -204,19 +204,19 @@ impl Instance {
     /// Takes the commands that JavaScript has written, so that what is called next happens after them.
     pub fn take_commands(&self, reactor: &mut Reactor<Ring>) {
         self.queues.take_commands(|request| match request {
-            Request::ReadStart(handle) => reactor.read_start(handle),
-            Request::ReadStop(handle) => reactor.read_stop(handle),
-            Request::Write { handle, span, last } => reactor.write(handle, span, last),
-            Request::WriteWithDescriptors { handle, span, last } => {
+            DecodedCommand::ReadStart(handle) => reactor.read_start(handle),
+            DecodedCommand::ReadStop(handle) => reactor.read_stop(handle),
+            DecodedCommand::Write { handle, span, last } => reactor.write(handle, span, last),
+            DecodedCommand::WriteWithDescriptors { handle, span, last } => {
                 reactor.write_with_descriptors(handle, span, last);
             }
-            Request::ShutDown(handle) => reactor.shut_down_write(handle),
-            Request::Close(handle) => reactor.close(handle),
-            Request::Release { buffer, slices } => (0..slices).for_each(|_| reactor.give_back(buffer)),
-            Request::Transfer { handle, transfer, linked } => reactor.transfer(handle, transfer, linked),
-            Request::CloseFile { handle, token } => reactor.close_file(handle, token),
-            Request::SendDatagram(handle, outgoing) => reactor.send_datagram(handle, outgoing),
-            Request::Control(handle, wanted) => reactor.set_datagram_control(handle, wanted),
+            DecodedCommand::ShutDown(handle) => reactor.shut_down_write(handle),
+            DecodedCommand::Close(handle) => reactor.close(handle),
+            DecodedCommand::Release { buffer, slices } => (0..slices).for_each(|_| reactor.give_back(buffer)),
+            DecodedCommand::Transfer { handle, transfer, linked } => reactor.transfer(handle, transfer, linked),
+            DecodedCommand::CloseFile { handle, token } => reactor.close_file(handle, token),
+            DecodedCommand::SendDatagram(handle, outgoing) => reactor.send_datagram(handle, outgoing),
+            DecodedCommand::Control(handle, wanted) => reactor.set_datagram_control(handle, wanted),
         });
     }
 

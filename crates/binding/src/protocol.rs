@@ -209,7 +209,7 @@ const _: () = assert!(
 );
 
 /// What a command asks for.
-pub enum Request {
+pub enum DecodedCommand {
     ReadStart(HandleId),
     ReadStop(HandleId),
     Write { handle: HandleId, span: Span, last: bool },
@@ -269,39 +269,39 @@ impl Queues {
     }
 
     /// Takes the commands out, in order. What makes no sense is skipped: TypeScript's side never writes it.
-    pub fn take_commands(&self, mut each: impl FnMut(Request)) {
+    pub fn take_commands(&self, mut each: impl FnMut(DecodedCommand)) {
         let count = self.commands();
         for record in 0..count {
             let at = COMMANDS_START + record * RECORD_WORDS as usize;
             let handle = HandleId::from_raw(self.get(at + 1));
             let Ok(command) = Command::try_from(self.get(at) & KIND_MASK) else { continue };
-            let request = match command {
-                Command::ReadStart => Request::ReadStart(handle),
-                Command::ReadStop => Request::ReadStop(handle),
-                Command::Write => Request::Write { handle, span: self.span(at), last: self.get(at + 5) != 0 },
+            let decoded = match command {
+                Command::ReadStart => DecodedCommand::ReadStart(handle),
+                Command::ReadStop => DecodedCommand::ReadStop(handle),
+                Command::Write => DecodedCommand::Write { handle, span: self.span(at), last: self.get(at + 5) != 0 },
                 Command::WriteWithDescriptors => {
                     let span = self.span(at);
                     // Descriptors go with the first byte.
                     if span.length == 0 {
                         continue;
                     }
-                    Request::WriteWithDescriptors { handle, span, last: self.get(at + 5) != 0 }
+                    DecodedCommand::WriteWithDescriptors { handle, span, last: self.get(at + 5) != 0 }
                 }
-                Command::ShutDown => Request::ShutDown(handle),
-                Command::Close => Request::Close(handle),
+                Command::ShutDown => DecodedCommand::ShutDown(handle),
+                Command::Close => DecodedCommand::Close(handle),
                 Command::Release => match (u16::try_from(self.get(at + 1)), u16::try_from(self.get(at + 2))) {
-                    (Ok(buffer), Ok(slices)) => Request::Release { buffer, slices },
+                    (Ok(buffer), Ok(slices)) => DecodedCommand::Release { buffer, slices },
                     _ => continue,
                 },
                 Command::FileRead => self.transfer(handle, at, Direction::Read, false),
                 Command::FileReadLinked => self.transfer(handle, at, Direction::Read, true),
                 Command::FileWrite => self.transfer(handle, at, Direction::Write, false),
                 Command::FileWriteLinked => self.transfer(handle, at, Direction::Write, true),
-                Command::FileClose => Request::CloseFile { handle, token: self.get(at + 2).cast_unsigned() },
-                Command::SendDatagram => Request::SendDatagram(handle, self.outgoing(at)),
-                Command::Control => Request::Control(handle, self.get(at + 2) != 0),
+                Command::FileClose => DecodedCommand::CloseFile { handle, token: self.get(at + 2).cast_unsigned() },
+                Command::SendDatagram => DecodedCommand::SendDatagram(handle, self.outgoing(at)),
+                Command::Control => DecodedCommand::Control(handle, self.get(at + 2) != 0),
             };
-            each(request);
+            each(decoded);
         }
         self.set(Header::Commands as usize, 0);
     }
@@ -315,12 +315,12 @@ impl Queues {
     }
 
     /// The transfer that a command describes.
-    fn transfer(&self, handle: HandleId, at: usize, direction: Direction, linked: bool) -> Request {
+    fn transfer(&self, handle: HandleId, at: usize, direction: Direction, linked: bool) -> DecodedCommand {
         let word = |position| self.get(at + position).cast_unsigned();
         let position = (u64::from(word(7)) << 32 | u64::from(word(6))).cast_signed();
         let span = self.span(at);
         let place = Span { length: span.length.min(MAX_PIECE), ..span };
-        Request::Transfer { handle, transfer: Transfer::new(word(5), direction, place, position), linked }
+        DecodedCommand::Transfer { handle, transfer: Transfer::new(word(5), direction, place, position), linked }
     }
 
     /// The datagram that a command describes.

@@ -30,7 +30,7 @@ use crate::error::Errno;
 use crate::event::{Event, Received};
 use crate::handle::HandleState;
 use crate::io::Io;
-use crate::kernel::{BufferGroup, Completion, Kernel};
+use crate::kernel::{BufferGroup, Cqe, Kernel};
 use crate::memory::Span;
 use crate::message::DatagramMessage;
 use crate::operation::CancelableOperation;
@@ -181,7 +181,7 @@ impl Datagram {
     }
 
     /// A completion of the receive.
-    pub(crate) fn received<K: Kernel>(&mut self, state: &mut HandleState, io: &mut Io<K>, completion: &Completion) {
+    pub(crate) fn received<K: Kernel>(&mut self, state: &mut HandleState, io: &mut Io<K>, completion: &Cqe) {
         if let Some(receivers) = &mut io.datagrams
             && let Some(slice) = receivers.take(completion)
         {

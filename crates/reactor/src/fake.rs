@@ -20,7 +20,7 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
 
 use crate::error::Errno;
-use crate::kernel::{BufferGroup, Completion, Direction, FileRequest, Kernel, Request, Wait};
+use crate::kernel::{BufferGroup, Cqe, Direction, FileRequest, Kernel, Request, Wait};
 use crate::operation::{IGNORED, Kind, kind_of};
 
 pub(crate) use behavior::Behavior;
@@ -67,8 +67,8 @@ pub(crate) struct World {
     submission: VecDeque<Flight>,
     flights: Vec<Flight>,
     /// Done, but not yet in the completion queue: deferred work and overflow.
-    pending: Vec<Completion>,
-    completion: VecDeque<Completion>,
+    pending: Vec<Cqe>,
+    completion: VecDeque<Cqe>,
     /// `user_data` between push and the reaping of the terminal completion.
     live: HashSet<u64>,
     /// Whether timeouts end.
@@ -183,7 +183,7 @@ impl Kernel for Fake {
         self.0.borrow().behavior.submission_entries - self.unsubmitted()
     }
 
-    fn reap(&mut self, into: &mut Vec<Completion>, limit: usize) {
+    fn reap(&mut self, into: &mut Vec<Cqe>, limit: usize) {
         let mut world = self.0.borrow_mut();
         for _ in 0..limit.min(world.completion.len()) {
             let completion = world.completion.pop_front().expect("counted");
@@ -233,7 +233,7 @@ impl Kernel for Fake {
 
 /// What no kernel turns round: completions of one request, the slices of one buffer, and answers to sends, which it has when it takes them, with the
 /// news of polls, which are deferred work.
-fn ordered(first: &Completion, second: &Completion) -> bool {
+fn ordered(first: &Cqe, second: &Cqe) -> bool {
     let (send, poll) = (Kind::Send, Kind::PollWritable);
     kind_of(first.user_data) == send as u64 && kind_of(second.user_data) == poll as u64
         || first.user_data == second.user_data
@@ -276,11 +276,11 @@ impl World {
 
     /// Puts a completion nobody asked for into the queue.
     pub(crate) fn forge(&mut self, user_data: u64, result: i32, flags: u32) {
-        self.completion.push_back(Completion { user_data, result, flags });
+        self.completion.push_back(Cqe { user_data, result, flags });
     }
 
     fn post(&mut self, user_data: u64, result: i32, flags: u32) {
-        self.pending.push(Completion { user_data, result, flags });
+        self.pending.push(Cqe { user_data, result, flags });
     }
 
     /// Ends a flight.

@@ -12,7 +12,7 @@ use crate::error::Errno;
 use crate::event::Event;
 use crate::handle::HandleState;
 use crate::handle_id::HandleId;
-use crate::kernel::{BufferGroup, Completion, Kernel, Request, Wait};
+use crate::kernel::{BufferGroup, Cqe, Kernel, Request, Wait};
 use crate::message::{DatagramMessage, MAX_SLICES, Message};
 use crate::operation::{CancelableOperation, IGNORED, Operation, SendOperation};
 use crate::receive_buffers::{BUFFERS, ReceiveBuffers};
@@ -67,7 +67,7 @@ pub(crate) struct Io<K> {
     /// Descriptors in close requests that the kernel has not taken yet, with the count at which each was pushed. Ours until it does.
     pushed_closes: VecDeque<(u64, RawFd)>,
     /// Completions taken from the kernel and not yet looked at.
-    pub(crate) arrived: Vec<Completion>,
+    pub(crate) arrived: Vec<Cqe>,
     #[allow(clippy::vec_box, reason = "the kernel reads the header: its address must hold while the vector grows")]
     spare_messages: Vec<Box<Message>>,
     #[allow(clippy::vec_box, reason = "as above")]

@@ -121,7 +121,7 @@ pub enum Request {
 
 /// One completion queue entry, copied out of the queue.
 #[derive(Clone, Copy, Debug)]
-pub struct Completion {
+pub struct Cqe {
     /// What the request was tagged with.
     pub user_data: u64,
     /// Zero or positive on success, negative errno on failure.
@@ -130,7 +130,7 @@ pub struct Completion {
     pub flags: u32,
 }
 
-impl Completion {
+impl Cqe {
     /// Whether the request stays armed. Without it this is the request's terminal completion.
     #[must_use]
     pub fn more(&self) -> bool {
@@ -213,7 +213,7 @@ pub trait Kernel {
     fn room(&self) -> usize;
 
     /// Appends at most `limit` completions to `into` and advances the queue's head.
-    fn reap(&mut self, into: &mut Vec<Completion>, limit: usize);
+    fn reap(&mut self, into: &mut Vec<Cqe>, limit: usize);
 
     /// Reads from a file without waiting, past the rings: `preadv2(2)` with `RWF_NOWAIT`. The memory is the kernel's for the length of the call.
     ///

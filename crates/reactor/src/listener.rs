@@ -19,7 +19,7 @@ use crate::error::Errno;
 use crate::event::Event;
 use crate::handle::HandleState;
 use crate::io::Io;
-use crate::kernel::{Completion, Kernel};
+use crate::kernel::{Cqe, Kernel};
 use crate::operation::CancelableOperation;
 use crate::slab::OperationId;
 
@@ -77,7 +77,7 @@ impl Listener {
         &mut self,
         state: &mut HandleState,
         io: &mut Io<K>,
-        completion: &Completion,
+        completion: &Cqe,
     ) -> Option<OwnedFd> {
         self.accept = None;
         let accepted = if completion.result >= 0 {

@@ -10,7 +10,7 @@ use crate::buffer_pool::{BufferPool, Slice};
 use crate::control;
 use crate::error::Errno;
 use crate::handle_id::HandleId;
-use crate::kernel::{BufferGroup, Completion, Kernel};
+use crate::kernel::{BufferGroup, Cqe, Kernel};
 
 /// Receive buffers that the datagram sockets of a reactor share: a power of two.
 pub const BUFFERS: u16 = 256;
@@ -78,7 +78,7 @@ impl ReceiveBuffers {
     }
 
     /// What a completion has brought, which is lent from now on. `None` where it has brought nothing, or makes no sense.
-    pub(crate) fn take(&mut self, completion: &Completion) -> Option<Slice> {
+    pub(crate) fn take(&mut self, completion: &Cqe) -> Option<Slice> {
         let length = u32::try_from(completion.result).unwrap_or(0);
         self.pool.take(completion.buffer()?, length, completion.buffer_more())
     }

@@ -14,7 +14,7 @@ use io_uring::types::{BufRingEntry, SubmitArgs, Timespec};
 use crate::config::{self, Config};
 use crate::error::{Errno, Error, Reason};
 use crate::features::Features;
-use crate::kernel::{BufferGroup, Completion, Direction, Kernel, Request, Wait};
+use crate::kernel::{BufferGroup, Cqe, Direction, Kernel, Request, Wait};
 use crate::memory::Mapping;
 use crate::receive_buffers::BUFFERS;
 use crate::sqe;
@@ -227,9 +227,9 @@ impl Kernel for Ring {
         submission.capacity() - submission.len()
     }
 
-    fn reap(&mut self, into: &mut Vec<Completion>, limit: usize) {
+    fn reap(&mut self, into: &mut Vec<Cqe>, limit: usize) {
         let entries = self.ring.completion().take(limit);
-        into.extend(entries.map(|entry| Completion {
+        into.extend(entries.map(|entry| Cqe {
             user_data: entry.user_data(),
             result: entry.result(),
             flags: entry.flags(),

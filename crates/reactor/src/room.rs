@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use crate::handle::HandleState;
 use crate::io::Io;
-use crate::kernel::{Completion, Kernel};
+use crate::kernel::{Cqe, Kernel};
 use crate::operation::CancelableOperation;
 use crate::slab::OperationId;
 
@@ -95,7 +95,7 @@ impl Room {
         &mut self,
         state: &mut HandleState,
         io: &mut Io<K>,
-        completion: &Completion,
+        completion: &Cqe,
         waiting: Waiting,
     ) -> bool {
         if !completion.more() {

@@ -11,7 +11,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
-use io_uring::cqueue::{self, Entry as Completion};
+use io_uring::cqueue::{self, Entry as Cqe};
 use io_uring::squeue::Entry as Submission;
 use io_uring::types::{BufRingEntry, CancelBuilder, Fd, SubmitArgs, Timespec};
 use io_uring::{IoUring, opcode};
@@ -257,7 +257,7 @@ impl<'ring> SelfTest<'ring> {
     }
 
     /// What a completion says was received: nothing where it names no buffer or more than fits.
-    fn received(&self, completion: &Completion, offset: usize) -> &[u8] {
+    fn received(&self, completion: &Cqe, offset: usize) -> &[u8] {
         let (Some(buffer), Ok(length)) =
             (cqueue::buffer_select(completion.flags()), usize::try_from(completion.result()))
         else {
@@ -302,7 +302,7 @@ impl<'ring> SelfTest<'ring> {
     }
 
     /// Submits what was pushed and waits for the next completion.
-    fn next(&mut self) -> Result<Completion, Error> {
+    fn next(&mut self) -> Result<Cqe, Error> {
         let patience = Timespec::from(PATIENCE);
         let wait = SubmitArgs::new().timespec(&patience);
         loop {

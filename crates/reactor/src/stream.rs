@@ -30,7 +30,7 @@ use crate::error::Errno;
 use crate::event::Event;
 use crate::handle::HandleState;
 use crate::io::Io;
-use crate::kernel::{BufferGroup, Completion, Extent, Kernel, Request};
+use crate::kernel::{BufferGroup, Cqe, Extent, Kernel, Request};
 use crate::memory::{Memory, Span};
 use crate::message::{MAX_SLICES, Passed, Receipt};
 use crate::operation::{CancelableOperation, SendOperation};
@@ -190,7 +190,7 @@ impl Stream {
         &mut self,
         state: &mut HandleState,
         io: &mut Io<K>,
-        completion: &Completion,
+        completion: &Cqe,
         passed: Passed,
     ) {
         let by_message = self.passing.as_ref().is_some_and(|passing| passing.armed);
@@ -233,7 +233,7 @@ impl Stream {
         }
     }
 
-    fn take_bytes<K: Kernel>(state: &HandleState, io: &mut Io<K>, completion: &Completion) {
+    fn take_bytes<K: Kernel>(state: &HandleState, io: &mut Io<K>, completion: &Cqe) {
         match io.bytes.take(completion) {
             Some(slice) if slice.length > 0 && !state.closing => {
                 io.events.push_back(Event::Received { handle: state.id, slice });
@@ -243,13 +243,7 @@ impl Stream {
         }
     }
 
-    fn take_message<K: Kernel>(
-        &mut self,
-        state: &HandleState,
-        io: &mut Io<K>,
-        completion: &Completion,
-        passed: Passed,
-    ) {
+    fn take_message<K: Kernel>(&mut self, state: &HandleState, io: &mut Io<K>, completion: &Cqe, passed: Passed) {
         let slice = io.datagrams.as_mut().and_then(|datagrams| datagrams.take(completion));
         match (slice, &mut self.passing) {
             (Some(slice), Some(passing)) if slice.length > 0 && !state.closing => {
@@ -434,7 +428,7 @@ impl Stream {
     }
 
     /// The wait for room has news.
-    pub(crate) fn writable<K: Kernel>(&mut self, state: &mut HandleState, io: &mut Io<K>, completion: &Completion) {
+    pub(crate) fn writable<K: Kernel>(&mut self, state: &mut HandleState, io: &mut Io<K>, completion: &Cqe) {
         if self.room.polled(state, io, completion, self.waiting()) {
             self.rest(io);
             self.list(state, io);

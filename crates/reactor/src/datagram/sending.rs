@@ -15,7 +15,7 @@ use crate::error::Errno;
 use crate::event::Event;
 use crate::handle::HandleState;
 use crate::io::Io;
-use crate::kernel::{Completion, Kernel, Request};
+use crate::kernel::{Cqe, Kernel, Request};
 use crate::memory::Memory;
 use crate::message::DatagramMessage;
 use crate::operation::SendOperation;
@@ -237,7 +237,7 @@ impl Datagram {
     }
 
     /// The wait for room has news.
-    pub(crate) fn writable<K: Kernel>(&mut self, state: &mut HandleState, io: &mut Io<K>, completion: &Completion) {
+    pub(crate) fn writable<K: Kernel>(&mut self, state: &mut HandleState, io: &mut Io<K>, completion: &Cqe) {
         if self.room.polled(state, io, completion, self.waits()) {
             self.waiting = false;
             if !self.queue.is_empty() {

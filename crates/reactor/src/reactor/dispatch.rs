@@ -5,7 +5,7 @@ use std::os::fd::{FromRawFd, OwnedFd};
 use crate::event::Event;
 use crate::handle_id::HandleId;
 use crate::io::Io;
-use crate::kernel::{Completion, Kernel};
+use crate::kernel::{Cqe, Kernel};
 use crate::memory::Memory;
 use crate::message::Passed;
 use crate::operation::{CancelableOperation, IGNORED, Kind, Operation, SendOperation, is_nowait};
@@ -26,7 +26,7 @@ struct Completed<'a> {
 }
 
 /// Finds what a completion is about, and takes the operation out of what is in flight where it has ended.
-fn take_out<'a, K: Kernel>(completion: &Completion, handles: &'a mut Handles, io: &mut Io<K>) -> Option<Completed<'a>> {
+fn take_out<'a, K: Kernel>(completion: &Cqe, handles: &'a mut Handles, io: &mut Io<K>) -> Option<Completed<'a>> {
     if completion.user_data == IGNORED || is_nowait(completion.user_data) {
         return None;
     }
@@ -73,7 +73,7 @@ fn dispatch<K: Kernel>(
     Handle { state, resource }: &mut Handle,
     kind: Kind,
     ended: Option<Operation>,
-    completion: &Completion,
+    completion: &Cqe,
     passed: Passed,
     io: &mut Io<K>,
 ) -> Option<OwnedFd> {
@@ -119,7 +119,7 @@ fn dispatch<K: Kernel>(
 
 impl<K: Kernel> Reactor<K> {
     /// Takes account of a completion.
-    pub(super) fn complete(&mut self, completion: &Completion, memory: &mut impl Memory) {
+    pub(super) fn complete(&mut self, completion: &Cqe, memory: &mut impl Memory) {
         let Some(completed) = take_out(completion, &mut self.handles, &mut self.io) else { return };
         let Completed { id, handle, kind, ended, passed } = completed;
         if let Some(Operation::File(operation)) = ended {

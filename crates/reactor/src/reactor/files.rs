@@ -16,7 +16,7 @@ use crate::file::{File, MAX_CHAIN, ShortOps, commit};
 use crate::handle::HandleState;
 use crate::handle_id::HandleId;
 use crate::io::Io;
-use crate::kernel::{Completion, FileOp, Kernel};
+use crate::kernel::{Cqe, FileOp, Kernel};
 use crate::memory::Memory;
 use crate::operation::FileOperation;
 use crate::reactor::Reactor;
@@ -139,7 +139,7 @@ impl<K: Kernel> Reactor<K> {
         &mut self,
         id: HandleId,
         operation: FileOperation,
-        completion: &Completion,
+        completion: &Cqe,
         memory: &mut impl Memory,
     ) {
         let result = completion.result;
