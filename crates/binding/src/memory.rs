@@ -23,7 +23,7 @@ pub struct Lent<'a> {
     /// The array itself, looked up on first use: a turn asks for many of its elements.
     pub array: sys::napi_value,
     pub mappings: &'a Mappings,
-    /// The view found last: the transfers of a batch often share one.
+    /// The view found last: transfers that follow each other often share one.
     pub last: Option<(u32, NonNull<u8>, usize)>,
 }
 

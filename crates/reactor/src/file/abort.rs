@@ -5,7 +5,7 @@
 
 use crate::error::Errno;
 use crate::file::File;
-use crate::file::files::{Batch, Files, Flow, Step};
+use crate::file::files::{Files, Flow, Queued, Step};
 use crate::file::transfer::Transfer;
 use crate::handle::HandleState;
 use crate::io::Io;
@@ -30,11 +30,11 @@ impl File {
 impl Files {
     /// Settles everything that is asked of files, once: what is in flight is not taken out, and never completes.
     pub(crate) fn abort<K: Kernel>(&mut self, io: &mut Io<K>, errno: Errno) {
-        let batches = std::mem::take(&mut self.waiting).into_iter();
-        let waiting = batches.flat_map(|batch| match batch {
-            Batch::One(step) => vec![step],
-            Batch::Chain(steps) => steps,
-            Batch::Group(_) => vec![],
+        let queued = std::mem::take(&mut self.waiting).into_iter();
+        let waiting = queued.flat_map(|queued| match queued {
+            Queued::One(step) => vec![step],
+            Queued::Chain(steps) => steps,
+            Queued::Group(_) => vec![],
         });
         let mut settled = Vec::new();
         for step in waiting.chain(std::mem::take(&mut self.chain)) {

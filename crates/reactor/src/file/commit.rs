@@ -19,7 +19,7 @@
 use std::collections::VecDeque;
 
 use crate::file::File;
-use crate::file::files::{Batch, Files, Linked, NotNow, Prepared, Step};
+use crate::file::files::{Files, Linked, NotNow, Prepared, Queued, Step};
 use crate::file::transfer::{Commit, Role, SyncedBy, Transfer};
 use crate::handle::HandleState;
 use crate::handle_id::HandleId;
@@ -98,7 +98,7 @@ pub(crate) fn durability(transfer: &Transfer) -> Durability {
 /// Lets a write wait for the next group.
 pub(crate) fn join(id: HandleId, transfer: Transfer, file: &mut File, files: &mut Files) {
     if file.commits.waiting.is_empty() && !file.commits.is_busy() {
-        files.waiting.push_back(Batch::Group(id));
+        files.waiting.push_back(Queued::Group(id));
     }
     file.commits.waiting.push_back(transfer);
 }
@@ -114,7 +114,7 @@ pub(crate) fn start_group(id: HandleId, file: &mut File, files: &mut Files) {
         if let Role::Commit(commit) = &mut transfer.role {
             commit.by = by;
         }
-        files.waiting.push_front(Batch::One(Step::Transfer(id, transfer)));
+        files.waiting.push_front(Queued::One(Step::Transfer(id, transfer)));
     }
 }
 
@@ -142,7 +142,7 @@ pub(crate) fn written<K: Kernel>(
     if file.commits.written.is_empty() {
         next_group(id, file, files);
     } else {
-        files.waiting.push_back(Batch::One(Step::GroupSync(id)));
+        files.waiting.push_back(Queued::One(Step::GroupSync(id)));
     }
 }
 
@@ -177,6 +177,6 @@ pub(crate) fn synced<K: Kernel>(id: HandleId, result: i32, file: &mut File, file
 /// Lets the next group start, where somebody waits for one.
 fn next_group(id: HandleId, file: &File, files: &mut Files) {
     if !file.commits.waiting.is_empty() {
-        files.waiting.push_back(Batch::Group(id));
+        files.waiting.push_back(Queued::Group(id));
     }
 }

@@ -59,7 +59,7 @@ impl ShortOps {
 #[derive(Default)]
 pub(crate) struct Files {
     /// Each entry is started at once: one step, or the linked steps of a chain.
-    pub(crate) waiting: VecDeque<Batch>,
+    pub(crate) waiting: VecDeque<Queued>,
     /// Steps of a chain that is still being told.
     pub(crate) chain: Vec<Step>,
     pub(crate) bounces: BouncePool,
@@ -146,14 +146,14 @@ impl From<&FileOperation> for Weight {
 }
 
 /// One step or several, without an allocation for the one.
-pub(crate) enum Batch {
+pub(crate) enum Queued {
     One(Step),
     Chain(Vec<Step>),
     /// The commits that wait on a file; see [`commit`](crate::file::commit).
     Group(HandleId),
 }
 
-impl Batch {
+impl Queued {
     /// Whether it is about a file.
     fn is_about(&self, id: HandleId) -> bool {
         match self {
@@ -167,7 +167,7 @@ impl Batch {
 impl Files {
     /// Whether something that has not started is about a file.
     pub(crate) fn waits_for(&self, id: HandleId) -> bool {
-        self.waiting.iter().any(|batch| batch.is_about(id)) || self.chain.iter().any(|step| step.handle() == Some(id))
+        self.waiting.iter().any(|queued| queued.is_about(id)) || self.chain.iter().any(|step| step.handle() == Some(id))
     }
 
     pub(crate) fn next_batch(&mut self) -> u32 {

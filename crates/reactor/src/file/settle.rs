@@ -5,7 +5,7 @@ use std::os::fd::RawFd;
 use crate::error::Errno;
 use crate::file::File;
 use crate::file::commit::written;
-use crate::file::files::{Batch, Files, Step};
+use crate::file::files::{Files, Queued, Step};
 use crate::file::transfer::{Progress, Role, Transfer};
 use crate::handle::HandleState;
 use crate::io::Io;
@@ -43,7 +43,7 @@ pub(crate) fn settle_transfer<K: Kernel>(
             }
             let lane = file.lane(transfer.direction);
             match lane.queue.pop_front() {
-                Some(next) => files.waiting.push_back(Batch::One(Step::Transfer(state.id, next))),
+                Some(next) => files.waiting.push_back(Queued::One(Step::Transfer(state.id, next))),
                 None => lane.busy = false,
             }
         }
@@ -84,7 +84,7 @@ pub(crate) fn advance<K: Kernel>(
         Progress::Refused if result == -libc::EOPNOTSUPP => file.refuse_nowait(transfer.direction),
         Progress::Refused => {}
     }
-    files.waiting.push_front(Batch::One(Step::Transfer(state.id, transfer)));
+    files.waiting.push_front(Queued::One(Step::Transfer(state.id, transfer)));
 }
 
 /// The file's own position, or -1 where it has none.

@@ -9,7 +9,7 @@ mod start;
 use crate::error::Errno;
 use crate::event::{Event, Opened};
 use crate::file::call::{FileCall, STATUS_BYTES};
-use crate::file::files::{Batch, Files, Step};
+use crate::file::files::{Files, Queued, Step};
 use crate::file::settle::advance;
 use crate::file::transfer::{Progress, Role, Transfer};
 use crate::file::{File, MAX_CHAIN, ShortOps, commit};
@@ -101,7 +101,7 @@ impl<K: Kernel> Reactor<K> {
     fn push_step(&mut self, step: Step, linked: bool) {
         let files = &mut self.files;
         if !linked && files.chain.is_empty() {
-            files.waiting.push_back(Batch::One(step));
+            files.waiting.push_back(Queued::One(step));
             return;
         }
         files.chain.push(step);
@@ -115,7 +115,7 @@ impl<K: Kernel> Reactor<K> {
         {
             return commit::join(id, commit, file, files);
         }
-        self.files.waiting.push_back(Batch::Chain(chain));
+        self.files.waiting.push_back(Queued::Chain(chain));
     }
 
     /// Closes a file; [`Event::FileDone`] with the result of the close follows, then [`Event::Closed`].
@@ -152,7 +152,7 @@ impl<K: Kernel> Reactor<K> {
             }
             // Also where it is an end or an error that there is: the transfer will meet it.
             FileOperation::Awaiting(transfer) if result >= 0 && self.file(id).is_some() => {
-                self.files.waiting.push_front(Batch::One(Step::Transfer(id, transfer)));
+                self.files.waiting.push_front(Queued::One(Step::Transfer(id, transfer)));
             }
             FileOperation::Awaiting(transfer) => self.advance(id, transfer, result),
             FileOperation::Call { call, .. } => self.complete_call(&call, result, memory),

@@ -7,7 +7,7 @@ use crate::error::Errno;
 use crate::file::MAX_IN_FLIGHT;
 use crate::file::call::FileCall;
 use crate::file::commit;
-use crate::file::files::{Batch, Flow, Lack, Linked, NotNow, Prepared, Step};
+use crate::file::files::{Flow, Lack, Linked, NotNow, Prepared, Queued, Step};
 use crate::file::start::{prepare_transfer, start_await, start_transfer};
 use crate::handle_id::HandleId;
 use crate::kernel::{FileOp, Kernel};
@@ -31,13 +31,13 @@ impl<K: Kernel> Reactor<K> {
             && let Some(next) = self.files.waiting.pop_front()
         {
             let back = match next {
-                Batch::One(step) => {
-                    self.start_step(step, memory).map_err(|NotNow(step, lack)| (Batch::One(step), lack))
+                Queued::One(step) => {
+                    self.start_step(step, memory).map_err(|NotNow(step, lack)| (Queued::One(step), lack))
                 }
-                Batch::Chain(steps) => {
-                    self.start_chain(steps, memory).map_err(|(steps, lack)| (Batch::Chain(steps), lack))
+                Queued::Chain(steps) => {
+                    self.start_chain(steps, memory).map_err(|(steps, lack)| (Queued::Chain(steps), lack))
                 }
-                Batch::Group(id) => {
+                Queued::Group(id) => {
                     if let Some((file, _, files, _)) = self.file(id) {
                         commit::start_group(id, file, files);
                     }
