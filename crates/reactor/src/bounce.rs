@@ -1,7 +1,7 @@
 //! Bounce buffers: memory of ours that the kernel may hold for as long as it likes, on behalf of reads and writes whose own memory
 //! belongs to JavaScript.
 //!
-//! They are page-aligned, so that they serve `O_DIRECT` as well. Sizes are powers of two up to [`MAX_POOLED`], of which some are kept for
+//! They are page-aligned, so that they serve `O_DIRECT` as well. Sizes are powers of two up to [`MAX_POOLED`], of which some are spared for
 //! reuse; beyond that every buffer is mapped for the occasion.
 
 use std::ptr::NonNull;
@@ -10,11 +10,11 @@ use crate::error::Errno;
 use crate::memory::Mapping;
 
 const SMALLEST: usize = 4096;
-/// The largest size of which buffers are kept.
+/// The largest size of which buffers are reused.
 pub(crate) const MAX_POOLED: usize = 1024 * 1024;
 const CLASSES: usize = (MAX_POOLED / SMALLEST).ilog2() as usize + 1;
-/// Bytes kept for reuse in one class.
-const KEPT_PER_CLASS: usize = 4 * 1024 * 1024;
+/// Spare bytes in one class.
+const SPARE_PER_CLASS: usize = 4 * 1024 * 1024;
 /// Bytes that may be in use at once; beyond that transfers wait. One buffer is always to be had, however large.
 pub(crate) const BUDGET: usize = 64 * 1024 * 1024;
 
@@ -22,7 +22,7 @@ pub(crate) const BUDGET: usize = 64 * 1024 * 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Budget {
     /// It does.
-    Kept,
+    Within,
     /// Nothing was in use before: what asks for more than all of it would wait for ever otherwise.
     Exceeded,
 }
@@ -54,7 +54,7 @@ fn class(length: usize) -> Option<usize> {
 /// The buffers.
 #[derive(Default)]
 pub(crate) struct BouncePool {
-    kept: [Vec<Bounce>; CLASSES],
+    spare: [Vec<Bounce>; CLASSES],
     bytes: usize,
     count: usize,
 }
@@ -69,7 +69,7 @@ impl BouncePool {
     /// How to take the buffers of a chain, which has to have all of them at once.
     #[must_use]
     pub(crate) fn budget_of_chain(&self) -> Budget {
-        if self.bytes == 0 { Budget::Exceeded } else { Budget::Kept }
+        if self.bytes == 0 { Budget::Exceeded } else { Budget::Within }
     }
 
     /// A buffer of at least `length` bytes; `None` while too much is in use.
@@ -78,11 +78,11 @@ impl BouncePool {
     /// `ENOMEM` when the address space is full.
     pub(crate) fn take(&mut self, length: usize, budget: Budget) -> Result<Option<Bounce>, Errno> {
         let size = class(length).map_or_else(|| length.next_multiple_of(SMALLEST), |class| SMALLEST << class);
-        if self.bytes > 0 && self.bytes + size > BUDGET && budget == Budget::Kept {
+        if self.bytes > 0 && self.bytes + size > BUDGET && budget == Budget::Within {
             return Ok(None);
         }
-        let kept = class(length).and_then(|class| self.kept[class].pop());
-        let bounce = match kept {
+        let spare = class(length).and_then(|class| self.spare[class].pop());
+        let bounce = match spare {
             Some(bounce) => bounce,
             None => Bounce { memory: Mapping::new(size)? },
         };
@@ -96,9 +96,9 @@ impl BouncePool {
         self.bytes -= bounce.capacity();
         self.count -= 1;
         if let Some(class) = class(bounce.capacity())
-            && self.kept[class].len() < KEPT_PER_CLASS / bounce.capacity()
+            && self.spare[class].len() < SPARE_PER_CLASS / bounce.capacity()
         {
-            self.kept[class].push(bounce);
+            self.spare[class].push(bounce);
         }
     }
 }
@@ -118,7 +118,7 @@ mod tests {
                 if give_back && let Some(bounce) = held.pop() {
                     pool.give_back(bounce);
                 }
-                if let Some(bounce) = pool.take(length, Budget::Kept).expect("address space") {
+                if let Some(bounce) = pool.take(length, Budget::Within).expect("address space") {
                     prop_assert!(bounce.capacity() >= length);
                     let start = bounce.start().as_ptr() as usize;
                     prop_assert!(start.is_multiple_of(SMALLEST));
@@ -140,11 +140,11 @@ mod tests {
     #[test]
     fn the_budget_holds_and_one_buffer_is_always_to_be_had() {
         let mut pool = BouncePool::default();
-        let huge = pool.take(2 * BUDGET, Budget::Kept).expect("address space").expect("the first");
-        assert!(pool.take(1, Budget::Kept).expect("address space").is_none());
-        assert_eq!(pool.budget_of_chain(), Budget::Kept);
+        let huge = pool.take(2 * BUDGET, Budget::Within).expect("address space").expect("the first");
+        assert!(pool.take(1, Budget::Within).expect("address space").is_none());
+        assert_eq!(pool.budget_of_chain(), Budget::Within);
         pool.give_back(huge);
         assert_eq!(pool.budget_of_chain(), Budget::Exceeded);
-        assert!(pool.take(1, Budget::Kept).expect("address space").is_some());
+        assert!(pool.take(1, Budget::Within).expect("address space").is_some());
     }
 }

@@ -105,7 +105,7 @@ mod tests {
         }
         let mut memory = Aligned(Arc::new(Mapping::new(PAGES).expect("memory")));
         let transfer = Transfer::new(0, direction, Span { region: 0, offset, length: 4096 }, 0);
-        Load::of(&transfer, &file, bounces, Budget::Kept, &mut memory).expect("there").expect("room")
+        Load::of(&transfer, &file, bounces, Budget::Within, &mut memory).expect("there").expect("room")
     }
 
     #[test]

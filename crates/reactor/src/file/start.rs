@@ -38,7 +38,7 @@ pub(crate) fn start_transfer<K: Kernel>(
     if transfer.role == Role::AtCursor && transfer.position < 0 && file.is_seekable() && !appends {
         transfer.position = cursor(state.fd());
     }
-    match prepare_transfer(state, transfer, Linked::No, Budget::Kept, file, files, memory) {
+    match prepare_transfer(state, transfer, Linked::No, Budget::Within, file, files, memory) {
         Ok(Some(prepared)) => {
             let leaves_dirt = prepared.leaves_dirt();
             files.start(prepared, Linked::No, Some(state), io)?;
