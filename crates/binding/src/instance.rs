@@ -22,7 +22,7 @@ use iouring_reactor::{Config, Errno, Error, Event, Features, HandleId, Reactor, 
 use napi::sys;
 
 use crate::driver::Driver;
-use crate::memory::{self, Lent};
+use crate::memory::{self, JsMemory};
 use crate::protocol::{COMPLETION_CAPACITY, Completion, DecodedCommand, Queues};
 use crate::settings::Pace;
 
@@ -67,7 +67,7 @@ pub struct Instance {
     mappings: Mappings,
     /// The function that dispatches completions.
     dispatch: sys::napi_ref,
-    /// The places in which views are lent to writes; null before there are any.
+    /// The places of the views that writes and reads name; null before there are any.
     views: Cell<sys::napi_ref>,
     /// Buffers of the completions handed over last: position of the record, number of the buffer.
     delivered: RefCell<Vec<(usize, BufferGroup, u16)>>,
@@ -177,7 +177,7 @@ impl Instance {
         })
     }
 
-    /// Makes room for lending `count` views at once, keeping those that are lent.
+    /// Makes room for `count` views at once, keeping those that are there.
     pub fn make_places(&self, count: u32) -> napi::Result<sys::napi_value> {
         let before = self.views.get();
         let (places, reference) = memory::places(self.env, before, count)?;
@@ -189,8 +189,8 @@ impl Instance {
         Ok(places)
     }
 
-    fn memory(&self) -> Lent<'_> {
-        Lent {
+    fn memory(&self) -> JsMemory<'_> {
+        JsMemory {
             env: self.env,
             arena: &self.arena,
             received: &self.received,
@@ -513,7 +513,7 @@ impl Instance {
             return;
         };
         self.take_commands(&mut reactor);
-        let mut memory = Lent { views: ptr::null_mut(), ..self.memory() };
+        let mut memory = JsMemory { views: ptr::null_mut(), ..self.memory() };
         reactor.shut_down(&mut memory, PATIENCE);
     }
 }

@@ -1,4 +1,4 @@
-//! Memory on the border: what JavaScript lends to a write.
+//! Memory on the border: the bytes that JavaScript has written or reads into.
 
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
@@ -9,16 +9,16 @@ use napi::{Status, sys};
 
 use crate::protocol::RECEIVED_REGION;
 
-/// The region of the arena; every other region is one more than an index into the array of lent views.
+/// The region of the arena; every other region is one more than an index into the array of views.
 const ARENA: u32 = 0;
 
-/// Finds the bytes of a write: in the arena, in a receive buffer, or in a view that JavaScript has lent.
-pub struct Lent<'a> {
+/// Finds the bytes of a write: in the arena, in a receive buffer, or in a view of JavaScript's.
+pub struct JsMemory<'a> {
     pub env: sys::napi_env,
     pub arena: &'a Mapping,
     /// The receive buffers. What is sent from there is lent and not given back.
     pub received: &'a Mapping,
-    /// The [`places`] of lent views; null when JavaScript may not be entered any more.
+    /// The [`places`] of views; null when JavaScript may not be entered any more.
     pub views: sys::napi_ref,
     /// The array itself, looked up on first use: a turn asks for many of its elements.
     pub array: sys::napi_value,
@@ -29,7 +29,7 @@ pub struct Lent<'a> {
 
 // SAFETY: what is found lies within one of two mappings, or within a view as it is now, and JavaScript, which alone could change that, does not run while this
 // lives.
-unsafe impl Memory for Lent<'_> {
+unsafe impl Memory for JsMemory<'_> {
     fn resolve(&mut self, span: &Span) -> Option<NonNull<u8>> {
         let (start, length) = match span.region {
             ARENA => (self.arena.start(), self.arena.length()),
@@ -47,8 +47,8 @@ unsafe impl Memory for Lent<'_> {
     }
 }
 
-impl Lent<'_> {
-    /// Where a lent view's bytes are now. A detached view has length zero.
+impl JsMemory<'_> {
+    /// Where a view's bytes are now. A detached view has length zero.
     fn view(&mut self, index: u32) -> Option<(NonNull<u8>, usize)> {
         if self.views.is_null() {
             return None;
@@ -103,7 +103,7 @@ pub fn elements_of<T>(env: sys::napi_env, view: sys::napi_value, wanted: i32) ->
     found.then(|| (NonNull::new(data.cast()).unwrap_or(NonNull::dangling()), length))
 }
 
-/// An array of `count` places for lent views, with what is in `before` (null for nothing) at its front: the array, and a reference to it.
+/// An array of `count` places for views, with what is in `before` (null for nothing) at its front: the array, and a reference to it.
 ///
 /// It is sealed: each place is a plain property of its own and stays one, so that looking at it never runs JavaScript, which could take
 /// away the memory of a view looked up before, or call back into the reactor.
@@ -114,7 +114,7 @@ pub fn places(env: sys::napi_env, before: sys::napi_ref, count: u32) -> napi::Re
         if status == sys::Status::napi_ok {
             Ok(())
         } else {
-            Err(napi::Error::new(Status::from(status), "no places for lent views"))
+            Err(napi::Error::new(Status::from(status), "no places for views"))
         }
     };
     // SAFETY: called on the environment's thread inside a call from JavaScript; the out-pointers are locals; `before` is what this has made.

@@ -65,7 +65,7 @@ pub struct Stats {
     pub turns: f64,
 }
 
-/// Most views that can be lent at once.
+/// Most views that there can be at once.
 const MAX_PLACES: u32 = 1 << 24;
 
 /// Port of addresses that are paths.
@@ -230,12 +230,12 @@ impl NativeReactor {
         self.instance.with(|reactor| count(reactor.pool().count())).unwrap_or(0)
     }
 
-    /// Places for `count` views to be lent to writes, instead of those there were, whose views move over: region *n* of a write is place
+    /// Places for `count` views that writes and reads name, instead of those there were, whose views move over: region *n* of a write is place
     /// *n* - 1.
     #[napi(ts_return_type = "(Uint8Array | undefined)[]")]
     pub fn make_places(&self, count: u32) -> napi::Result<Unknown<'static>> {
         if count > MAX_PLACES {
-            return Err(napi::Error::from_reason("so many views cannot be lent"));
+            return Err(napi::Error::from_reason("there cannot be so many views"));
         }
         let places = self.instance.make_places(count)?;
         // SAFETY: as in `exposed`.

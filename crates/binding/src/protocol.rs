@@ -64,7 +64,7 @@ pub const KIND_BITS: u32 = 8;
 #[napi]
 pub const MAX_PIECE: u32 = i32::MAX as u32;
 
-/// The region of the receive buffers: what was borrowed can be sent from where it lies. Region 0 is the arena, the others are lent views.
+/// The region of the receive buffers: what was borrowed can be sent from where it lies. Region 0 is the arena, the others are views.
 #[napi]
 pub const RECEIVED_REGION: u32 = u32::MAX;
 

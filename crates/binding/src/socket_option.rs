@@ -105,7 +105,7 @@ pub enum SocketOption {
     BindToInterface,
 }
 
-/// The numbers are the reactor's: the enum above only lends them to the generator of the TypeScript side.
+/// The numbers are the reactor's: the enum above is there for the generator of the TypeScript side.
 const _: () = {
     assert!(SocketOption::ReuseAddress as u32 == options::SocketOption::ReuseAddress as u32);
     assert!(SocketOption::ReusePort as u32 == options::SocketOption::ReusePort as u32);

@@ -164,7 +164,7 @@ impl Kernel for Fake {
         // A chain ends with the call that takes it: what comes with the next one does not wait for it.
         world.chain = Chain::None;
         world.work();
-        world.flush();
+        world.post_pending();
         if wait != Wait::No && world.completion.is_empty() {
             return Err(Errno(libc::ETIME));
         }
@@ -291,7 +291,7 @@ impl World {
     }
 
     /// Moves what is done into the completion queue, as far as there is room: in any order, but for what [`ordered`] says.
-    fn flush(&mut self) {
+    fn post_pending(&mut self) {
         while !self.pending.is_empty() && self.completion.len() < self.behavior.completion_entries {
             if self.mischief() {
                 break;

@@ -170,8 +170,8 @@ impl FileOperation {
         }
     }
 
-    pub(crate) fn is_lent(&self) -> bool {
-        matches!(self, Self::Transfer { carrier: Carrier::Lent(_), .. })
+    pub(crate) fn is_in_place(&self) -> bool {
+        matches!(self, Self::Transfer { carrier: Carrier::InPlace(_), .. })
     }
 
     pub(crate) fn is_short(&self) -> bool {

@@ -3,7 +3,7 @@
 //! - **Nowait**, JavaScript's: the kernel copies while it takes the request, or refuses.
 //! - **Kept** memory: ours, though JavaScript has it in its hands. The kernel may hold on to it, since the operation does as well.
 //! - A **bounce buffer**, ours: for whatever else the kernel may hold on to.
-//! - **Lent**, JavaScript's: for long writes to the page cache that are not done at once. A worker of the kernel copies from it while
+//! - **In place**, JavaScript's: for long writes to the page cache that are not done at once. A worker of the kernel copies from it while
 //!   JavaScript runs on; copying first would take half as long again. JavaScript keeps the view until then. The kernel only reads, and finds out
 //!   by itself where memory has gone (`EFAULT`), so that nothing of ours can come to harm; but what it finds in memory that was given away meanwhile is
 //!   not what was to be written. That is looked at in the end: a write whose memory is not where it was has failed.
@@ -26,17 +26,17 @@ pub(crate) enum Carrier {
     /// Memory of ours.
     Bounce(Bounce),
     /// JavaScript's memory until the completion: where it was.
-    Lent(NonNull<u8>),
+    InPlace(NonNull<u8>),
 }
 
 impl Carrier {
-    /// Takes account of the kernel's result: what was read is copied to where it belongs, and what was lent must still be there. Otherwise the transfer
+    /// Takes account of the kernel's result: what was read is copied to where it belongs, and what was written in place must still be there. Otherwise the transfer
     /// has failed.
     pub(crate) fn collect(&self, transfer: &Transfer, result: i32, memory: &mut impl Memory) -> i32 {
         match (self, u32::try_from(result)) {
             (Self::Nowait | Self::Kept(_), _) => result,
-            (Self::Lent(start), _) if memory.resolve(&transfer.rest()) == Some(*start) => result,
-            (Self::Lent(_), _) => -libc::EFAULT,
+            (Self::InPlace(start), _) if memory.resolve(&transfer.rest()) == Some(*start) => result,
+            (Self::InPlace(_), _) => -libc::EFAULT,
             (Self::Bounce(bounce), Ok(length)) if transfer.direction == Direction::Read && length > 0 => {
                 deliver(bounce, transfer.rest(), length, memory).map_or_else(Errno::negated, |()| result)
             }

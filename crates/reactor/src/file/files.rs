@@ -66,7 +66,7 @@ pub(crate) struct Files {
     pub(crate) in_flight: usize,
     pub(crate) short_ops: ShortOps,
     /// Writes in flight from memory of JavaScript's.
-    pub(crate) lent: usize,
+    pub(crate) in_place: usize,
     pub(crate) flow: Flow,
     /// Batches that were done at once so far.
     batches: u32,
@@ -117,7 +117,7 @@ impl Prepared {
     ///
     /// # Safety
     /// What the request points at must be the operation's own, or, where the kernel is asked to do or refuse it at once, hold until JavaScript runs again; and
-    /// so must what the kernel is lent, which it finds gone where it is. It is started before that, or never.
+    /// so must what is written in place, which the kernel finds gone where it is. It is started before that, or never.
     pub(crate) unsafe fn new(handle: HandleId, operation: FileOperation, request: FileRequest) -> Self {
         Self { handle, operation, request }
     }
@@ -136,12 +136,12 @@ impl Prepared {
 struct Weight {
     takes_place: bool,
     short: bool,
-    lent: bool,
+    in_place: bool,
 }
 
 impl From<&FileOperation> for Weight {
     fn from(owned: &FileOperation) -> Self {
-        Self { takes_place: owned.takes_place(), short: owned.is_short(), lent: owned.is_lent() }
+        Self { takes_place: owned.takes_place(), short: owned.is_short(), in_place: owned.is_in_place() }
     }
 }
 
@@ -228,7 +228,7 @@ impl Files {
         self.in_flight += usize::from(weight.takes_place);
         self.short_ops.started += u64::from(weight.short);
         self.short_ops.in_flight += u64::from(weight.short);
-        self.lent += usize::from(weight.lent);
+        self.in_place += usize::from(weight.in_place);
     }
 
     /// Takes it back.
@@ -240,7 +240,7 @@ impl Files {
             }
         }
         self.short_ops.in_flight -= u64::from(owned.is_short());
-        self.lent -= usize::from(owned.is_lent());
+        self.in_place -= usize::from(owned.is_in_place());
     }
 
     pub(crate) fn has_work(&self) -> bool {

@@ -10,7 +10,7 @@ use crate::file::transfer::{Attempt, Transfer};
 use crate::kernel::Direction;
 use crate::memory::Memory;
 
-/// Bytes from which on a write is lent: below, copying is cheaper than looking twice.
+/// Bytes from which on a write is made in place: below, copying is cheaper than looking twice.
 const LENT_FROM: u32 = 64 * 1024;
 
 /// Bytes that a write to a pipe or device holds on to: nobody may be there to read them.
@@ -53,7 +53,7 @@ impl Load {
             return Ok(Some(Self { data, length: rest.length, carrier: Carrier::Kept(keeper), by_worker }));
         }
         if by_worker && rest.length >= LENT_FROM {
-            return Ok(Some(Self { data, length: rest.length, carrier: Carrier::Lent(data), by_worker }));
+            return Ok(Some(Self { data, length: rest.length, carrier: Carrier::InPlace(data), by_worker }));
         }
         let whole = whole || (file.is_seekable() && (file.is_direct() || (file.append && writes)));
         let most = if writes && !file.is_seekable() { MAX_STUCK } else { MAX_POOLED as u32 };

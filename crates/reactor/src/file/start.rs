@@ -89,7 +89,7 @@ pub(crate) fn prepare_transfer(
     let short = likely_by_worker && !waits_for_disk && length <= MAX_SHORT_WRITE;
     let operation = FileOperation::Transfer { transfer, carrier, short };
     // SAFETY: the memory is the carrier's, which the operation owns; or JavaScript's, for a request that says `nowait`, which holds until JavaScript runs again,
-    // or that is lent, which the kernel reads by its address: it finds it gone where that is the case.
+    // or that is written in place, which the kernel reads by its address: it finds it gone where that is the case.
     Ok(Some(unsafe { Prepared::new(state.id, operation, request) }))
 }
 

@@ -64,7 +64,7 @@ impl<K: Kernel> Reactor<K> {
         let mut before = self.in_the_way();
         while self.in_the_way() > 0 {
             let mut left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() && self.files.lent > 0 {
+            if left.is_zero() && self.files.in_place > 0 {
                 left = PAUSE;
             }
             // What waits for room in the submission queue must not wait for a completion as well.
