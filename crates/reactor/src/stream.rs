@@ -15,7 +15,7 @@
 //! request, so that it never holds memory that belongs to JavaScript. What did not fit waits for room ([`crate::room`]) and goes again.
 //! Many bytes are offered before they are queued ([`Reactor::send_nowait`](crate::Reactor::send_nowait)).
 //!
-//! **Descriptors** that travel with the bytes of UNIX streams have their own chapter: [`crate::passing`].
+//! **Descriptors** that travel with the bytes of UNIX streams have their own chapter: [`crate::scm_rights`].
 //!
 //! **Closing.** What was written in the same turn is offered to the kernel once. What does not fit is given up and reported with
 //! `ECANCELED`; then the close request cancels whatever is in flight.
@@ -34,8 +34,8 @@ use crate::kernel::{BufferGroup, Cqe, Extent, Kernel, Request};
 use crate::memory::{Memory, Span};
 use crate::message::{MAX_SLICES, Passed, Receipt};
 use crate::operation::{CancelableOperation, SendOperation};
-use crate::passing::Passing;
 use crate::room::{Room, Waiting};
+use crate::scm_rights::ScmRights;
 use crate::slab::OperationId;
 use crate::socket;
 
@@ -96,7 +96,7 @@ pub(crate) struct Stream {
     shutdown: bool,
     connecting: bool,
     /// There from the first descriptor that travels.
-    passing: Option<Box<Passing>>,
+    scm_rights: Option<Box<ScmRights>>,
 }
 
 impl Stream {
@@ -133,12 +133,12 @@ impl Stream {
     /// Starts receiving, where that is wanted and nothing stands against it.
     pub(crate) fn arm<K: Kernel>(&mut self, state: &mut HandleState, io: &mut Io<K>) {
         if self.wants_to_read && !state.closing && matches!(self.receiving, Receiving::Idle) {
-            let operation = match &mut self.passing {
+            let operation = match &mut self.scm_rights {
                 // Goes on when they have been taken.
-                Some(passing) if !passing.arrived.is_empty() => return,
-                Some(passing) if passing.limit > 0 => {
-                    passing.armed = true;
-                    CancelableOperation::ReceiveMessage(Receipt::new(passing.limit))
+                Some(scm_rights) if !scm_rights.arrived.is_empty() => return,
+                Some(scm_rights) if scm_rights.limit > 0 => {
+                    scm_rights.armed = true;
+                    CancelableOperation::ReceiveMessage(Receipt::new(scm_rights.limit))
                 }
                 _ => {
                     // What is on its way when a reader stops is what one receive delivers.
@@ -155,10 +155,10 @@ impl Stream {
 
     /// From here on descriptors are received as well: [`Event::Message`] takes the place of [`Event::Received`].
     pub(crate) fn receive_descriptors<K: Kernel>(&mut self, io: &mut Io<K>, limit: usize) {
-        let passing = self.passing.get_or_insert_default();
-        let before = std::mem::replace(&mut passing.limit, limit);
+        let scm_rights = self.scm_rights.get_or_insert_default();
+        let before = std::mem::replace(&mut scm_rights.limit, limit);
         if let Receiving::Armed(operation) = &self.receiving
-            && (!passing.armed || before != limit)
+            && (!scm_rights.armed || before != limit)
         {
             io.cancel(*operation);
             self.receiving = Receiving::Stopping;
@@ -167,14 +167,15 @@ impl Stream {
 
     /// The descriptors that came last. With that others may come.
     pub(crate) fn take_descriptors<K: Kernel>(&mut self, state: &mut HandleState, io: &mut Io<K>) -> Vec<OwnedFd> {
-        let taken = self.passing.as_mut().map(|passing| std::mem::take(&mut passing.arrived)).unwrap_or_default();
+        let taken =
+            self.scm_rights.as_mut().map(|scm_rights| std::mem::take(&mut scm_rights.arrived)).unwrap_or_default();
         self.arm(state, io);
         taken
     }
 
     /// Keeps descriptors for a write to come.
     pub(crate) fn stage_descriptors(&mut self, descriptors: Vec<OwnedFd>) {
-        self.passing.get_or_insert_default().staged.push_back(descriptors);
+        self.scm_rights.get_or_insert_default().staged.push_back(descriptors);
     }
 
     /// A buffer has come back.
@@ -193,7 +194,7 @@ impl Stream {
         completion: &Cqe,
         passed: Passed,
     ) {
-        let by_message = self.passing.as_ref().is_some_and(|passing| passing.armed);
+        let by_message = self.scm_rights.as_ref().is_some_and(|scm_rights| scm_rights.armed);
         let before = io.so_far();
         if by_message {
             self.take_message(state, io, completion, passed);
@@ -211,8 +212,8 @@ impl Stream {
             return;
         }
         self.receiving = Receiving::Idle;
-        if let Some(passing) = &mut self.passing {
-            passing.armed = false;
+        if let Some(scm_rights) = &mut self.scm_rights {
+            scm_rights.armed = false;
         }
         match completion.result {
             _ if state.closing => {}
@@ -245,11 +246,11 @@ impl Stream {
 
     fn take_message<K: Kernel>(&mut self, state: &HandleState, io: &mut Io<K>, completion: &Cqe, passed: Passed) {
         let slice = io.datagrams.as_mut().and_then(|datagrams| datagrams.take(completion));
-        match (slice, &mut self.passing) {
-            (Some(slice), Some(passing)) if slice.length > 0 && !state.closing => {
+        match (slice, &mut self.scm_rights) {
+            (Some(slice), Some(scm_rights)) if slice.length > 0 && !state.closing => {
                 let Passed { descriptors, lost } = passed;
                 let count = u8::try_from(descriptors.len()).unwrap_or(u8::MAX);
-                passing.arrived = descriptors;
+                scm_rights.arrived = descriptors;
                 io.events.push_back(Event::Message { handle: state.id, slice, descriptors: count, lost });
             }
             (Some(slice), _) => io.give_back(BufferGroup::Datagrams, slice.buffer),
@@ -294,7 +295,7 @@ impl Stream {
         span: Span,
         last: bool,
     ) {
-        let staged = self.passing.as_mut().and_then(|passing| passing.staged.pop_front());
+        let staged = self.scm_rights.as_mut().and_then(|scm_rights| scm_rights.staged.pop_front());
         self.queue.push_back(Segment { span, last, descriptors: staged.unwrap_or_default() });
         self.list(state, io);
     }

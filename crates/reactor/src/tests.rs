@@ -11,6 +11,6 @@ mod files;
 mod harness;
 mod holes;
 mod nowait;
-mod passing;
 mod room;
+mod scm_rights;
 mod streams;

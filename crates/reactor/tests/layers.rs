@@ -17,7 +17,7 @@ const LAYERS: [&[&str]; 8] = [
     // What every operation needs at hand.
     &["spare_descriptor", "accept_pace", "io"],
     // What sockets and files do.
-    &["room", "passing", "stream", "datagram", "listener", "file", "busy_poll", "spin"],
+    &["room", "scm_rights", "stream", "datagram", "listener", "file", "busy_poll", "spin"],
     // What a handle can be: all of them.
     &["resource"],
     // How it all turns.

@@ -1,4 +1,4 @@
-//! Descriptors that travel with the bytes of a UNIX stream; see `passing.rs`.
+//! Descriptors that travel with the bytes of a UNIX stream; see `scm_rights.rs`.
 
 use std::os::fd::OwnedFd;
 

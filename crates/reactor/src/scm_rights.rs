@@ -1,6 +1,6 @@
 //! Descriptors that travel with the bytes of a UNIX stream (`SCM_RIGHTS`, unix(7)).
 //!
-//! **Life of a descriptor that is sent.** The caller keeps its own. It is duplicated when it is [staged](Passing::staged), and the duplicate
+//! **Life of a descriptor that is sent.** The caller keeps its own. It is duplicated when it is [staged](ScmRights::staged), and the duplicate
 //! belongs to the stream: first in that list, then, when the write comes that it goes with, in the write's segment. `sendmsg` makes the kernel hold the
 //! open file itself, with the first of the write's bytes; the duplicate is closed as soon as the kernel has taken at least one byte. A refusal
 //! (`EAGAIN`, `EINTR`) takes none and the duplicate waits with the bytes; a short send has taken all of them, and the rest of the bytes
@@ -8,7 +8,7 @@
 //! left goes with the stream: the reactor's end closes it.
 //!
 //! **Life of one that is received.** Only a stream that asks for them gets any: `recv` makes the kernel drop them. It arrives with
-//! `recvmsg`, close-on-exec, and belongs to the stream from the moment its completion is looked at: in [`Passing::arrived`], until the
+//! `recvmsg`, close-on-exec, and belongs to the stream from the moment its completion is looked at: in [`ScmRights::arrived`], until the
 //! reader takes it. If the stream is closing by then, or is closed before it is taken, it is closed with it. What is still in the socket's queue is the
 //! kernel's, and goes with the socket. Where the descriptor table is full (`EMFILE`) the kernel hands over those that fit and drops
 //! the rest (`MSG_CTRUNC`), which is told.
@@ -25,7 +25,7 @@ use std::os::fd::OwnedFd;
 
 /// What a stream holds of descriptors that travel.
 #[derive(Default)]
-pub(crate) struct Passing {
+pub(crate) struct ScmRights {
     /// Most descriptors that a receive takes; zero where they are not wanted.
     pub(crate) limit: usize,
     /// The receive under way is one that takes them.

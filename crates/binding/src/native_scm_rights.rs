@@ -1,4 +1,4 @@
-//! What TypeScript calls for UNIX-domain streams alone: see [`crate::native_reactor`] and `crates/reactor/src/passing.rs`.
+//! What TypeScript calls for UNIX-domain streams alone: see [`crate::native_reactor`] and `crates/reactor/src/scm_rights.rs`.
 
 use std::os::fd::IntoRawFd;
 
