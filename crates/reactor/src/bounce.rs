@@ -1,7 +1,7 @@
 //! Bounce buffers: memory of ours that the kernel may hold for as long as it likes, on behalf of reads and writes whose own memory
 //! belongs to JavaScript.
 //!
-//! They are page-aligned, so that they serve `O_DIRECT` as well. Sizes are powers of two up to [`MAX_POOLED`], of which some are spared for
+//! They are page-aligned, so that they serve `O_DIRECT` as well. Sizes are powers of two up to [`MAX_POOLED`], of which some are kept for
 //! reuse; beyond that every buffer is mapped for the occasion.
 
 use std::ptr::NonNull;
