@@ -168,7 +168,7 @@ pub(crate) fn drops(socket: &Socket) -> io::Result<u64> {
     if status == 0 { Ok(numbers[DROPS].into()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// What `sink` answers and `source` obeys: a number in decimal digits.
+/// What `sink` answers and `source` is asked with: a number in decimal digits.
 pub(crate) fn number_in(bytes: &[u8]) -> Option<u64> {
     std::str::from_utf8(bytes).ok()?.parse().ok()
 }

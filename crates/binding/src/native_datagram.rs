@@ -135,7 +135,7 @@ impl NativeReactor {
         port: i32,
     ) -> napi::Result<napi::Either<ArrayBuffer<'env>, i32>> {
         Ok(match address(&text, port) {
-            // In memory of JavaScript's own, which a script may do with what it likes.
+            // In memory of JavaScript's own, which a script may change.
             Ok(address) => napi::Either::A(ArrayBuffer::copy_from(env, address.bytes())?),
             Err(errno) => napi::Either::B(errno.negated()),
         })

@@ -1,4 +1,4 @@
-//! Bounce buffers: memory of ours that the kernel may hold for as long as it likes, on behalf of reads and writes whose own memory
+//! Bounce buffers: memory of ours that the kernel may hold for as long as it needs to, on behalf of reads and writes whose own memory
 //! belongs to JavaScript.
 //!
 //! They are page-aligned, so that they serve `O_DIRECT` as well. Sizes are powers of two up to [`MAX_POOLED`], of which some are kept for

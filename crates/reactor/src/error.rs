@@ -290,7 +290,7 @@ fn lock_is_limited() -> bool {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the calls have no preconditions; `limit` is of the type that is written.
     let known = unsafe { libc::getrlimit(libc::RLIMIT_MEMLOCK, &raw mut limit) } == 0;
-    // SAFETY: the same. Root may lock what it likes.
+    // SAFETY: the same. Root has no such limit.
     known && limit.rlim_cur != libc::RLIM_INFINITY && unsafe { libc::geteuid() } != 0
 }
 

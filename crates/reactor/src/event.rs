@@ -67,7 +67,7 @@ pub enum Event {
         /// Zero or the error.
         status: i32,
     },
-    /// A datagram has arrived; its buffer is lent until [`Reactor::give_back`](crate::Reactor::give_back).
+    /// A datagram has arrived; its buffer is lent until [`Reactor::give_datagram_back`](crate::Reactor::give_datagram_back).
     Datagram {
         /// The socket.
         handle: HandleId,

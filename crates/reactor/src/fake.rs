@@ -2,7 +2,7 @@
 //!
 //! It holds requests, plays the peers of every descriptor and does whatever a kernel may do: completes in any order across
 //! requests, ends multishots, shortens sends, consumes a part of the submission queue, is short of memory, overflows. All of it
-//! follows from a seed, and it is fair: mischief has a budget, after which everything that can be done is done.
+//! follows from a seed, and it is fair: faults have a budget, after which everything that can be done is done.
 //!
 //! It also holds the reactor to its promises, and panics where one is broken: see the assertions.
 
@@ -114,7 +114,7 @@ impl Fake {
             refusal: None,
             refuses_after: 0,
             bounds_receives: behavior.seed.is_multiple_of(2),
-            busy_when_overflowed: behavior.malice > 0 && behavior.seed.is_multiple_of(2),
+            busy_when_overflowed: behavior.fault_rate > 0 && behavior.seed.is_multiple_of(2),
             enters: 0,
             executed: Vec::new(),
             file_length: 0,
@@ -150,11 +150,11 @@ impl Kernel for Fake {
         if full && !world.pending.is_empty() && world.busy_when_overflowed {
             return Err(Errno(libc::EBUSY));
         }
-        if world.mischief() {
+        if world.fault() {
             return Err(Errno([libc::EINTR, libc::ENOMEM, libc::EAGAIN][world.random.below(3)]));
         }
         let mut take = world.submission.len();
-        if take > 0 && world.mischief() {
+        if take > 0 && world.fault() {
             take = world.random.below(take);
         }
         for _ in 0..take {
@@ -260,9 +260,9 @@ impl World {
         }
     }
 
-    /// Whether to do mischief now.
-    fn mischief(&mut self) -> bool {
-        let now = self.behavior.budget > 0 && self.random.chance(self.behavior.malice);
+    /// Whether to inject a fault here.
+    fn fault(&mut self) -> bool {
+        let now = self.behavior.budget > 0 && self.random.chance(self.behavior.fault_rate);
         if now {
             self.behavior.budget -= 1;
         }
@@ -293,10 +293,10 @@ impl World {
     /// Moves what is done into the completion queue, as far as there is room: in any order, but for what [`ordered`] says.
     fn post_pending(&mut self) {
         while !self.pending.is_empty() && self.completion.len() < self.behavior.completion_entries {
-            if self.mischief() {
+            if self.fault() {
                 break;
             }
-            let picked = if self.behavior.malice > 0 { self.random.below(self.pending.len()) } else { 0 };
+            let picked = if self.behavior.fault_rate > 0 { self.random.below(self.pending.len()) } else { 0 };
             let mut picked = picked;
             while let Some(earlier) = (0..picked).find(|&it| ordered(&self.pending[it], &self.pending[picked])) {
                 picked = earlier;

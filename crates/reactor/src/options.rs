@@ -258,7 +258,7 @@ impl SocketOption {
         }
     }
 
-    /// Refuses what the two IP versions would judge differently, before one of them has taken it.
+    /// Refuses what the two IP versions would treat differently, before one of them has taken it.
     fn check(self, value: i32) -> Result<(), Errno> {
         let fits = match self {
             Self::TypeOfService => (0..=255).contains(&value),

@@ -1,6 +1,6 @@
 //! The slab of operations in flight.
 //!
-//! An operation is born when its request is pushed and dies with its terminal completion, never earlier: until then the kernel
+//! An operation is made when its request is pushed and dropped with its terminal completion, never earlier: until then the kernel
 //! may touch what it owns. Its `user_data` is `kind · generation · index`; the generation changes whenever a slot is freed, so a
 //! completion that arrives late finds an empty slot or another generation and is ignored.
 //!

@@ -9,15 +9,15 @@ pub(crate) struct Behavior {
     pub(crate) completion_entries: usize,
     /// Buffers are consumed bit by bit.
     pub(crate) incremental: bool,
-    /// How often mischief is done, of 256 occasions.
-    pub(crate) malice: u8,
+    /// How often a fault is injected, of 256 occasions.
+    pub(crate) fault_rate: u8,
     /// How often it is done in all.
     pub(crate) budget: u32,
 }
 
 impl Behavior {
     /// A kernel that does what it is told.
-    pub(crate) fn kind() -> Self {
-        Self { seed: 1, submission_entries: 64, completion_entries: 1024, incremental: false, malice: 0, budget: 0 }
+    pub(crate) fn faultless() -> Self {
+        Self { seed: 1, submission_entries: 64, completion_entries: 1024, incremental: false, fault_rate: 0, budget: 0 }
     }
 }

@@ -180,13 +180,13 @@ impl World {
     pub(super) fn send_datagram(&mut self, fd: RawFd, message: *const libc::msghdr, flags: i32) -> i32 {
         // SAFETY: sends hold their memory until the enter that takes them, which is this one.
         let mut outbound = unsafe { read_message(&*message, flags) };
-        let mischief = self.mischief().then(|| [libc::EINTR, libc::EAGAIN, libc::ENOBUFS][self.random.below(3)]);
+        let fault = self.fault().then(|| [libc::EINTR, libc::EAGAIN, libc::ENOBUFS][self.random.below(3)]);
         let descriptor = self.descriptors.get(fd);
         let mailbox = &mut descriptor.mailbox;
         for nameless in outbound.iter_mut().filter(|it| it.destination.is_empty()) {
             nameless.destination.clone_from(&mailbox.peer);
         }
-        let refusal = if let Some(errno) = mischief.or_else(|| mailbox.refusals.pop_front()) {
+        let refusal = if let Some(errno) = fault.or_else(|| mailbox.refusals.pop_front()) {
             Some(errno)
         } else if outbound.len() > 1 && mailbox.apart != 0 {
             Some(mailbox.apart)

@@ -50,14 +50,14 @@ impl World {
 
     /// Does it, or refuses because it would have to wait.
     pub(super) fn play_nowait(&mut self, request: &FileRequest) -> Result<u32, Errno> {
-        let refusal = if self.mischief() { [libc::EAGAIN, libc::EOPNOTSUPP][self.random.below(2)] } else { 0 };
+        let refusal = if self.fault() { [libc::EAGAIN, libc::EOPNOTSUPP][self.random.below(2)] } else { 0 };
         let result = if refusal == 0 { self.play_file(request) } else { -refusal };
         u32::try_from(result).map_err(|_| Errno(-result))
     }
 
     /// Does it: bytes moved, 0, or a negative errno.
     pub(super) fn play_file(&mut self, request: &FileRequest) -> i32 {
-        if self.mischief() {
+        if self.fault() {
             return -[libc::EINTR, libc::ENOMEM, libc::EIO, libc::ENOSPC][self.random.below(4)];
         }
         let (data, length, position) = match *request {
@@ -72,7 +72,7 @@ impl World {
         if data.is_some() {
             count = count.min(self.file_length.saturating_sub(position));
         }
-        if count > 1 && self.mischief() {
+        if count > 1 && self.fault() {
             count = 1 + self.random.below(count - 1);
         }
         if let Some(data) = data {

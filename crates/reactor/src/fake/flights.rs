@@ -48,7 +48,7 @@ impl World {
                 let found = self.flights.iter().position(|flight| flight.user_data == target);
                 match found {
                     // It was just being served, and may go on after that.
-                    Some(index) if self.can_go_on(&self.flights[index]) && self.mischief() => {
+                    Some(index) if self.can_go_on(&self.flights[index]) && self.fault() => {
                         self.go_on(index);
                         self.post(IGNORED, -libc::EALREADY, 0);
                     }
@@ -82,7 +82,7 @@ impl World {
     }
 
     pub(super) fn send(&mut self, fd: RawFd, slices: &[(*const u8, usize)]) -> i32 {
-        if self.mischief() {
+        if self.fault() {
             self.descriptors.get(fd).refused();
             return [-libc::EINTR, -libc::EAGAIN, -libc::ENOBUFS][self.random.below(3)];
         }
@@ -98,7 +98,7 @@ impl World {
         if room == 0 && offered > 0 {
             return -libc::EAGAIN;
         }
-        if room > 1 && self.mischief() {
+        if room > 1 && self.fault() {
             self.descriptors.get(fd).refused();
             room = 1 + self.random.below(room - 1);
         }
@@ -116,7 +116,7 @@ impl World {
 
     /// Ends a flight before its time. What it had been about to deliver may still come.
     fn cancel(&mut self, index: usize) {
-        let deliver = self.behavior.malice > 0 && self.random.chance(128);
+        let deliver = self.behavior.fault_rate > 0 && self.random.chance(128);
         match self.flights[index].request {
             Request::Receive { fd, .. } if deliver && !self.buffers.is_empty() => {
                 if self.descriptors.get(fd).inbound.is_empty() {
@@ -164,7 +164,7 @@ impl World {
         for _ in 0..WORK_PER_ENTER {
             let able: Vec<usize> =
                 (0..self.flights.len()).filter(|&index| self.can_go_on(&self.flights[index])).collect();
-            if able.is_empty() || self.mischief() {
+            if able.is_empty() || self.fault() {
                 break;
             }
             let index = able[self.random.below(able.len())];
@@ -175,11 +175,11 @@ impl World {
     fn go_on(&mut self, index: usize) {
         // A full completion queue ends a multishot, and so does the kernel's whim.
         let full = self.completion.len() + self.pending.len() >= self.behavior.completion_entries;
-        let more = if full || self.mischief() { 0 } else { CQE_F_MORE };
+        let more = if full || self.fault() { 0 } else { CQE_F_MORE };
         let user_data = self.flights[index].user_data;
         match self.flights[index].request {
             Request::Receive { fd, extent } => {
-                if self.mischief() {
+                if self.fault() {
                     let errno = [libc::EINTR, libc::EAGAIN, libc::ECANCELED][self.random.below(3)];
                     self.end(index, -errno, 0);
                 } else if self.buffers.is_empty() {
@@ -209,7 +209,7 @@ impl World {
                 }
             }
             Request::ReceiveDatagrams { fd, message } => {
-                if self.mischief() {
+                if self.fault() {
                     let errno = [libc::EINTR, libc::EAGAIN, libc::ECANCELED][self.random.below(3)];
                     return self.end(index, -errno, 0);
                 }
@@ -223,7 +223,7 @@ impl World {
                 }
             }
             Request::ReceiveMessage { fd, message } => {
-                if self.mischief() {
+                if self.fault() {
                     let errno = [libc::EINTR, libc::EAGAIN, libc::ECANCELED][self.random.below(3)];
                     return self.end(index, -errno, 0);
                 }
@@ -234,12 +234,12 @@ impl World {
                 let error = self.descriptors.get(fd).accept_error.take();
                 if let Some(errno) = error {
                     self.end(index, -errno, 0);
-                } else if self.mischief() {
+                } else if self.fault() {
                     let errno = [libc::EINTR, libc::ECONNABORTED, libc::ENOBUFS, libc::EPROTO][self.random.below(4)];
                     self.end(index, -errno, 0);
                 } else {
                     let accepted = self.descriptors.accept(fd).expect("can go on");
-                    let others_wait = !self.descriptors.get(fd).waiting.is_empty() && !self.mischief();
+                    let others_wait = !self.descriptors.get(fd).waiting.is_empty() && !self.fault();
                     self.end(index, accepted, if others_wait { CQE_F_SOCK_NONEMPTY } else { 0 });
                 }
             }
@@ -273,7 +273,7 @@ impl World {
         let waiting = self.descriptors.get(fd).inbound.len();
         let room = self.buffers.room();
         let mut length = waiting.min(room);
-        if length > 1 && self.mischief() {
+        if length > 1 && self.fault() {
             length = 1 + self.random.below(length - 1);
         }
         let bytes: Vec<u8> = self.descriptors.get(fd).inbound.drain(..length).collect();

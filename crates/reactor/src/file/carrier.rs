@@ -1,11 +1,11 @@
 //! Whose memory carries the bytes of a transfer, or of one step of it.
 //!
 //! - **Nowait**, JavaScript's: the kernel copies while it takes the request, or refuses.
-//! - **Kept** memory: ours, though JavaScript has it in its hands. The kernel may hold on to it, since the operation does as well.
+//! - **Kept** memory: ours, though JavaScript sees it. The kernel may hold on to it, since the operation does as well.
 //! - A **bounce buffer**, ours: for whatever else the kernel may hold on to.
 //! - **In place**, JavaScript's: for long writes to the page cache that are not done at once. A worker of the kernel copies from it while
 //!   JavaScript runs on; copying first would take half as long again. JavaScript keeps the view until then. The kernel only reads, and finds out
-//!   by itself where memory has gone (`EFAULT`), so that nothing of ours can come to harm; but what it finds in memory that was given away meanwhile is
+//!   by itself where memory has gone (`EFAULT`), so that no memory of ours is touched; but what it finds in memory that was given away meanwhile is
 //!   not what was to be written. That is looked at in the end: a write whose memory is not where it was has failed.
 
 use std::ptr::{self, NonNull};

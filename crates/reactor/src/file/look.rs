@@ -137,7 +137,7 @@ fn is_local(mount: u64, mounts: &mut Mounts) -> bool {
 }
 
 /// Whether what a path names can be opened without waiting: a file or directory of a local file system, found without asking the disk. The opening of a
-/// pipe waits for its other end, that of a device may for whatever it likes, and a server is asked about all its files.
+/// pipe waits for its other end, that of a device may wait as well, and a server is asked about all its files.
 pub(super) fn opens_nowait(path: &CStr, flags: i32, mounts: &mut Mounts) -> bool {
     let flags = libc::O_PATH | libc::O_CLOEXEC | (flags & libc::O_NOFOLLOW);
     let how = [u64::from(flags.cast_unsigned()), 0, RESOLVE_CACHED];

@@ -120,7 +120,7 @@ proptest! {
 /// The kernel looks for a free descriptor before it looks for a connection: with none left, arming alone fails.
 #[test]
 fn having_no_descriptor_left_is_no_reason_to_spin() {
-    let mut setting = Setting::new(Behavior::kind(), 16);
+    let mut setting = Setting::new(Behavior::faultless(), 16);
     setting.simulation.world.borrow_mut().time_passes = false;
     let mut turns = 0;
     while setting.simulation.reactor.has_work() && turns < 100 {
@@ -143,7 +143,7 @@ fn having_no_descriptor_left_is_no_reason_to_spin() {
 /// All that wait at once would keep everybody else waiting for what becomes of them.
 #[test]
 fn a_turn_takes_as_many_connections_as_there_is_time_for() {
-    let mut setting = Setting::new(Behavior::kind(), 64);
+    let mut setting = Setting::new(Behavior::faultless(), 64);
     setting.simulation.turn();
     (0..100).for_each(|_| setting.arrive());
     let mut taken = Vec::new();
@@ -162,7 +162,7 @@ fn a_turn_takes_as_many_connections_as_there_is_time_for() {
 /// Whoever has yet to hear of those that were taken is not given more: another process may have time for them.
 #[test]
 fn no_more_connections_are_taken_than_javascript_hears_of() {
-    let mut setting = Setting::new(Behavior::kind(), 64);
+    let mut setting = Setting::new(Behavior::faultless(), 64);
     setting.simulation.turn();
     (0..100).for_each(|_| setting.arrive());
     setting.simulation.turn();
@@ -183,7 +183,7 @@ fn no_more_connections_are_taken_than_javascript_hears_of() {
 fn what_was_accepted_before_a_close_is_told_of() {
     let mut late = 0;
     for seed in 0..20 {
-        let mut setting = Setting::new(Behavior { malice: 1, seed, ..Behavior::kind() }, 16);
+        let mut setting = Setting::new(Behavior { fault_rate: 1, seed, ..Behavior::faultless() }, 16);
         setting.simulation.turn();
         setting.arrive();
         setting.simulation.close(0);
@@ -201,7 +201,7 @@ fn what_was_accepted_before_a_close_is_told_of() {
 /// At the end of a thread there is nobody left to tell.
 #[test]
 fn what_is_accepted_while_everything_ends_is_closed() {
-    let mut setting = Setting::new(Behavior::kind(), 16);
+    let mut setting = Setting::new(Behavior::faultless(), 16);
     setting.simulation.turn();
     (0..3).for_each(|_| setting.arrive());
     setting.simulation.turn();
@@ -213,7 +213,7 @@ fn what_is_accepted_while_everything_ends_is_closed() {
 /// The error is that of the moment in which the kernel did the accept: descriptors may have come back by the time that we see it.
 #[test]
 fn a_shortage_that_is_over_turns_nobody_away() {
-    let mut setting = Setting::new(Behavior::kind(), 16);
+    let mut setting = Setting::new(Behavior::faultless(), 16);
     setting.simulation.world.borrow_mut().time_passes = false;
     setting.simulation.turn();
     setting.arrive();

@@ -43,7 +43,7 @@ fn sizes() -> impl Strategy<Value = u32> {
 proptest! {
     #[test]
     fn buffers_are_conserved(incremental in any::<bool>(), count in 1..9_u16, size in sizes(), actions in actions()) {
-        let (mut kernel, world) = Fake::new(Behavior { incremental, ..Behavior::kind() });
+        let (mut kernel, world) = Fake::new(Behavior { incremental, ..Behavior::faultless() });
         let mut pool = BufferPool::new(count, size).expect("memory");
         pool.replenish(&mut kernel);
         kernel.publish(BufferGroup::Bytes);

@@ -84,7 +84,7 @@ fn listening(simulation: &mut Simulation) -> crate::HandleId {
 
 #[test]
 fn a_listener_that_pauses_does_not_hold_up_its_close() {
-    let mut simulation = Simulation::new(Behavior::kind(), 2, 32, 16);
+    let mut simulation = Simulation::new(Behavior::faultless(), 2, 32, 16);
     let id = listening(&mut simulation);
     simulation.world.borrow_mut().time_passes = false;
     simulation.peer(0, |it| it.accept_error = Some(libc::ENOBUFS));
@@ -97,7 +97,7 @@ fn a_listener_that_pauses_does_not_hold_up_its_close() {
 
 #[test]
 fn the_end_of_the_process_does_not_wait_for_a_pause() {
-    let mut simulation = Simulation::new(Behavior::kind(), 2, 32, 16);
+    let mut simulation = Simulation::new(Behavior::faultless(), 2, 32, 16);
     listening(&mut simulation);
     simulation.world.borrow_mut().time_passes = false;
     simulation.peer(0, |it| it.accept_error = Some(libc::ENOBUFS));
@@ -112,7 +112,7 @@ fn the_end_of_the_process_does_not_wait_for_a_pause() {
 /// A close names what it cancels, whatever else is in flight, and cancels nothing where nothing is.
 #[test]
 fn a_close_cancels_its_own_operations_by_name() {
-    let mut simulation = Simulation::new(Behavior::kind(), 2, 32, 64);
+    let mut simulation = Simulation::new(Behavior::faultless(), 2, 32, 64);
     for stream in 0..30 {
         simulation.stream();
         simulation.reactor.read_start(simulation.streams[stream]);
@@ -141,7 +141,8 @@ fn a_close_cancels_its_own_operations_by_name() {
 fn a_ring_that_fails_at_any_enter_leaves_no_descriptor_open() {
     for entries in [2, 8, 64] {
         for enters in 0..40 {
-            let mut files = FileSimulation::new(Behavior { submission_entries: entries, ..Behavior::kind() }, true);
+            let mut files =
+                FileSimulation::new(Behavior { submission_entries: entries, ..Behavior::faultless() }, true);
             for stream in 0..20 {
                 let simulation = &mut files.simulation;
                 let id = simulation.stream();

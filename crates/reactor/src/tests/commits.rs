@@ -34,7 +34,7 @@ fn asked(files: &FileSimulation) -> Vec<Asked> {
 }
 
 fn files() -> FileSimulation {
-    FileSimulation::new(Behavior::kind(), false)
+    FileSimulation::new(Behavior::faultless(), false)
 }
 
 fn end(mut files: FileSimulation) {
@@ -150,7 +150,7 @@ fn a_sync_of_another_file_is_none_of_this_one() {
 
 /// A kernel that fails, shortens, puts off and reorders.
 fn whim(seed: u64) -> Behavior {
-    Behavior { seed, malice: 60, budget: 100, ..Behavior::kind() }
+    Behavior { seed, fault_rate: 60, budget: 100, ..Behavior::faultless() }
 }
 
 #[test]

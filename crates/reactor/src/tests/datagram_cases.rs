@@ -10,12 +10,12 @@ use crate::kernel::Request;
 const WINDOW: usize = 256;
 
 fn simulation(sockets: usize, per_turn: usize) -> Simulation {
-    Simulation::new(Behavior::kind(), sockets, 4, per_turn)
+    Simulation::new(Behavior::faultless(), sockets, 4, per_turn)
 }
 
 /// One that receives.
 fn receiving(buffers: u16, per_turn: usize) -> Simulation {
-    let mut simulation = Simulation::new(Behavior::kind(), 1, buffers, per_turn);
+    let mut simulation = Simulation::new(Behavior::faultless(), 1, buffers, per_turn);
     simulation.reactor.read_start(simulation.sockets[0].id);
     simulation.settle();
     simulation
@@ -86,7 +86,7 @@ fn what_was_sent_is_not_told_as_given_up() {
 /// The kernel has no room for the request itself. Closing must not take that for a datagram which the socket has no room for.
 #[test]
 fn what_found_no_room_in_the_ring_goes_before_a_close() {
-    let behavior = Behavior { submission_entries: 2, completion_entries: 1, ..Behavior::kind() };
+    let behavior = Behavior { submission_entries: 2, completion_entries: 1, ..Behavior::faultless() };
     let mut simulation = Simulation::new(behavior, 2, 4, 16);
     simulation.world.borrow_mut().busy_when_overflowed = true;
     for socket in 0..2 {

@@ -59,7 +59,7 @@ pub(super) struct Simulation {
     pub(super) rights: Vec<FarEnd>,
     pub(super) serial: u32,
     pub(super) memory_goes: bool,
-    pub(super) malicious: bool,
+    pub(super) faulty: bool,
 }
 
 impl Simulation {
@@ -80,7 +80,7 @@ impl Simulation {
             rights: Vec::new(),
             serial: 0,
             memory_goes: false,
-            malicious: behavior.malice > 0,
+            faulty: behavior.fault_rate > 0,
         };
         for index in 0..sockets {
             let (near, far_end) = Descriptors::pair();
@@ -272,7 +272,7 @@ impl Simulation {
     }
 
     fn note_sent(&mut self, handle: HandleId, status: i32) {
-        let (gone, malicious) = (self.memory_goes, self.malicious);
+        let (gone, faulty) = (self.memory_goes, self.faulty);
         let socket = self.open(handle);
         let send = socket.sends.get_mut(socket.unreported).expect("a send for every report");
         send.status = Some(status);
@@ -282,7 +282,7 @@ impl Simulation {
             0 => true,
             libc::EMSGSIZE => send.outbound.payload.len() > LARGEST,
             libc::EAGAIN => !waits,
-            libc::ENOBUFS => malicious,
+            libc::ENOBUFS => faulty,
             libc::EFAULT => gone,
             libc::ECANCELED => socket.close_asked,
             errno => socket.refusals.contains(&errno),

@@ -159,7 +159,7 @@ proptest! {
     /// A socket that is flooded leaves buffers to the others.
     #[test]
     fn a_flood_starves_nobody(seed in any::<u64>(), buffers in buffers()) {
-        let mut simulation = Simulation::new(Behavior { seed, malice: 1, ..Behavior::kind() }, 4, buffers, 8);
+        let mut simulation = Simulation::new(Behavior { seed, fault_rate: 1, ..Behavior::faultless() }, 4, buffers, 8);
         for socket in 0..4 {
             simulation.reactor.read_start(simulation.sockets[socket].id);
         }
@@ -182,7 +182,7 @@ proptest! {
 }
 
 fn one(buffers: u16, per_turn: usize) -> Simulation {
-    let mut simulation = Simulation::new(Behavior::kind(), 1, buffers, per_turn);
+    let mut simulation = Simulation::new(Behavior::faultless(), 1, buffers, per_turn);
     simulation.reactor.read_start(simulation.sockets[0].id);
     simulation.settle();
     simulation
@@ -261,7 +261,7 @@ fn a_full_socket_is_polled_once() {
 /// Whoever asked not to wait, and UNIX peers whose queue nobody can wait for, hear that there is no room.
 #[test]
 fn what_cannot_wait_for_room_is_refused() {
-    let mut simulation = Simulation::new(Behavior::kind(), 2, 4, 16);
+    let mut simulation = Simulation::new(Behavior::faultless(), 2, 4, 16);
     simulation.send(0, 4, true, libc::MSG_DONTWAIT, 0);
     simulation.send(1, 4, true, 0, 0);
     simulation.settle();

@@ -217,8 +217,8 @@ impl FileSimulation {
     }
 }
 
-fn behavior(seed: u64, malice: u8, entries: usize) -> Behavior {
-    Behavior { seed, submission_entries: entries, malice, budget: 300, ..Behavior::kind() }
+fn behavior(seed: u64, fault_rate: u8, entries: usize) -> Behavior {
+    Behavior { seed, submission_entries: entries, fault_rate, budget: 300, ..Behavior::faultless() }
 }
 
 proptest! {
@@ -228,13 +228,13 @@ proptest! {
     #[test]
     fn every_operation_settles_once(
         seed in any::<u64>(),
-        malice in 0_u8..120,
+        fault_rate in 0_u8..120,
         direct in any::<bool>(),
         pipe in any::<bool>(),
         actions in proptest::collection::vec((0_u8..12, -1_i64..7000, 1_usize..3000, any::<bool>()), 1..60),
         closes in any::<bool>(),
     ) {
-        let mut files = FileSimulation::new(behavior(seed, malice, 8 + seed as usize % 57), direct && !pipe);
+        let mut files = FileSimulation::new(behavior(seed, fault_rate, 8 + seed as usize % 57), direct && !pipe);
         if pipe {
             files.pretend_pipe();
         }
@@ -281,11 +281,11 @@ proptest! {
     #[test]
     fn a_ring_that_fails_leaves_nobody_waiting(
         seed in any::<u64>(),
-        malice in 0_u8..120,
+        fault_rate in 0_u8..120,
         actions in proptest::collection::vec((0_u8..5, -1_i64..7000, 1_usize..3000), 1..40),
         closes in any::<bool>(),
     ) {
-        let mut files = FileSimulation::new(behavior(seed, malice, 64), seed & 1 == 0);
+        let mut files = FileSimulation::new(behavior(seed, fault_rate, 64), seed & 1 == 0);
         let half = actions.len() / 2;
         for (index, &(action, position, length)) in actions.iter().enumerate() {
             if index == half {
@@ -326,7 +326,7 @@ proptest! {
 
 #[test]
 fn many_reads_at_once_share_their_way_to_the_kernel() {
-    let mut files = FileSimulation::new(Behavior::kind(), false);
+    let mut files = FileSimulation::new(Behavior::faultless(), false);
     files.write(0, 10, false);
     assert_eq!(files.read_many_nowait(0, 8, 150), 150);
     assert_eq!(files.simulation.world.borrow().enters, 3);
@@ -341,7 +341,7 @@ fn many_reads_at_once_share_their_way_to_the_kernel() {
 
 #[test]
 fn a_ring_that_fails_under_reads_at_once_is_told_of_by_the_next_turn() {
-    let mut files = FileSimulation::new(Behavior::kind(), false);
+    let mut files = FileSimulation::new(Behavior::faultless(), false);
     files.read(0, 10, false);
     files.simulation.world.borrow_mut().refusal = Some(libc::EPERM);
     let mut bytes = vec![0; 500];
@@ -358,7 +358,7 @@ fn a_ring_that_fails_under_reads_at_once_is_told_of_by_the_next_turn() {
 
 #[test]
 fn whoever_asks_hears_of_the_failure_before_and_after() {
-    let mut files = FileSimulation::new(Behavior::kind(), false);
+    let mut files = FileSimulation::new(Behavior::faultless(), false);
     for _ in 0..3 {
         files.read(-1, 10, false);
     }
@@ -379,7 +379,7 @@ fn commits_hear_of_the_failure_before_and_after() {
     for direct in [false, true] {
         for turns in 0..3 {
             let mut files =
-                FileSimulation::new(Behavior { seed: 5, malice: 100, budget: 50, ..Behavior::kind() }, direct);
+                FileSimulation::new(Behavior { seed: 5, fault_rate: 100, budget: 50, ..Behavior::faultless() }, direct);
             files.commit(0, 5);
             for _ in 0..turns {
                 files.turn();
@@ -401,7 +401,7 @@ fn commits_hear_of_the_failure_before_and_after() {
 
 #[test]
 fn a_chain_that_breaks_off_while_it_starts_takes_nobody_along() {
-    let mut files = FileSimulation::new(Behavior::kind(), false);
+    let mut files = FileSimulation::new(Behavior::faultless(), false);
     let first = files.read(i64::try_from(LENGTH).expect("small"), 10, true);
     files.asked.insert(first, None);
     let second = files.call(HandleId::from_raw(-1), FileOp::Sync { data_only: false }, false);
@@ -416,7 +416,7 @@ fn a_chain_that_breaks_off_while_it_starts_takes_nobody_along() {
 #[test]
 fn a_chain_is_taken_in_one_go() {
     for before in 0..8 {
-        let behavior = Behavior { submission_entries: 8, ..Behavior::kind() };
+        let behavior = Behavior { submission_entries: 8, ..Behavior::faultless() };
         let mut files = FileSimulation::new(behavior, true);
         let singles: Vec<u32> = (0..before).map(|_| files.sync(false)).collect();
         let end = i64::try_from(LENGTH).expect("small");
@@ -432,7 +432,7 @@ fn a_chain_is_taken_in_one_go() {
 
 #[test]
 fn the_kernel_has_no_more_than_so_many_at_once() {
-    let mut files = FileSimulation::new(Behavior::kind(), true);
+    let mut files = FileSimulation::new(Behavior::faultless(), true);
     let count = 2 * MAX_IN_FLIGHT + 100;
     for index in 0..count {
         files.read(i64::try_from(index).expect("small"), 1, false);
@@ -448,7 +448,7 @@ fn the_kernel_has_no_more_than_so_many_at_once() {
 
 #[test]
 fn a_chain_ends_with_a_step_on_a_file_that_is_gone() {
-    let mut files = FileSimulation::new(Behavior::kind(), false);
+    let mut files = FileSimulation::new(Behavior::faultless(), false);
     let gone = HandleId::from_raw(0x7ff);
     let first = files.read(0, 10, true);
     let place = files.simulation.memory.add(vec![0xaa; 10]);
@@ -481,7 +481,7 @@ fn a_chain_ends_with_a_step_on_a_file_that_is_gone() {
 
 #[test]
 fn a_chain_waits_for_memory_and_may_need_more_than_there_is() {
-    let mut files = FileSimulation::new(Behavior::kind(), true);
+    let mut files = FileSimulation::new(Behavior::faultless(), true);
     let half = BUDGET / 2 + 4096;
     let first = files.read(0, half, false);
     // Both halves are needed at once, in each of them.
@@ -503,7 +503,7 @@ fn a_chain_waits_for_memory_and_may_need_more_than_there_is() {
 
 #[test]
 fn a_full_queue_does_not_wait_for_what_may_never_end() {
-    let mut files = FileSimulation::new(Behavior { submission_entries: 8, ..Behavior::kind() }, true);
+    let mut files = FileSimulation::new(Behavior { submission_entries: 8, ..Behavior::faultless() }, true);
     files.simulation.world.borrow_mut().nothing_to_read = true;
     files.pretend_pipe();
     let waits = files.read(-1, 100, false);
@@ -529,7 +529,7 @@ fn a_full_queue_does_not_wait_for_what_may_never_end() {
 
 #[test]
 fn a_file_that_is_waited_for_is_not_given_away() {
-    let mut files = FileSimulation::new(Behavior::kind(), false);
+    let mut files = FileSimulation::new(Behavior::faultless(), false);
     files.sync(false);
     assert!(files.simulation.reactor.release_file(files.file).is_none(), "a call waits");
     files.finish();
@@ -544,7 +544,7 @@ fn a_file_that_is_waited_for_is_not_given_away() {
 
 #[test]
 fn what_has_no_positions_says_so() {
-    let mut files = FileSimulation::new(Behavior::kind(), false);
+    let mut files = FileSimulation::new(Behavior::faultless(), false);
     files.pretend_pipe();
     let read = files.read(0, 10, false);
     let steps = [files.sync(true), files.write(5, 10, true), files.sync(false)];

@@ -7,7 +7,7 @@ use crate::kernel::{CQE_F_BUFFER, Request};
 use crate::{Errno, Event, HandleId, Span};
 
 fn simulation(buffers: u16, per_turn: usize) -> Simulation {
-    let mut simulation = Simulation::new(Behavior::kind(), buffers, 32, per_turn);
+    let mut simulation = Simulation::new(Behavior::faultless(), buffers, 32, per_turn);
     simulation.stream();
     simulation
 }
@@ -59,7 +59,7 @@ fn who_stops_reading_gets_what_is_on_its_way_and_no_more() {
 #[test]
 fn a_receive_is_not_armed_again_before_what_came_has_been_heard_of() {
     for seed in [0, 1] {
-        let mut simulation = Simulation::new(Behavior { seed, ..Behavior::kind() }, 64, 4096, 512);
+        let mut simulation = Simulation::new(Behavior { seed, ..Behavior::faultless() }, 64, 4096, 512);
         simulation.stream();
         simulation.reactor.read_start(simulation.streams[0]);
         simulation.peer_sends(0, 200_000);
@@ -142,7 +142,7 @@ fn a_vectored_write_of_lost_memory_fails_as_a_whole() {
 
 #[test]
 fn the_kernel_short_of_memory_is_room_to_wait_for() {
-    let mut simulation = Simulation::new(Behavior { malice: 255, budget: 60, ..Behavior::kind() }, 1, 32, 16);
+    let mut simulation = Simulation::new(Behavior { fault_rate: 255, budget: 60, ..Behavior::faultless() }, 1, 32, 16);
     simulation.stream();
     simulation.write(0, &[10, 3]);
     simulation.finish();
@@ -209,7 +209,7 @@ fn a_ring_that_fails_leaves_nobody_waiting() {
 
 #[test]
 fn a_full_submission_queue_delays_and_loses_nothing() {
-    let behavior = Behavior { submission_entries: 2, completion_entries: 2, ..Behavior::kind() };
+    let behavior = Behavior { submission_entries: 2, completion_entries: 2, ..Behavior::faultless() };
     let mut simulation = Simulation::new(behavior, 2, 32, 16);
     for stream in 0..20 {
         simulation.stream();
@@ -229,7 +229,7 @@ fn a_full_submission_queue_delays_and_loses_nothing() {
 /// A kernel whose completion queue has overflowed takes nothing before room is made.
 #[test]
 fn an_overflow_is_reaped_so_that_the_kernel_takes_on_again() {
-    let behavior = Behavior { submission_entries: 8, completion_entries: 2, ..Behavior::kind() };
+    let behavior = Behavior { submission_entries: 8, completion_entries: 2, ..Behavior::faultless() };
     let mut simulation = Simulation::new(behavior, 4, 32, 1);
     simulation.world.borrow_mut().busy_when_overflowed = true;
     for stream in 0..20 {
@@ -247,7 +247,7 @@ fn an_overflow_is_reaped_so_that_the_kernel_takes_on_again() {
 /// While the kernel takes nothing, requests wait in order: the receive, its cancel, the close.
 #[test]
 fn a_handle_may_be_closed_with_its_requests_still_waiting() {
-    let behavior = Behavior { submission_entries: 2, ..Behavior::kind() };
+    let behavior = Behavior { submission_entries: 2, ..Behavior::faultless() };
     let mut simulation = Simulation::new(behavior, 2, 32, 16);
     for stream in 0..6 {
         simulation.stream();
@@ -267,7 +267,7 @@ fn a_handle_may_be_closed_with_its_requests_still_waiting() {
 
 #[test]
 fn the_end_of_the_process_waits_for_what_waits_for_room() {
-    let behavior = Behavior { submission_entries: 2, ..Behavior::kind() };
+    let behavior = Behavior { submission_entries: 2, ..Behavior::faultless() };
     let mut simulation = Simulation::new(behavior, 2, 32, 16);
     simulation.world.borrow_mut().refusal = Some(libc::EBUSY);
     for stream in 0..10 {

@@ -12,7 +12,7 @@ fn simulation(behavior: Behavior) -> Simulation {
 /// What is not taken goes behind what was, and before what is written later.
 #[test]
 fn what_has_no_room_waits_for_it() {
-    let mut simulation = simulation(Behavior::kind());
+    let mut simulation = simulation(Behavior::faultless());
     simulation.peer(0, |it| it.window = 30);
     assert_eq!(simulation.write_nowait(0, 20), 20);
     assert!(!simulation.reactor.has_work(), "all of it is with the kernel");
@@ -32,7 +32,7 @@ fn what_has_no_room_waits_for_it() {
 #[test]
 fn a_refusal_is_what_the_write_ends_with() {
     for errno in [libc::ECONNRESET, libc::EPIPE] {
-        let mut simulation = simulation(Behavior::kind());
+        let mut simulation = simulation(Behavior::faultless());
         simulation.book(0).may_fail = true;
         simulation.peer(0, |it| it.send_error = Some(errno));
         simulation.write_nowait(0, 20);
@@ -49,7 +49,7 @@ fn a_refusal_is_what_the_write_ends_with() {
 
 #[test]
 fn nothing_is_offered_where_it_may_not_be() {
-    let mut simulation = simulation(Behavior::kind());
+    let mut simulation = simulation(Behavior::faultless());
     simulation.peer(0, |it| it.window = 100);
     let stream = simulation.streams[0];
     let address = crate::address::SocketAddress::ip("127.0.0.1", 1).expect("an address");

@@ -5,7 +5,7 @@ use crate::fake::Behavior;
 use crate::kernel::Request;
 
 fn simulation() -> Simulation {
-    let mut simulation = Simulation::new(Behavior::kind(), 4, 64, 16);
+    let mut simulation = Simulation::new(Behavior::faultless(), 4, 64, 16);
     simulation.stream();
     simulation
 }

@@ -45,7 +45,7 @@ fn open(far_ends: &[FarEnd], messages: usize) -> usize {
 fn the_next_message_comes_when_the_descriptors_of_the_last_are_taken() {
     for seed in 0..50 {
         let (mut reactor, _world, stream, far_ends) =
-            flooded(Behavior { seed, malice: 40, budget: 60, ..Behavior::kind() });
+            flooded(Behavior { seed, fault_rate: 40, budget: 60, ..Behavior::faultless() });
         let mut memory = Moving::default();
         for message in 1..=MESSAGES {
             let mut events = Vec::new();
@@ -78,7 +78,7 @@ fn the_next_message_comes_when_the_descriptors_of_the_last_are_taken() {
 fn a_close_closes_those_that_were_not_taken_and_those_that_come_meanwhile() {
     for seed in 0..200 {
         let (mut reactor, world, stream, far_ends) =
-            flooded(Behavior { seed, malice: 40, budget: 60, ..Behavior::kind() });
+            flooded(Behavior { seed, fault_rate: 40, budget: 60, ..Behavior::faultless() });
         let mut memory = Moving::default();
         for _ in 0..seed % 4 {
             reactor.turn(&mut memory).expect("a turn");

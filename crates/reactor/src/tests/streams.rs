@@ -26,12 +26,12 @@ pub(crate) enum Action {
 
 pub(crate) fn behavior() -> impl Strategy<Value = Behavior> {
     (any::<u64>(), 2..24_usize, 1..24_usize, any::<bool>(), prop_oneof![Just(0_u8), 1..120_u8], 0..400_u32).prop_map(
-        |(seed, submission_entries, completion_entries, incremental, malice, budget)| Behavior {
+        |(seed, submission_entries, completion_entries, incremental, fault_rate, budget)| Behavior {
             seed,
             submission_entries,
             completion_entries,
             incremental,
-            malice,
+            fault_rate,
             budget,
         },
     )
@@ -154,7 +154,7 @@ proptest! {
     /// A stream that never stops sending leaves something to the others.
     #[test]
     fn a_flood_starves_nobody(seed in any::<u64>(), buffers in 1..4_u16) {
-        let mut simulation = simulation(Behavior { seed, malice: 1, ..Behavior::kind() }, buffers, 16, 8, 4);
+        let mut simulation = simulation(Behavior { seed, fault_rate: 1, ..Behavior::faultless() }, buffers, 16, 8, 4);
         for stream in 0..4 {
             simulation.reactor.read_start(simulation.streams[stream]);
         }
@@ -180,7 +180,7 @@ proptest! {
 #[test]
 fn a_receive_goes_on_when_its_own_bytes_have_been_heard_of() {
     const RUN: usize = 64 * 1024;
-    let mut simulation = simulation(Behavior::kind(), 16, RUN as u32, 16, 2);
+    let mut simulation = simulation(Behavior::faultless(), 16, RUN as u32, 16, 2);
     simulation.world.borrow_mut().bounds_receives = true;
     simulation.reactor.read_start(simulation.streams[0]);
     simulation.peer_sends(0, 4 * RUN);
@@ -216,7 +216,7 @@ fn an_end_is_told_of_when_the_bytes_before_it_have_been_answered() {
     for (end, refusal, status) in
         [(0, 0, 0), (0, libc::EPIPE, -libc::EPIPE), (libc::ECONNRESET, libc::EPIPE, -libc::ECONNRESET)]
     {
-        let mut simulation = simulation(Behavior::kind(), 4, 64, 16, 1);
+        let mut simulation = simulation(Behavior::faultless(), 4, 64, 16, 1);
         let stream = simulation.streams[0];
         simulation.book(0).may_fail = true;
         simulation.reactor.read_start(stream);
@@ -247,7 +247,7 @@ fn an_end_is_told_of_when_the_bytes_before_it_have_been_answered() {
 #[test]
 fn an_error_is_told_to_who_reads() {
     for later in [false, true] {
-        let mut simulation = simulation(Behavior::kind(), 4, 64, 16, 1);
+        let mut simulation = simulation(Behavior::faultless(), 4, 64, 16, 1);
         let stream = simulation.streams[0];
         let reset = |simulation: &Simulation| simulation.peer(0, |it| it.inbound_end = Some(libc::ECONNRESET));
         simulation.reactor.read_start(stream);
@@ -275,7 +275,7 @@ fn an_error_is_told_to_who_reads() {
 /// With core the listener hears of a connection before the one who has made it.
 #[test]
 fn a_connect_is_told_of_behind_the_rest_and_before_its_close() {
-    let mut simulation = simulation(Behavior::kind(), 4, 64, 16, 3);
+    let mut simulation = simulation(Behavior::faultless(), 4, 64, 16, 3);
     let [connecting, reading, closing] = simulation.streams[..] else { unreachable!() };
     let address = crate::address::SocketAddress::unix(b"/nowhere/at/all").expect("an address");
     simulation.reactor.connect(connecting, address).expect("an open stream");
