@@ -8,8 +8,8 @@ import type { Domain } from './reactor/protocol.ts';
 /** The reactor of a JavaScript thread. There is one per thread, made on first use and ended with the thread. */
 export interface NativeReactor {
   /**
-   * Starts a call of kind [`FileOpKind`]; `FileDone` with the token follows, or `FileOpened`. `linked`: the next transfer or call starts only when this one
-   * has succeeded.
+   * Starts a call of kind [`FileOpKind`]; `FileDone` with the token follows, or `FileOpened`. `linked`: the next
+   * transfer or call starts only when this one has succeeded.
    */
   fileCall(
     kind: number,
@@ -24,7 +24,10 @@ export interface NativeReactor {
   ): number;
   /** Takes over the descriptor of an open file: a handle. `EEXIST` where the reactor has it already. */
   adoptFile(fd: number): number;
-  /** Gives a file's descriptor away: its number, which the caller owns from then on. `-EBUSY` while something is in flight on it. */
+  /**
+   * Gives a file's descriptor away: its number, which the caller owns from then on. `-EBUSY` while something is in
+   * flight on it.
+   */
   releaseFile(handle: number): number;
   /** Sets the io priority of a file's reads and writes; see `ioprio_set(2)`. */
   prioritizeFile(handle: number, priority: number): void;
@@ -35,17 +38,23 @@ export interface NativeReactor {
   /** Opens a datagram socket: a handle. */
   openDatagram(domain: Domain): number;
   /**
-   * Takes over an open datagram socket, of the UNIX domain or not: a handle. The descriptor belongs to the reactor from then on. `EEXIST` where
-   * it does already.
+   * Takes over an open datagram socket, of the UNIX domain or not: a handle. The descriptor belongs to the reactor
+   * from then on. `EEXIST` where it does already.
    */
   adoptDatagram(fd: number, unix: boolean): number;
   /** What libuv calls a socket's kind: `TCP`, `PIPE` or `UDP`; null for what is none of these. */
   socketKind(fd: number): string | null;
-  /** Hands the kernel what JavaScript has sent, as far as there is room: before something changes that it is sent with. */
+  /**
+   * Hands the kernel what JavaScript has sent, as far as there is room: before something changes that it is sent
+   * with.
+   */
   offerDatagrams(handle: number): void;
   /** Does the same, and tells what of it waits for room. */
   datagramQueue(handle: number): DatagramQueue;
-  /** Connects a datagram socket, at once. With an empty text it is connected no longer. What was sent before goes to the peer that it was sent to. */
+  /**
+   * Connects a datagram socket, at once. With an empty text it is connected no longer. What was sent before goes to
+   * the peer that it was sent to.
+   */
   connectDatagram(handle: number, text: string, port: number): number;
   /**
    * The `sockaddr` of an address, to be sent to: as bytes, or a negative errno.
@@ -57,21 +66,19 @@ export interface NativeReactor {
   /** The address that a `sockaddr` stands for. */
   describeAddress(bytes: Uint8Array): Endpoint | number;
   /**
-   * Joins or leaves a multicast group, for what one source sends to it where there is a source. Opens nothing: `EBADF` on a handle that is not there, once
-   * the addresses have been found to be some.
+   * Joins or leaves a multicast group, for what one source sends to it where there is a source. Opens nothing:
+   * `EBADF` on a handle that is not there, once the addresses have been found to be some.
    */
   membership(handle: number, join: boolean, group: string, source?: string | null, interfaceAddress?: string | null): number;
-  /** The interface that multicast leaves by: one that has this IPv4 address, or the one behind `%` in an IPv6 address. */
+  /**
+   * The interface that multicast leaves by: one that has this IPv4 address, or the one behind `%` in an IPv6
+   * address.
+   */
   multicastInterface(handle: number, address: string): number;
-  /** Receives descriptors as well, from here on: at most `limit` at a time. */
-  receiveDescriptors(handle: number, limit: number): number;
-  /** The descriptors of the message that came last, where they were not taken: the caller's from then on. None come before that. */
-  takeDescriptors(handle: number): Array<number>;
-  /** Duplicates descriptors for a write to come, which says so. */
-  stageDescriptors(handle: number, fds: readonly number[]): number;
-  /** Who the peer of a UNIX-domain stream is, or was when the connection was made. */
-  peerCredentials(handle: number): Credentials | number;
-  /** Ends the reactor, so that the thread may have another one. For one that was not used: everything that it has is closed. */
+  /**
+   * Ends the reactor, so that the thread may have another one. For one that was not used: everything that it has is
+   * closed.
+   */
   end(): void;
   /** What it has been made with. */
   readonly settings: ReactorSettings;
@@ -86,8 +93,8 @@ export interface NativeReactor {
   /** How many buffers the pool is cut into. */
   readonly receiveBuffers: number;
   /**
-   * Places for `count` views to be lent to writes, instead of those there were, whose views move over: region *n* of a write is place
-   * *n* - 1.
+   * Places for `count` views that writes and reads name, instead of those there were, whose views move over: region
+   * *n* of a write is place *n* - 1.
    */
   makePlaces(count: number): (Uint8Array | undefined)[];
   /** Whether commands are taken up at the end of every tick. Otherwise `flush` must be called after writing some. */
@@ -95,13 +102,16 @@ export interface NativeReactor {
   /** Takes up commands now. Their completions are dispatched later. */
   flush(): void;
   /**
-   * Takes up commands now, and closes a handle. When this returns its address is free. The number of connections that were accepted and are yet to be
-   * told of.
+   * Takes up commands now, and closes a handle. When this returns its address is free. The number of connections
+   * that were accepted and are yet to be told of.
    */
   closeNow(handle: number): number;
   /** Makes an error an uncaught exception, in the middle of a dispatch. */
   reportException(error: unknown): void;
-  /** Takes the memory away from an `ArrayBuffer` that nobody will use any more, at once instead of when garbage is collected. */
+  /**
+   * Takes the memory away from an `ArrayBuffer` that nobody will use any more, at once instead of when garbage is
+   * collected.
+   */
   discard(buffer: unknown): void;
   /** Keeps the process alive. */
   reference(): void;
@@ -111,7 +121,10 @@ export interface NativeReactor {
   unreference(): void;
   /** Opens a stream socket that will connect, or one that will listen: a handle. */
   open(domain: Domain, listener: boolean): number;
-  /** Takes over an open stream socket: a handle. The descriptor belongs to the reactor from then on. `EEXIST` where it does already. */
+  /**
+   * Takes over an open stream socket: a handle. The descriptor belongs to the reactor from then on. `EEXIST` where
+   * it does already.
+   */
   adopt(fd: number, listener: boolean): number;
   /** A second descriptor of what is open at `fd`, close-on-exec, which belongs to the caller; or a negative errno. */
   duplicate(fd: number): number;
@@ -133,14 +146,26 @@ export interface NativeReactor {
   getOption(handle: number, option: number): number | null;
   /** Counts. */
   stats(): Stats;
+  /** Receives descriptors as well, from here on: at most `limit` at a time. */
+  receiveDescriptors(handle: number, limit: number): number;
   /**
-   * A function that reads into a piece of a `Uint8Array` at once, or not at all; see `Reactor::read_nowait`. It returns the count, or a negative errno:
-   * then the read takes the usual way.
+   * The descriptors of the message that came last, where they were not taken: the caller's from then on. None come
+   * before that.
+   */
+  takeDescriptors(handle: number): Array<number>;
+  /** Duplicates descriptors for a write to come, which says so. */
+  stageDescriptors(handle: number, fds: readonly number[]): number;
+  /** Who the peer of a UNIX-domain stream is, or was when the connection was made. */
+  peerCredentials(handle: number): Credentials | number;
+  /**
+   * A function that reads into a piece of a `Uint8Array` at once, or not at all; see `Reactor::read_nowait`. It
+   * returns the count, or a negative errno: then the read takes the usual way.
    */
   readonly readNowait: (handle: number, view: Uint8Array, offset: number, length: number, position: number) => number;
   /**
-   * A function that reads `size` bytes for each of the positions, into consecutive pieces of a `Uint8Array`, as [`read_nowait`](Self::read_nowait) does, up
-   * to the first that cannot be read at once, and at most `most`. It returns how many were read; for each of them its count is in `counts`.
+   * A function that reads `size` bytes for each of the positions, into consecutive pieces of a `Uint8Array`, as
+   * [`read_nowait`](Self::read_nowait) does, up to the first that cannot be read at once, and at most `most`. It
+   * returns how many were read; for each of them its count is in `counts`.
    */
   readonly readManyNowait: (
     handle: number,
@@ -151,8 +176,8 @@ export interface NativeReactor {
     most: number,
   ) => number;
   /**
-   * A function that offers the bytes of several `Uint8Array`s to a stream's kernel, one behind the other; see `Reactor::send_nowait`. It returns how many were
-   * taken: the others are to be written.
+   * A function that offers the bytes of several `Uint8Array`s to a stream's kernel, one behind the other; see
+   * `Reactor::send_nowait`. It returns how many were taken: the others are to be written.
    */
   readonly sendNowait: (handle: number, views: readonly Uint8Array[]) => number;
 }
@@ -160,9 +185,9 @@ export interface NativeReactor {
 /**
  * Makes the reactor of this thread.
  *
- * `dispatch` is called without arguments whenever there are completions; it passes them by counting up the header's cursor and may return
- * early.
- * `waiter` asks for the waiter thread; without it libuv is used where there is one.
+ * `dispatch` is called without arguments whenever there are completions; it passes them by counting up the
+ * header's cursor and may return early. `waiter` asks for the waiter thread; without it libuv is used where there
+ * is one.
  */
 export type NativeReactorConstructor = new (
   dispatch: () => void,
@@ -214,7 +239,10 @@ export interface NativeSupport {
   features: Array<string>;
 }
 
-/** What to make a reactor with. What is absent has its default; ranges are [`Config`]'s, and TypeScript's to check (`ts/reactor/options.ts`). */
+/**
+ * What to make a reactor with. What is absent has its default; ranges are [`Config`]'s, and TypeScript's to check
+ * (`ts/reactor/options.ts`).
+ */
 export interface ReactorOptions {
   /** Entries of the submission queue. */
   submissionEntries?: number;
@@ -234,7 +262,10 @@ export interface ReactorOptions {
   turnTime?: number;
   /** Microseconds for which the loop looks at its ring before it sleeps. */
   busyPoll?: number;
-  /** Most kernel threads for what ends in bounded time, such as reads and writes of files; 0 leaves the kernel's limit. */
+  /**
+   * Most kernel threads for what ends in bounded time, such as reads and writes of files; 0 leaves the kernel's
+   * limit.
+   */
   boundedWorkers?: number;
   /** Most kernel threads for everything else; 0 leaves the kernel's limit. */
   unboundedWorkers?: number;
@@ -292,8 +323,8 @@ export interface Stats {
 export interface NativeBinding {
   readonly NativeReactor: NativeReactorConstructor;
   /**
-   * Page-aligned memory of so many bytes, zeroed. The kernel can be given it as it is where this thread has a reactor by now. `null` where no memory
-   * is to be had.
+   * Page-aligned memory of so many bytes, zeroed. The kernel can be given it as it is where this thread has a reactor by
+   * now. `null` where no memory is to be had.
    *
    * # Errors
    * Where the runtime does not allow external memory.
@@ -301,7 +332,10 @@ export interface NativeBinding {
   alignedMemory(size: number): ArrayBuffer | null;
   /** True on the first call in the process, whichever of its threads makes it. */
   claimWarning(): boolean;
-  /** Finds out whether this process can use io_uring: sets up a ring, uses it, and takes it down again. About a millisecond. */
+  /**
+   * Finds out whether this process can use io_uring: sets up a ring, uses it, and takes it down again. About a
+   * millisecond.
+   */
   support(): NativeSupport;
   /** The version that the binary is of. Both ends of the protocol are of one. */
   readonly VERSION: string;

@@ -24,7 +24,10 @@ export const enum Command {
   Close = 4,
   /** Give a borrowed receive buffer back: its number in the place of the handle; how many slices of it. */
   Release = 5,
-  /** Read from a file: region, offset, length, token, then the position's lower and upper half; -1 for the file's own. */
+  /**
+   * Read from a file: region, offset, length, token, then the position's lower and upper half; -1 for the file's
+   * own.
+   */
   FileRead = 6,
   /** Write to a file; words as for `FileRead`. */
   FileWrite = 7,
@@ -35,13 +38,17 @@ export const enum Command {
   /** Close a file: token. */
   FileClose = 10,
   /**
-   * Send a datagram: region, offset, length; where in the arena its destination is; the destination's length, 0 for the socket's peer, and,
-   * from bit 8 on, `MSG_*` flags (`DESTINATION_BESIDE`: the destination is in the payload's region instead; `SEND_TOGETHER`); size of the datagrams that the kernel is to cut it into, 0 for none.
+   * Send a datagram: region, offset, length; where in the arena its destination is; the destination's length, 0 for
+   * the socket's peer, and, from bit 8 on, `MSG_*` flags (`DESTINATION_BESIDE`: the destination is in the payload's
+   * region instead; `SEND_TOGETHER`); size of the datagrams that the kernel is to cut it into, 0 for none.
    */
   SendDatagram = 11,
   /** Receive datagrams with control data, or without: 1 or 0. */
   Control = 12,
-  /** Send bytes, at least one, that take the descriptors staged first with them: words as for `Write`. They go by themselves. */
+  /**
+   * Send bytes, at least one, that take the descriptors staged first with them: words as for `Write`. They go by
+   * themselves.
+   */
   WriteWithDescriptors = 13,
 }
 
@@ -57,8 +64,8 @@ export const enum Completion {
   /** The listener stopped accepting: status. */
   AcceptFailed = 2,
   /**
-   * Bytes have arrived: their number, their offset in the pool, the buffer's number. Read them before the record is passed; TypeScript
-   * may set the word behind to 1 to borrow the buffer until a `Release`.
+   * Bytes have arrived: their number, their offset in the pool, the buffer's number. Read them before the record is
+   * passed; TypeScript may set the word behind to 1 to borrow the buffer until a `Release`.
    */
   Received = 3,
   /** Nothing more will arrive: zero at the end of the stream, or an error. */
@@ -71,14 +78,18 @@ export const enum Completion {
   Closed = 7,
   /** The ring itself has failed: status. There is no handle. */
   RingFailed = 8,
-  /** A file was opened: its handle, its mode, the token, the size's lower and upper half, 1 where its status can be had without waiting. */
+  /**
+   * A file was opened: its handle, its mode, the token, the size's lower and upper half, 1 where its status can be
+   * had without waiting.
+   */
   FileOpened = 9,
   /** A file operation is done: no handle, bytes or status, the token. */
   FileDone = 10,
   /**
-   * A datagram has arrived: its length, the payload's offset in the datagram pool, the buffer's number; a word of no meaning; where in the
-   * pool the sender's name is; and how long that is, with, from bit 8 on, the length of the control data, which follow behind the room
-   * for the name, and the flags `DATAGRAM_TRUNCATED` and `DATAGRAM_CONTROL_TRUNCATED`.
+   * A datagram has arrived: its length, the payload's offset in the datagram pool, the buffer's number; a word of no
+   * meaning; where in the pool the sender's name is; and how long that is, with, from bit 8 on, the length of the
+   * control data, which follow behind the room for the name, and the flags `DATAGRAM_TRUNCATED` and
+   * `DATAGRAM_CONTROL_TRUNCATED`.
    */
   Datagram = 11,
   /** The network reports an error on a datagram socket, which goes on receiving: status. */
@@ -86,8 +97,8 @@ export const enum Completion {
   /** Datagrams are with the kernel, or one has failed: status; how many. */
   Sent = 13,
   /**
-   * Bytes have arrived on a stream that takes descriptors: their number, their offset in the datagram pool, the buffer's number; a word of
-   * no meaning; how many descriptors came with them; 1 where some were lost, 0 otherwise.
+   * Bytes have arrived on a stream that takes descriptors: their number, their offset in the datagram pool, the
+   * buffer's number; a word of no meaning; how many descriptors came with them; 1 where some were lost, 0 otherwise.
    */
   Message = 14,
 }
@@ -142,8 +153,8 @@ export const enum FileOpKind {
   /** Open `path`: flags, mode. `FileOpened` follows on success. */
   Open = 0,
   /**
-   * Status of `path`: `AT_*` flags, region for the answer: 18 words of 64 bits, dev, mode, nlink, uid, gid, rdev, blksize, ino, size,
-   * blocks, then seconds and nanoseconds of access, modification, change and birth.
+   * Status of `path`: `AT_*` flags, region for the answer: 18 words of 64 bits, dev, mode, nlink, uid, gid, rdev,
+   * blksize, ino, size, blocks, then seconds and nanoseconds of access, modification, change and birth.
    */
   Status = 1,
   /** Remove `path`: `AT_REMOVEDIR` or 0. */
@@ -186,7 +197,10 @@ export const enum Header {
   Completions = 1,
   /** Completions dispatched so far. Set to zero by Rust, counted up by TypeScript. */
   Cursor = 2,
-  /** The dispatch has used up its time: what is left waits for the next turn. Set to one by TypeScript, to zero by Rust. */
+  /**
+   * The dispatch has used up its time: what is left waits for the next turn. Set to one by TypeScript, to zero by
+   * Rust.
+   */
   Yielded = 3,
 }
 
@@ -197,8 +211,9 @@ export const HEADER_WORDS = 16;
 export const INTERNET_NAME = 32;
 
 /**
- * Bits of a command's first word that hold its kind. Those above them are the upper part of the offset, where the command has one: offsets into
- * JavaScript's memory go up to 2^53. Lengths and positions are as long as their words are; whoever has more to move writes several commands.
+ * Bits of a command's first word that hold its kind. Those above them are the upper part of the offset, where the
+ * command has one: offsets into JavaScript's memory go up to 2^53. Lengths and positions are as long as their words
+ * are; whoever has more to move writes several commands.
  */
 export const KIND_BITS = 8;
 
@@ -208,13 +223,19 @@ export const MAX_PIECE = 2147483647;
 /** Mask of the name's length in the last word of a datagram. */
 export const NAME_LENGTH = 255;
 
-/** The region of the receive buffers: what was borrowed can be sent from where it lies. Region 0 is the arena, the others are lent views. */
+/**
+ * The region of the receive buffers: what was borrowed can be sent from where it lies. Region 0 is the arena, the
+ * others are views.
+ */
 export const RECEIVED_REGION = 4294967295;
 
 /** Words of a command or completion. */
 export const RECORD_WORDS = 8;
 
-/** `MSG_*` flags that a datagram can be sent with. Not `MSG_ZEROCOPY`, with which the kernel would hold on to the memory. */
+/**
+ * `MSG_*` flags that a datagram can be sent with. Not `MSG_ZEROCOPY`, with which the kernel would hold on to the
+ * memory.
+ */
 export const SEND_FLAGS = 34884;
 
 /** Where `MSG_*` flags begin in that word. */
@@ -341,7 +362,10 @@ export const enum SocketOption {
   RecvLowWater = 38,
   /** UNIX sockets: messages come with the sender's process, user and group. A switch, off. unix(7). */
   PassCredentials = 39,
-  /** A number that routing and the packet filter tell packets by. 0: none. Takes `CAP_NET_ADMIN` or, of Linux 5.17 on, `CAP_NET_RAW`. socket(7). */
+  /**
+   * A number that routing and the packet filter tell packets by. 0: none. Takes `CAP_NET_ADMIN` or, of Linux 5.17
+   * on, `CAP_NET_RAW`. socket(7).
+   */
   Mark = 40,
   /** Only what comes in by this network interface, and out by it. Its index; 0: any. */
   BindToInterface = 41,

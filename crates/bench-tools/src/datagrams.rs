@@ -40,8 +40,8 @@ impl Batch {
         Self { headers, parts, names, bytes, size }
     }
 
-    /// Receives what is there, up to the capacity. With `named` senders' names are kept, and sending goes back to them. `flags` as of
-    /// `recvmmsg(2)`. Returns how many came: none where there are none and `MSG_DONTWAIT` is set.
+    /// Receives what is there, up to the capacity. With `named` senders' names are kept, and sending goes back to them.
+    /// `flags` as of `recvmmsg(2)`. Returns how many came: none where there are none and `MSG_DONTWAIT` is set.
     pub(crate) fn receive(&mut self, socket: &Socket, flags: libc::c_int, named: bool) -> io::Result<usize> {
         let first = self.names.as_mut_ptr();
         for (index, (header, part)) in self.headers.iter_mut().zip(&mut self.parts).enumerate() {
@@ -142,8 +142,8 @@ pub(crate) fn sharpen_timers() {
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1) };
 }
 
-/// Gives a socket of the load generator a receive buffer that holds `bytes`, beyond the system's limit where that is allowed: what is lost should
-/// be lost at the server.
+/// Gives a socket of the load generator a receive buffer that holds `bytes`, beyond the system's limit where that is
+/// allowed: what is lost should be lost at the server.
 pub(crate) fn enlarge_receive_buffer(socket: &Socket, bytes: usize) -> io::Result<()> {
     let forced = set_option(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, bytes as libc::c_int);
     forced.or_else(|_| socket.set_recv_buffer_size(bytes))

@@ -17,7 +17,8 @@ enum Operation {
     Write,
 }
 
-/// Keep a number of transfers of one size under way, at random positions, and print what was measured as one line of JSON.
+/// Keep a number of transfers of one size under way, at random positions, and print what was measured as one line of
+/// JSON.
 #[derive(Args)]
 pub(crate) struct Files {
     #[arg(long)]

@@ -1,7 +1,7 @@
 //! Load generator and peers for the benchmark.
 //!
-//! `iouring-bench load …` drives a server and prints what it measured as one line of JSON; `iouring-bench server …` is a
-//! server to compare with. Built for Linux only.
+//! `iouring-bench load …` drives a server and prints what it measured as one line of JSON; `iouring-bench server …` is
+//! a server to compare with. Built for Linux only.
 
 mod address;
 mod datagrams;

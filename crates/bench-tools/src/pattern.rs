@@ -1,8 +1,8 @@
 //! What the load generator sends: an endless stream of bytes in which every position is known.
 //!
-//! Each connection starts elsewhere in the stream, so that bytes that went to the wrong connection, or to the wrong place
-//! in the right one, are told from the right ones by a comparison. Nothing is ever copied: what is to be sent at a
-//! position is a slice of the stream.
+//! Each connection starts elsewhere in the stream, so that bytes that went to the wrong connection, or to the wrong
+//! place in the right one, are told from the right ones by a comparison. Nothing is ever copied: what is to be sent at
+//! a position is a slice of the stream.
 
 /// Length after which the stream repeats itself. A prime, so that no size of message or buffer divides it.
 const PERIOD: usize = 65_521;

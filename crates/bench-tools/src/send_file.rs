@@ -1,4 +1,5 @@
-//! `send-file`: a cached file to a TCP connection, by copying or by `IORING_OP_SPLICE`: what `sendFile` could be made of.
+//! `send-file`: a cached file to a TCP connection, by copying or by `IORING_OP_SPLICE`: what `sendFile` could be made
+//! of.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -21,8 +22,8 @@ enum Way {
     Splice,
 }
 
-/// Send a file again and again and print, as one line of JSON, the throughput and the CPU time of the sender with its kernel workers. With `--stalled`
-/// instead, splice to clients that do not read, and print how many threads that holds.
+/// Send a file again and again and print, as one line of JSON, the throughput and the CPU time of the sender with its
+/// kernel workers. With `--stalled` instead, splice to clients that do not read, and print how many threads that holds.
 #[derive(Args)]
 pub(crate) struct SendFile {
     #[arg(long, value_enum, default_value = "copy")]

@@ -39,8 +39,9 @@ pub(crate) struct Options {
     buffers: u16,
 }
 
-/// What a server does with a connection, or with datagrams: there `sink` answers a datagram of one byte with the number of the others that
-/// came, in decimal digits, and `source` sends to whom a datagram came from, of the size whose decimal digits it holds.
+/// What a server does with a connection, or with datagrams: there `sink` answers a datagram of one byte with the number
+/// of the others that came, in decimal digits, and `source` sends to whom a datagram came from, of the size whose
+/// decimal digits it holds.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum Mode {
     /// Send back what comes in.

@@ -16,7 +16,8 @@ pub(crate) struct Options {
     pids: Vec<u32>,
 }
 
-/// Answers every line of standard input with what the processes have cost so far, as a line of JSON: for load generators that cannot look themselves.
+/// Answers every line of standard input with what the processes have cost so far, as a line of JSON: for load
+/// generators that cannot look themselves.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     for line in io::stdin().lines() {
         line?;
@@ -64,9 +65,10 @@ impl Memory {
 
 /// CPU time that all threads of a process used so far, to the nanosecond.
 ///
-/// That is the process's CPU clock (`clock_getcpuclockid(3)`): it goes on counting the time of threads that have ended, which no sum over
-/// `/proc/…/task` does. io_uring's workers (io-wq) are threads of the process, and end when they have been idle for a while. What a thread
-/// uses is added when it is switched off its CPU and at every tick, so that a reading lags by a tick at most.
+/// That is the process's CPU clock (`clock_getcpuclockid(3)`): it goes on counting the time of threads that have ended,
+/// which no sum over `/proc/…/task` does. io_uring's workers (io-wq) are threads of the process, and end when they have
+/// been idle for a while. What a thread uses is added when it is switched off its CPU and at every tick, so that a
+/// reading lags by a tick at most.
 pub(crate) fn cpu_time(pid: u32) -> io::Result<Duration> {
     let pid = libc::pid_t::try_from(pid).map_err(io::Error::other)?;
     let mut clock = 0;
@@ -104,8 +106,8 @@ fn ticks(count: u64) -> Duration {
     Duration::from_secs_f64(count as f64 / per_second as f64)
 }
 
-/// Datagrams that a bound UDP socket of this machine has lost because its receive buffer was full, and the bytes (of the kernel's memory) that
-/// wait in it. From `/proc/net/udp`: the socket may be another process's.
+/// Datagrams that a bound UDP socket of this machine has lost because its receive buffer was full, and the bytes (of
+/// the kernel's memory) that wait in it. From `/proc/net/udp`: the socket may be another process's.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct UdpQueue {
     pub(crate) drops: u64,

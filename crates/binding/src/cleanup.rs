@@ -1,7 +1,7 @@
 //! The end of an environment: `process.exit`, a natural end, an uncaught exception, `worker.terminate()`.
 //!
-//! Node runs the hook on the environment's own thread, which is the only one that may cancel operations, and waits until the hook's handle is
-//! removed: libuv's handles must have been closed before the loop goes away.
+//! Node runs the hook on the environment's own thread, which is the only one that may cancel operations, and waits
+//! until the hook's handle is removed: libuv's handles must have been closed before the loop goes away.
 
 use std::ffi::c_void;
 use std::ptr;

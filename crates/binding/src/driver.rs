@@ -1,10 +1,11 @@
 //! What wakes the reactor: two drivers behind one trait.
 //!
 //! - [`UvDriver`](crate::uv::UvDriver): libuv polls the ring's eventfd. The fastest, where the runtime has libuv.
-//! - [`WaiterDriver`](crate::waiter::WaiterDriver): a thread sleeps on the eventfd and calls through a ThreadsafeFunction. Needs Node-API
-//!   alone.
+//! - [`WaiterDriver`](crate::waiter::WaiterDriver): a thread sleeps on the eventfd and calls through a
+//!   ThreadsafeFunction. Needs Node-API alone.
 
-/// Calls [`Instance::run`](crate::instance::Instance::run) on the environment's thread whenever the ring's eventfd is readable.
+/// Calls [`Instance::run`](crate::instance::Instance::run) on the environment's thread whenever the ring's eventfd is
+/// readable.
 pub trait Driver {
     /// Keeps the process alive.
     fn reference(&self);
@@ -12,13 +13,14 @@ pub trait Driver {
     /// Lets the process end. How a driver starts.
     fn unreference(&self);
 
-    /// Whether the event loop has nothing more urgent to do than another round of the reactor's: no `setImmediate`, no timer that is due.
+    /// Whether the event loop has nothing more urgent to do than another round of the reactor's: no `setImmediate`, no
+    /// timer that is due.
     fn may_go_on(&self) -> bool;
 
     /// Whether commands are taken up by the driver at the end of every tick. Otherwise JavaScript has to call `flush`.
     fn flushes(&self) -> bool;
 
-    /// Stops, if it has not been stopped before. `done` is called once nothing of the driver will be called again, on the environment's thread, perhaps later;
-    /// that of an earlier call may not be.
+    /// Stops, if it has not been stopped before. `done` is called once nothing of the driver will be called again, on
+    /// the environment's thread, perhaps later; that of an earlier call may not be.
     fn stop(&self, done: Box<dyn FnOnce()>);
 }

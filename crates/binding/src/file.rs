@@ -17,8 +17,8 @@ use crate::native_reactor::NativeReactor;
 pub enum FileOpKind {
     /// Open `path`: flags, mode. `FileOpened` follows on success.
     Open,
-    /// Status of `path`: `AT_*` flags, region for the answer: 18 words of 64 bits, dev, mode, nlink, uid, gid, rdev, blksize, ino, size,
-    /// blocks, then seconds and nanoseconds of access, modification, change and birth.
+    /// Status of `path`: `AT_*` flags, region for the answer: 18 words of 64 bits, dev, mode, nlink, uid, gid, rdev,
+    /// blksize, ino, size, blocks, then seconds and nanoseconds of access, modification, change and birth.
     Status,
     /// Remove `path`: `AT_REMOVEDIR` or 0.
     Unlink,
@@ -97,8 +97,8 @@ fn subject<'a>(op: FileOp, b: f64, c: f64) -> Subject<'a> {
 
 #[napi]
 impl NativeReactor {
-    /// Starts a call of kind [`FileOpKind`]; `FileDone` with the token follows, or `FileOpened`. `linked`: the next transfer or call starts only when this one
-    /// has succeeded.
+    /// Starts a call of kind [`FileOpKind`]; `FileDone` with the token follows, or `FileOpened`. `linked`: the next
+    /// transfer or call starts only when this one has succeeded.
     #[napi]
     #[allow(clippy::too_many_arguments, reason = "one call instead of an object to take apart")]
     pub fn file_call(
@@ -137,7 +137,8 @@ impl NativeReactor {
         self.take_over(fd, Adopted::File)
     }
 
-    /// Gives a file's descriptor away: its number, which the caller owns from then on. `-EBUSY` while something is in flight on it.
+    /// Gives a file's descriptor away: its number, which the caller owns from then on. `-EBUSY` while something is in
+    /// flight on it.
     #[napi]
     pub fn release_file(&self, handle: i32) -> i32 {
         let released = self.instance.with(|reactor| {

@@ -1,14 +1,14 @@
 //! The reactor of this JavaScript thread, and its turn.
 //!
-//! Life of a turn ([`Instance::run`]): take the commands that JavaScript wrote, submit and collect, write the events as completions,
-//! call JavaScript once for all of them; then again while that gave new work, for a few rounds. No borrow of the reactor is
-//! held while JavaScript runs, since it may call back into any method.
+//! Life of a turn ([`Instance::run`]): take the commands that JavaScript wrote, submit and collect, write the events as
+//! completions, call JavaScript once for all of them; then again while that gave new work, for a few rounds. No borrow
+//! of the reactor is held while JavaScript runs, since it may call back into any method.
 //!
-//! Receive buffers are lent to JavaScript for the length of the dispatch, and given back to the kernel with the next round unless
-//! a record was marked as borrowed.
+//! Receive buffers are lent to JavaScript for the length of the dispatch, and given back to the kernel with the next
+//! round unless a record was marked as borrowed.
 //!
-//! End: [`Instance::stop`] runs in an environment clean-up hook, on the reactor's own thread (only that thread may cancel). What the
-//! kernel does not let go of in the end is leaked, never freed.
+//! End: [`Instance::stop`] runs in an environment clean-up hook, on the reactor's own thread (only that thread may
+//! cancel). What the kernel does not let go of in the end is leaked, never freed.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::ptr;
@@ -26,11 +26,12 @@ use crate::memory::{self, JsMemory};
 use crate::protocol::{COMPLETION_CAPACITY, Completion, DecodedCommand, Queues};
 use crate::settings::Pace;
 
-/// A turn that takes longer is followed by one that takes fewer connections: what becomes of those that were accepted keeps timers and other sockets waiting.
+/// A turn that takes longer is followed by one that takes fewer connections: what becomes of those that were accepted
+/// keeps timers and other sockets waiting.
 const SHORT_TURN: Duration = Duration::from_micros(250);
 
-/// How many calls of the dispatch in a row may pass no completion: one to be called in another way, and one before ticks and microtasks. More are a script's,
-/// which has put its own in the dispatch's place: the event loop must go on.
+/// How many calls of the dispatch in a row may pass no completion: one to be called in another way, and one before
+/// ticks and microtasks. More are a script's, which has put its own in the dispatch's place: the event loop must go on.
 const MAX_IN_VAIN: usize = 8;
 
 /// How long the end of an environment waits for the kernel to let go of one operation more.
@@ -41,7 +42,8 @@ const PATIENCE: Duration = Duration::from_millis(250);
 struct Hold {
     /// Requests under way, and handles that are referenced and active.
     javascript: bool,
-    /// Writes of handles without a reference that the kernel has not been offered yet. libuv would have offered them within the write.
+    /// Writes of handles without a reference that the kernel has not been offered yet. libuv would have offered them
+    /// within the write.
     unoffered: bool,
     /// Bytes of streams, referenced or not, that the kernel has not taken.
     untaken: bool,
@@ -289,7 +291,8 @@ impl Instance {
         self.hold(|hold| Hold { javascript: wanted, ..hold });
     }
 
-    /// Keeps the process alive until what has been written is offered to the kernel, and on while the kernel does not take it.
+    /// Keeps the process alive until what has been written is offered to the kernel, and on while the kernel does not
+    /// take it.
     pub fn hold_until_offered(&self) {
         self.hold(|hold| Hold { unoffered: true, ..hold });
     }
@@ -324,8 +327,8 @@ impl Instance {
         });
     }
 
-    /// Takes up commands, and closes a handle: when this returns its descriptor is closed and its address free. The number of connections that the kernel has
-    /// accepted for it and that JavaScript has yet to hear of.
+    /// Takes up commands, and closes a handle: when this returns its descriptor is closed and its address free. The
+    /// number of connections that the kernel has accepted for it and that JavaScript has yet to hear of.
     pub fn close_now(&self, handle: HandleId) -> usize {
         self.with(|reactor| {
             self.take_commands(reactor);
@@ -336,8 +339,8 @@ impl Instance {
         .unwrap_or(0)
     }
 
-    /// Submits what is there without dispatching anything: for the moment before the process ends, and for drivers that do not come
-    /// round by themselves.
+    /// Submits what is there without dispatching anything: for the moment before the process ends, and for drivers that
+    /// do not come round by themselves.
     pub fn flush(&self) {
         self.with(|reactor| {
             self.submit(reactor);
@@ -345,7 +348,8 @@ impl Instance {
         });
     }
 
-    /// Takes what JavaScript has asked for, submits it and collects what is ready, without calling JavaScript: that is left to the next turn.
+    /// Takes what JavaScript has asked for, submits it and collects what is ready, without calling JavaScript: that is
+    /// left to the next turn.
     pub fn submit_alone(&self) {
         if self.running.get() {
             return;
@@ -360,7 +364,8 @@ impl Instance {
         });
     }
 
-    /// Runs something in a handle scope, which looking for the memory of writes needs as much as calling JavaScript does.
+    /// Runs something in a handle scope, which looking for the memory of writes needs as much as calling JavaScript
+    /// does.
     fn in_scope(&self, work: impl FnOnce()) {
         let mut scope = ptr::null_mut();
         // SAFETY: the environment is alive: its clean-up stops the driver first.
@@ -371,7 +376,8 @@ impl Instance {
         }
     }
 
-    /// Looks so many times whether the kernel has anything to give, until it has. The eventfd is muted meanwhile: nobody sleeps on it.
+    /// Looks so many times whether the kernel has anything to give, until it has. The eventfd is muted meanwhile:
+    /// nobody sleeps on it.
     pub fn look(&self, times: u32) -> bool {
         self.with(|reactor| {
             reactor.kernel().mute();
@@ -436,8 +442,9 @@ impl Instance {
         self.with(|reactor| reactor.pace(begin.elapsed() < SHORT_TURN));
     }
 
-    /// Calls JavaScript until it has passed every completion. It returns early between two completions of one handle, so that microtasks
-    /// run in between as they would in core, and when a handler throws. False when its time is used up, or JavaScript cannot be entered any more.
+    /// Calls JavaScript until it has passed every completion. It returns early between two completions of one handle,
+    /// so that microtasks run in between as they would in core, and when a handler throws. False when its time is used
+    /// up, or JavaScript cannot be entered any more.
     fn call_dispatch(&self) -> bool {
         let mut failures = 0;
         let mut in_vain = 0;
@@ -445,13 +452,14 @@ impl Instance {
             let before = self.queues.undispatched();
             let mut function = ptr::null_mut();
             let mut result = ptr::null_mut();
-            // SAFETY: the environment is alive, a handle scope is open, the reference lives until the environment's end.
+            // SAFETY: the environment is alive, a handle scope is open, the reference lives until the environment's
+            // end.
             let status = unsafe {
                 if sys::napi_get_reference_value(self.env, self.dispatch, &raw mut function) != sys::Status::napi_ok {
                     return false;
                 }
-                // The receiver counts as the resource that this is done for, and `domain` enters what it finds there under its own
-                // name: in the global object that may be the module.
+                // The receiver counts as the resource that this is done for, and `domain` enters what it finds there
+                // under its own name: in the global object that may be the module.
                 sys::napi_make_callback(self.env, ptr::null_mut(), function, function, 0, ptr::null(), &raw mut result)
             };
             if self.queues.take_yielded() {
@@ -472,8 +480,8 @@ impl Instance {
         true
     }
 
-    /// Makes an exception that a handler threw an uncaught exception, as core does. False when there is none to be had: JavaScript is
-    /// being terminated.
+    /// Makes an exception that a handler threw an uncaught exception, as core does. False when there is none to be had:
+    /// JavaScript is being terminated.
     fn report_exception(&self) -> bool {
         let mut pending = false;
         let mut exception = ptr::null_mut();
@@ -492,7 +500,8 @@ impl Instance {
         unsafe { sys::napi_fatal_exception(self.env, exception) == sys::Status::napi_ok }
     }
 
-    /// Ends it all. `done` is called, on this thread and perhaps later, once nothing of it is in the event loop any more.
+    /// Ends it all. `done` is called, on this thread and perhaps later, once nothing of it is in the event loop any
+    /// more.
     pub fn end(&self, done: Box<dyn FnOnce()>) {
         // First nothing may call any more, then what it would have called goes away.
         match self.driver() {

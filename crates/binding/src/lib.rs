@@ -1,4 +1,5 @@
-//! The Node-API face of the reactor: one per JavaScript thread, its queues in shared memory, its wake-up and its end. No policy.
+//! The Node-API face of the reactor: one per JavaScript thread, its queues in shared memory, its wake-up and its end.
+//! No policy.
 
 #![allow(unreachable_pub, reason = "nothing links against a cdylib: `pub` says what a module offers to the others")]
 #![allow(clippy::needless_pass_by_value, reason = "napi-rs hands arguments over as owned values")]
@@ -48,7 +49,8 @@ pub struct NativeSupport {
     pub features: Vec<String>,
 }
 
-/// Finds out whether this process can use io_uring: sets up a ring, uses it, and takes it down again. About a millisecond.
+/// Finds out whether this process can use io_uring: sets up a ring, uses it, and takes it down again. About a
+/// millisecond.
 #[napi]
 #[must_use]
 pub fn support() -> NativeSupport {
@@ -81,8 +83,8 @@ pub fn claim_warning() -> bool {
     !CLAIMED.swap(true, Ordering::Relaxed)
 }
 
-/// Page-aligned memory of so many bytes, zeroed. The kernel can be given it as it is where this thread has a reactor by now. `null` where no memory
-/// is to be had.
+/// Page-aligned memory of so many bytes, zeroed. The kernel can be given it as it is where this thread has a reactor by
+/// now. `null` where no memory is to be had.
 ///
 /// # Errors
 /// Where the runtime does not allow external memory.

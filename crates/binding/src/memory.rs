@@ -27,8 +27,8 @@ pub struct JsMemory<'a> {
     pub last: Option<(u32, NonNull<u8>, usize)>,
 }
 
-// SAFETY: what is found lies within one of two mappings, or within a view as it is now, and JavaScript, which alone could change that, does not run while this
-// lives.
+// SAFETY: what is found lies within one of two mappings, or within a view as it is now, and JavaScript, which alone
+// could change that, does not run while this lives.
 unsafe impl Memory for JsMemory<'_> {
     fn resolve(&mut self, span: &Span) -> Option<NonNull<u8>> {
         let (start, length) = match span.region {
@@ -58,8 +58,8 @@ impl JsMemory<'_> {
             return Some((start, length));
         }
         let mut view = ptr::null_mut();
-        // SAFETY: the environment is this thread's and a handle scope is open (the caller is a turn or a call from JavaScript); the
-        // out-pointers are this one's own.
+        // SAFETY: the environment is this thread's and a handle scope is open (the caller is a turn or a call from
+        // JavaScript); the out-pointers are this one's own.
         let found = unsafe {
             (!self.array.is_null()
                 || sys::napi_get_reference_value(self.env, self.views, &raw mut self.array) == sys::Status::napi_ok)
@@ -76,15 +76,15 @@ pub fn bytes_of(env: sys::napi_env, view: sys::napi_value) -> Option<(NonNull<u8
     elements_of(env, view, sys::TypedarrayType::uint8_array)
 }
 
-/// Where the elements of a typed array of a kind are, and how many: true until JavaScript runs. `None` for anything else. They are aligned as
-/// their kind demands, and another thread may have them as well.
+/// Where the elements of a typed array of a kind are, and how many: true until JavaScript runs. `None` for anything
+/// else. They are aligned as their kind demands, and another thread may have them as well.
 pub fn elements_of<T>(env: sys::napi_env, view: sys::napi_value, wanted: i32) -> Option<(NonNull<T>, usize)> {
     let mut is_view = false;
     let mut kind = 0;
     let mut length = 0;
     let mut data = ptr::null_mut();
-    // SAFETY: the environment is this thread's and the value one of an open handle scope; the out-pointers are locals; `view` is known to be a typed
-    // array before it is asked for its memory.
+    // SAFETY: the environment is this thread's and the value one of an open handle scope; the out-pointers are locals;
+    // `view` is known to be a typed array before it is asked for its memory.
     let found = unsafe {
         sys::napi_is_typedarray(env, view, &raw mut is_view) == sys::Status::napi_ok
             && is_view
@@ -103,10 +103,11 @@ pub fn elements_of<T>(env: sys::napi_env, view: sys::napi_value, wanted: i32) ->
     found.then(|| (NonNull::new(data.cast()).unwrap_or(NonNull::dangling()), length))
 }
 
-/// An array of `count` places for views, with what is in `before` (null for nothing) at its front: the array, and a reference to it.
+/// An array of `count` places for views, with what is in `before` (null for nothing) at its front: the array, and a
+/// reference to it.
 ///
-/// It is sealed: each place is a plain property of its own and stays one, so that looking at it never runs JavaScript, which could take
-/// away the memory of a view looked up before, or call back into the reactor.
+/// It is sealed: each place is a plain property of its own and stays one, so that looking at it never runs JavaScript,
+/// which could take away the memory of a view looked up before, or call back into the reactor.
 pub fn places(env: sys::napi_env, before: sys::napi_ref, count: u32) -> napi::Result<(sys::napi_value, sys::napi_ref)> {
     let (mut places, mut reference) = (ptr::null_mut(), ptr::null_mut());
     let (mut old, mut length, mut nothing) = (ptr::null_mut(), 0, ptr::null_mut());
@@ -117,7 +118,8 @@ pub fn places(env: sys::napi_env, before: sys::napi_ref, count: u32) -> napi::Re
             Err(napi::Error::new(Status::from(status), "no places for views"))
         }
     };
-    // SAFETY: called on the environment's thread inside a call from JavaScript; the out-pointers are locals; `before` is what this has made.
+    // SAFETY: called on the environment's thread inside a call from JavaScript; the out-pointers are locals; `before`
+    // is what this has made.
     unsafe {
         check(sys::napi_create_array_with_length(env, count as usize, &raw mut places))?;
         check(sys::napi_get_undefined(env, &raw mut nothing))?;

@@ -13,8 +13,8 @@ use napi_derive::napi;
 
 use crate::native_reactor::{Domain, Endpoint, NativeReactor, address, domain_of, endpoint, status};
 
-/// An IPv4 or IPv6 address as libuv reads it: up to the first NUL, and behind `%` the name of an interface. A name that no interface has says nothing, and
-/// an index is no name.
+/// An IPv4 or IPv6 address as libuv reads it: up to the first NUL, and behind `%` the name of an interface. A name that
+/// no interface has says nothing, and an index is no name.
 fn numeric(text: &str) -> Result<SocketAddress, Errno> {
     let text = text.split('\0').next().unwrap_or_default();
     match text.split_once('%') {
@@ -26,8 +26,8 @@ fn numeric(text: &str) -> Result<SocketAddress, Errno> {
     }
 }
 
-/// The interface on which a group is joined: for an IPv4 group an IPv4 address that it has, for an IPv6 one any IPv6 address, of which the interface behind
-/// `%` is all that counts.
+/// The interface on which a group is joined: for an IPv4 group an IPv4 address that it has, for an IPv6 one any IPv6
+/// address, of which the interface behind `%` is all that counts.
 fn interface(text: Option<&str>, group: &SocketAddress) -> Result<Interface, Errno> {
     let Some(text) = text else { return Ok(Interface::Any) };
     let address = numeric(text)?;
@@ -71,8 +71,8 @@ impl NativeReactor {
         }
     }
 
-    /// Takes over an open datagram socket, of the UNIX domain or not: a handle. The descriptor belongs to the reactor from then on. `EEXIST` where
-    /// it does already.
+    /// Takes over an open datagram socket, of the UNIX domain or not: a handle. The descriptor belongs to the reactor
+    /// from then on. `EEXIST` where it does already.
     #[napi]
     pub fn adopt_datagram(&self, fd: i32, unix: bool) -> i32 {
         self.take_over(fd, Adopted::Datagram { unix })
@@ -97,7 +97,8 @@ impl NativeReactor {
         }
     }
 
-    /// Hands the kernel what JavaScript has sent, as far as there is room: before something changes that it is sent with.
+    /// Hands the kernel what JavaScript has sent, as far as there is room: before something changes that it is sent
+    /// with.
     #[napi]
     pub fn offer_datagrams(&self, handle: i32) {
         self.instance.offer_datagrams(HandleId::from_raw(handle));
@@ -115,7 +116,8 @@ impl NativeReactor {
         }
     }
 
-    /// Connects a datagram socket, at once. With an empty text it is connected no longer. What was sent before goes to the peer that it was sent to.
+    /// Connects a datagram socket, at once. With an empty text it is connected no longer. What was sent before goes to
+    /// the peer that it was sent to.
     #[napi]
     pub fn connect_datagram(&self, handle: i32, text: String, port: i32) -> i32 {
         self.offer_datagrams(handle);
@@ -149,8 +151,8 @@ impl NativeReactor {
         endpoint(Ok(unsafe { SocketAddress::from_raw(bytes.as_ptr(), length) }))
     }
 
-    /// Joins or leaves a multicast group, for what one source sends to it where there is a source. Opens nothing: `EBADF` on a handle that is not there, once
-    /// the addresses have been found to be some.
+    /// Joins or leaves a multicast group, for what one source sends to it where there is a source. Opens nothing:
+    /// `EBADF` on a handle that is not there, once the addresses have been found to be some.
     #[napi]
     pub fn membership(
         &self,
@@ -177,7 +179,8 @@ impl NativeReactor {
         status(Some(outcome()))
     }
 
-    /// The interface that multicast leaves by: one that has this IPv4 address, or the one behind `%` in an IPv6 address.
+    /// The interface that multicast leaves by: one that has this IPv4 address, or the one behind `%` in an IPv6
+    /// address.
     #[napi]
     pub fn multicast_interface(&self, handle: i32, address: String) -> i32 {
         let outcome = || {

@@ -1,7 +1,7 @@
 //! The class that TypeScript sees.
 //!
-//! What happens for every message goes through the queues of [`crate::protocol`]; the methods here are for what happens a few times in
-//! the life of a socket. Those that return a number return a negative errno on failure.
+//! What happens for every message goes through the queues of [`crate::protocol`]; the methods here are for what happens
+//! a few times in the life of a socket. Those that return a number return a negative errno on failure.
 
 use std::ptr;
 use std::rc::Rc;
@@ -108,7 +108,8 @@ pub(crate) fn endpoint(address: Result<SocketAddress, Errno>) -> Either<Endpoint
     Either::A(endpoint)
 }
 
-/// Throws an error with a `code` and, where there is one, an `errno`. What is returned tells napi-rs that it has been thrown.
+/// Throws an error with a `code` and, where there is one, an `errno`. What is returned tells napi-rs that it has been
+/// thrown.
 fn throw(env: Env, code: &str, message: &str, errno: Option<Errno>) -> napi::Error {
     let thrown = env.create_error(napi::Error::from_reason(message)).and_then(|mut error| {
         error.set("code", code)?;
@@ -130,9 +131,9 @@ pub struct NativeReactor {
 impl NativeReactor {
     /// Makes the reactor of this thread.
     ///
-    /// `dispatch` is called without arguments whenever there are completions; it passes them by counting up the header's cursor and may return
-    /// early.
-    /// `waiter` asks for the waiter thread; without it libuv is used where there is one.
+    /// `dispatch` is called without arguments whenever there are completions; it passes them by counting up the
+    /// header's cursor and may return early. `waiter` asks for the waiter thread; without it libuv is used where there
+    /// is one.
     #[napi(constructor)]
     pub fn new(
         env: Env,
@@ -171,7 +172,8 @@ impl NativeReactor {
         Ok(Self { instance })
     }
 
-    /// Ends the reactor, so that the thread may have another one. For one that was not used: everything that it has is closed.
+    /// Ends the reactor, so that the thread may have another one. For one that was not used: everything that it has is
+    /// closed.
     #[napi]
     pub fn end(&self) {
         self.instance.end(Box::new(|| ()));
@@ -230,8 +232,8 @@ impl NativeReactor {
         self.instance.with(|reactor| count(reactor.pool().count())).unwrap_or(0)
     }
 
-    /// Places for `count` views that writes and reads name, instead of those there were, whose views move over: region *n* of a write is place
-    /// *n* - 1.
+    /// Places for `count` views that writes and reads name, instead of those there were, whose views move over: region
+    /// *n* of a write is place *n* - 1.
     #[napi(ts_return_type = "(Uint8Array | undefined)[]")]
     pub fn make_places(&self, count: u32) -> napi::Result<Unknown<'static>> {
         if count > MAX_PLACES {
@@ -264,8 +266,8 @@ impl NativeReactor {
         self.instance.flush();
     }
 
-    /// Takes up commands now, and closes a handle. When this returns its address is free. The number of connections that were accepted and are yet to be
-    /// told of.
+    /// Takes up commands now, and closes a handle. When this returns its address is free. The number of connections
+    /// that were accepted and are yet to be told of.
     #[napi]
     pub fn close_now(&self, handle: i32) -> u32 {
         u32::try_from(self.instance.close_now(HandleId::from_raw(handle))).unwrap_or(u32::MAX)
@@ -277,10 +279,12 @@ impl NativeReactor {
         self.instance.report(error.raw());
     }
 
-    /// Takes the memory away from an `ArrayBuffer` that nobody will use any more, at once instead of when garbage is collected.
+    /// Takes the memory away from an `ArrayBuffer` that nobody will use any more, at once instead of when garbage is
+    /// collected.
     #[napi]
     pub fn discard(&self, buffer: Unknown) {
-        // SAFETY: the environment is alive. What is no ArrayBuffer, or one that cannot be detached, is refused and stays as it is.
+        // SAFETY: the environment is alive. What is no ArrayBuffer, or one that cannot be detached, is refused and
+        // stays as it is.
         let _ = unsafe { sys::napi_detach_arraybuffer(self.instance.env(), buffer.raw()) };
     }
 
@@ -311,7 +315,8 @@ impl NativeReactor {
         }
     }
 
-    /// Takes over an open stream socket: a handle. The descriptor belongs to the reactor from then on. `EEXIST` where it does already.
+    /// Takes over an open stream socket: a handle. The descriptor belongs to the reactor from then on. `EEXIST` where
+    /// it does already.
     #[napi]
     pub fn adopt(&self, fd: i32, listener: bool) -> i32 {
         self.take_over(fd, if listener { Adopted::Listener } else { Adopted::Stream })
@@ -324,8 +329,8 @@ impl NativeReactor {
     }
 
     pub(crate) fn take_over(&self, fd: i32, kind: Adopted) -> i32 {
-        // SAFETY: JavaScript gives the descriptor away, as with core's `new net.Socket({ fd })`; nothing of ours owns it, or the caller has
-        // broken the same rule that core has.
+        // SAFETY: JavaScript gives the descriptor away, as with core's `new net.Socket({ fd })`; nothing of ours owns
+        // it, or the caller has broken the same rule that core has.
         let taken = self.instance.with(|reactor| unsafe { reactor.adopt(fd, kind) });
         taken.unwrap_or(Err(Errno(libc::EBADF))).map_or_else(Errno::negated, HandleId::raw)
     }

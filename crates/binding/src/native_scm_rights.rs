@@ -1,4 +1,5 @@
-//! What TypeScript calls for UNIX-domain streams alone: see [`crate::native_reactor`] and `crates/reactor/src/scm_rights.rs`.
+//! What TypeScript calls for UNIX-domain streams alone: see [`crate::native_reactor`] and
+//! `crates/reactor/src/scm_rights.rs`.
 
 use std::os::fd::IntoRawFd;
 
@@ -28,7 +29,8 @@ impl NativeReactor {
         status(self.instance.with(|reactor| reactor.receive_descriptors(HandleId::from_raw(handle), limit)))
     }
 
-    /// The descriptors of the message that came last, where they were not taken: the caller's from then on. None come before that.
+    /// The descriptors of the message that came last, where they were not taken: the caller's from then on. None come
+    /// before that.
     #[napi]
     pub fn take_descriptors(&self, handle: i32) -> Vec<i32> {
         let taken = self.instance.with(|reactor| reactor.take_descriptors(HandleId::from_raw(handle)));

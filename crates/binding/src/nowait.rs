@@ -1,8 +1,9 @@
-//! What is done at once: functions that TypeScript calls for reads of what is in memory, where a single one takes about as long as the call itself, and for
-//! long writes to sockets.
+//! What is done at once: functions that TypeScript calls for reads of what is in memory, where a single one takes about
+//! as long as the call itself, and for long writes to sockets.
 //!
-//! They are plain Node-API functions, not methods of the class: what napi-rs does around a method (it looks at the object's type tag, takes down
-//! which values are borrowed, allocates) took a quarter of a microsecond, as long as the kernel takes to copy 4 KiB.
+//! They are plain Node-API functions, not methods of the class: what napi-rs does around a method (it looks at the
+//! object's type tag, takes down which values are borrowed, allocates) took a quarter of a microsecond, as long as the
+//! kernel takes to copy 4 KiB.
 
 use std::ffi::c_void;
 use std::ptr;
@@ -21,8 +22,8 @@ use crate::protocol::MAX_PIECE;
 
 #[napi]
 impl NativeReactor {
-    /// A function that reads into a piece of a `Uint8Array` at once, or not at all; see `Reactor::read_nowait`. It returns the count, or a negative errno:
-    /// then the read takes the usual way.
+    /// A function that reads into a piece of a `Uint8Array` at once, or not at all; see `Reactor::read_nowait`. It
+    /// returns the count, or a negative errno: then the read takes the usual way.
     #[napi(
         getter,
         ts_return_type = "(handle: number, view: Uint8Array, offset: number, length: number, position: number) => number"
@@ -31,8 +32,9 @@ impl NativeReactor {
         self.function(read_nowait)
     }
 
-    /// A function that reads `size` bytes for each of the positions, into consecutive pieces of a `Uint8Array`, as [`read_nowait`](Self::read_nowait) does, up
-    /// to the first that cannot be read at once, and at most `most`. It returns how many were read; for each of them its count is in `counts`.
+    /// A function that reads `size` bytes for each of the positions, into consecutive pieces of a `Uint8Array`, as
+    /// [`read_nowait`](Self::read_nowait) does, up to the first that cannot be read at once, and at most `most`. It
+    /// returns how many were read; for each of them its count is in `counts`.
     #[napi(
         getter,
         ts_return_type = "(handle: number, view: Uint8Array, positions: Float64Array, size: number, counts: Int32Array, most: number) => number"
@@ -41,8 +43,8 @@ impl NativeReactor {
         self.function(read_many_nowait)
     }
 
-    /// A function that offers the bytes of several `Uint8Array`s to a stream's kernel, one behind the other; see `Reactor::send_nowait`. It returns how many were
-    /// taken: the others are to be written.
+    /// A function that offers the bytes of several `Uint8Array`s to a stream's kernel, one behind the other; see
+    /// `Reactor::send_nowait`. It returns how many were taken: the others are to be written.
     #[napi(getter, ts_return_type = "(handle: number, views: readonly Uint8Array[]) => number")]
     pub fn send_nowait(&self) -> napi::Result<Unknown<'static>> {
         self.function(send_nowait)
@@ -53,7 +55,8 @@ impl NativeReactor {
         callback: unsafe extern "C" fn(sys::napi_env, sys::napi_callback_info) -> sys::napi_value,
     ) -> napi::Result<Unknown<'static>> {
         let env = self.instance.env();
-        // The environment's instance data holds the instance for as long as JavaScript runs, and so for as long as the function can be called.
+        // The environment's instance data holds the instance for as long as JavaScript runs, and so for as long as the
+        // function can be called.
         let data = Rc::as_ptr(&self.instance).cast_mut().cast();
         let mut function = ptr::null_mut();
         // SAFETY: called from JavaScript on the environment's thread; the out-pointer is a local.
@@ -87,7 +90,8 @@ unsafe fn called<'a, const N: usize>(
 /// A number; zero for anything else.
 fn number(env: sys::napi_env, value: sys::napi_value) -> f64 {
     let mut number = 0.0;
-    // SAFETY: the value is an argument of the call that is running; the out-pointer is a local, and left as it is on failure.
+    // SAFETY: the value is an argument of the call that is running; the out-pointer is a local, and left as it is on
+    // failure.
     unsafe { sys::napi_get_value_double(env, value, &raw mut number) };
     number
 }
@@ -111,7 +115,8 @@ unsafe extern "C" fn read_nowait(env: sys::napi_env, info: sys::napi_callback_in
         return returned(env, -libc::EFAULT);
     }
     let (handle, position) = (HandleId::from_raw(number(env, handle) as i32), number(env, position) as i64);
-    // SAFETY: the piece lies within the view, whose memory stays where it is as long as JavaScript does not run: for this call.
+    // SAFETY: the piece lies within the view, whose memory stays where it is as long as JavaScript does not run: for
+    // this call.
     let read =
         instance.with(|reactor| unsafe { reactor.read_nowait(handle, start.as_ptr().add(offset), length, position) });
     returned(env, read.unwrap_or(Err(Errno(libc::EBADF))).map_or_else(Errno::negated, u32::cast_signed))
@@ -133,8 +138,8 @@ unsafe extern "C" fn read_many_nowait(env: sys::napi_env, info: sys::napi_callba
     let (handle, size) = (HandleId::from_raw(number(env, handle) as i32), number(env, size) as u32);
     let most = asked.min(room).min(number(env, most) as usize);
     let pieces = if size == 0 { most } else { most.min(length / size as usize) };
-    // SAFETY: both arrays have that many elements, aligned, and stay where they are as long as JavaScript does not run; atomic, since they may be shared
-    // with another thread. The pieces lie within the view.
+    // SAFETY: both arrays have that many elements, aligned, and stay where they are as long as JavaScript does not run;
+    // atomic, since they may be shared with another thread. The pieces lie within the view.
     let read_all = |reactor: &mut Reactor<Ring>| unsafe {
         let position = |piece| f64::from_bits(AtomicU64::from_ptr(positions.as_ptr().add(piece)).load(Relaxed)) as i64;
         let done = |piece, bytes: u32| {
@@ -164,7 +169,8 @@ unsafe extern "C" fn send_nowait(env: sys::napi_env, info: sys::napi_callback_in
     for first in (0..count).step_by(SLICES as usize) {
         let group = first..count.min(first + SLICES);
         values.clear();
-        // SAFETY: as above. Looking at an element may run JavaScript, a getter's, so that no memory is looked at before all are known.
+        // SAFETY: as above. Looking at an element may run JavaScript, a getter's, so that no memory is looked at before
+        // all are known.
         values.extend(group.clone().map_while(|index| unsafe {
             let mut value = ptr::null_mut();
             (sys::napi_get_element(env, views, index, &raw mut value) == sys::Status::napi_ok).then_some(value)
@@ -177,7 +183,8 @@ unsafe extern "C" fn send_nowait(env: sys::napi_env, info: sys::napi_callback_in
             slices.push(libc::iovec { iov_base: start.as_ptr().cast(), iov_len: length });
             offered += length;
         }
-        // SAFETY: the views' memory stays where it is as long as JavaScript does not run: from where it was looked at to the end of the call.
+        // SAFETY: the views' memory stays where it is as long as JavaScript does not run: from where it was looked at
+        // to the end of the call.
         let sent = instance.with(|reactor| unsafe { reactor.send_nowait(handle, &slices) }).unwrap_or(0);
         left -= sent;
         // What follows a slice that was not taken must not go.

@@ -4,11 +4,12 @@
 //! - **Commands**, written by TypeScript, taken by Rust: what is to be done.
 //! - **Completions**, written by Rust, read by TypeScript: what has happened.
 //!
-//! A record is [`RECORD_WORDS`] words. The numbers are written here and nowhere else; `npm run protocol` carries them over.
+//! A record is [`RECORD_WORDS`] words. The numbers are written here and nowhere else; `npm run protocol` carries them
+//! over.
 //!
-//! NOTE on trust: TypeScript, and anything that gets hold of the buffer, may write any word at any time. Every word is read
-//! once, as an atomic, and checked by what it is used for: handles are looked up, sources are bounds-checked when they are resolved,
-//! kinds and counts are checked here.
+//! NOTE on trust: TypeScript, and anything that gets hold of the buffer, may write any word at any time. Every word is
+//! read once, as an atomic, and checked by what it is used for: handles are looked up, sources are bounds-checked when
+//! they are resolved, kinds and counts are checked here.
 
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -51,12 +52,14 @@ pub enum Header {
     Completions,
     /// Completions dispatched so far. Set to zero by Rust, counted up by TypeScript.
     Cursor,
-    /// The dispatch has used up its time: what is left waits for the next turn. Set to one by TypeScript, to zero by Rust.
+    /// The dispatch has used up its time: what is left waits for the next turn. Set to one by TypeScript, to zero by
+    /// Rust.
     Yielded,
 }
 
-/// Bits of a command's first word that hold its kind. Those above them are the upper part of the offset, where the command has one: offsets into
-/// JavaScript's memory go up to 2^53. Lengths and positions are as long as their words are; whoever has more to move writes several commands.
+/// Bits of a command's first word that hold its kind. Those above them are the upper part of the offset, where the
+/// command has one: offsets into JavaScript's memory go up to 2^53. Lengths and positions are as long as their words
+/// are; whoever has more to move writes several commands.
 #[napi]
 pub const KIND_BITS: u32 = 8;
 
@@ -64,7 +67,8 @@ pub const KIND_BITS: u32 = 8;
 #[napi]
 pub const MAX_PIECE: u32 = i32::MAX as u32;
 
-/// The region of the receive buffers: what was borrowed can be sent from where it lies. Region 0 is the arena, the others are views.
+/// The region of the receive buffers: what was borrowed can be sent from where it lies. Region 0 is the arena, the
+/// others are views.
 #[napi]
 pub const RECEIVED_REGION: u32 = u32::MAX;
 
@@ -85,7 +89,8 @@ pub enum Command {
     Close,
     /// Give a borrowed receive buffer back: its number in the place of the handle; how many slices of it.
     Release,
-    /// Read from a file: region, offset, length, token, then the position's lower and upper half; -1 for the file's own.
+    /// Read from a file: region, offset, length, token, then the position's lower and upper half; -1 for the file's
+    /// own.
     FileRead,
     /// Write to a file; words as for `FileRead`.
     FileWrite,
@@ -95,12 +100,14 @@ pub enum Command {
     FileWriteLinked,
     /// Close a file: token.
     FileClose,
-    /// Send a datagram: region, offset, length; where in the arena its destination is; the destination's length, 0 for the socket's peer, and,
-    /// from bit 8 on, `MSG_*` flags (`DESTINATION_BESIDE`: the destination is in the payload's region instead; `SEND_TOGETHER`); size of the datagrams that the kernel is to cut it into, 0 for none.
+    /// Send a datagram: region, offset, length; where in the arena its destination is; the destination's length, 0 for
+    /// the socket's peer, and, from bit 8 on, `MSG_*` flags (`DESTINATION_BESIDE`: the destination is in the payload's
+    /// region instead; `SEND_TOGETHER`); size of the datagrams that the kernel is to cut it into, 0 for none.
     SendDatagram,
     /// Receive datagrams with control data, or without: 1 or 0.
     Control,
-    /// Send bytes, at least one, that take the descriptors staged first with them: words as for `Write`. They go by themselves.
+    /// Send bytes, at least one, that take the descriptors staged first with them: words as for `Write`. They go by
+    /// themselves.
     WriteWithDescriptors,
 }
 
@@ -113,8 +120,8 @@ pub enum Completion {
     Accepted,
     /// The listener stopped accepting: status.
     AcceptFailed,
-    /// Bytes have arrived: their number, their offset in the pool, the buffer's number. Read them before the record is passed; TypeScript
-    /// may set the word behind to 1 to borrow the buffer until a `Release`.
+    /// Bytes have arrived: their number, their offset in the pool, the buffer's number. Read them before the record is
+    /// passed; TypeScript may set the word behind to 1 to borrow the buffer until a `Release`.
     Received,
     /// Nothing more will arrive: zero at the end of the stream, or an error.
     Ended,
@@ -126,20 +133,22 @@ pub enum Completion {
     Closed,
     /// The ring itself has failed: status. There is no handle.
     RingFailed,
-    /// A file was opened: its handle, its mode, the token, the size's lower and upper half, 1 where its status can be had without waiting.
+    /// A file was opened: its handle, its mode, the token, the size's lower and upper half, 1 where its status can be
+    /// had without waiting.
     FileOpened,
     /// A file operation is done: no handle, bytes or status, the token.
     FileDone,
-    /// A datagram has arrived: its length, the payload's offset in the datagram pool, the buffer's number; a word of no meaning; where in the
-    /// pool the sender's name is; and how long that is, with, from bit 8 on, the length of the control data, which follow behind the room
-    /// for the name, and the flags `DATAGRAM_TRUNCATED` and `DATAGRAM_CONTROL_TRUNCATED`.
+    /// A datagram has arrived: its length, the payload's offset in the datagram pool, the buffer's number; a word of no
+    /// meaning; where in the pool the sender's name is; and how long that is, with, from bit 8 on, the length of the
+    /// control data, which follow behind the room for the name, and the flags `DATAGRAM_TRUNCATED` and
+    /// `DATAGRAM_CONTROL_TRUNCATED`.
     Datagram,
     /// The network reports an error on a datagram socket, which goes on receiving: status.
     ReceiveFailed,
     /// Datagrams are with the kernel, or one has failed: status; how many.
     Sent,
-    /// Bytes have arrived on a stream that takes descriptors: their number, their offset in the datagram pool, the buffer's number; a word of
-    /// no meaning; how many descriptors came with them; 1 where some were lost, 0 otherwise.
+    /// Bytes have arrived on a stream that takes descriptors: their number, their offset in the datagram pool, the
+    /// buffer's number; a word of no meaning; how many descriptors came with them; 1 where some were lost, 0 otherwise.
     Message,
 }
 
@@ -163,7 +172,8 @@ pub const DESTINATION_LENGTH: u32 = 0xff;
 #[napi]
 pub const SEND_FLAGS_SHIFT: u32 = 8;
 
-/// `MSG_*` flags that a datagram can be sent with. Not `MSG_ZEROCOPY`, with which the kernel would hold on to the memory.
+/// `MSG_*` flags that a datagram can be sent with. Not `MSG_ZEROCOPY`, with which the kernel would hold on to the
+/// memory.
 #[napi]
 pub const SEND_FLAGS: i32 = libc::MSG_CONFIRM | libc::MSG_DONTROUTE | libc::MSG_MORE | libc::MSG_DONTWAIT;
 
@@ -249,8 +259,8 @@ impl Queues {
     fn word(&self, position: usize) -> &AtomicI32 {
         assert!(position < WORDS, "inside the shared buffer");
         let words: NonNull<AtomicI32> = self.memory.start().cast();
-        // SAFETY: the position is inside the mapping, which is page-aligned, lives as long as `self` and is only ever accessed as atomic
-        // words on our side. JavaScript's plain accesses to it are made by the same thread.
+        // SAFETY: the position is inside the mapping, which is page-aligned, lives as long as `self` and is only ever
+        // accessed as atomic words on our side. JavaScript's plain accesses to it are made by the same thread.
         unsafe { words.add(position).as_ref() }
     }
 
@@ -306,8 +316,8 @@ impl Queues {
         self.set(Header::Commands as usize, 0);
     }
 
-    /// The bytes that the command whose record begins there is about. Words that make no sense become a span that cannot be resolved, not nothing:
-    /// TypeScript waits for a report on each.
+    /// The bytes that the command whose record begins there is about. Words that make no sense become a span that
+    /// cannot be resolved, not nothing: TypeScript waits for a report on each.
     fn span(&self, at: usize) -> Span {
         let word = |position| self.get(at + position).cast_unsigned();
         let upper = word(0) >> KIND_BITS;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use iouring_reactor::Config;
 use napi_derive::napi;
 
-/// What to make a reactor with. What is absent has its default; ranges are [`Config`]'s, and TypeScript's to check (`ts/reactor/options.ts`).
+/// What to make a reactor with. What is absent has its default; ranges are [`Config`]'s, and TypeScript's to check
+/// (`ts/reactor/options.ts`).
 #[napi(object)]
 #[derive(Default)]
 pub struct ReactorOptions {
@@ -27,7 +28,8 @@ pub struct ReactorOptions {
     pub turn_time: Option<u32>,
     /// Microseconds for which the loop looks at its ring before it sleeps.
     pub busy_poll: Option<u32>,
-    /// Most kernel threads for what ends in bounded time, such as reads and writes of files; 0 leaves the kernel's limit.
+    /// Most kernel threads for what ends in bounded time, such as reads and writes of files; 0 leaves the kernel's
+    /// limit.
     pub bounded_workers: Option<u32>,
     /// Most kernel threads for everything else; 0 leaves the kernel's limit.
     pub unbounded_workers: Option<u32>,
@@ -67,9 +69,10 @@ pub struct ReactorSettings {
 pub struct Pace {
     /// Most rounds of submit, collect and dispatch in one turn.
     pub rounds: u32,
-    /// The time after which no round is begun: then libuv's other handles get their turn, and `setImmediate` and timers before, which are waited for not even
-    /// that long ([`Driver::may_go_on`](crate::driver::Driver::may_go_on)). A round that takes longer by itself is cut short by the dispatch, which has the
-    /// same budget (`ts/reactor/dispatch.ts`).
+    /// The time after which no round is begun: then libuv's other handles get their turn, and `setImmediate` and timers
+    /// before, which are waited for not even that long ([`Driver::may_go_on`](crate::driver::Driver::may_go_on)). A
+    /// round that takes longer by itself is cut short by the dispatch, which has the same budget
+    /// (`ts/reactor/dispatch.ts`).
     pub turn: Duration,
     /// For how long the loop looks at the ring before it sleeps.
     pub busy_poll: Duration,

@@ -1,10 +1,11 @@
 //! Memory of ours that JavaScript sees, as an `ArrayBuffer`.
 //!
-//! A script may move it: `ArrayBuffer.prototype.transfer` gives it to another `ArrayBuffer`, which may go to another thread. Node notices as long
-//! as the environment that it was made in lives, and says when nobody has it any more. When that environment ends it says so of all that is
-//! left, in use elsewhere or not. So each `ArrayBuffer` has a witness, a second one that no script sees. Node lets go of what was made last first:
-//! of the witness right before what it stands for, which is looked at in between. Has it lost its memory by then, somebody else may have
-//! it, and it is kept for the life of the process.
+//! A script may move it: `ArrayBuffer.prototype.transfer` gives it to another `ArrayBuffer`, which may go to another
+//! thread. Node notices as long as the environment that it was made in lives, and says when nobody has it any more.
+//! When that environment ends it says so of all that is left, in use elsewhere or not. So each `ArrayBuffer` has a
+//! witness, a second one that no script sees. Node lets go of what was made last first: of the witness right before
+//! what it stands for, which is looked at in between. Has it lost its memory by then, somebody else may have it, and it
+//! is kept for the life of the process.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
@@ -32,8 +33,8 @@ struct Shown {
 /// What a witness has for memory, which nobody looks at: it must not be empty.
 static NOTHING: u8 = 0;
 
-/// Shows a mapping to JavaScript as an `ArrayBuffer`. The mapping lives until both sides have let go of it; `released` hears that JavaScript has, on the
-/// environment's thread.
+/// Shows a mapping to JavaScript as an `ArrayBuffer`. The mapping lives until both sides have let go of it; `released`
+/// hears that JavaScript has, on the environment's thread.
 ///
 /// # Errors
 /// Where the runtime does not allow external memory.
@@ -86,7 +87,8 @@ unsafe extern "C" fn look(env: sys::napi_env, _data: *mut c_void, hint: *mut c_v
         return;
     }
     let (mut buffer, mut detached) = (ptr::null_mut(), false);
-    // SAFETY: on the environment's thread, in a finalizer's handle scope; the reference is there as long as the share is; the out-pointers are locals.
+    // SAFETY: on the environment's thread, in a finalizer's handle scope; the reference is there as long as the share
+    // is; the out-pointers are locals.
     let whole = unsafe {
         sys::napi_get_reference_value(env, shown.buffer.get(), &raw mut buffer) == sys::Status::napi_ok
             && !buffer.is_null()
@@ -106,8 +108,8 @@ fn external(
 ) -> napi::Result<sys::napi_value> {
     let hint = Rc::into_raw(Rc::clone(shown));
     let mut buffer = ptr::null_mut();
-    // SAFETY: the environment is this thread's, inside a call from JavaScript; the memory stays where it is until the finalizer has run,
-    // which takes the hint back.
+    // SAFETY: the environment is this thread's, inside a call from JavaScript; the memory stays where it is until the
+    // finalizer has run, which takes the hint back.
     let status = unsafe {
         sys::napi_create_external_arraybuffer(
             env,

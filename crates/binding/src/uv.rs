@@ -1,11 +1,14 @@
-//! The libuv driver: a poll handle on the ring's eventfd, and a prepare handle that takes up, right before libuv goes to sleep, what
-//! timers, immediates and promises have asked for. An idle handle keeps it from going to sleep for what will be there in a moment.
+//! The libuv driver: a poll handle on the ring's eventfd, and a prepare handle that takes up, right before libuv goes
+//! to sleep, what timers, immediates and promises have asked for. An idle handle keeps it from going to sleep for what
+//! will be there in a moment.
 //!
-//! JavaScript is called where libuv does I/O and nowhere else, since Node promises that after an I/O callback `setImmediate` comes before timers and before
-//! further I/O: from the poll handle, or, for what the prepare handle has brought to light, from a check handle. libuv calls the check handles
-//! that were started last first, so that Node's own, which runs the immediates, comes after ours.
+//! JavaScript is called where libuv does I/O and nowhere else, since Node promises that after an I/O callback
+//! `setImmediate` comes before timers and before further I/O: from the poll handle, or, for what the prepare handle has
+//! brought to light, from a check handle. libuv calls the check handles that were started last first, so that Node's
+//! own, which runs the immediates, comes after ours.
 //!
-//! libuv cannot poll the ring itself: with `DEFER_TASKRUN` its descriptor becomes readable only after the deferred work has run.
+//! libuv cannot poll the ring itself: with `DEFER_TASKRUN` its descriptor becomes readable only after the deferred work
+//! has run.
 //!
 //! Its functions are looked up when they are needed, since a runtime may have Node-API without libuv.
 
@@ -133,8 +136,9 @@ impl UvDriver {
         if status != sys::Status::napi_ok || uv_loop.is_null() {
             return None;
         }
-        // SAFETY: libuv is initialized by its own functions, on the loop's thread, in memory of the size it asks for, which is freed only in
-        // the close callback; a handle whose initialization failed was never made known to the loop.
+        // SAFETY: libuv is initialized by its own functions, on the loop's thread, in memory of the size it asks for,
+        // which is freed only in the close callback; a handle whose initialization failed was never made known to the
+        // loop.
         unsafe {
             let poll = allocate(functions, UV_POLL);
             if (functions.poll_init)(uv_loop, poll, eventfd) != 0 {
@@ -247,7 +251,8 @@ unsafe fn shared(functions: Functions, handle: Handle) -> Rc<Shared> {
 impl Shared {
     /// Whether the loop has nothing urgent to do.
     fn is_quiet(&self, functions: Functions) -> bool {
-        // SAFETY: the loop outlives its handles. It only looks: zero where a timer is due, or an immediate waits, for which Node has an idle handle.
+        // SAFETY: the loop outlives its handles. It only looks: zero where a timer is due, or an immediate waits, for
+        // which Node has an idle handle.
         unsafe { (functions.backend_timeout)(self.uv_loop) != 0 }
     }
 
@@ -277,7 +282,8 @@ impl Shared {
         instance.run();
     }
 
-    /// Looks at the ring for a while, if it is to be spun for. Whether libuv must not sleep yet: something has come, or it is to be spun for longer.
+    /// Looks at the ring for a while, if it is to be spun for. Whether libuv must not sleep yet: something has come, or
+    /// it is to be spun for longer.
     ///
     /// # Safety
     /// The handles must be open.
@@ -319,7 +325,8 @@ impl Shared {
         let stays = polls || instance.has_work() || unsafe { self.spin(functions, instance) };
         self.due.set(instance.has_work());
         if stays {
-            // SAFETY: open, as the caller promises; starting what is started does nothing. It does not keep the process alive.
+            // SAFETY: open, as the caller promises; starting what is started does nothing. It does not keep the process
+            // alive.
             unsafe { (functions.idle_start)(self.idle, on_idle) };
         }
     }

@@ -1,7 +1,7 @@
 //! The waiter driver: a thread that sleeps on the ring's eventfd and wakes JavaScript through a ThreadsafeFunction.
 //!
-//! The function's queue has one place: a wake-up that is not yet answered stands for all that follow. The thread never touches the ring,
-//! which belongs to the JavaScript thread alone.
+//! The function's queue has one place: a wake-up that is not yet answered stands for all that follow. The thread never
+//! touches the ring, which belongs to the JavaScript thread alone.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{c_int, c_void};
@@ -57,7 +57,8 @@ impl WaiterDriver {
         let mut name = ptr::null_mut();
         let mut function = ptr::null_mut();
         let label = "iouring-transport";
-        // SAFETY: called on the environment's thread inside a call from JavaScript; the context is taken back by `finalize`.
+        // SAFETY: called on the environment's thread inside a call from JavaScript; the context is taken back by
+        // `finalize`.
         let status = unsafe {
             sys::napi_create_string_utf8(env, label.as_ptr().cast(), label.len() as isize, &raw mut name);
             sys::napi_create_threadsafe_function(
@@ -109,8 +110,8 @@ impl Driver for WaiterDriver {
         unsafe { sys::napi_unref_threadsafe_function(self.env, self.wake.0) };
     }
 
-    /// Never: the runtime calls `on_wake` within a callback scope of its own, and only when that closes do ticks and microtasks run. A second round
-    /// would pass a handle's next read before them.
+    /// Never: the runtime calls `on_wake` within a callback scope of its own, and only when that closes do ticks and
+    /// microtasks run. A second round would pass a handle's next read before them.
     fn may_go_on(&self) -> bool {
         false
     }

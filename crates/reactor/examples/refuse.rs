@@ -1,10 +1,11 @@
-//! Runs a command under a seccomp filter that refuses io_uring, as container runtimes do. The specs of the fallback use it.
+//! Runs a command under a seccomp filter that refuses io_uring, as container runtimes do. The specs of the fallback use
+//! it.
 //!
 //! ```text
 //! refuse setup    COMMAND …  io_uring_setup fails with EPERM: the default profile of Docker
 //! refuse enter    COMMAND …  a ring can be set up, but io_uring_enter fails with EPERM
 //! refuse register COMMAND …  a ring can be set up, but io_uring_register fails with EPERM
-//! refuse batch    COMMAND …  io_uring_enter fails with EPERM when it submits exactly 77 requests: a ring that fails on demand
+//! refuse batch    COMMAND …  io_uring_enter fails with EPERM when it submits exactly 77 requests: on demand
 //! refuse hidden   COMMAND …  all three system calls fail with ENOSYS: gVisor, emulated processors
 //! ```
 
@@ -95,7 +96,8 @@ fn install(program: &[sock_filter]) -> io::Result<()> {
         len: u16::try_from(program.len()).expect("the program is short"),
         filter: program.as_ptr().cast_mut(),
     };
-    // SAFETY: neither call keeps a pointer; the kernel copies the program, which outlives the call and is not written to.
+    // SAFETY: neither call keeps a pointer; the kernel copies the program, which outlives the call and is not written
+    // to.
     let refused = unsafe {
         // Without this, only a privileged process may filter.
         libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0

@@ -1,7 +1,8 @@
 //! How many connections are accepted before JavaScript has heard of them.
 
-/// How many of each listener. Together they cost less, as what becomes of them comes in the same few turns; but all of that takes its time, in which timers
-/// and other sockets wait. So it is one more after each turn that was over in time, and half as many after one that was not.
+/// How many of each listener. Together they cost less, as what becomes of them comes in the same few turns; but all of
+/// that takes its time, in which timers and other sockets wait. So it is one more after each turn that was over in
+/// time, and half as many after one that was not.
 pub(crate) struct AcceptPace(u32);
 
 impl AcceptPace {

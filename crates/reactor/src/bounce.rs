@@ -1,8 +1,8 @@
-//! Bounce buffers: memory of ours that the kernel may hold for as long as it needs to, on behalf of reads and writes whose own memory
-//! belongs to JavaScript.
+//! Bounce buffers: memory of ours that the kernel may hold for as long as it needs to, on behalf of reads and writes
+//! whose own memory belongs to JavaScript.
 //!
-//! They are page-aligned, so that they serve `O_DIRECT` as well. Sizes are powers of two up to [`MAX_POOLED`], of which some are kept for
-//! reuse; beyond that every buffer is mapped for the occasion.
+//! They are page-aligned, so that they serve `O_DIRECT` as well. Sizes are powers of two up to [`MAX_POOLED`], of which
+//! some are kept for reuse; beyond that every buffer is mapped for the occasion.
 
 use std::ptr::NonNull;
 

@@ -1,11 +1,13 @@
 //! The receive buffers: their memory and who holds each of them.
 //!
-//! A buffer is the kernel's (provided, waiting to be filled) or ours (filled, lent to whoever reads it). With incremental
-//! consumption (Linux 6.12) it is both at once: the front is lent in slices while the kernel fills the rest. It goes back to the
-//! kernel when the kernel has let go of it and every slice has been given back. Idle connections hold no buffer.
+//! A buffer is the kernel's (provided, waiting to be filled) or ours (filled, lent to whoever reads it). With
+//! incremental consumption (Linux 6.12) it is both at once: the front is lent in slices while the kernel fills the
+//! rest. It goes back to the kernel when the kernel has let go of it and every slice has been given back. Idle
+//! connections hold no buffer.
 //!
-//! The kernel uses the buffers that it holds one after the other, so that all of them would pass through the processor's cache in turn. So it holds
-//! only as many as it needs, and those that were read last: filling and reading memory that is in the cache cost a tenth of a TLS upload's CPU time less.
+//! The kernel uses the buffers that it holds one after the other, so that all of them would pass through the
+//! processor's cache in turn. So it holds only as many as it needs, and those that were read last: filling and reading
+//! memory that is in the cache cost a tenth of a TLS upload's CPU time less.
 
 use std::sync::Arc;
 
@@ -13,8 +15,8 @@ use crate::error::Errno;
 use crate::kernel::{BufferGroup, Kernel};
 use crate::memory::Mapping;
 
-/// Distance between the starts of two buffers beyond their size: without it every buffer would begin at the same offset in its
-/// page, and a turn full of small messages would fight for a handful of cache sets.
+/// Distance between the starts of two buffers beyond their size: without it every buffer would begin at the same offset
+/// in its page, and a turn full of small messages would fight for a handful of cache sets.
 const STAGGER: usize = 64;
 
 /// The kernel holds as many buffers as this has room for, however few it needs.
@@ -157,7 +159,8 @@ impl BufferPool {
         }
     }
 
-    /// The kernel has had too few buffers. True when it holds some by now, or gets some with the next [`Self::replenish`].
+    /// The kernel has had too few buffers. True when it holds some by now, or gets some with the next
+    /// [`Self::replenish`].
     pub fn starve(&mut self) -> bool {
         self.wanted = (2 * self.wanted).min(self.states.len());
         self.provided > 0 || !self.idle.is_empty()
@@ -169,15 +172,15 @@ impl BufferPool {
         let offset = usize::from(buffer) * Self::stride(self.size);
         // SAFETY: the buffer's index is below the count that the mapping was made for.
         let address = unsafe { self.memory.start().as_ptr().add(offset) };
-        // SAFETY: nobody holds the buffer; from here on `states` says that it is the kernel's until a completion brings it back, and the mapping is leaked where
-        // the ring goes away with anything in flight.
+        // SAFETY: nobody holds the buffer; from here on `states` says that it is the kernel's until a completion brings
+        // it back, and the mapping is leaked where the ring goes away with anything in flight.
         unsafe { kernel.provide(self.group, address, self.size, buffer) };
     }
 
     /// Takes what the kernel put into a buffer. `more` says that the kernel goes on filling it.
     ///
-    /// `None` when the kernel names a buffer that it does not hold or more bytes than there is room for: never, unless it is
-    /// broken, and then nobody gets to see the memory.
+    /// `None` when the kernel names a buffer that it does not hold or more bytes than there is room for: never, unless
+    /// it is broken, and then nobody gets to see the memory.
     pub fn take(&mut self, buffer: u16, length: u32, more: bool) -> Option<Slice> {
         let state = self.states.get_mut(usize::from(buffer))?;
         if !state.provided || length > self.size - state.filled {
@@ -197,8 +200,8 @@ impl BufferPool {
     pub(crate) fn bytes(&self, slice: &Slice) -> &[u8] {
         let end = slice.offset as usize + slice.length as usize;
         assert!(end <= self.memory.length(), "inside the pool");
-        // SAFETY: the bytes are inside the mapping, which lives as long as `self`, and the kernel does not write to what it has let go of
-        // before it is given back, for which `self` is borrowed mutably.
+        // SAFETY: the bytes are inside the mapping, which lives as long as `self`, and the kernel does not write to
+        // what it has let go of before it is given back, for which `self` is borrowed mutably.
         unsafe {
             std::slice::from_raw_parts(self.memory.start().as_ptr().add(slice.offset as usize), slice.length as usize)
         }

@@ -1,9 +1,10 @@
 //! Busy polling: when the event loop looks for completions without going to sleep, and for how long.
 //!
-//! A write that a worker of the kernel does takes some microseconds. Falling asleep for it and being woken again takes more, in a virtual machine with
-//! idle processors ten times as much, for both threads. So for [`MAX_TIME`] after it was started the loop goes round without sleeping: sockets,
-//! timers and everything else get their turn as always, and the completion is seen when it is there. Where it does not come in time (a slow disk, a busy
-//! processor) the polling was in vain, and twice as many of the next occasions are skipped, until one is of use again.
+//! A write that a worker of the kernel does takes some microseconds. Falling asleep for it and being woken again takes
+//! more, in a virtual machine with idle processors ten times as much, for both threads. So for [`MAX_TIME`] after it
+//! was started the loop goes round without sleeping: sockets, timers and everything else get their turn as always, and
+//! the completion is seen when it is there. Where it does not come in time (a slow disk, a busy processor) the polling
+//! was in vain, and twice as many of the next occasions are skipped, until one is of use again.
 
 use std::time::{Duration, Instant};
 

@@ -17,12 +17,14 @@ pub struct Config {
     /// Entries of the completion queue: several times as many, since one multishot operation completes many times.
     /// A power of two from twice to 64 times `submission_entries`, at most 65536; 4096.
     pub completion_entries: u32,
-    /// Go without the indirection array between queue and entries (`IORING_SETUP_NO_SQARRAY`), where the kernel knows that (Linux 6.6). On.
+    /// Go without the indirection array between queue and entries (`IORING_SETUP_NO_SQARRAY`), where the kernel knows
+    /// that (Linux 6.6). On.
     pub no_sq_array: bool,
     /// Bytes of one provided receive buffer, the most that one completion of a stream delivers.
     /// 1 KiB to 1 MiB; 16 KiB.
     pub recv_buffer_size: u32,
-    /// Provided receive buffers, shared by all sockets of the reactor. A power of two from 8 to 32768, at most 1 GiB in all; 256.
+    /// Provided receive buffers, shared by all sockets of the reactor. A power of two from 8 to 32768, at most 1 GiB in
+    /// all; 256.
     pub recv_buffers: u16,
     /// The buffers may be cut otherwise where that suits the kernel: see [`fitted`](Self::fitted). On.
     pub recut: bool,
@@ -167,7 +169,8 @@ pub fn set_up(config: &Config) -> Result<(IoUring, Obtained), Error> {
     set_up_with(config, |ring, obtained| Ok((ring, obtained)))
 }
 
-/// The same, with all that the ring is to have: `equip` adds it. Where there is no room for that, the ring is given up for a smaller one.
+/// The same, with all that the ring is to have: `equip` adds it. Where there is no room for that, the ring is given up
+/// for a smaller one.
 pub(crate) fn set_up_with<R>(
     config: &Config,
     mut equip: impl FnMut(IoUring, Obtained) -> Result<R, Error>,

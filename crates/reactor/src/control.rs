@@ -34,8 +34,8 @@ pub(crate) const fn room_for_descriptors(count: usize) -> usize {
     HEADER + count * size_of::<i32>()
 }
 
-/// The descriptors that came with a message (`SCM_RIGHTS`): whoever can reach a UNIX socket can send some. They are closed when they
-/// are dropped.
+/// The descriptors that came with a message (`SCM_RIGHTS`): whoever can reach a UNIX socket can send some. They are
+/// closed when they are dropped.
 ///
 /// # Safety
 /// The data are what the kernel has just written, and are asked for once: each number in them becomes an owner.

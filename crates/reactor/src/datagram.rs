@@ -1,21 +1,26 @@
 //! Datagram sockets: UDP and UNIX.
 //!
 //! **Receiving.** One multishot `recvmsg` per socket that wants to receive. Each completion fills a buffer of
-//! [`BufferGroup::Datagrams`], which is large enough for any datagram, and so never consumed bit by bit; pages of it that nothing was
-//! written to cost nothing. In the buffer lie a header of the kernel's, the sender's name, control data and the payload, see
-//! [`Received`]. A datagram of no bytes ends a multishot, as do errors and the kernel's whim: a missing `F_MORE` re-arms it, within the
-//! turn where a datagram has done it, lest a flood of empty ones cost a turn each; an empty buffer ring does so when a buffer comes back. Meanwhile the socket's own queue takes what arrives, and drops what does not fit.
+//! [`BufferGroup::Datagrams`], which is large enough for any datagram, and so never consumed bit by bit; pages of it
+//! that nothing was written to cost nothing. In the buffer lie a header of the kernel's, the sender's name, control
+//! data and the payload, see [`Received`]. A datagram of no bytes ends a multishot, as do errors and the kernel's whim:
+//! a missing `F_MORE` re-arms it, within the turn where a datagram has done it, lest a flood of empty ones cost a turn
+//! each; an empty buffer ring does so when a buffer comes back. Meanwhile the socket's own queue takes what arrives,
+//! and drops what does not fit.
 //!
-//! **Sending.** Datagrams queue up here and go out as `sendmsg` with `MSG_DONTWAIT`: done or refused while the kernel takes the request, so
-//! that many can be in flight in order and none of JavaScript's memory is held. Where a socket's buffer is full the queue waits for
-//! `POLLOUT`; of datagrams that were handed over together, later ones may then overtake those refused. UNIX sockets promise order, and send
-//! one at a time. To a UNIX peer that is only named per datagram nothing waits (`POLLOUT` knows nothing of its queue): a full queue is
-//! reported with `EAGAIN`. UDP datagrams may go together: see `datagram/sending.rs`.
+//! **Sending.** Datagrams queue up here and go out as `sendmsg` with `MSG_DONTWAIT`: done or refused while the kernel
+//! takes the request, so that many can be in flight in order and none of JavaScript's memory is held. Where a socket's
+//! buffer is full the queue waits for `POLLOUT`; of datagrams that were handed over together, later ones may then
+//! overtake those refused. UNIX sockets promise order, and send one at a time. To a UNIX peer that is only named per
+//! datagram nothing waits (`POLLOUT` knows nothing of its queue): a full queue is reported with `EAGAIN`. UDP datagrams
+//! may go together: see `datagram/sending.rs`.
 //!
-//! **Another peer.** What was sent to the socket's peer is for that peer, also where the socket gets another or none before the kernel has taken it:
-//! it is offered before ([`Reactor::offer_datagrams`]), and what does not fit is sent by name from then on.
+//! **Another peer.** What was sent to the socket's peer is for that peer, also where the socket gets another or none
+//! before the kernel has taken it: it is offered before ([`Reactor::offer_datagrams`]), and what does not fit is sent
+//! by name from then on.
 //!
-//! **Closing.** What was sent before is offered to the kernel once; what does not fit is given up and reported with `ECANCELED`.
+//! **Closing.** What was sent before is offered to the kernel once; what does not fit is given up and reported with
+//! `ECANCELED`.
 
 mod sending;
 
@@ -96,8 +101,8 @@ pub struct Datagram {
     /// Waiting for room in the socket's buffer.
     waiting: bool,
     room: Room,
-    /// Peers that the socket has had while something was queued for them, in order: those of the datagrams without a destination of their own up to that
-    /// number, which is not among them.
+    /// Peers that the socket has had while something was queued for them, in order: those of the datagrams without a
+    /// destination of their own up to that number, which is not among them.
     former: VecDeque<(usize, SocketAddress)>,
 }
 
@@ -213,7 +218,8 @@ impl Datagram {
             libc::ECANCELED | libc::EINTR | libc::EAGAIN => self.arm(state, io),
             errno => {
                 io.events.push_back(Event::ReceiveFailed { handle: state.id, status: -errno });
-                // Any other is an error of the network's, which was reported here once and has left the socket as it was.
+                // Any other is an error of the network's, which was reported here once and has left the socket as it
+                // was.
                 if matches!(errno, libc::EBADF | libc::ENOTSOCK | libc::EINVAL | libc::EFAULT | libc::EOPNOTSUPP) {
                     self.receiving = Receiving::Ended;
                 } else {
@@ -223,8 +229,8 @@ impl Datagram {
         }
     }
 
-    /// Finds the parts of a datagram. Every length is held against what the kernel has really written: a header may tell of a payload longer
-    /// than the buffer (`MSG_TRUNC`). `None` where there is not even a whole header.
+    /// Finds the parts of a datagram. Every length is held against what the kernel has really written: a header may
+    /// tell of a payload longer than the buffer (`MSG_TRUNC`). `None` where there is not even a whole header.
     ///
     /// Descriptors that a peer has sent along are closed: nobody has asked for any.
     fn parse(&self, pool: &BufferPool, slice: Slice) -> Option<Received> {

@@ -94,7 +94,8 @@ impl From<Errno> for io::Error {
     }
 }
 
-/// Why a reactor could not be set up. Displays as what stands in the way, without the number behind it where there is a reason.
+/// Why a reactor could not be set up. Displays as what stands in the way, without the number behind it where there is a
+/// reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
     /// io_uring cannot be had here, or not now: [`Reason::permanent`] tells which.
@@ -284,8 +285,8 @@ fn sysctl_forbids() -> bool {
     fs::read_to_string("/proc/sys/kernel/io_uring_disabled").is_ok_and(|value| matches!(value.trim(), "1" | "2"))
 }
 
-/// Whether there is a limit to what this user may lock. What the kernel says is the same for no room below the limit and no memory at all; the
-/// limit is by far the likelier, and falling back right for both.
+/// Whether there is a limit to what this user may lock. What the kernel says is the same for no room below the limit
+/// and no memory at all; the limit is by far the likelier, and falling back right for both.
 fn lock_is_limited() -> bool {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the calls have no preconditions; `limit` is of the type that is written.

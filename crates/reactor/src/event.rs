@@ -41,7 +41,8 @@ pub enum Event {
         handle: HandleId,
         /// Where the bytes are.
         slice: Slice,
-        /// How many descriptors came with them: to be had from [`Reactor::take_descriptors`](crate::Reactor::take_descriptors).
+        /// How many descriptors came with them: to be had from
+        /// [`Reactor::take_descriptors`](crate::Reactor::take_descriptors).
         descriptors: u8,
         /// Some were lost: there was no room for them in the descriptor table.
         lost: bool,
@@ -67,7 +68,8 @@ pub enum Event {
         /// Zero or the error.
         status: i32,
     },
-    /// A datagram has arrived; its buffer is lent until [`Reactor::give_datagram_back`](crate::Reactor::give_datagram_back).
+    /// A datagram has arrived; its buffer is lent until
+    /// [`Reactor::give_datagram_back`](crate::Reactor::give_datagram_back).
     Datagram {
         /// The socket.
         handle: HandleId,

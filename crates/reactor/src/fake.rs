@@ -1,8 +1,9 @@
 //! The fake kernel: what the tests run the reactor on.
 //!
-//! It holds requests, plays the peers of every descriptor and does whatever a kernel may do: completes in any order across
-//! requests, ends multishots, shortens sends, consumes a part of the submission queue, is short of memory, overflows. All of it
-//! follows from a seed, and it is fair: faults have a budget, after which everything that can be done is done.
+//! It holds requests, plays the peers of every descriptor and does whatever a kernel may do: completes in any order
+//! across requests, ends multishots, shortens sends, consumes a part of the submission queue, is short of memory,
+//! overflows. All of it follows from a seed, and it is fair: faults have a budget, after which everything that can be
+//! done is done.
 //!
 //! It also holds the reactor to its promises, and panics where one is broken: see the assertions.
 
@@ -231,8 +232,8 @@ impl Kernel for Fake {
     }
 }
 
-/// What no kernel turns round: completions of one request, the slices of one buffer, and answers to sends, which it has when it takes them, with the
-/// news of polls, which are deferred work.
+/// What no kernel turns round: completions of one request, the slices of one buffer, and answers to sends, which it has
+/// when it takes them, with the news of polls, which are deferred work.
 fn ordered(first: &Cqe, second: &Cqe) -> bool {
     let (send, poll) = (Kind::Send, Kind::PollWritable);
     kind_of(first.user_data) == send as u64 && kind_of(second.user_data) == poll as u64
@@ -248,7 +249,8 @@ fn snapshot(request: &Request) -> Vec<u8> {
         Request::ReceiveDatagrams { message, .. } => (message.cast::<u8>(), size_of::<libc::msghdr>()),
         _ => return Vec::new(),
     };
-    // SAFETY: the caller of `Kernel::push` promises that it lives; that is what is being tested (AddressSanitizer sees to it).
+    // SAFETY: the caller of `Kernel::push` promises that it lives; that is what is being tested (AddressSanitizer sees
+    // to it).
     unsafe { std::slice::from_raw_parts(start, length) }.to_vec()
 }
 
@@ -290,7 +292,8 @@ impl World {
         self.post(flight.user_data, result, flags);
     }
 
-    /// Moves what is done into the completion queue, as far as there is room: in any order, but for what [`ordered`] says.
+    /// Moves what is done into the completion queue, as far as there is room: in any order, but for what [`ordered`]
+    /// says.
     fn post_pending(&mut self) {
         while !self.pending.is_empty() && self.completion.len() < self.behavior.completion_entries {
             if self.fault() {

@@ -1,18 +1,21 @@
 //! Files: what is known of an open one, and what waits for the kernel.
 //!
-//! **Memory.** Reads and writes point into JavaScript's memory, which may move or go whenever JavaScript runs. So the first attempt says
-//! `RWF_NOWAIT`: the kernel copies or refuses while it takes the request (the page cache has the bytes, or not). What it refuses goes again
-//! through a [bounce buffer](crate::bounce), and JavaScript's memory is looked up anew when the bytes are there. `O_DIRECT` and whatever is no
-//! regular file go through bounce buffers from the start. Long writes to the page cache are the exception; see [`carrier`].
+//! **Memory.** Reads and writes point into JavaScript's memory, which may move or go whenever JavaScript runs. So the
+//! first attempt says `RWF_NOWAIT`: the kernel copies or refuses while it takes the request (the page cache has the
+//! bytes, or not). What it refuses goes again through a [bounce buffer](crate::bounce), and JavaScript's memory is
+//! looked up anew when the bytes are there. `O_DIRECT` and whatever is no regular file go through bounce buffers from
+//! the start. Long writes to the page cache are the exception; see [`carrier`].
 //!
-//! **Waiting.** What pipes, terminals and other devices are asked for may have to wait for ever. A read is made when a poll has said that there is something;
-//! until then it holds no memory, and none of the [`MAX_IN_FLIGHT`] places. Both reads and writes are left to a worker of the kernel (`IOSQE_ASYNC`): most
-//! of these files cannot be asked not to wait, and would block this thread when it hands the request over. Where they can, since they were opened with
+//! **Waiting.** What pipes, terminals and other devices are asked for may have to wait for ever. A read is made when a
+//! poll has said that there is something; until then it holds no memory, and none of the [`MAX_IN_FLIGHT`] places. Both
+//! reads and writes are left to a worker of the kernel (`IOSQE_ASYNC`): most of these files cannot be asked not to
+//! wait, and would block this thread when it hands the request over. Where they can, since they were opened with
 //! `O_NONBLOCK`, a system call is made at once, with `EAGAIN` for an answer as everywhere else.
 //!
-//! **Order.** Transfers at the file's own position are made one after the other, since the kernel does not lock the position for requests of a
-//! ring; what has no positions is read in order and written in order, each independent of the other. All others run at once, up to [`MAX_IN_FLIGHT`]; the rest waits here, where it costs the kernel nothing. Writes that are followed by a sync
-//! [share it](commit).
+//! **Order.** Transfers at the file's own position are made one after the other, since the kernel does not lock the
+//! position for requests of a ring; what has no positions is read in order and written in order, each independent of
+//! the other. All others run at once, up to [`MAX_IN_FLIGHT`]; the rest waits here, where it costs the kernel nothing.
+//! Writes that are followed by a sync [share it](commit).
 
 mod abort;
 pub mod call;
@@ -70,7 +73,8 @@ pub struct File {
 /// What a file is, as far as its transfers go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// Regular file or block device, by way of the page cache: has a position, and gives all that is asked for unless it ends.
+    /// Regular file or block device, by way of the page cache: has a position, and gives all that is asked for unless
+    /// it ends.
     Cached,
     /// The same with `O_DIRECT`.
     Direct,
@@ -152,12 +156,14 @@ impl File {
         &mut self.lanes[if self.is_seekable() { 0 } else { direction as usize }]
     }
 
-    /// Whether a read has to be told first that there is something to read: until then it would hold memory, or a worker.
+    /// Whether a read has to be told first that there is something to read: until then it would hold memory, or a
+    /// worker.
     pub(crate) fn polls_first(&self, direction: Direction) -> bool {
         !self.is_seekable() && direction == Direction::Read
     }
 
-    /// Whether a pipe or device says `EAGAIN` where it would have to wait. Whoever shares the open file may change that.
+    /// Whether a pipe or device says `EAGAIN` where it would have to wait. Whoever shares the open file may change
+    /// that.
     pub(crate) fn never_waits(&mut self, fd: RawFd) -> bool {
         if self.nonblocking && !self.is_seekable() {
             // SAFETY: takes and returns integers only.
@@ -166,8 +172,9 @@ impl File {
         self.nonblocking && !self.is_seekable()
     }
 
-    /// Whether requests that may wait have to be left to a worker. For regular files the kernel sees to that, unless they can be polled as well (FUSE, procfs
-    /// and sysfs) or say `O_NONBLOCK`. Writes to local files are left to it, which keeps them in order.
+    /// Whether requests that may wait have to be left to a worker. For regular files the kernel sees to that, unless
+    /// they can be polled as well (FUSE, procfs and sysfs) or say `O_NONBLOCK`. Writes to local files are left to it,
+    /// which keeps them in order.
     pub(crate) fn needs_worker(&self, direction: Direction) -> bool {
         let reads_slowly = direction == Direction::Read && self.nowait[0] == Nowait::Refused;
         !self.is_seekable() || (!self.tries_nowait(direction) && (self.remote || self.nonblocking || reads_slowly))

@@ -1,10 +1,11 @@
 //! The handle table: what JavaScript holds instead of descriptors.
 //!
-//! A handle is an index with a generation. The slot is freed when the descriptor is closed *and* the last operation on it has
-//! had its terminal completion; the next user of the slot has another generation.
+//! A handle is an index with a generation. The slot is freed when the descriptor is closed *and* the last operation on
+//! it has had its terminal completion; the next user of the slot has another generation.
 //!
-//! A handle owns its descriptor to its end: a socket's is closed by `close(2)` once nothing is in flight on it any more, whatever has become of the ring
-//! meanwhile. A file's goes to a close request, since the file system may have to wait for a server.
+//! A handle owns its descriptor to its end: a socket's is closed by `close(2)` once nothing is in flight on it any
+//! more, whatever has become of the ring meanwhile. A file's goes to a close request, since the file system may have to
+//! wait for a server.
 
 use std::collections::VecDeque;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -22,7 +23,8 @@ pub(crate) struct HandleState {
     pub(crate) cancelable: InFlight,
     /// Close was asked for: nothing new is started, what still arrives is dropped.
     pub closing: bool,
-    /// What was to be sent before the close is settled, and what was in flight has been cancelled: the handle ends with the last of it.
+    /// What was to be sent before the close is settled, and what was in flight has been cancelled: the handle ends with
+    /// the last of it.
     pub(crate) ending: bool,
     /// The descriptor until the handle ends or a close request takes it.
     descriptor: Option<OwnedFd>,

@@ -25,8 +25,8 @@ const SPARE_MESSAGES: usize = 64;
 /// Headers of datagrams kept for reuse.
 const SPARE_DATAGRAMS: usize = 512;
 
-/// Attempts in a row to get the kernel to take what was submitted, while it takes nothing: it says that it is short of memory or
-/// that the completion queue has overflowed.
+/// Attempts in a row to get the kernel to take what was submitted, while it takes nothing: it says that it is short of
+/// memory or that the completion queue has overflowed.
 const ENTER_ATTEMPTS: usize = 256;
 
 /// Of these, attempts made at once. A pause of a millisecond lies before each of the others.
@@ -40,8 +40,9 @@ pub(crate) struct Io<K> {
     /// For bytes of streams.
     pub(crate) bytes: ReceiveBuffers,
     pub(crate) events: VecDeque<Event>,
-    /// Ends of connects: taken out behind the others. A connection within the machine stands before its listener has heard of it, but with core the listener
-    /// hears of it first: who connects, and closes the server in that moment, is served.
+    /// Ends of connects: taken out behind the others. A connection within the machine stands before its listener has
+    /// heard of it, but with core the listener hears of it first: who connects, and closes the server in that moment,
+    /// is served.
     pub(crate) connects: VecDeque<Event>,
     /// Streams with something to send.
     pub(crate) unsent: Vec<HandleId>,
@@ -49,10 +50,12 @@ pub(crate) struct Io<K> {
     pub(crate) taken: u64,
     /// and how many of them their receiver has not heard of yet.
     pub(crate) unheard: u64,
-    /// Streams whose receive has ended by itself, and listeners that have taken enough, each with the number of events up to its own last one. It is armed again
-    /// once JavaScript has heard of that one, and may have had enough. Not of all that there are: under load others come all the time.
+    /// Streams whose receive has ended by itself, and listeners that have taken enough, each with the number of events
+    /// up to its own last one. It is armed again once JavaScript has heard of that one, and may have had enough. Not of
+    /// all that there are: under load others come all the time.
     due_arms: VecDeque<(HandleId, u64)>,
-    /// Likewise, streams whose end is told of once JavaScript has heard of the bytes before it, and what it answered has been offered.
+    /// Likewise, streams whose end is told of once JavaScript has heard of the bytes before it, and what it answered
+    /// has been offered.
     due_ends: VecDeque<(HandleId, u64)>,
     /// Number of streams that wait for room in their socket's send buffer.
     pub(crate) waiting_streams: usize,
@@ -64,7 +67,8 @@ pub(crate) struct Io<K> {
     pub(crate) backlog: VecDeque<(Request, u64)>,
     /// Requests pushed so far, those of the backlog not among them.
     pushed: u64,
-    /// Descriptors in close requests that the kernel has not taken yet, with the count at which each was pushed. Ours until it does.
+    /// Descriptors in close requests that the kernel has not taken yet, with the count at which each was pushed. Ours
+    /// until it does.
     pushed_closes: VecDeque<(u64, RawFd)>,
     /// Completions taken from the kernel and not yet looked at.
     pub(crate) arrived: Vec<Cqe>,
@@ -72,8 +76,8 @@ pub(crate) struct Io<K> {
     spare_messages: Vec<Box<Message>>,
     #[allow(clippy::vec_box, reason = "as above")]
     spare_datagrams: Vec<Box<DatagramMessage>>,
-    /// A request waits to be handed over whose outcome is to be had in the same turn: a receive behind one that was ended by what it received, an accept where
-    /// others wait, or what ends a handle.
+    /// A request waits to be handed over whose outcome is to be had in the same turn: a receive behind one that was
+    /// ended by what it received, an accept where others wait, or what ends a handle.
     pub(crate) enter_again: bool,
     health: Health,
 }
@@ -160,11 +164,13 @@ impl<K: Kernel> Io<K> {
         self.events.push_back(Event::FileDone { token, result });
     }
 
-    /// Starts an operation that may stay with the kernel for long. It counts as in flight on its handle until its terminal completion.
+    /// Starts an operation that may stay with the kernel for long. It counts as in flight on its handle until its
+    /// terminal completion.
     pub(crate) fn start(&mut self, state: &mut HandleState, mut operation: CancelableOperation) -> OperationId {
         let request = operation.request(state.fd());
         let id = self.insert(state, Operation::Cancelable(operation));
-        // SAFETY: the request points at nothing but what the operation owns, which stays in the slab until its terminal completion.
+        // SAFETY: the request points at nothing but what the operation owns, which stays in the slab until its terminal
+        // completion.
         unsafe { self.push(&request, id.user_data()) };
         id
     }
@@ -183,8 +189,8 @@ impl<K: Kernel> Io<K> {
         id
     }
 
-    /// Starts a send, unless the submission queue has no room: a send may point into JavaScript's memory, which holds only until
-    /// JavaScript runs again, so it cannot wait in the backlog.
+    /// Starts a send, unless the submission queue has no room: a send may point into JavaScript's memory, which holds
+    /// only until JavaScript runs again, so it cannot wait in the backlog.
     ///
     /// # Safety
     /// What the request points at must be the operation's own, or readable until JavaScript runs again.
@@ -195,7 +201,8 @@ impl<K: Kernel> Io<K> {
         request: &Request,
     ) -> bool {
         let id = self.operations.insert(state.id, Operation::Send(send));
-        // SAFETY: it is entered before JavaScript runs (`enter`), or never again, and has done or refused the send then.
+        // SAFETY: it is entered before JavaScript runs (`enter`), or never again, and has done or refused the send
+        // then.
         if unsafe { self.try_push(request, id.user_data()) } {
             state.in_flight += 1;
             return true;
@@ -235,7 +242,8 @@ impl<K: Kernel> Io<K> {
         }
     }
 
-    /// Pushes a request, unless others wait to be pushed first or there is no room even after the kernel has been entered.
+    /// Pushes a request, unless others wait to be pushed first or there is no room even after the kernel has been
+    /// entered.
     ///
     /// # Safety
     /// As for [`Kernel::push`].
@@ -281,7 +289,8 @@ impl<K: Kernel> Io<K> {
 
     pub(crate) fn push_backlog(&mut self) {
         while let Some((request, user_data)) = self.backlog.front().copied() {
-            // SAFETY: whoever has put it there vouches for it from that moment on (`push`); its operation is still in the slab.
+            // SAFETY: whoever has put it there vouches for it from that moment on (`push`); its operation is still in
+            // the slab.
             if !unsafe { self.hand(&request, user_data) } {
                 break;
             }
@@ -291,8 +300,9 @@ impl<K: Kernel> Io<K> {
 
     /// Gets the kernel to take everything that was pushed, and collects what is ready.
     ///
-    /// Nothing may stay behind: the memory of a send that is still in the queue when JavaScript runs again may be gone by the time
-    /// the kernel reads it. A kernel that takes nothing for some 200 ms is an error, after which the ring must not be entered again.
+    /// Nothing may stay behind: the memory of a send that is still in the queue when JavaScript runs again may be gone
+    /// by the time the kernel reads it. A kernel that takes nothing for some 200 ms is an error, after which the ring
+    /// must not be entered again.
     pub(crate) fn enter(&mut self, wait: Wait) -> Result<(), Errno> {
         let (mut wait, mut attempt) = (wait, 0);
         loop {
@@ -313,7 +323,8 @@ impl<K: Kernel> Io<K> {
         }
     }
 
-    /// Enters the kernel, once: the only place where that is done, and which finds out that the ring is beyond use. A refusal of the moment is no error.
+    /// Enters the kernel, once: the only place where that is done, and which finds out that the ring is beyond use. A
+    /// refusal of the moment is no error.
     fn enter_once(&mut self, wait: Wait) -> Result<Option<Errno>, Errno> {
         if let Some(errno) = self.failure() {
             return Err(errno);
@@ -439,7 +450,8 @@ fn take_heard(due: &mut VecDeque<(HandleId, u64)>, heard: u64) -> Option<HandleI
 }
 
 impl<K> Io<K> {
-    /// Gives up the requests that did not reach the kernel, which is not entered again. What they were to close is closed.
+    /// Gives up the requests that did not reach the kernel, which is not entered again. What they were to close is
+    /// closed.
     pub(crate) fn drop_requests(&mut self) {
         let waiting = self.backlog.drain(..).filter_map(|(request, _)| match request {
             Request::Close { fd } => Some(fd),
@@ -453,7 +465,8 @@ impl<K> Io<K> {
 }
 
 impl<K> Drop for Io<K> {
-    /// While anything is in flight the kernel may write to what it was given: closing the ring does not wait for that. Such memory is leaked, never freed.
+    /// While anything is in flight the kernel may write to what it was given: closing the ring does not wait for that.
+    /// Such memory is leaked, never freed.
     fn drop(&mut self) {
         self.drop_requests();
         if self.operations.live() > 0 {

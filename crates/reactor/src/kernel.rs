@@ -1,8 +1,8 @@
 //! The border to the kernel: what the reactor asks of it and what comes back.
 //!
-//! The reactor is written against the [`Kernel`] trait. [`Ring`](crate::ring::Ring) is the real one; the tests use a fake that
-//! reorders, shortens and fails. A [`Request`] says what is wanted in the kernel's words and nothing about how an SQE is laid
-//! out: only `ring.rs` knows that.
+//! The reactor is written against the [`Kernel`] trait. [`Ring`](crate::ring::Ring) is the real one; the tests use a
+//! fake that reorders, shortens and fails. A [`Request`] says what is wanted in the kernel's words and nothing about
+//! how an SQE is laid out: only `ring.rs` knows that.
 
 mod file_op;
 mod file_request;
@@ -76,7 +76,8 @@ pub enum Request {
     ReceiveMessage {
         /// A UNIX stream.
         fd: RawFd,
-        /// Says where control data go and how much there is room for, and is told how much there was; lives until the terminal completion.
+        /// Says where control data go and how much there is room for, and is told how much there was; lives until the
+        /// terminal completion.
         message: *mut libc::msghdr,
     },
     /// `IORING_OP_SENDMSG` of one datagram, with `MSG_DONTWAIT | MSG_NOSIGNAL`.
@@ -162,7 +163,8 @@ impl Cqe {
 pub enum Extent {
     /// It does not: up to 32 buffers are filled in one go, whoever wants them.
     Endless,
-    /// It ends with the buffer that holds the last of so many bytes (Linux 6.17). Only where [`Kernel::bounds_receives`].
+    /// It ends with the buffer that holds the last of so many bytes (Linux 6.17). Only where
+    /// [`Kernel::bounds_receives`].
     Bounded(u32),
     /// One buffer: not a multishot.
     Single,
@@ -192,9 +194,10 @@ pub trait Kernel {
     /// Puts a request into the submission queue. False when there is no room: [`enter`](Self::enter), then try again.
     ///
     /// # Safety
-    /// What the request points at must be readable, and writable where the kernel writes, until its terminal completion. For [`Request::Send`],
-    /// [`Request::SendMessage`], [`Request::SendDatagram`] and file requests that say `now` the end of the [`enter`](Self::enter) that consumes it is enough,
-    /// since the kernel does or refuses them while it takes them.
+    /// What the request points at must be readable, and writable where the kernel writes, until its terminal
+    /// completion. For [`Request::Send`], [`Request::SendMessage`], [`Request::SendDatagram`] and file requests that
+    /// say `now` the end of the [`enter`](Self::enter) that consumes it is enough, since the kernel does or refuses
+    /// them while it takes them.
     ///
     /// A descriptor to be closed must be nobody's but the request's.
     unsafe fn push(&mut self, request: &Request, user_data: u64) -> bool;
@@ -202,8 +205,8 @@ pub trait Kernel {
     /// Submits what was pushed and runs the deferred work of what has become ready.
     ///
     /// # Errors
-    /// `EBUSY` while the completion queue has overflowed (reap, then retry), `EAGAIN` and `ENOMEM` when the kernel is short of
-    /// memory, `EINTR`. What was not consumed stays in the submission queue.
+    /// `EBUSY` while the completion queue has overflowed (reap, then retry), `EAGAIN` and `ENOMEM` when the kernel is
+    /// short of memory, `EINTR`. What was not consumed stays in the submission queue.
     fn enter(&mut self, wait: Wait) -> Result<(), Errno>;
 
     /// Requests pushed but not yet consumed by the kernel.
@@ -215,7 +218,8 @@ pub trait Kernel {
     /// Appends at most `limit` completions to `into` and advances the queue's head.
     fn reap(&mut self, into: &mut Vec<Cqe>, limit: usize);
 
-    /// Reads from a file without waiting, past the rings: `preadv2(2)` with `RWF_NOWAIT`. The memory is the kernel's for the length of the call.
+    /// Reads from a file without waiting, past the rings: `preadv2(2)` with `RWF_NOWAIT`. The memory is the kernel's
+    /// for the length of the call.
     ///
     /// # Errors
     /// `EAGAIN` where the bytes are not in memory, `EOPNOTSUPP` where the file system cannot tell, and `read(2)`'s.
@@ -224,8 +228,9 @@ pub trait Kernel {
     /// `data` points at `length` writable bytes.
     unsafe fn read_nowait(&mut self, fd: RawFd, data: *mut u8, length: u32, position: i64) -> Result<u32, Errno>;
 
-    /// Reads or writes past the rings: `read(2)`, `write(2)`, or `pread(2)`, `pwrite(2)` at a position that is not negative. For files with `O_NONBLOCK`, which
-    /// let nobody wait. The memory is the kernel's for the length of the call.
+    /// Reads or writes past the rings: `read(2)`, `write(2)`, or `pread(2)`, `pwrite(2)` at a position that is not
+    /// negative. For files with `O_NONBLOCK`, which let nobody wait. The memory is the kernel's for the length of the
+    /// call.
     ///
     /// # Errors
     /// `EAGAIN` where it would have to wait, and what those say else.
@@ -241,7 +246,8 @@ pub trait Kernel {
         position: i64,
     ) -> Result<u32, Errno>;
 
-    /// Sends on a stream socket without waiting, past the rings: `sendmsg(2)` of at most 1024 slices. The memory is the kernel's for the length of the call.
+    /// Sends on a stream socket without waiting, past the rings: `sendmsg(2)` of at most 1024 slices. The memory is the
+    /// kernel's for the length of the call.
     ///
     /// # Errors
     /// `EAGAIN` where there is no room, and `sendmsg(2)`'s.
@@ -258,14 +264,15 @@ pub trait Kernel {
     /// Whether a receive may be [`Extent::Bounded`].
     fn bounds_receives(&self) -> bool;
 
-    /// Whether [`enter`](Self::enter) or [`reap`](Self::reap) would find something: completions, deferred work or overflow.
+    /// Whether [`enter`](Self::enter) or [`reap`](Self::reap) would find something: completions, deferred work or
+    /// overflow.
     fn ready(&self) -> bool;
 
     /// Hands a buffer to the kernel; it becomes visible with the next [`publish`](Self::publish).
     ///
     /// # Safety
-    /// `address` points at `length` bytes that may be written until a completion says that the kernel has let go of the buffer, or the ring is closed with
-    /// nothing in flight; nobody else looks at them before.
+    /// `address` points at `length` bytes that may be written until a completion says that the kernel has let go of the
+    /// buffer, or the ring is closed with nothing in flight; nobody else looks at them before.
     unsafe fn provide(&mut self, group: BufferGroup, address: *mut u8, length: u32, buffer: u16);
 
     /// Makes the buffers handed over since the last call visible to the kernel.

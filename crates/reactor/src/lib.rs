@@ -1,7 +1,9 @@
-//! An io_uring reactor for sockets. It knows nothing of Node or JavaScript; `crates/binding` puts it into a Node process.
+//! An io_uring reactor for sockets. It knows nothing of Node or JavaScript; `crates/binding` puts it into a Node
+//! process.
 //!
-//! Read in this order: [`kernel`] (what is asked of the kernel), `operation` (what is in flight), `handle` (what is open),
-//! `stream` and `listener` (what sockets do), [`Reactor`] (how it all turns). `tests/layers.rs` says which module may import which.
+//! Read in this order: [`kernel`] (what is asked of the kernel), `operation` (what is in flight), `handle` (what is
+//! open), `stream` and `listener` (what sockets do), [`Reactor`] (how it all turns). `tests/layers.rs` says which
+//! module may import which.
 
 mod accept_pace;
 pub mod address;

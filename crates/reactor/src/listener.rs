@@ -1,16 +1,18 @@
 //! Listening sockets.
 //!
 //! Life of the operation: one accept per listener, armed by [`listen`](crate::Reactor::listen). It completes with a
-//! descriptor, which becomes a [`Stream`](crate::stream::Stream) at once, and is armed anew: in the same turn where others wait, unless JavaScript has
-//! so many to hear of that it would keep everybody else waiting ([`AcceptPace`](crate::accept_pace::AcceptPace)). A multishot accept takes all that wait, 200 where 200
-//! do. Closing cancels it; a connection that the kernel has already taken is reported all the same, before the end of the
-//! listener: where other processes have the socket too it would have been theirs, so that it must not be lost.
+//! descriptor, which becomes a [`Stream`](crate::stream::Stream) at once, and is armed anew: in the same turn where
+//! others wait, unless JavaScript has so many to hear of that it would keep everybody else waiting
+//! ([`AcceptPace`](crate::accept_pace::AcceptPace)). A multishot accept takes all that wait, 200 where 200 do. Closing
+//! cancels it; a connection that the kernel has already taken is reported all the same, before the end of the listener:
+//! where other processes have the socket too it would have been theirs, so that it must not be lost.
 //!
-//! Out of descriptors (`EMFILE`, `ENFILE`): a waiting connection would make every new accept fail at once, so the reactor gives
-//! up the [one kept for that](crate::spare_descriptor), takes what waits and closes it, so that clients see an end instead of a hang, as libuv does.
-//! The error is one of the moment in which the kernel did the accept: where there are descriptors again, what waits is taken as ever.
-//! Without one it pauses, and also where nothing waits: the kernel looks for a free descriptor before it looks for a
-//! connection, so that arming again would fail at once, for as long as there is none.
+//! Out of descriptors (`EMFILE`, `ENFILE`): a waiting connection would make every new accept fail at once, so the
+//! reactor gives up the [one kept for that](crate::spare_descriptor), takes what waits and closes it, so that clients
+//! see an end instead of a hang, as libuv does. The error is one of the moment in which the kernel did the accept:
+//! where there are descriptors again, what waits is taken as ever. Without one it pauses, and also where nothing waits:
+//! the kernel looks for a free descriptor before it looks for a connection, so that arming again would fail at once,
+//! for as long as there is none.
 
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::time::Duration;

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use crate::error::Errno;
 
-/// An anonymous, private, zeroed, page-aligned mapping, kept out of children of `fork`. Pages cost nothing until they are
-/// touched.
+/// An anonymous, private, zeroed, page-aligned mapping, kept out of children of `fork`. Pages cost nothing until they
+/// are touched.
 pub struct Mapping {
     start: NonNull<u8>,
     length: usize,
@@ -27,8 +27,8 @@ impl Mapping {
         if address == libc::MAP_FAILED {
             return Err(Errno::from(io::Error::last_os_error()));
         }
-        // SAFETY: the range was mapped above. A child of fork must not share pages that the kernel or the parent writes into: where
-        // this works, one that touches them all the same is ended by the kernel.
+        // SAFETY: the range was mapped above. A child of fork must not share pages that the kernel or the parent writes
+        // into: where this works, one that touches them all the same is ended by the kernel.
         unsafe { libc::madvise(address, length, libc::MADV_DONTFORK) };
         Ok(Self { start: NonNull::new(address.cast()).expect("mmap returns no null page"), length })
     }
@@ -51,14 +51,16 @@ impl Mapping {
     }
 }
 
-// SAFETY: a mapping is an address range without access of its own; whoever reads or writes through the address answers for it.
+// SAFETY: a mapping is an address range without access of its own; whoever reads or writes through the address answers
+// for it.
 unsafe impl Send for Mapping {}
 // SAFETY: a mapping is an address range: nothing is read or written through a shared reference.
 unsafe impl Sync for Mapping {}
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        // SAFETY: the mapping is ours and whoever used it has stopped, or its owner would have forgotten it instead of dropping it.
+        // SAFETY: the mapping is ours and whoever used it has stopped, or its owner would have forgotten it instead of
+        // dropping it.
         unsafe { libc::munmap(self.start.as_ptr().cast(), self.length) };
     }
 }
@@ -81,20 +83,23 @@ pub struct Span {
 /// # Safety
 /// What [`resolve`](Self::resolve) and [`keeper`](Self::keeper) say is relied upon: the kernel reads and writes there.
 pub unsafe trait Memory {
-    /// The address of the first byte, with all of `length` bytes readable and writable until JavaScript runs again; `None` if they are gone. JavaScript may
-    /// have them at the same time, so that nothing may be concluded from what they hold.
+    /// The address of the first byte, with all of `length` bytes readable and writable until JavaScript runs again;
+    /// `None` if they are gone. JavaScript may have them at the same time, so that nothing may be concluded from what
+    /// they hold.
     fn resolve(&mut self, span: &Span) -> Option<NonNull<u8>>;
 
-    /// What keeps `length` bytes from `start` on where they are for as long as it is held, whatever JavaScript does; `None` where nothing does.
+    /// What keeps `length` bytes from `start` on where they are for as long as it is held, whatever JavaScript does;
+    /// `None` where nothing does.
     fn keeper(&mut self, _start: NonNull<u8>, _length: u32) -> Option<Arc<Mapping>> {
         None
     }
 }
 
-/// Mappings that JavaScript has as `ArrayBuffer`s, to read and write files with: page-aligned, and the kernel can be given them as they are.
+/// Mappings that JavaScript has as `ArrayBuffer`s, to read and write files with: page-aligned, and the kernel can be
+/// given them as they are.
 ///
-/// This table has each of them as long as JavaScript does, and an operation that uses it for as long as the kernel may touch it: neither a collected nor a
-/// detached `ArrayBuffer` takes it away from under the kernel's hands.
+/// This table has each of them as long as JavaScript does, and an operation that uses it for as long as the kernel may
+/// touch it: neither a collected nor a detached `ArrayBuffer` takes it away from under the kernel's hands.
 #[derive(Default)]
 pub struct Mappings {
     by_start: RefCell<BTreeMap<usize, Arc<Mapping>>>,

@@ -1,4 +1,5 @@
-//! Message headers, and all that they point at: boxed once and reused, so that their addresses hold while the kernel reads them.
+//! Message headers, and all that they point at: boxed once and reused, so that their addresses hold while the kernel
+//! reads them.
 
 use std::os::fd::OwnedFd;
 
@@ -145,7 +146,8 @@ impl Receipt {
         Box::new(Self { header, control })
     }
 
-    /// What came with the message. The receive has succeeded, and the kernel has written here how much there is; the second time it is nothing.
+    /// What came with the message. The receive has succeeded, and the kernel has written here how much there is; the
+    /// second time it is nothing.
     pub(crate) fn take(&mut self) -> Passed {
         #[allow(clippy::unnecessary_cast, reason = "the type of the length is not the same in all C libraries")]
         let length =

@@ -32,8 +32,8 @@ pub enum Change {
 ///
 /// # Errors
 /// `EINVAL` where the address is no multicast group, or an IPv6 one with an interface by address; `EADDRINUSE` where it
-/// is joined already, `EADDRNOTAVAIL` where it was not joined; `ENODEV` where there is no such interface, or none at all
-/// that a group could be joined on; `ENOBUFS` past `net.ipv4.igmp_max_memberships`.
+/// is joined already, `EADDRNOTAVAIL` where it was not joined; `ENODEV` where there is no such interface, or none at
+/// all that a group could be joined on; `ENOBUFS` past `net.ipv4.igmp_max_memberships`.
 #[doc(alias = "MCAST_JOIN_GROUP")]
 #[doc(alias = "MCAST_LEAVE_GROUP")]
 #[doc(alias = "IP_ADD_MEMBERSHIP")]
@@ -102,10 +102,12 @@ pub fn change_source_membership(
     set_raw(fd, (level(group)?, name), &request)
 }
 
-/// Sends multicast datagrams by the interface that has this address, or, those of an IPv6 socket, by the one of this index; `0.0.0.0` and 0: as routed.
+/// Sends multicast datagrams by the interface that has this address, or, those of an IPv6 socket, by the one of this
+/// index; `0.0.0.0` and 0: as routed.
 ///
 /// # Errors
-/// `EADDRNOTAVAIL` where no interface has the address, `ENODEV` where there is none of that index; `ENOPROTOOPT` where the socket is of the other family.
+/// `EADDRNOTAVAIL` where no interface has the address, `ENODEV` where there is none of that index; `ENOPROTOOPT` where
+/// the socket is of the other family.
 #[doc(alias = "IP_MULTICAST_IF")]
 #[doc(alias = "IPV6_MULTICAST_IF")]
 pub fn set_outgoing_interface(fd: RawFd, interface: Interface) -> Result<(), Errno> {

@@ -2,8 +2,10 @@
 //!
 //! Three sorts differ in how they end and in whose memory they use:
 //!
-//! - A [`CancelableOperation`] may stay with the kernel for long. It owns all that it points at, and a close cancels it.
-//! - A [`SendOperation`] is over when the kernel has taken it. It may point into JavaScript's memory, which holds for so long.
+//! - A [`CancelableOperation`] may stay with the kernel for long. It owns all that it points at, and a close cancels
+//!   it.
+//! - A [`SendOperation`] is over when the kernel has taken it. It may point into JavaScript's memory, which holds for
+//!   so long.
 //! - A [`FileOperation`] may do either; see [`file`](crate::file).
 
 use std::os::fd::RawFd;
@@ -42,7 +44,8 @@ pub(crate) fn kind_of(user_data: u64) -> u64 {
     user_data >> (INDEX_BITS + GENERATION_BITS)
 }
 
-/// The part of a `user_data` that tells operations apart in a trace. Never zero, so that no operation is taken for [`IGNORED`].
+/// The part of a `user_data` that tells operations apart in a trace. Never zero, so that no operation is taken for
+/// [`IGNORED`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Kind {
@@ -114,7 +117,8 @@ impl Operation {
 }
 
 impl CancelableOperation {
-    /// What to ask the kernel for. Points at nothing but what is boxed here, which stays where it is when this is moved.
+    /// What to ask the kernel for. Points at nothing but what is boxed here, which stays where it is when this is
+    /// moved.
     pub(crate) fn request(&mut self, fd: RawFd) -> Request {
         match self {
             Self::Accept => Request::Accept { fd },
@@ -153,7 +157,8 @@ pub(crate) enum FileOperation {
 }
 
 impl FileOperation {
-    /// Whether it takes one of the [`MAX_IN_FLIGHT`](crate::file::MAX_IN_FLIGHT) places. What merely waits may do so for ever.
+    /// Whether it takes one of the [`MAX_IN_FLIGHT`](crate::file::MAX_IN_FLIGHT) places. What merely waits may do so
+    /// for ever.
     pub(crate) fn takes_place(&self) -> bool {
         !matches!(self, Self::Awaiting(_))
     }

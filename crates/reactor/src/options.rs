@@ -188,7 +188,8 @@ socket_options! {
         /// UNIX sockets: messages come with the sender's process, user and group. A switch, off. unix(7).
         #[doc(alias = "SO_PASSCRED")]
         PassCredentials = 39,
-        /// A number that routing and the packet filter tell packets by. 0: none. Takes `CAP_NET_ADMIN` or, of Linux 5.17 on, `CAP_NET_RAW`. socket(7).
+        /// A number that routing and the packet filter tell packets by. 0: none. Takes `CAP_NET_ADMIN` or, of Linux
+        /// 5.17 on, `CAP_NET_RAW`. socket(7).
         #[doc(alias = "SO_MARK")]
         Mark = 40,
         /// Only what comes in by this network interface, and out by it. Its index; 0: any.

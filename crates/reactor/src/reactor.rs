@@ -1,8 +1,8 @@
 //! The reactor: one per thread, driven by whoever owns the thread's event loop.
 //!
-//! A **turn** hands the kernel what has been asked for, collects what has become ready and turns it into [`Event`]s. Nothing is
-//! called back while the completion queue is walked: the owner takes the events out afterwards, and whatever it asks for in
-//! response goes with the next turn.
+//! A **turn** hands the kernel what has been asked for, collects what has become ready and turns it into [`Event`]s.
+//! Nothing is called back while the completion queue is walked: the owner takes the events out afterwards, and whatever
+//! it asks for in response goes with the next turn.
 //!
 //! No call here blocks, except [`Reactor::shut_down`] for the time it is given.
 
@@ -34,7 +34,8 @@ use crate::stream::Stream;
 
 pub use adoption::Adopted;
 
-/// Turns that [`Reactor::close_now`] makes at most: in each the kernel does at least some twenty of the things that it has put off.
+/// Turns that [`Reactor::close_now`] makes at most: in each the kernel does at least some twenty of the things that it
+/// has put off.
 const MAX_TURNS_OF_A_CLOSE: usize = 4096;
 
 /// An io_uring reactor. Belongs to the thread that made it.
@@ -48,8 +49,9 @@ pub struct Reactor<K: Kernel> {
 }
 
 impl<K: Kernel> Reactor<K> {
-    /// Makes a reactor over a kernel and hands it the receive buffers. One turn takes at most `completions_per_turn` from the
-    /// kernel: what is left waits for the next, so that timers and other handles of the event loop are not starved.
+    /// Makes a reactor over a kernel and hands it the receive buffers. One turn takes at most `completions_per_turn`
+    /// from the kernel: what is left waits for the next, so that timers and other handles of the event loop are not
+    /// starved.
     #[must_use]
     pub fn new(kernel: K, pool: BufferPool, completions_per_turn: usize) -> Self {
         Self {
@@ -92,7 +94,8 @@ impl<K: Kernel> Reactor<K> {
         self.handles.insert(descriptor, Resource::Stream(Stream::default()))
     }
 
-    /// Maps the buffers of datagram sockets, which else the first of them does: for those who must know beforehand that there is room.
+    /// Maps the buffers of datagram sockets, which else the first of them does: for those who must know beforehand that
+    /// there is room.
     ///
     /// # Errors
     /// `ENOMEM` when the address space is full.
@@ -164,7 +167,8 @@ impl<K: Kernel> Reactor<K> {
     /// # Errors
     /// Those of [`turn`](Self::turn).
     pub fn offer_datagrams(&mut self, id: HandleId, memory: &mut impl Memory) -> Result<(), Errno> {
-        // Each turn hands something over, and the kernel answers at once: were it not to, what is left goes with the turns to come.
+        // Each turn hands something over, and the kernel answers at once: were it not to, what is left goes with the
+        // turns to come.
         let most = self.datagram_queue(id).0 + 1;
         for _ in 0..most {
             match self.datagram(id) {
@@ -223,8 +227,8 @@ impl<K: Kernel> Reactor<K> {
         Ok(())
     }
 
-    /// Lets data come: [`Event::Received`], then one [`Event::Ended`]; [`Event::Datagram`] on a datagram socket. Does nothing on a handle that is closing or gone, like all
-    /// that follow here.
+    /// Lets data come: [`Event::Received`], then one [`Event::Ended`]; [`Event::Datagram`] on a datagram socket. Does
+    /// nothing on a handle that is closing or gone, like all that follow here.
     pub fn read_start(&mut self, id: HandleId) {
         if let Some((stream, state, io)) = self.stream(id) {
             stream.read_start(state, io);
@@ -249,8 +253,8 @@ impl<K: Kernel> Reactor<K> {
         }
     }
 
-    /// Offers bytes, in at most 1024 slices, to the kernel, unless others are to go before: how many it has taken. What it has not is to be [written](Self::write) then, and ends with
-    /// the error where it was refused for good.
+    /// Offers bytes, in at most 1024 slices, to the kernel, unless others are to go before: how many it has taken. What
+    /// it has not is to be [written](Self::write) then, and ends with the error where it was refused for good.
     ///
     /// # Safety
     /// Each slice points at as many bytes as it says, which stay as they are for the length of the call.
@@ -267,8 +271,8 @@ impl<K: Kernel> Reactor<K> {
         }
     }
 
-    /// Closes a handle; [`Event::Closed`] follows. What was written before is offered to the kernel once, as core would have done while
-    /// it was written; what does not fit is given up, and reported with `ECANCELED` before.
+    /// Closes a handle; [`Event::Closed`] follows. What was written before is offered to the kernel once, as core would
+    /// have done while it was written; what does not fit is given up, and reported with `ECANCELED` before.
     pub fn close(&mut self, id: HandleId) {
         let Some(Handle { state, resource }) = self.handles.get_mut(id) else {
             return;
@@ -293,8 +297,9 @@ impl<K: Kernel> Reactor<K> {
         }
     }
 
-    /// Closes a handle and returns when its descriptor is closed, so that its address is free: the kernel gets round to what was cancelled when it is entered,
-    /// but does some twenty things at a time. [`Event::Closed`] follows. Gives up on what the kernel does not let go of, which is closed later.
+    /// Closes a handle and returns when its descriptor is closed, so that its address is free: the kernel gets round to
+    /// what was cancelled when it is entered, but does some twenty things at a time. [`Event::Closed`] follows. Gives
+    /// up on what the kernel does not let go of, which is closed later.
     ///
     /// # Errors
     /// As [`turn`](Self::turn).
@@ -310,7 +315,8 @@ impl<K: Kernel> Reactor<K> {
         Ok(())
     }
 
-    /// Cancels what is in flight on a handle that is closing and has nothing left to send, and ends the handle with the last of it.
+    /// Cancels what is in flight on a handle that is closing and has nothing left to send, and ends the handle with the
+    /// last of it.
     pub(super) fn proceed_with_close(&mut self, id: HandleId) {
         let Some(Handle { state, resource }) = self.handles.get_mut(id) else {
             return;
@@ -370,13 +376,14 @@ impl<K: Kernel> Reactor<K> {
         self.io.operations.live() > 0
     }
 
-    /// Says how many of the events that were taken out JavaScript has yet to hear of: until it has, it cannot say that it has had enough.
+    /// Says how many of the events that were taken out JavaScript has yet to hear of: until it has, it cannot say that
+    /// it has had enough.
     pub fn set_unheard(&mut self, unheard: usize) {
         self.io.unheard = unheard as u64;
     }
 
-    /// Tells whether what the last turn brought was seen to in the time that there is for a turn, so that the next may take more connections, or had better take
-    /// fewer.
+    /// Tells whether what the last turn brought was seen to in the time that there is for a turn, so that the next may
+    /// take more connections, or had better take fewer.
     pub fn pace(&mut self, in_time: bool) {
         self.io.accept_pace.adjust(in_time);
     }

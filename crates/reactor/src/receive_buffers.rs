@@ -1,7 +1,8 @@
 //! The buffers that the kernel receives into, and the handles that wait for one.
 //!
-//! There are two groups. Bytes of streams lie one behind another. Datagrams, and messages with descriptors, have a buffer each, which begins with a header of
-//! the kernel's (`struct io_uring_recvmsg_out`), the sender's name and control data.
+//! There are two groups. Bytes of streams lie one behind another. Datagrams, and messages with descriptors, have a
+//! buffer each, which begins with a header of the kernel's (`struct io_uring_recvmsg_out`), the sender's name and
+//! control data.
 
 use std::collections::VecDeque;
 
@@ -30,8 +31,8 @@ pub const UNIX_NAME: usize = 112;
 /// Room for control data where it is asked for: enough for all that [`control`] knows, at once.
 pub const CONTROL: usize = 256;
 
-/// The same on a UNIX socket, where there are a timestamp and credentials, of 32 bytes each. Descriptors come last, and nobody wants them: in what the
-/// others leave there is room for four at most, and the kernel closes the rest itself.
+/// The same on a UNIX socket, where there are a timestamp and credentials, of 32 bytes each. Descriptors come last, and
+/// nobody wants them: in what the others leave there is room for four at most, and the kernel closes the rest itself.
 pub const UNIX_CONTROL: usize = 64;
 
 /// Size of a buffer, a multiple of the cache line's.
@@ -77,7 +78,8 @@ impl ReceiveBuffers {
         self.returned
     }
 
-    /// What a completion has brought, which is lent from now on. `None` where it has brought nothing, or makes no sense.
+    /// What a completion has brought, which is lent from now on. `None` where it has brought nothing, or makes no
+    /// sense.
     pub(crate) fn take(&mut self, completion: &Cqe) -> Option<Slice> {
         let length = u32::try_from(completion.result).unwrap_or(0);
         self.pool.take(completion.buffer()?, length, completion.buffer_more())
@@ -88,14 +90,15 @@ impl ReceiveBuffers {
         self.returned |= self.pool.give_back(buffer, kernel);
     }
 
-    /// A receive has found no buffer (`ENOBUFS`). Old news, when the kernel has got some since: nobody else may ever give one back.
+    /// A receive has found no buffer (`ENOBUFS`). Old news, when the kernel has got some since: nobody else may ever
+    /// give one back.
     pub(crate) fn starve(&mut self, handle: HandleId) {
         self.starved.push_back(handle);
         self.returned |= self.pool.starve();
     }
 
-    /// Those that are to receive anew, when the kernel has got buffers: all of them, not as many as there are buffers, since one that is armed may
-    /// hold out for data that never comes.
+    /// Those that are to receive anew, when the kernel has got buffers: all of them, not as many as there are buffers,
+    /// since one that is armed may hold out for data that never comes.
     pub(crate) fn take_starved(&mut self, kernel: &mut impl Kernel) -> VecDeque<HandleId> {
         if !std::mem::take(&mut self.returned) {
             return VecDeque::new();

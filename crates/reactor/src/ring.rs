@@ -1,8 +1,8 @@
 //! The real kernel: an io_uring with its rings of provided buffers. The only file that lays out SQEs.
 //!
 //! NOTE on what is shared. The submission and completion queues are the `io-uring` crate's. The buffer rings are ours:
-//! - its **entries** are written by us, at positions from the tail we last published up to the tail we will publish, and read by
-//!   the kernel only between its own head and the published tail;
+//! - its **entries** are written by us, at positions from the tail we last published up to the tail we will publish,
+//!   and read by the kernel only between its own head and the published tail;
 //! - its **tail** is written by us with release order in [`Kernel::publish`] and read by the kernel.
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -60,9 +60,9 @@ impl BufferRing {
     fn provide(&mut self, address: *mut u8, length: u32, buffer: u16) {
         let position = usize::from(self.tail & self.mask);
         self.tail = self.tail.wrapping_add(1);
-        // SAFETY: the position is below the number of entries in the mapping. The kernel does not read it before the tail is published,
-        // nor has it left anything unread there: a buffer is handed over only when it holds it no longer, and there are no more
-        // buffers than entries.
+        // SAFETY: the position is below the number of entries in the mapping. The kernel does not read it before the
+        // tail is published, nor has it left anything unread there: a buffer is handed over only when it holds it no
+        // longer, and there are no more buffers than entries.
         let entry = unsafe { &mut *self.entries.start().as_ptr().cast::<BufRingEntry>().add(position) };
         entry.set_addr(address as u64);
         entry.set_len(length);
@@ -73,14 +73,16 @@ impl BufferRing {
         // SAFETY: the first entry exists; its address, page-aligned, is where the kernel has the ring's tail.
         let tail =
             unsafe { BufRingEntry::tail(self.entries.start().as_ptr().cast::<BufRingEntry>()) }.cast::<AtomicU16>();
-        // SAFETY: the tail is a 16-bit field of the mapping, aligned to two bytes, and shared with the kernel alone, which only reads it.
+        // SAFETY: the tail is a 16-bit field of the mapping, aligned to two bytes, and shared with the kernel alone,
+        // which only reads it.
         unsafe { (*tail).store(self.tail, Ordering::Release) };
     }
 }
 
 impl Ring {
-    /// Sets a ring up, with room for the buffers of `config` and for those of datagrams, and registers an eventfd that is signalled when something
-    /// is ready. `incremental` asks for incremental buffer consumption, which must have been found to work.
+    /// Sets a ring up, with room for the buffers of `config` and for those of datagrams, and registers an eventfd that
+    /// is signalled when something is ready. `incremental` asks for incremental buffer consumption, which must have
+    /// been found to work.
     ///
     /// Memory for all of it is taken now, so that nothing fails later for want of it.
     ///
@@ -90,8 +92,8 @@ impl Ring {
         config::set_up_with(config, |ring, _obtained| Self::equip(ring, config, incremental, false))
     }
 
-    /// The same where nothing is known of the kernel: the ring is tried out first, as [`support::detect`] does with one of its own, and made for
-    /// [`Config::fitted`] of `config`.
+    /// The same where nothing is known of the kernel: the ring is tried out first, as [`support::detect`] does with one
+    /// of its own, and made for [`Config::fitted`] of `config`.
     ///
     /// # Errors
     /// Those of [`Ring::new`] and of [`support::detect`].
@@ -102,7 +104,8 @@ impl Ring {
         };
         let (ring, features) = config::set_up_with(config, |mut ring, obtained| {
             let Findings { features, is_clean } = support::examine(&mut ring, obtained)?;
-            // Not with a second ring: where memory is short there is no room for two, and that of a closed one is given back late.
+            // Not with a second ring: where memory is short there is no room for two, and that of a closed one is given
+            // back late.
             Ok((is_clean.then(|| equip(ring, &features)).transpose()?, features))
         })?;
         let fresh = || config::set_up_with(config, |ring, _obtained| equip(ring, &features));
@@ -150,7 +153,8 @@ impl Ring {
         [parameters.sq_entries(), parameters.cq_entries()]
     }
 
-    /// Limits the kernel's worker threads of this ring: `[bounded, unbounded]`, 0 leaves a limit as it is. Returns the limits from before.
+    /// Limits the kernel's worker threads of this ring: `[bounded, unbounded]`, 0 leaves a limit as it is. Returns the
+    /// limits from before.
     ///
     /// # Errors
     /// `io_uring_register(2)`'s.
@@ -163,7 +167,8 @@ impl Ring {
     /// Makes the eventfd readable: there is work that no completion will announce.
     pub fn signal(&self) {
         let one = 1_u64;
-        // SAFETY: eight bytes of a local are written. It fails only when the counter is full, and then it is readable already.
+        // SAFETY: eight bytes of a local are written. It fails only when the counter is full, and then it is readable
+        // already.
         unsafe { libc::write(self.eventfd.as_raw_fd(), (&raw const one).cast(), size_of::<u64>()) };
     }
 
@@ -174,9 +179,11 @@ impl Ring {
         unsafe { libc::read(self.eventfd.as_raw_fd(), (&raw mut count).cast(), size_of::<u64>()) };
     }
 
-    /// Stops the eventfd from being signalled: while the reactor is at work, what it causes itself would wake it for nothing.
+    /// Stops the eventfd from being signalled: while the reactor is at work, what it causes itself would wake it for
+    /// nothing.
     pub fn mute(&self) {
-        // SAFETY: the completion queue is not borrowed elsewhere: the reactor is single-threaded and no call above us is inside it.
+        // SAFETY: the completion queue is not borrowed elsewhere: the reactor is single-threaded and no call above us
+        // is inside it.
         unsafe { self.ring.completion_shared() }.disable_eventfd();
     }
 
@@ -184,7 +191,8 @@ impl Ring {
     pub fn unmute(&self) {
         // SAFETY: as in `mute`.
         unsafe { self.ring.completion_shared() }.enable_eventfd();
-        // What the caller looks at next must not be read before the flag is written: the kernel does the two in the opposite order.
+        // What the caller looks at next must not be read before the flag is written: the kernel does the two in the
+        // opposite order.
         fence(Ordering::SeqCst);
     }
 }
@@ -238,7 +246,8 @@ impl Kernel for Ring {
 
     unsafe fn read_nowait(&mut self, fd: RawFd, data: *mut u8, length: u32, position: i64) -> Result<u32, Errno> {
         let vector = libc::iovec { iov_base: data.cast(), iov_len: length as usize };
-        // Not the C library's function, which old versions of musl lack. The upper half of the position is there for 32-bit processors.
+        // Not the C library's function, which old versions of musl lack. The upper half of the position is there for
+        // 32-bit processors.
         // SAFETY: the vector lives for the length of the call, and the caller vouches for what it points at.
         let count = unsafe {
             libc::syscall(libc::SYS_preadv2, fd, &raw const vector, 1_usize, position, 0_usize, libc::RWF_NOWAIT)

@@ -1,16 +1,16 @@
 //! Waiting for room in a socket's send buffer, at no cost while there is none.
 //!
-//! A poll for `POLLOUT` also completes on `POLLRDHUP`, `POLLHUP` and `POLLERR`, asked for or not: those of a peer that has ended and does not
-//! read are there for as long as the socket is, so that whoever polls once more after every refusal never sleeps again. So what a poll says is
-//! looked at, and there are two ways to ask:
+//! A poll for `POLLOUT` also completes on `POLLRDHUP`, `POLLHUP` and `POLLERR`, asked for or not: those of a peer that
+//! has ended and does not read are there for as long as the socket is, so that whoever polls once more after every
+//! refusal never sleeps again. So what a poll says is looked at, and there are two ways to ask:
 //!
 //! - **Once** (one shot), the usual way: answered as soon as anything is the case.
-//! - **At edges** (multishot): answered when something changes, and stays armed. From the first time on that the other way was of no use: its answer
-//!   was not that there is room, or there was none after all. It is given up when it tells of room that nobody waits for any more, since UNIX and
-//!   datagram sockets do so for every message that leaves.
+//! - **At edges** (multishot): answered when something changes, and stays armed. From the first time on that the other
+//!   way was of no use: its answer was not that there is room, or there was none after all. It is given up when it
+//!   tells of room that nobody waits for any more, since UNIX and datagram sockets do so for every message that leaves.
 //!
-//! Where room was promised and not found (the device's queue is full, memory is short, an error queue that nobody reads), no change need ever
-//! follow: after a pause, each twice as long as the one before, the kernel is asked anew.
+//! Where room was promised and not found (the device's queue is full, memory is short, an error queue that nobody
+//! reads), no change need ever follow: after a pause, each twice as long as the one before, the kernel is asked anew.
 
 use std::time::Duration;
 

@@ -1,8 +1,9 @@
 //! SelfTests: small conversations through a real ring, which show what the kernel's own answers do not.
 //!
-//! Multishot is invisible to `IORING_REGISTER_PROBE`, and a seccomp filter may allow set-up and forbid the rest. So every
-//! thing that the reactor depends on is done once, on sockets that nobody else knows of, and its outcome compared with
-//! what should have come. All of it completes at once; should something never complete, [`PATIENCE`] ends the wait.
+//! Multishot is invisible to `IORING_REGISTER_PROBE`, and a seccomp filter may allow set-up and forbid the rest. So
+//! every thing that the reactor depends on is done once, on sockets that nobody else knows of, and its outcome compared
+//! with what should have come. All of it completes at once; should something never complete, [`PATIENCE`] ends the
+//! wait.
 
 use std::net::Ipv4Addr;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -138,7 +139,8 @@ impl<'ring> SelfTest<'ring> {
         Ok(works)
     }
 
-    /// Whether a multishot receive ends after so many bytes as it is told: after the first of two buffers that a message fills.
+    /// Whether a multishot receive ends after so many bytes as it is told: after the first of two buffers that a
+    /// message fills.
     pub(crate) fn bounded_receive(&mut self) -> Result<bool, Error> {
         let outcome = self.try_bounded_receive();
         without_failing(outcome)

@@ -1,11 +1,11 @@
 //! The slab of operations in flight.
 //!
-//! An operation is made when its request is pushed and dropped with its terminal completion, never earlier: until then the kernel
-//! may touch what it owns. Its `user_data` is `kind · generation · index`; the generation changes whenever a slot is freed, so a
-//! completion that arrives late finds an empty slot or another generation and is ignored.
+//! An operation is made when its request is pushed and dropped with its terminal completion, never earlier: until then
+//! the kernel may touch what it owns. Its `user_data` is `kind · generation · index`; the generation changes whenever a
+//! slot is freed, so a completion that arrives late finds an empty slot or another generation and is ignored.
 //!
-//! Whatever may stay with the kernel for long is linked to its handle ([`InFlight`]), so that a close can name what it cancels. Asking the kernel to
-//! find it by descriptor costs a walk over every request of the ring, for each close.
+//! Whatever may stay with the kernel for long is linked to its handle ([`InFlight`]), so that a close can name what it
+//! cancels. Asking the kernel to find it by descriptor costs a walk over every request of the ring, for each close.
 
 use crate::handle_id::HandleId;
 use crate::operation::{GENERATION_BITS, GENERATION_MASK, INDEX_BITS, Kind, Operation, kind_of};
@@ -144,7 +144,8 @@ impl Operations {
         slot.entry.as_ref().map(|entry| OperationId::new(entry.operation.kind(), slot.generation, index))
     }
 
-    /// Takes an operation out, and out of the list of its handle: its terminal completion has come. What it owned may be freed.
+    /// Takes an operation out, and out of the list of its handle: its terminal completion has come. What it owned may
+    /// be freed.
     pub(crate) fn remove(&mut self, id: OperationId, list: &mut InFlight) -> Option<Entry> {
         let (index, slot) = self.slot(id.0)?;
         let entry = slot.entry.take();
@@ -196,7 +197,8 @@ mod tests {
     }
 
     proptest! {
-        /// Against a model that remembers everything: every id finds its own operation until it is removed, and nothing after.
+        /// Against a model that remembers everything: every id finds its own operation until it is removed, and nothing
+        /// after.
         #[test]
         fn behaves_as_a_map_from_ids_that_never_repeat(actions in proptest::collection::vec(any::<(bool, u16)>(), 1..400)) {
             let mut operations = Operations::default();

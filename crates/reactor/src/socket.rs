@@ -43,8 +43,8 @@ pub struct Description {
     pub connected: bool,
 }
 
-/// Opens a socket: close-on-exec, and in blocking mode, which is of no importance here (see [`adopt`]) and what programs
-/// expect that get it as their standard input or output.
+/// Opens a socket: close-on-exec, and in blocking mode, which is of no importance here (see [`adopt`]) and what
+/// programs expect that get it as their standard input or output.
 ///
 /// # Errors
 /// `EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM`; `EAFNOSUPPORT` where the kernel has no IPv6; `EACCES`/`EPERM`.
@@ -220,8 +220,8 @@ pub fn describe(fd: RawFd) -> Result<Description, Errno> {
 /// Takes over a socket that somebody else opened, and makes it close-on-exec.
 ///
 /// `O_NONBLOCK` stays as it is. It belongs to the open socket, so that other processes that have it too, as those of a
-/// cluster do, would lose or get it as well; and it may come and go at any time by what they do. The ring does not mind:
-/// of its requests only `MSG_*` flags say whether they wait.
+/// cluster do, would lose or get it as well; and it may come and go at any time by what they do. The ring does not
+/// mind: of its requests only `MSG_*` flags say whether they wait.
 ///
 /// # Errors
 /// `EBADF`; the descriptor is then still the caller's.
@@ -257,8 +257,8 @@ pub(crate) fn connect(fd: RawFd, address: &SocketAddress) -> Result<(), Errno> {
     }
 }
 
-/// `O_NONBLOCK` for a system call that must not wait. Where it was set already it stays so: it may be there for others, who
-/// have the same open socket.
+/// `O_NONBLOCK` for a system call that must not wait. Where it was set already it stays so: it may be there for others,
+/// who have the same open socket.
 pub(crate) struct NonBlocking {
     fd: RawFd,
     was_blocking: bool,

@@ -22,7 +22,8 @@ impl SpareDescriptor {
         self.0.as_ref().is_some_and(|spare| spare.try_clone().is_ok())
     }
 
-    /// Accepts and closes what waits at a listener: the number of connections. None where there is no descriptor to do it with.
+    /// Accepts and closes what waits at a listener: the number of connections. None where there is no descriptor to do
+    /// it with.
     pub(crate) fn shed(&mut self, listener: i32) -> usize {
         if self.0.take().is_none() {
             self.fill();

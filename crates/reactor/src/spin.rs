@@ -1,10 +1,11 @@
 //! Spinning: an opt-in way for the event loop to hear of completions sooner, at the price of a busy processor.
 //!
-//! Before it would go to sleep, the loop looks at its ring again and again for a given time. What comes within that time is heard of without a wake-up,
-//! which costs 5 µs on bare metal and up to 40 in a virtual machine whose processors are idle.
+//! Before it would go to sleep, the loop looks at its ring again and again for a given time. What comes within that
+//! time is heard of without a wake-up, which costs 5 µs on bare metal and up to 40 in a virtual machine whose
+//! processors are idle.
 //!
-//! Spinning is of use where completions follow each other closely, and a waste where they do not. So each time in vain twice as many occasions are
-//! skipped, until a completion comes soon after an occasion, spun for or slept over.
+//! Spinning is of use where completions follow each other closely, and a waste where they do not. So each time in vain
+//! twice as many occasions are skipped, until a completion comes soon after an occasion, spun for or slept over.
 
 use std::time::{Duration, Instant};
 

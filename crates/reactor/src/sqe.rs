@@ -72,8 +72,8 @@ pub(crate) fn bounded_receive(fd: RawFd, group: u16, limit: u32) -> squeue::Entr
     let mut entry = opcode::RecvMulti::new(Fd(fd), group).build();
     const { assert!(size_of::<squeue::Entry>() == 64) }
     // The crate has no name for this field.
-    // SAFETY: an entry is the kernel's `struct io_uring_sqe` and nothing else (`repr(C)`, 64 bytes); the four bytes from 44 on are its union of
-    // integers that is called `optlen` here. The entry is borrowed by nobody else.
+    // SAFETY: an entry is the kernel's `struct io_uring_sqe` and nothing else (`repr(C)`, 64 bytes); the four bytes
+    // from 44 on are its union of integers that is called `optlen` here. The entry is borrowed by nobody else.
     unsafe { (&raw mut entry).cast::<u8>().add(OPTLEN).cast::<u32>().write(limit) };
     entry
 }
@@ -82,7 +82,8 @@ fn rw_flags(nowait: bool) -> libc::c_int {
     if nowait { libc::RWF_NOWAIT } else { 0 }
 }
 
-/// A write that waits for the disk is left to a worker as well: some file systems would do it while the request is taken, and keep this thread waiting.
+/// A write that waits for the disk is left to a worker as well: some file systems would do it while the request is
+/// taken, and keep this thread waiting.
 fn entry_flags(by_worker: bool, durability: Durability) -> squeue::Flags {
     if by_worker || durability != Durability::Written { squeue::Flags::ASYNC } else { squeue::Flags::empty() }
 }

@@ -1,10 +1,10 @@
-//! Connected stream sockets: TCP and UNIX. Here is what a stream is, how it is connected and how it ends; a file each has what it
-//! [receives](receiving) and what it [sends](sending).
+//! Connected stream sockets: TCP and UNIX. Here is what a stream is, how it is connected and how it ends; a file each
+//! has what it [receives](receiving) and what it [sends](sending).
 //!
 //! **Descriptors** that travel with the bytes of UNIX streams have a module of their own: [`crate::scm_rights`].
 //!
-//! **Closing.** What was written in the same turn is offered to the kernel once. What does not fit is given up and reported with
-//! `ECANCELED`; then the close request cancels whatever is in flight.
+//! **Closing.** What was written in the same turn is offered to the kernel once. What does not fit is given up and
+//! reported with `ECANCELED`; then the close request cancels whatever is in flight.
 
 mod receiving;
 mod send_nowait;
@@ -46,7 +46,8 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    /// Starts connecting. A UNIX socket connects at once or not at all, as core's does, instead of waiting for the listener.
+    /// Starts connecting. A UNIX socket connects at once or not at all, as core's does, instead of waiting for the
+    /// listener.
     pub(crate) fn connect<K: Kernel>(&mut self, state: &mut HandleState, io: &mut Io<K>, peer: SocketAddress) {
         if peer.family() == libc::AF_UNIX {
             let status = socket::connect_unix_nowait(state.fd(), &peer).map_or_else(Errno::negated, |()| 0);

@@ -1,10 +1,12 @@
-//! The modules of the reactor stand in layers: one imports what stands below it, never what stands above. See docs/architecture.md.
+//! The modules of the reactor stand in layers: one imports what stands below it, never what stands above. See
+//! docs/architecture.md.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// From the lowest on. The modules of one line may import each other in the order in which they are listed, and a folder counts as the module that it is of.
+/// From the lowest on. The modules of one line may import each other in the order in which they are listed, and a
+/// folder counts as the module that it is of.
 const LAYERS: [&[&str]; 8] = [
     // The kernel's numbers, memory, and what system calls are given.
     &["error", "control", "memory", "bounce", "address", "options", "multicast", "socket", "message"],

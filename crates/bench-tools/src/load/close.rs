@@ -10,8 +10,8 @@ use super::idle::{self, Options};
 /// How long the end of a connection may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Opens the connections and prints a line when all of them are there, and another when the server has ended the last. Returns when standard
-/// input closes.
+/// Opens the connections and prints a line when all of them are there, and another when the server has ended the last.
+/// Returns when standard input closes.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let mut held = idle::open("tcp-close", options)?;
     for (index, socket) in held.iter_mut().enumerate() {

@@ -1,9 +1,9 @@
 //! Connections that carry one message each.
 //!
-//! The life of a connection is one chain of operations: connect, send, receive the echo, shut down the sending side, see
-//! the server's end of stream, close. It counts when the last of them has completed, hence the server's close is part of
-//! it. Because our end closes first, it is ours that stays in TIME_WAIT: sources 127.0.0.2 to 127.0.0.65 take turns, so
-//! that there are ports for well over a million connections a minute.
+//! The life of a connection is one chain of operations: connect, send, receive the echo, shut down the sending side,
+//! see the server's end of stream, close. It counts when the last of them has completed, hence the server's close is
+//! part of it. Because our end closes first, it is ours that stays in TIME_WAIT: sources 127.0.0.2 to 127.0.0.65 take
+//! turns, so that there are ports for well over a million connections a minute.
 
 use std::io;
 use std::os::fd::IntoRawFd;
@@ -136,7 +136,8 @@ impl Client<'_> {
             let flags = if step == CLOSE { squeue::Flags::empty() } else { squeue::Flags::IO_LINK };
             entry.flags(flags).user_data(step << 32 | index as u64)
         });
-        // SAFETY: the message, the buffers and the address outlive the ring, and a slot's buffers are used by one chain.
+        // SAFETY: the message, the buffers and the address outlive the ring, and a slot's buffers are used by one
+        // chain.
         unsafe { ring::push_chain(ring, &chain) }
     }
 

@@ -1,4 +1,5 @@
-//! Connections that do nothing: opened, used for one message each (so that the server has set up what it sets up), and held.
+//! Connections that do nothing: opened, used for one message each (so that the server has set up what it sets up), and
+//! held.
 
 use std::io::{self, Read, Write};
 use std::time::Duration;
@@ -32,7 +33,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Opens the connections, sends a message over each and waits for its echo, and prints a line when all of them are there.
+/// Opens the connections, sends a message over each and waits for its echo, and prints a line when all of them are
+/// there.
 pub(super) fn open(scenario: &str, options: &Options) -> anyhow::Result<Vec<Socket>> {
     let pattern = Pattern::new(options.size);
     let mut held: Vec<Socket> = Vec::with_capacity(options.connections);

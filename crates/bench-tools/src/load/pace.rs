@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-/// Says how many datagrams are due. What could not be sent in time is not made up for beyond a moment, or a pause would end in a flood.
+/// Says how many datagrams are due. What could not be sent in time is not made up for beyond a moment, or a pause would
+/// end in a flood.
 pub(crate) struct Pace {
     rate: f64,
     /// When the next one is due.

@@ -1,7 +1,7 @@
 //! Datagrams that come back.
 //!
-//! In a closed loop a number of them is under way at any time. Without that number (`--rate`) they are sent at a pace that does not depend on the
-//! answers: what a server cannot keep up with is lost.
+//! In a closed loop a number of them is under way at any time. Without that number (`--rate`) they are sent at a pace
+//! that does not depend on the answers: what a server cannot keep up with is lost.
 
 mod ledger;
 
@@ -154,7 +154,8 @@ impl Run {
         })
     }
 
-    /// Looks for what has not come back, now and then. In a closed loop its slot may send again: a loss would end the loop otherwise.
+    /// Looks for what has not come back, now and then. In a closed loop its slot may send again: a loss would end the
+    /// loop otherwise.
     fn give_up_overdue(&mut self, now: Instant) {
         if self.next.is_some() || now.duration_since(self.looked) < PATIENCE / 10 {
             return;

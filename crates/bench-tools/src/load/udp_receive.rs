@@ -76,7 +76,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Value> {
     }
     let received = ask(&options.address, server)?;
     anyhow::ensure!(received <= sent, "the server counts more ({received}) than were sent ({sent})");
-    // Of those sent meanwhile as large a share as of all. The kernel's count of the lost would not do: one that holds many datagrams (GRO) counts once.
+    // Of those sent meanwhile as large a share as of all. The kernel's count of the lost would not do: one that holds
+    // many datagrams (GRO) counts once.
     meter.messages = (window as f64 * received as f64 / sent.max(1) as f64) as u64;
     meter.bytes = meter.messages * size as u64;
     let mut result = Map::new();

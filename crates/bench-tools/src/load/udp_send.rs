@@ -1,7 +1,7 @@
 //! Datagrams from the server, as many as it sends: `server … --mode source`.
 //!
-//! They are counted here. On the way from a socket of this machine to another they can only be lost at the end, for lack of room, which the kernel
-//! counts: received and lost together are what the server has sent.
+//! They are counted here. On the way from a socket of this machine to another they can only be lost at the end, for
+//! lack of room, which the kernel counts: received and lost together are what the server has sent.
 
 use std::time::Instant;
 

@@ -1,7 +1,7 @@
 //! io_uring used directly: multishot accept, multishot receive into provided buffers, sends straight from those.
 //!
-//! What is received is sent from the very buffer it came in, which returns to the kernel when the send has completed. One
-//! send of a connection is under way at a time; what comes in meanwhile is sent in one go afterwards.
+//! What is received is sent from the very buffer it came in, which returns to the kernel when the send has completed.
+//! One send of a connection is under way at a time; what comes in meanwhile is sent in one go afterwards.
 
 use std::collections::VecDeque;
 use std::io;

@@ -1,12 +1,13 @@
 //! The sending half of a datagram socket.
 //!
-//! Datagrams that follow each other to one destination, all of one length (the last may be shorter), go out as one request where their senders allow
-//! it ([`Outgoing::together`]): the kernel takes them through its layers as one and cuts them up where they leave or are received
-//! (`UDP_SEGMENT`). Their payloads stay where they are; the request lists them. Nobody else notices:
+//! Datagrams that follow each other to one destination, all of one length (the last may be shorter), go out as one
+//! request where their senders allow it ([`Outgoing::together`]): the kernel takes them through its layers as one and
+//! cuts them up where they leave or are received (`UDP_SEGMENT`). Their payloads stay where they are; the request lists
+//! them. Nobody else notices:
 //!
 //! - Success is success for each.
-//! - What may have failed only because they went together (a path's MTU that is smaller than a segment, a device without checksums, memory) is
-//!   tried again one by one.
+//! - What may have failed only because they went together (a path's MTU that is smaller than a segment, a device
+//!   without checksums, memory) is tried again one by one.
 //! - Any other error is the answer to the first, as it would have been had it gone alone; the rest are sent again.
 
 use super::{Datagram, Outgoing, Progress};
@@ -65,7 +66,8 @@ impl Datagram {
         self.former.iter().find(|(end, _)| number < *end).map(|(_, peer)| peer)
     }
 
-    /// Where the datagram at this place of the queue goes to: a `sockaddr`, empty for the socket's peer. `None` where its memory is gone.
+    /// Where the datagram at this place of the queue goes to: a `sockaddr`, empty for the socket's peer. `None` where
+    /// its memory is gone.
     fn destination(&self, memory: &mut impl Memory, at: usize) -> Option<&[u8]> {
         match self.queue[at].0.destination {
             // SAFETY: `resolve` vouches for so many bytes, and nobody writes to them while this runs.
@@ -125,8 +127,8 @@ impl Datagram {
         true
     }
 
-    /// Hands over the datagram at this place of the queue, and those behind it that can go with it: how many went, zero where the submission queue
-    /// has no room.
+    /// Hands over the datagram at this place of the queue, and those behind it that can go with it: how many went, zero
+    /// where the submission queue has no room.
     fn hand_over<K: Kernel>(
         &self,
         state: &mut HandleState,
@@ -153,17 +155,19 @@ impl Datagram {
         let request =
             Request::SendDatagram { fd: state.fd(), message: &raw const message.header, flags: outgoing.flags };
         let send = SendOperation::Datagram(self.first + at, message);
-        // SAFETY: the header is the operation's own, and what `resolve` has found holds until JavaScript runs again, which it does after the turn.
+        // SAFETY: the header is the operation's own, and what `resolve` has found holds until JavaScript runs again,
+        // which it does after the turn.
         let taken = unsafe { io.start_send(state, send, &request) };
         Ok(if taken { count } else { 0 })
     }
 
-    /// Adds the payloads of those that can go with the datagram at this place, which the message holds already: how many it then holds.
+    /// Adds the payloads of those that can go with the datagram at this place, which the message holds already: how
+    /// many it then holds.
     fn gather(&self, message: &mut Box<DatagramMessage>, memory: &mut impl Memory, at: usize) -> usize {
         let (leader, _) = self.queue[at];
         let (mut count, mut last, mut total) = (1, leader.span.length, leader.span.length as usize);
-        // One that must not wait is refused by itself, the kernel itself puts together what is sent with `MSG_MORE`, and UNIX sockets send one
-        // at a time.
+        // One that must not wait is refused by itself, the kernel itself puts together what is sent with `MSG_MORE`,
+        // and UNIX sockets send one at a time.
         if self.unix
             || !leader.together
             || leader.segment > 0

@@ -147,7 +147,8 @@ impl World {
         (i32::try_from(bytes.len()).expect("small"), CQE_F_BUFFER | u32::from(buffer) << 16)
     }
 
-    /// Puts the next message of a stream into a buffer and its descriptors where the header says, as `recvmsg` does: the result and the flags.
+    /// Puts the next message of a stream into a buffer and its descriptors where the header says, as `recvmsg` does:
+    /// the result and the flags.
     pub(super) fn deliver_message(&mut self, fd: RawFd, message: *mut libc::msghdr) -> (i32, u32) {
         if self.group(BufferGroup::Datagrams).is_empty() {
             return (-libc::ENOBUFS, 0);
@@ -208,7 +209,8 @@ impl World {
     }
 }
 
-/// The datagrams of a request: several where it is a list of them with the size that the kernel is to cut them apart by.
+/// The datagrams of a request: several where it is a list of them with the size that the kernel is to cut them apart
+/// by.
 ///
 /// # Safety
 /// The header and what it points at must be there.

@@ -1,7 +1,7 @@
 //! The descriptors of the fake and the peers behind them.
 //!
-//! Descriptors are real ones, since the reactor owns, closes and shuts them down: one end of a socket pair each. The other end
-//! tells whether ours is still open, whatever numbers other tests of the process use meanwhile.
+//! Descriptors are real ones, since the reactor owns, closes and shuts them down: one end of a socket pair each. The
+//! other end tells whether ours is still open, whatever numbers other tests of the process use meanwhile.
 
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
@@ -92,7 +92,8 @@ impl Descriptors {
 
     /// Takes note of a descriptor that the reactor will use.
     pub(crate) fn add(&mut self, fd: RawFd) {
-        // The number may be one that was used before: the reactor closes connections that it does not want without a request.
+        // The number may be one that was used before: the reactor closes connections that it does not want without a
+        // request.
         self.open.insert(
             fd,
             Descriptor {

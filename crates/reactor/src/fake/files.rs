@@ -1,7 +1,8 @@
-//! The one file of the fake: its content is a function of the position, and writes are counted as done and forgotten. Its attributes have that content
-//! as well, as far as there is room.
+//! The one file of the fake: its content is a function of the position, and writes are counted as done and forgotten.
+//! Its attributes have that content as well, as far as there is room.
 //!
-//! Requests with `RWF_NOWAIT` are done or refused while they are taken; all others in any order, links of a chain one after the other.
+//! Requests with `RWF_NOWAIT` are done or refused while they are taken; all others in any order, links of a chain one
+//! after the other.
 
 use crate::error::Errno;
 use crate::fake::{Flight, World};

@@ -60,7 +60,8 @@ impl World {
                 }
             }
             Request::Close { fd } => {
-                // SAFETY: the request gave the descriptor to the kernel, and it is its first close, as was checked when it was pushed.
+                // SAFETY: the request gave the descriptor to the kernel, and it is its first close, as was checked when
+                // it was pushed.
                 self.descriptors.close(&unsafe { OwnedFd::from_raw_fd(fd) });
                 self.post(user_data, 0, 0);
             }

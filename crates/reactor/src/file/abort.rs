@@ -1,7 +1,7 @@
 //! What becomes of file operations when the ring has failed.
 //!
-//! Whoever waits is told. What the kernel has taken it may still do, so its memory stays where it is: the operations are kept, and leaked with the
-//! ring in the end.
+//! Whoever waits is told. What the kernel has taken it may still do, so its memory stays where it is: the operations
+//! are kept, and leaked with the ring in the end.
 
 use crate::error::Errno;
 use crate::file::File;
@@ -13,7 +13,8 @@ use crate::kernel::Kernel;
 use crate::operation::{FileOperation, Operation};
 
 impl File {
-    /// Settles what waits for the file's own position, and a close: the descriptor is closed without the ring where it still is ours.
+    /// Settles what waits for the file's own position, and a close: the descriptor is closed without the ring where it
+    /// still is ours.
     pub(crate) fn abort<K: Kernel>(&mut self, state: &HandleState, io: &mut Io<K>, errno: Errno) {
         for token in self.commits.take_tokens() {
             io.settle(token, errno.negated());

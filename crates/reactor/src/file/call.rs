@@ -28,7 +28,8 @@ pub struct Subject<'a> {
     pub path: &'a [u8],
     /// A second path, or the name of an attribute.
     pub other: &'a [u8],
-    /// JavaScript's memory: where a status of [`STATUS_BYTES`] bytes or the value of an attribute goes, or where the value comes from.
+    /// JavaScript's memory: where a status of [`STATUS_BYTES`] bytes or the value of an attribute goes, or where the
+    /// value comes from.
     pub place: Span,
 }
 
@@ -58,7 +59,8 @@ pub struct FileCall {
     other: CString,
     /// Present for [`FileOp::Status`] alone.
     status: Option<Box<libc::statx>>,
-    /// The value of an extended attribute: what the kernel reads or writes instead of JavaScript's memory. Empty for all other calls.
+    /// The value of an extended attribute: what the kernel reads or writes instead of JavaScript's memory. Empty for
+    /// all other calls.
     value: Vec<u8>,
 }
 
@@ -126,7 +128,8 @@ impl FileCall {
         Ok(())
     }
 
-    /// The request, about descriptors that the caller has looked up. Points into the call, whose heap memory stays where it is.
+    /// The request, about descriptors that the caller has looked up. Points into the call, whose heap memory stays
+    /// where it is.
     pub(crate) fn request(&mut self, fd: i32, to: i32) -> FileRequest {
         let data = match self.status.as_deref_mut() {
             Some(status) => ptr::from_mut(status).cast(),
@@ -137,8 +140,8 @@ impl FileCall {
         FileRequest::Op { op: self.op, operands, by_worker: self.by_worker }
     }
 
-    /// The status that the kernel has written, in the order of core's `Stats`: dev, mode, nlink, uid, gid, rdev, blksize, ino, size, blocks, then
-    /// seconds and nanoseconds of access, modification, change and birth.
+    /// The status that the kernel has written, in the order of core's `Stats`: dev, mode, nlink, uid, gid, rdev,
+    /// blksize, ino, size, blocks, then seconds and nanoseconds of access, modification, change and birth.
     pub(crate) fn status(&self) -> Option<[u64; STATUS_WORDS]> {
         let found = self.status.as_deref()?;
         let device = |major, minor| libc::makedev(major, minor);

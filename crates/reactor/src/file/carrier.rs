@@ -3,10 +3,11 @@
 //! - **Nowait**, JavaScript's: the kernel copies while it takes the request, or refuses.
 //! - **Kept** memory: ours, though JavaScript sees it. The kernel may hold on to it, since the operation does as well.
 //! - A **bounce buffer**, ours: for whatever else the kernel may hold on to.
-//! - **In place**, JavaScript's: for long writes to the page cache that are not done at once. A worker of the kernel copies from it while
-//!   JavaScript runs on; copying first would take half as long again. JavaScript keeps the view until then. The kernel only reads, and finds out
-//!   by itself where memory has gone (`EFAULT`), so that no memory of ours is touched; but what it finds in memory that was given away meanwhile is
-//!   not what was to be written. That is looked at in the end: a write whose memory is not where it was has failed.
+//! - **In place**, JavaScript's: for long writes to the page cache that are not done at once. A worker of the kernel
+//!   copies from it while JavaScript runs on; copying first would take half as long again. JavaScript keeps the view
+//!   until then. The kernel only reads, and finds out by itself where memory has gone (`EFAULT`), so that no memory of
+//!   ours is touched; but what it finds in memory that was given away meanwhile is not what was to be written. That is
+//!   looked at in the end: a write whose memory is not where it was has failed.
 
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
@@ -30,8 +31,8 @@ pub(crate) enum Carrier {
 }
 
 impl Carrier {
-    /// Takes account of the kernel's result: what was read is copied to where it belongs, and what was written in place must still be there. Otherwise the transfer
-    /// has failed.
+    /// Takes account of the kernel's result: what was read is copied to where it belongs, and what was written in place
+    /// must still be there. Otherwise the transfer has failed.
     pub(crate) fn collect(&self, transfer: &Transfer, result: i32, memory: &mut impl Memory) -> i32 {
         match (self, u32::try_from(result)) {
             (Self::Nowait | Self::Kept(_), _) => result,
@@ -60,7 +61,8 @@ fn deliver(bounce: &Bounce, rest: Span, length: u32, memory: &mut impl Memory) -
         return Err(Errno(libc::EIO));
     }
     let target = memory.resolve(&Span { length, ..rest }).ok_or(Errno(libc::EFAULT))?;
-    // SAFETY: the kernel has filled `length` bytes of the buffer, which is at least as large, and the target has room for as many.
+    // SAFETY: the kernel has filled `length` bytes of the buffer, which is at least as large, and the target has room
+    // for as many.
     unsafe { ptr::copy_nonoverlapping(bounce.start().as_ptr(), target.as_ptr(), length as usize) };
     Ok(())
 }

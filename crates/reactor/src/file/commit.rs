@@ -1,18 +1,20 @@
 //! Group commit: writes that are each followed by a sync of their file, asked for at the same time, share one sync.
 //!
-//! A sync writes out everything that the file's writes have left in memory, and waits for the disk: for eight records as long as for one. So a chain of a
-//! write and a sync of the same file is not linked in the kernel (where, besides, this thread would have to be woken in between: work that is deferred to
-//! it is what continues a chain). It waits with others of its kind:
+//! A sync writes out everything that the file's writes have left in memory, and waits for the disk: for eight records
+//! as long as for one. So a chain of a write and a sync of the same file is not linked in the kernel (where, besides,
+//! this thread would have to be woken in between: work that is deferred to it is what continues a chain). It waits with
+//! others of its kind:
 //!
 //! 1. It joins those that [wait](Commits::waiting).
-//! 2. When no group is under way on the file, all that wait become one: their writes start at once, in the order in which they were asked for.
-//! 3. When the last of the writes is done, one sync starts for those that were written completely. A write that failed or was short has cancelled
-//!    its own sync, and nobody else's.
+//! 2. When no group is under way on the file, all that wait become one: their writes start at once, in the order in
+//!    which they were asked for.
+//! 3. When the last of the writes is done, one sync starts for those that were written completely. A write that failed
+//!    or was short has cancelled its own sync, and nobody else's.
 //! 4. The result of the sync is everyone's, and what has come to wait meanwhile is the next group.
 //!
-//! A group of one needs no second request: the write itself says that it is done only when the disk has it (`RWF_DSYNC`). That writes out nothing but
-//! its own bytes. So it is done only where all that was written through this handle before has been synced since; what others have written to the file is
-//! their business.
+//! A group of one needs no second request: the write itself says that it is done only when the disk has it
+//! (`RWF_DSYNC`). That writes out nothing but its own bytes. So it is done only where all that was written through this
+//! handle before has been synced since; what others have written to the file is their business.
 //!
 //! When the file is closed, what waits is cancelled, and whoever waits for a sync is told so as well.
 
@@ -32,7 +34,8 @@ const MAX_GROUP: usize = 256;
 
 /// The commits of one file.
 pub(crate) struct Commits {
-    /// There may be changes through this handle that no sync has been about; at first, those of whoever opened it before.
+    /// There may be changes through this handle that no sync has been about; at first, those of whoever opened it
+    /// before.
     pub(crate) dirty: bool,
     /// For the next group.
     pub(crate) waiting: VecDeque<Transfer>,
@@ -58,8 +61,8 @@ impl Commits {
         self.is_busy() || !self.waiting.is_empty()
     }
 
-    /// Ends them, as far as that is up to us: the tokens of those that wait, for their turn or for a sync. A write that the kernel has is told of when it
-    /// is done, and cancels its sync then.
+    /// Ends them, as far as that is up to us: the tokens of those that wait, for their turn or for a sync. A write that
+    /// the kernel has is told of when it is done, and cancels its sync then.
     pub(crate) fn take_tokens(&mut self) -> Vec<u32> {
         self.writing = 0;
         let mut tokens = self.take_written();

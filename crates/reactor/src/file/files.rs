@@ -37,8 +37,8 @@ impl Step {
     }
 }
 
-/// Operations that a worker of the kernel does, mostly in some microseconds: less than it takes to fall asleep and be woken. Whoever waits for nothing
-/// else had better keep looking for a while.
+/// Operations that a worker of the kernel does, mostly in some microseconds: less than it takes to fall asleep and be
+/// woken. Whoever waits for nothing else had better keep looking for a while.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ShortOps {
     /// Started so far.
@@ -116,8 +116,9 @@ impl Prepared {
     /// An operation on a handle, or on none.
     ///
     /// # Safety
-    /// What the request points at must be the operation's own, or, where the kernel is asked to do or refuse it at once, hold until JavaScript runs again; and
-    /// so must what is written in place, which the kernel finds gone where it is. It is started before that, or never.
+    /// What the request points at must be the operation's own, or, where the kernel is asked to do or refuse it at
+    /// once, hold until JavaScript runs again; and so must what is written in place, which the kernel finds gone where
+    /// it is. It is started before that, or never.
     pub(crate) unsafe fn new(handle: HandleId, operation: FileOperation, request: FileRequest) -> Self {
         Self { handle, operation, request }
     }
@@ -175,7 +176,8 @@ impl Files {
         self.batches
     }
 
-    /// Starts an operation, unless the submission queue has no room: then its step comes back. `state` is that of its handle, where it has one.
+    /// Starts an operation, unless the submission queue has no room: then its step comes back. `state` is that of its
+    /// handle, where it has one.
     pub(crate) fn start<K: Kernel>(
         &mut self,
         prepared: Prepared,
@@ -187,8 +189,8 @@ impl Files {
         let weight = Weight::from(&operation);
         let id = io.operations.insert(handle, Operation::File(operation));
         let request = Request::File { request, linked: linked == Linked::ToNext };
-        // SAFETY: the operation stays in the slab until its terminal completion, and what is not its own holds until JavaScript runs again (`Prepared::new`):
-        // the queue is entered before that (`enter`), or never again.
+        // SAFETY: the operation stays in the slab until its terminal completion, and what is not its own holds until
+        // JavaScript runs again (`Prepared::new`): the queue is entered before that (`enter`), or never again.
         if unsafe { io.try_push(&request, id.user_data()) } {
             self.started(weight);
             if let Some(state) = state {

@@ -1,8 +1,10 @@
 //! What an open descriptor is, found out without waiting for anybody.
 //!
-//! `fstat(2)` asks the server of a network or FUSE file system, which may never answer; `fstatfs(2)` does as well. `statx(2)` tells what the kernel has in
-//! memory when it is asked to ([`AT_STATX_DONT_SYNC`](libc::AT_STATX_DONT_SYNC)), which includes the type of the file and the number of its mount. What
-//! file system that is, `statmount(2)` knows (Linux 6.8) without asking it. Those numbers are never used again, so that each mount is looked at once.
+//! `fstat(2)` asks the server of a network or FUSE file system, which may never answer; `fstatfs(2)` does as well.
+//! `statx(2)` tells what the kernel has in memory when it is asked to
+//! ([`AT_STATX_DONT_SYNC`](libc::AT_STATX_DONT_SYNC)), which includes the type of the file and the number of its mount.
+//! What file system that is, `statmount(2)` knows (Linux 6.8) without asking it. Those numbers are never used again, so
+//! that each mount is looked at once.
 
 use std::collections::HashMap;
 use std::ffi::CStr;
@@ -19,8 +21,8 @@ pub(crate) type Mounts = HashMap<u64, bool>;
 /// More mounts than any program opens files of: then they are looked at anew.
 const MAX_MOUNTS: usize = 1024;
 
-/// File systems that keep the inodes of open files in memory: ext2/3/4, xfs, btrfs, tmpfs, ramfs, overlayfs, f2fs, zfs, squashfs, vfat; procfs, sysfs,
-/// cgroup2 and devpts make them up.
+/// File systems that keep the inodes of open files in memory: ext2/3/4, xfs, btrfs, tmpfs, ramfs, overlayfs, f2fs, zfs,
+/// squashfs, vfat; procfs, sysfs, cgroup2 and devpts make them up.
 const LOCAL: [u64; 14] = [
     0xef53,
     0x5846_5342,
@@ -136,13 +138,15 @@ fn is_local(mount: u64, mounts: &mut Mounts) -> bool {
     local
 }
 
-/// Whether what a path names can be opened without waiting: a file or directory of a local file system, found without asking the disk. The opening of a
-/// pipe waits for its other end, that of a device may wait as well, and a server is asked about all its files.
+/// Whether what a path names can be opened without waiting: a file or directory of a local file system, found without
+/// asking the disk. The opening of a pipe waits for its other end, that of a device may wait as well, and a server is
+/// asked about all its files.
 pub(super) fn opens_nowait(path: &CStr, flags: i32, mounts: &mut Mounts) -> bool {
     let flags = libc::O_PATH | libc::O_CLOEXEC | (flags & libc::O_NOFOLLOW);
     let how = [u64::from(flags.cast_unsigned()), 0, RESOLVE_CACHED];
     let here = libc::AT_FDCWD;
-    // SAFETY: the path is terminated, and the structure has the size that is said. A descriptor of this kind does not open the file.
+    // SAFETY: the path is terminated, and the structure has the size that is said. A descriptor of this kind does not
+    // open the file.
     let fd = unsafe { libc::syscall(libc::SYS_openat2, here, path.as_ptr(), how.as_ptr(), size_of_val(&how)) };
     let Ok(fd) = i32::try_from(fd).map_err(drop).and_then(|fd| if fd < 0 { Err(()) } else { Ok(fd) }) else {
         return false;
@@ -153,7 +157,8 @@ pub(super) fn opens_nowait(path: &CStr, flags: i32, mounts: &mut Mounts) -> bool
         .is_ok_and(|(found, _)| found.local && matches!(found.mode & libc::S_IFMT, libc::S_IFREG | libc::S_IFDIR))
 }
 
-/// Whether reads and writes of something that is no regular file may say where. They move nothing, and the driver does not hear of them.
+/// Whether reads and writes of something that is no regular file may say where. They move nothing, and the driver does
+/// not hear of them.
 pub(super) fn placed(fd: RawFd) -> [bool; 2] {
     let refused = |call: libc::c_long| {
         // SAFETY: there are no vectors to be read. The upper half of the position is there for 32-bit processors.

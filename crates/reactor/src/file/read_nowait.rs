@@ -1,8 +1,9 @@
 //! Reads at once, for what is in memory.
 //!
-//! Where the page cache has the bytes, a read may be tried first in the call that asks for it: done, or refused by a kernel that would have to wait, and then
-//! it takes the usual way. One alone is a system call, which saves a request, a completion and two trips through the queues. Many share a system call: they
-//! are requests that the kernel does while it takes them (`RWF_NOWAIT`), and have their completions when that returns.
+//! Where the page cache has the bytes, a read may be tried first in the call that asks for it: done, or refused by a
+//! kernel that would have to wait, and then it takes the usual way. One alone is a system call, which saves a request,
+//! a completion and two trips through the queues. Many share a system call: they are requests that the kernel does
+//! while it takes them (`RWF_NOWAIT`), and have their completions when that returns.
 
 use std::os::fd::RawFd;
 
@@ -96,7 +97,8 @@ pub(crate) unsafe fn read_together<K: Kernel>(
         }
         results.push(-libc::EAGAIN);
     }
-    // The kernel has done them all when this returns, or it is not entered again: it needs the memory no longer either way.
+    // The kernel has done them all when this returns, or it is not entered again: it needs the memory no longer either
+    // way.
     if io.enter(Wait::No).is_err() {
         return Vec::new();
     }

@@ -21,7 +21,8 @@ impl<K: Kernel> Io<K> {
     }
 }
 
-/// Reports a transfer, and lets what waits for it go on: the sync behind it, or the next one at the file's position start.
+/// Reports a transfer, and lets what waits for it go on: the sync behind it, or the next one at the file's position
+/// start.
 pub(crate) fn settle_transfer<K: Kernel>(
     state: &HandleState,
     transfer: &Transfer,
@@ -89,8 +90,9 @@ pub(crate) fn advance<K: Kernel>(
 
 /// The file's own position, or -1 where it has none.
 ///
-/// The kernel advances it for requests of a ring as well, but not when one ends early: a write that found no room after half of its bytes leaves
-/// it where it was (seen on Linux 6.18), and the next would overwrite them. So it is read before and set after.
+/// The kernel advances it for requests of a ring as well, but not when one ends early: a write that found no room after
+/// half of its bytes leaves it where it was (seen on Linux 6.18), and the next would overwrite them. So it is read
+/// before and set after.
 pub(crate) fn cursor(fd: RawFd) -> i64 {
     // SAFETY: takes and returns integers only.
     unsafe { libc::lseek(fd, 0, libc::SEEK_CUR) }

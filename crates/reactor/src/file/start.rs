@@ -88,8 +88,9 @@ pub(crate) fn prepare_transfer(
     let waits_for_disk = linked == Linked::ToNext || durability != Durability::Written;
     let short = likely_by_worker && !waits_for_disk && length <= MAX_SHORT_WRITE;
     let operation = FileOperation::Transfer { transfer, carrier, short };
-    // SAFETY: the memory is the carrier's, which the operation owns; or JavaScript's, for a request that says `nowait`, which holds until JavaScript runs again,
-    // or that is written in place, which the kernel reads by its address: it finds it gone where that is the case.
+    // SAFETY: the memory is the carrier's, which the operation owns; or JavaScript's, for a request that says `nowait`,
+    // which holds until JavaScript runs again, or that is written in place, which the kernel reads by its address: it
+    // finds it gone where that is the case.
     Ok(Some(unsafe { Prepared::new(state.id, operation, request) }))
 }
 

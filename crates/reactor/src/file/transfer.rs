@@ -99,8 +99,8 @@ impl Transfer {
         if self.position < 0 { -1 } else { self.position.saturating_add(self.done.into()) }
     }
 
-    /// Takes account of a result of the kernel's. `whole` says that the file gives all that was asked for unless it ends: a short step is
-    /// followed by another.
+    /// Takes account of a result of the kernel's. `whole` says that the file gives all that was asked for unless it
+    /// ends: a short step is followed by another.
     pub fn advance(&mut self, result: i32, whole: bool) -> Progress {
         match u32::try_from(result) {
             Ok(count) => {
@@ -142,7 +142,8 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Whatever the kernel answers, a transfer ends, never claims more than was moved, and every step continues where the last one ended.
+        /// Whatever the kernel answers, a transfer ends, never claims more than was moved, and every step continues
+        /// where the last one ended.
         #[test]
         fn steps_join_without_gaps(length in 1_u32..1000, position in -1_i64..1000, answers in proptest::collection::vec(-40_i32..300, 1..60)) {
             let place = Span { region: 0, offset: 5, length };

@@ -3,7 +3,8 @@
 use std::os::fd::RawFd;
 use std::ptr;
 
-/// Something done with a file, or with what a path names. Numbers that are meant for the kernel are passed on to it as they are: it checks them.
+/// Something done with a file, or with what a path names. Numbers that are meant for the kernel are passed on to it as
+/// they are: it checks them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileOp {
     /// Open `path`, relative to the working directory, as all that have paths (`IORING_OP_OPENAT`).
@@ -74,7 +75,8 @@ pub enum FileOp {
         /// Number of bytes at most.
         length: u32,
     },
-    /// Read extended attribute `other` of `path` to `data`, or ask for its length where there is no room (`IORING_OP_GETXATTR`).
+    /// Read extended attribute `other` of `path` to `data`, or ask for its length where there is no room
+    /// (`IORING_OP_GETXATTR`).
     GetXattr,
     /// The same of the file (`IORING_OP_FGETXATTR`).
     FGetXattr,

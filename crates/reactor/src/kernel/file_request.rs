@@ -24,13 +24,16 @@ pub enum Durability {
     Synced,
 }
 
-/// A file request. Pointers live until the terminal completion, except those of reads and writes with `nowait`, which the kernel needs only
-/// until the [`enter`](crate::kernel::Kernel::enter) that consumes the request: `RWF_NOWAIT` makes it complete or refuse at once.
+/// A file request. Pointers live until the terminal completion, except those of reads and writes with `nowait`, which
+/// the kernel needs only until the [`enter`](crate::kernel::Kernel::enter) that consumes the request: `RWF_NOWAIT`
+/// makes it complete or refuse at once.
 ///
-/// NOTE: that holds for buffered files only. `O_DIRECT` starts the transfer and goes on holding the memory, `RWF_NOWAIT` or not.
+/// NOTE: that holds for buffered files only. `O_DIRECT` starts the transfer and goes on holding the memory,
+/// `RWF_NOWAIT` or not.
 ///
-/// NOTE: of the writes to regular files only those that [wait for the disk](Durability) say `IOSQE_ASYNC`, though a file system may be known to leave all to the kernel's workers. The kernel
-/// knows the file of such a request too late to keep the writes of one file in order, and several workers would fight for it (seen on Linux 6.18).
+/// NOTE: of the writes to regular files only those that [wait for the disk](Durability) say `IOSQE_ASYNC`, though a
+/// file system may be known to leave all to the kernel's workers. The kernel knows the file of such a request too late
+/// to keep the writes of one file in order, and several workers would fight for it (seen on Linux 6.18).
 ///
 /// NOTE: what a long write points at may be JavaScript's; see [`carrier`](crate::file::carrier).
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +72,8 @@ pub enum FileRequest {
         op: FileOp,
         /// On what.
         operands: Operands,
-        /// Whether a worker is to do it (`IOSQE_ASYNC`). Otherwise the kernel tries an open with `O_NONBLOCK` first, which means something else for a pipe.
+        /// Whether a worker is to do it (`IOSQE_ASYNC`). Otherwise the kernel tries an open with `O_NONBLOCK` first,
+        /// which means something else for a pipe.
         by_worker: bool,
     },
 }

@@ -1,7 +1,7 @@
 //! Taking over descriptors that somebody else has opened.
 //!
-//! All of it happens here, so that one rule holds for every kind of handle: a descriptor has one owner. A second would close a number that
-//! belongs to somebody else by then.
+//! All of it happens here, so that one rule holds for every kind of handle: a descriptor has one owner. A second would
+//! close a number that belongs to somebody else by then.
 
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
@@ -33,12 +33,13 @@ pub enum Adopted {
 }
 
 impl<K: Kernel> Reactor<K> {
-    /// Takes over an open descriptor. Sockets are made close-on-exec; whether they are in blocking mode does not matter, see [`socket::adopt`].
-    /// Standard input, output and error are never closed (the next file to be opened would take their place): a duplicate is taken of those.
+    /// Takes over an open descriptor. Sockets are made close-on-exec; whether they are in blocking mode does not
+    /// matter, see [`socket::adopt`]. Standard input, output and error are never closed (the next file to be opened
+    /// would take their place): a duplicate is taken of those.
     ///
     /// # Errors
-    /// `EBADF`; `ENOTSOCK`, and `EINVAL` for a socket of another kind; `EEXIST` where a handle has it already, as in libuv; `EMFILE` where the
-    /// handle table is full; `ENOMEM`. The descriptor is then still the caller's.
+    /// `EBADF`; `ENOTSOCK`, and `EINVAL` for a socket of another kind; `EEXIST` where a handle has it already, as in
+    /// libuv; `EMFILE` where the handle table is full; `ENOMEM`. The descriptor is then still the caller's.
     ///
     /// # Safety
     /// The descriptor must be the caller's to give away: from success on, the handle closes it.

@@ -11,13 +11,13 @@ use crate::reactor::Reactor;
 use crate::socket;
 
 impl<K: Kernel> Reactor<K> {
-    /// From here on descriptors are received on a stream as well: [`Event::Message`](crate::Event::Message) takes the place of
-    /// [`Event::Received`](crate::Event::Received). What has arrived before has lost them. At most `limit` of a message's are received, and nothing more
-    /// until they were [taken](Self::take_descriptors).
+    /// From here on descriptors are received on a stream as well: [`Event::Message`](crate::Event::Message) takes the
+    /// place of [`Event::Received`](crate::Event::Received). What has arrived before has lost them. At most `limit` of
+    /// a message's are received, and nothing more until they were [taken](Self::take_descriptors).
     ///
     /// # Errors
-    /// `EBADF` for what is not an open stream; `EINVAL` for a limit of zero or above [`control::MAX_DESCRIPTORS`]; `ENOMEM` where there is no memory for the
-    /// buffers.
+    /// `EBADF` for what is not an open stream; `EINVAL` for a limit of zero or above [`control::MAX_DESCRIPTORS`];
+    /// `ENOMEM` where there is no memory for the buffers.
     pub fn receive_descriptors(&mut self, id: HandleId, limit: usize) -> Result<(), Errno> {
         self.stream(id).ok_or(Errno(libc::EBADF))?;
         if !(1..=control::MAX_DESCRIPTORS).contains(&limit) {
@@ -49,7 +49,8 @@ impl<K: Kernel> Reactor<K> {
         Ok(())
     }
 
-    /// Queues bytes, at least one, that take the descriptors staged first with them. `last` as in [`write`](Self::write).
+    /// Queues bytes, at least one, that take the descriptors staged first with them. `last` as in
+    /// [`write`](Self::write).
     pub fn write_with_descriptors(&mut self, id: HandleId, span: Span, last: bool) {
         if let Some((stream, state, io)) = self.stream(id) {
             stream.write_with_descriptors(state, io, span, last);

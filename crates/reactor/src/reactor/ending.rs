@@ -16,7 +16,8 @@ use crate::socket;
 const PAUSE: Duration = Duration::from_millis(10);
 
 impl<K: Kernel> Reactor<K> {
-    /// The ring has failed: everything that is wanted of it ends with that error, and what is being closed is closed without it.
+    /// The ring has failed: everything that is wanted of it ends with that error, and what is being closed is closed
+    /// without it.
     pub(crate) fn abort(&mut self, errno: Errno) {
         self.io.unsent.clear();
         self.forget_starved();
@@ -48,8 +49,9 @@ impl<K: Kernel> Reactor<K> {
         }
     }
 
-    /// Sends what is queued and fits, closes everything and waits for the kernel to let go: for as long as it does so, and then for at most `patience`. Writes of
-    /// files that are under way from JavaScript's memory, which is about to go, are waited for as long as the ring works: core waits for its own as well.
+    /// Sends what is queued and fits, closes everything and waits for the kernel to let go: for as long as it does so,
+    /// and then for at most `patience`. Writes of files that are under way from JavaScript's memory, which is about to
+    /// go, are waited for as long as the ring works: core waits for its own as well.
     ///
     /// What is still open afterwards is closed when the reactor is dropped, and what is still in flight is leaked.
     pub fn shut_down(&mut self, memory: &mut impl Memory, patience: Duration) {

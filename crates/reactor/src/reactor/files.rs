@@ -43,7 +43,8 @@ impl<K: Kernel> Reactor<K> {
         }
     }
 
-    /// Gives the descriptor of a file away, unless something is in flight on it or waits to be. The handle is gone then.
+    /// Gives the descriptor of a file away, unless something is in flight on it or waits to be. The handle is gone
+    /// then.
     pub fn release_file(&mut self, id: HandleId) -> Option<OwnedFd> {
         let (file, state, files, _) = self.file(id)?;
         if state.in_flight > 0 || file.is_waited_for() || files.waits_for(id) {
@@ -59,8 +60,8 @@ impl<K: Kernel> Reactor<K> {
         }
     }
 
-    /// Moves bytes between a file and memory; [`Event::FileDone`] follows. `linked`: the next transfer or call starts only when this one is done
-    /// completely, and fails with `ECANCELED` when it is not.
+    /// Moves bytes between a file and memory; [`Event::FileDone`] follows. `linked`: the next transfer or call starts
+    /// only when this one is done completely, and fails with `ECANCELED` when it is not.
     pub fn transfer(&mut self, id: HandleId, transfer: Transfer, linked: bool) {
         let Some((file, _, files, _)) = self.file(id) else {
             return self.refuse(transfer.token, Errno(libc::EBADF), linked);
@@ -84,8 +85,8 @@ impl<K: Kernel> Reactor<K> {
         self.push_step(Step::Transfer(id, transfer), linked);
     }
 
-    /// Settles a transfer or call that cannot be started. Where it is a step of a chain, that ends with it: what was told before is done, what follows is
-    /// cancelled.
+    /// Settles a transfer or call that cannot be started. Where it is a step of a chain, that ends with it: what was
+    /// told before is done, what follows is cancelled.
     pub fn refuse(&mut self, token: u32, errno: Errno, linked: bool) {
         if !linked && self.files.chain.is_empty() {
             return self.io.settle(token, errno.negated());
@@ -194,7 +195,8 @@ impl<K: Kernel> Reactor<K> {
                 let place = call.place;
                 let words = call.status().filter(|_| place.length == STATUS_BYTES);
                 let delivered = words.zip(memory.resolve(&place)).map(|(words, target)| {
-                    // SAFETY: the place has room for exactly these bytes; it may be unaligned, so it is written bytewise.
+                    // SAFETY: the place has room for exactly these bytes; it may be unaligned, so it is written
+                    // bytewise.
                     unsafe {
                         ptr::copy_nonoverlapping(words.as_ptr().cast::<u8>(), target.as_ptr(), size_of_val(&words));
                     };

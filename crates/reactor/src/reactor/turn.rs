@@ -10,8 +10,9 @@ impl<K: Kernel> Reactor<K> {
     /// Submits what was asked for and collects what is ready.
     ///
     /// # Errors
-    /// What `io_uring_enter(2)` reports beyond conditions of the moment: the ring is unusable. It is not entered again, since sends
-    /// may be left in its queue whose memory is gone by then; every later turn fails likewise, and with it whatever was asked for.
+    /// What `io_uring_enter(2)` reports beyond conditions of the moment: the ring is unusable. It is not entered again,
+    /// since sends may be left in its queue whose memory is gone by then; every later turn fails likewise, and with it
+    /// whatever was asked for.
     pub fn turn(&mut self, memory: &mut impl Memory) -> Result<(), Errno> {
         self.turn_with(memory, Wait::No)
     }
@@ -36,12 +37,14 @@ impl<K: Kernel> Reactor<K> {
             // A failure is seen to at the end: what has completed is true all the same.
             let _ = self.io.enter(wait);
         }
-        // Events that nobody has taken yet count as well: what is not taken stays in the kernel's queue, which holds its peers back when it is full. After a
-        // failure there is no other turn that could look at the rest: it may hold descriptors.
+        // Events that nobody has taken yet count as well: what is not taken stays in the kernel's queue, which holds
+        // its peers back when it is full. After a failure there is no other turn that could look at the rest: it may
+        // hold descriptors.
         let limit = if self.io.failure().is_some() { usize::MAX } else { limit };
         self.collect(limit, memory);
-        // Behind a datagram that ended its receive there may be others, one at a time and in order, as by `recvmsg(2)`. And who has closed a socket behind its last
-        // write has it closed in this turn: what its peer answers comes too late, as with core.
+        // Behind a datagram that ended its receive there may be others, one at a time and in order, as by `recvmsg(2)`.
+        // And who has closed a socket behind its last write has it closed in this turn: what its peer answers comes too
+        // late, as with core.
         while std::mem::take(&mut self.io.enter_again)
             && self.io.events.len() < limit
             && self.io.enter(Wait::No).is_ok()

@@ -1,14 +1,17 @@
 //! The receiving half of a stream.
 //!
-//! One multishot receive per stream that wants to read. Each completion fills a provided buffer, which is lent to
-//! the reader and comes back when it has been read. The operation ends with the stream, with an error, when it is cancelled
-//! because nobody wants to read, and without an error when the kernel takes it off (the completion queue is full, or it has served it for long): a missing
-//! `F_MORE` re-arms it. An empty buffer ring ends it with `ENOBUFS`; it is armed again when a buffer comes back.
+//! One multishot receive per stream that wants to read. Each completion fills a provided buffer, which is lent to the
+//! reader and comes back when it has been read. The operation ends with the stream, with an error, when it is cancelled
+//! because nobody wants to read, and without an error when the kernel takes it off (the completion queue is full, or it
+//! has served it for long): a missing `F_MORE` re-arms it. An empty buffer ring ends it with `ENOBUFS`; it is armed
+//! again when a buffer comes back.
 //!
-//! **The end.** Bytes and the end behind them may come in one turn. With core what a listener writes in answer to the bytes is offered within the call, and the
-//! end is looked for afterwards. So here the end is told of when the bytes have been heard of and the answer has been offered: who answers a peer that has gone
-//! learns of it by the answer. A connection that has broken down behind the bytes never just ends, since bytes may be missing: the error is told, as by libuv from
-//! Node 24 on. It is told to who reads: a reader that has stopped has bytes yet to look at, which an error would have it throw away.
+//! **The end.** Bytes and the end behind them may come in one turn. With core what a listener writes in answer to the
+//! bytes is offered within the call, and the end is looked for afterwards. So here the end is told of when the bytes
+//! have been heard of and the answer has been offered: who answers a peer that has gone learns of it by the answer. A
+//! connection that has broken down behind the bytes never just ends, since bytes may be missing: the error is told, as
+//! by libuv from Node 24 on. It is told to who reads: a reader that has stopped has bytes yet to look at, which an
+//! error would have it throw away.
 
 use std::os::fd::OwnedFd;
 
@@ -21,7 +24,8 @@ use crate::message::{Passed, Receipt};
 use crate::operation::CancelableOperation;
 use crate::slab::OperationId;
 
-/// After so many bytes a receive ends and is armed anew in the next turn. The buffer that they end in is filled: 128 KiB at most.
+/// After so many bytes a receive ends and is armed anew in the next turn. The buffer that they end in is filled: 128
+/// KiB at most.
 const RUN: u32 = 64 * 1024;
 
 #[derive(Default)]
@@ -54,8 +58,9 @@ impl Stream {
         }
     }
 
-    /// Lets no more data come. What is already on its way is still delivered. The kernel is told only when bytes come that nobody wants: a
-    /// reader that keeps stopping and starting, as streams do under backpressure, costs nothing as long as it is as fast as the writer.
+    /// Lets no more data come. What is already on its way is still delivered. The kernel is told only when bytes come
+    /// that nobody wants: a reader that keeps stopping and starting, as streams do under backpressure, costs nothing as
+    /// long as it is as fast as the writer.
     pub(crate) fn read_stop(&mut self) {
         self.wants_to_read = false;
         self.has_stopped = true;

@@ -1,7 +1,7 @@
 //! Sending at once, by a system call: many bytes.
 //!
-//! The ring saves what a message costs apart from its bytes. Of a long one they are the price: bytes that are offered within the write, as core does, need not
-//! be copied first, and are still in the cache.
+//! The ring saves what a message costs apart from its bytes. Of a long one they are the price: bytes that are offered
+//! within the write, as core does, need not be copied first, and are still in the cache.
 
 use crate::error::Errno;
 use crate::handle::HandleState;

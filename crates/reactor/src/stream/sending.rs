@@ -1,9 +1,10 @@
 //! The sending half of a stream.
 //!
 //! Writes queue up here, and at most one send per stream is in flight, since two could overtake each other. A send
-//! takes all that is queued, up to [`MAX_SLICES`] slices, and says `MSG_DONTWAIT`: the kernel copies what fits while it takes the
-//! request, so that it never holds memory that belongs to JavaScript. What did not fit waits for room ([`crate::room`]) and goes again.
-//! Many bytes are offered before they are queued ([`Reactor::send_nowait`](crate::Reactor::send_nowait)).
+//! takes all that is queued, up to [`MAX_SLICES`] slices, and says `MSG_DONTWAIT`: the kernel copies what fits while it
+//! takes the request, so that it never holds memory that belongs to JavaScript. What did not fit waits for room
+//! ([`crate::room`]) and goes again. Many bytes are offered before they are queued
+//! ([`Reactor::send_nowait`](crate::Reactor::send_nowait)).
 
 use std::os::fd::OwnedFd;
 
@@ -46,13 +47,15 @@ impl Stream {
         self.scm_rights.get_or_insert_default().staged.push_back(descriptors);
     }
 
-    /// Queues bytes. `last` marks the end of a write request, which is reported once all of it has been handed to the kernel.
+    /// Queues bytes. `last` marks the end of a write request, which is reported once all of it has been handed to the
+    /// kernel.
     pub(crate) fn write<K: Kernel>(&mut self, state: &HandleState, io: &mut Io<K>, span: Span, last: bool) {
         self.queue.push_back(Segment { span, last, descriptors: Vec::new() });
         self.list(state, io);
     }
 
-    /// Queues bytes, at least one, that take the descriptors staged first with them. `last` as in [`write`](Self::write).
+    /// Queues bytes, at least one, that take the descriptors staged first with them. `last` as in
+    /// [`write`](Self::write).
     pub(crate) fn write_with_descriptors<K: Kernel>(
         &mut self,
         state: &HandleState,
@@ -124,7 +127,8 @@ impl Stream {
             let request = Request::SendMessage { fd: state.fd(), message: &raw const message.header };
             (SendOperation::Message(offered, message), request)
         };
-        // SAFETY: the header is the operation's own, and what `resolve` has found holds until JavaScript runs again, which it does after the turn.
+        // SAFETY: the header is the operation's own, and what `resolve` has found holds until JavaScript runs again,
+        // which it does after the turn.
         if unsafe { io.start_send(state, send, &request) } {
             self.sending = Sending::InFlight;
             true
@@ -168,7 +172,8 @@ impl Stream {
         self.shut_down_when_sent(state, io);
     }
 
-    /// What a write that was refused ends with. The error of a connection is told once: where the receive has had it, this would be `EPIPE`.
+    /// What a write that was refused ends with. The error of a connection is told once: where the receive has had it,
+    /// this would be `EPIPE`.
     pub(super) fn refusal(&self, result: i32) -> i32 {
         match self.receiving {
             Receiving::Ending(status) | Receiving::Broken(status) if status < 0 => status,
@@ -251,7 +256,8 @@ impl Stream {
         self.shut_down_when_sent(state, io);
     }
 
-    /// `shutdown(2)` never blocks; as a request it would go through a kernel worker thread (the opcode is always punted).
+    /// `shutdown(2)` never blocks; as a request it would go through a kernel worker thread (the opcode is always
+    /// punted).
     fn shut_down_when_sent<K: Kernel>(&mut self, state: &HandleState, io: &mut Io<K>) {
         if self.shutdown && self.queue.is_empty() && matches!(self.sending, Sending::Idle) {
             self.shutdown = false;

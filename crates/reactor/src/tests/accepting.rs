@@ -178,7 +178,8 @@ fn no_more_connections_are_taken_than_javascript_hears_of() {
     setting.simulation.close_all();
 }
 
-/// Where other processes have the socket too, it would have been theirs. The kernel may do an accept that is being cancelled.
+/// Where other processes have the socket too, it would have been theirs. The kernel may do an accept that is being
+/// cancelled.
 #[test]
 fn what_was_accepted_before_a_close_is_told_of() {
     let mut late = 0;
@@ -210,7 +211,8 @@ fn what_is_accepted_while_everything_ends_is_closed() {
     assert!(setting.clients.iter().take(2).all(FarEnd::hung_up), "a descriptor is left open");
 }
 
-/// The error is that of the moment in which the kernel did the accept: descriptors may have come back by the time that we see it.
+/// The error is that of the moment in which the kernel did the accept: descriptors may have come back by the time that
+/// we see it.
 #[test]
 fn a_shortage_that_is_over_turns_nobody_away() {
     let mut setting = Setting::new(Behavior::faultless(), 16);

@@ -136,7 +136,8 @@ fn a_close_cancels_its_own_operations_by_name() {
     simulation.close_all();
 }
 
-/// Wherever in a turn the ring fails, whoever waits is told once, and what is closed is closed, in that turn, before it or after.
+/// Wherever in a turn the ring fails, whoever waits is told once, and what is closed is closed, in that turn, before it
+/// or after.
 #[test]
 fn a_ring_that_fails_at_any_enter_leaves_no_descriptor_open() {
     for entries in [2, 8, 64] {

@@ -1,4 +1,5 @@
-//! Datagrams, case by case: what the mixtures of [`datagrams`](super::datagrams) come by too seldom, or what they cannot tell from a success.
+//! Datagrams, case by case: what the mixtures of [`datagrams`](super::datagrams) come by too seldom, or what they
+//! cannot tell from a success.
 
 use super::datagram_simulation::Simulation;
 use crate::Event;
@@ -83,7 +84,8 @@ fn what_was_sent_is_not_told_as_given_up() {
     simulation.check_nothing_left();
 }
 
-/// The kernel has no room for the request itself. Closing must not take that for a datagram which the socket has no room for.
+/// The kernel has no room for the request itself. Closing must not take that for a datagram which the socket has no
+/// room for.
 #[test]
 fn what_found_no_room_in_the_ring_goes_before_a_close() {
     let behavior = Behavior { submission_entries: 2, completion_entries: 1, ..Behavior::faultless() };
@@ -92,7 +94,8 @@ fn what_found_no_room_in_the_ring_goes_before_a_close() {
     for socket in 0..2 {
         refuse(&mut simulation, socket, &[]);
     }
-    // Two fill the queue, two more fill it again, and their completions do not fit: there is no room until somebody reaps.
+    // Two fill the queue, two more fill it again, and their completions do not fit: there is no room until somebody
+    // reaps.
     send(&mut simulation, 0, 4);
     send(&mut simulation, 1, 1);
     simulation.turn();
@@ -395,10 +398,12 @@ fn errors_of_the_socket_end_its_receiving_and_errors_of_the_network_do_not() {
     }
 }
 
-/// Who receives is told once that the ring has failed, who does not is not; what is sent afterwards is told as well, however the socket stood.
+/// Who receives is told once that the ring has failed, who does not is not; what is sent afterwards is told as well,
+/// however the socket stood.
 #[test]
 fn after_a_failure_of_the_ring_all_is_told_once() {
-    // One that is full and is waited for, one that has more to send, one that receives, one that has done nothing, one that is being closed.
+    // One that is full and is waited for, one that has more to send, one that receives, one that has done nothing, one
+    // that is being closed.
     let mut simulation = simulation(5, 1);
     simulation.reactor.read_start(simulation.sockets[2].id);
     simulation.reactor.read_start(simulation.sockets[4].id);

@@ -1,5 +1,5 @@
-//! Datagram sockets on the fake kernel, and what must hold of every event: each datagram arrives once, in order and at its socket; each send is
-//! settled once, in order and with what the kernel answered.
+//! Datagram sockets on the fake kernel, and what must hold of every event: each datagram arrives once, in order and at
+//! its socket; each send is settled once, in order and with what the kernel answered.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

@@ -1,4 +1,5 @@
-//! Datagrams: each is received once and by whom it was sent to, each send is settled once and in order, whatever the kernel does.
+//! Datagrams: each is received once and by whom it was sent to, each send is settled once and in order, whatever the
+//! kernel does.
 
 use std::time::Duration;
 

@@ -224,7 +224,8 @@ fn behavior(seed: u64, fault_rate: u8, entries: usize) -> Behavior {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
-    /// Any mixture of reads, writes, syncs, attributes, chains and a close, on a kernel that shortens, refuses, is short of memory and reorders.
+    /// Any mixture of reads, writes, syncs, attributes, chains and a close, on a kernel that shortens, refuses, is
+    /// short of memory and reorders.
     #[test]
     fn every_operation_settles_once(
         seed in any::<u64>(),

@@ -32,7 +32,8 @@ impl Moving {
         Span { region: u32::try_from(self.regions.len() - 1).expect("few"), offset: 0, length }
     }
 
-    /// What was written into copies of a region since the last call, in order: the reactor may write to each as if it were the region.
+    /// What was written into copies of a region since the last call, in order: the reactor may write to each as if it
+    /// were the region.
     pub(crate) fn settle_copies(&mut self) {
         for (span, copy) in std::mem::take(&mut self.written) {
             // SAFETY: `lent` and `spoilt` keep the copy at its address.

@@ -55,7 +55,8 @@ fn who_stops_reading_gets_what_is_on_its_way_and_no_more() {
     assert_eq!(simulation.book(0).received.len(), 10);
 }
 
-/// However much there is and however many buffers: a receive ends by itself, and is armed again only once what came has been heard of.
+/// However much there is and however many buffers: a receive ends by itself, and is armed again only once what came has
+/// been heard of.
 #[test]
 fn a_receive_is_not_armed_again_before_what_came_has_been_heard_of() {
     for seed in [0, 1] {
@@ -150,8 +151,8 @@ fn the_kernel_short_of_memory_is_room_to_wait_for() {
     simulation.close_all();
 }
 
-/// The memory of a send holds only until the turn is over: if the kernel takes nothing for good, that is an error to be told, since
-/// a send left in the queue would read whatever is there later.
+/// The memory of a send holds only until the turn is over: if the kernel takes nothing for good, that is an error to be
+/// told, since a send left in the queue would read whatever is there later.
 #[test]
 fn a_send_never_outlives_its_turn_unnoticed() {
     let mut simulation = simulation(1, 16);

@@ -176,7 +176,8 @@ proptest! {
     }
 }
 
-/// A receive that ends after so many bytes goes on when they have been heard of, and is not kept from it by what comes for others meanwhile.
+/// A receive that ends after so many bytes goes on when they have been heard of, and is not kept from it by what comes
+/// for others meanwhile.
 #[test]
 fn a_receive_goes_on_when_its_own_bytes_have_been_heard_of() {
     const RUN: usize = 64 * 1024;
@@ -210,7 +211,8 @@ fn a_receive_goes_on_when_its_own_bytes_have_been_heard_of() {
     }
 }
 
-/// Bytes and the end behind them in one turn: the answer to the bytes comes first, and its failure is the news of the end.
+/// Bytes and the end behind them in one turn: the answer to the bytes comes first, and its failure is the news of the
+/// end.
 #[test]
 fn an_end_is_told_of_when_the_bytes_before_it_have_been_answered() {
     for (end, refusal, status) in
@@ -243,7 +245,8 @@ fn an_end_is_told_of_when_the_bytes_before_it_have_been_answered() {
     }
 }
 
-/// Who has stopped has bytes to read yet, and hears of what has broken down when it goes on: whether the error came with the bytes or later.
+/// Who has stopped has bytes to read yet, and hears of what has broken down when it goes on: whether the error came
+/// with the bytes or later.
 #[test]
 fn an_error_is_told_to_who_reads() {
     for later in [false, true] {

@@ -284,8 +284,8 @@ fn descriptors_that_nobody_asked_for_are_closed() {
 fn send_descriptor(through: &UnixDatagram, descriptor: OwnedFd) {
     let mut control = [0_u64; 3];
     let bytes = IoSlice::new(b"x");
-    // SAFETY: an all-zero msghdr is valid; what it points at is local and outlives the call; the room for control data is that of one
-    // descriptor.
+    // SAFETY: an all-zero msghdr is valid; what it points at is local and outlives the call; the room for control data
+    // is that of one descriptor.
     unsafe {
         let mut header: libc::msghdr = std::mem::zeroed();
         header.msg_iov = (&raw const bytes).cast_mut().cast();

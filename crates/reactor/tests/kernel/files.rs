@@ -43,7 +43,8 @@ impl Regions {
     }
 }
 
-// SAFETY: the length of a region is checked, and of a mapping not exceeded by the tests; neither changes while a turn runs.
+// SAFETY: the length of a region is checked, and of a mapping not exceeded by the tests; neither changes while a turn
+// runs.
 unsafe impl Memory for Regions {
     fn resolve(&mut self, span: &Span) -> Option<NonNull<u8>> {
         let start = span.offset as usize;

@@ -1,7 +1,7 @@
 //! Too few descriptors, little locked memory, and what is left when all is over.
 //!
-//! Limits cannot be taken back and descriptors are counted by process, so each of these runs in a process of its own: this test
-//! binary again, told to run only [`child`].
+//! Limits cannot be taken back and descriptors are counted by process, so each of these runs in a process of its own:
+//! this test binary again, told to run only [`child`].
 
 use std::io::Read;
 use std::process::Command;
@@ -14,7 +14,8 @@ use crate::node::{Node, available, pattern, run, run_for, small, std_address, st
 
 const TASK: &str = "KERNEL_TEST_TASK";
 
-/// The user without privileges that a child becomes. Locked memory is counted by user: one that no other run of these tests becomes meanwhile.
+/// The user without privileges that a child becomes. Locked memory is counted by user: one that no other run of these
+/// tests becomes meanwhile.
 fn nobody() -> libc::uid_t {
     60_000 + std::process::id() % 5_000
 }

@@ -27,7 +27,8 @@ pub fn small() -> Config {
     }
 }
 
-/// Whether io_uring can be used; says so where it cannot. Written past the capture of the test harness, so that it is seen.
+/// Whether io_uring can be used; says so where it cannot. Written past the capture of the test harness, so that it is
+/// seen.
 pub fn available() -> bool {
     match support::detect() {
         Ok(_) => true,

@@ -14,11 +14,12 @@ use iouring_reactor::socket::{self, Domain};
 use crate::datagrams::Node;
 use crate::node::available;
 
-/// Far more than a peer's queue takes (`net.unix.max_dgram_qlen`, 10 or some hundred) and a socket's buffer (some hundred).
+/// Far more than a peer's queue takes (`net.unix.max_dgram_qlen`, 10 or some hundred) and a socket's buffer (some
+/// hundred).
 const MANY: u32 = 3000;
 
-/// A socket with an abstract name that nobody else uses. It is not connected, so that its queue has a bound of its own: two that are
-/// connected to each other have none but the sender's buffer.
+/// A socket with an abstract name that nobody else uses. It is not connected, so that its queue has a bound of its own:
+/// two that are connected to each other have none but the sender's buffer.
 fn peer(test: &str) -> (UnixDatagram, SocketAddress) {
     let name = format!("iouring-{test}-{}", std::process::id());
     let socket = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
@@ -295,7 +296,8 @@ fn copies(fd: RawFd) -> usize {
     let ours = target(&fd.to_string()).unwrap();
     let same_end = |entry: &std::fs::DirEntry| {
         let number: RawFd = entry.file_name().to_str().unwrap().parse().unwrap();
-        // SAFETY: this fcntl(2) takes integers alone; that the descriptor may have been closed meanwhile is an error like another.
+        // SAFETY: this fcntl(2) takes integers alone; that the descriptor may have been closed meanwhile is an error
+        // like another.
         let writes = unsafe { libc::fcntl(number, libc::F_GETFL) } & libc::O_ACCMODE == libc::O_WRONLY;
         writes && target(&number.to_string()).as_ref() == Some(&ours)
     };
@@ -307,8 +309,8 @@ fn send_descriptors(through: &UnixDatagram, payload: &[u8], descriptors: &[RawFd
     let bytes = std::io::IoSlice::new(payload);
     let length = size_of_val(descriptors);
     let mut control = vec![0_u64; (size_of::<libc::cmsghdr>() + length).div_ceil(8)];
-    // SAFETY: an all-zero msghdr is valid; what it points at is local and outlives the call; the room for control data is that of all
-    // descriptors.
+    // SAFETY: an all-zero msghdr is valid; what it points at is local and outlives the call; the room for control data
+    // is that of all descriptors.
     unsafe {
         let mut header: libc::msghdr = std::mem::zeroed();
         header.msg_iov = (&raw const bytes).cast_mut().cast();

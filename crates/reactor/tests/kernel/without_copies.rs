@@ -1,5 +1,5 @@
-//! Transfers without a copy: long writes, which the kernel makes from the caller's memory, and whatever goes to and from memory that is kept for it. And writes
-//! that are followed by a sync.
+//! Transfers without a copy: long writes, which the kernel makes from the caller's memory, and whatever goes to and
+//! from memory that is kept for it. And writes that are followed by a sync.
 
 use std::fs;
 use std::sync::Arc;

@@ -1,8 +1,9 @@
 //! What has been sent, what has come back, what is lost.
 //!
-//! A datagram begins with the number of its slot and its generation in the slot, four bytes each, little-endian; the rest is the pattern's at a place
-//! that both decide. A slot has one datagram under way at a time. One that does not come back in time is given up: it counts as lost, and the slot
-//! may be used again. Should it come back after all, it is late and lost no more. What was never sent, or has come back already, is an error.
+//! A datagram begins with the number of its slot and its generation in the slot, four bytes each, little-endian; the
+//! rest is the pattern's at a place that both decide. A slot has one datagram under way at a time. One that does not
+//! come back in time is given up: it counts as lost, and the slot may be used again. Should it come back after all, it
+//! is late and lost no more. What was never sent, or has come back already, is an error.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -62,7 +63,8 @@ impl Ledger {
         }
     }
 
-    /// Writes the next datagram of a slot. One that is still under way there is given up. `counts`: it is sent while it is measured.
+    /// Writes the next datagram of a slot. One that is still under way there is given up. `counts`: it is sent while it
+    /// is measured.
     pub(crate) fn issue(&mut self, slot: usize, now: Instant, counts: bool, bytes: &mut [u8]) {
         self.give_up(slot);
         let generation = self.slots[slot].generation;
@@ -77,8 +79,8 @@ impl Ledger {
         self.pattern.at(slot, u64::from(generation) * self.size as u64, self.size - HEAD)
     }
 
-    /// Takes what has come back on a socket. Returns the slot, and when the datagram was sent; `None` if it is late: then the slot is in use
-    /// already.
+    /// Takes what has come back on a socket. Returns the slot, and when the datagram was sent; `None` if it is late:
+    /// then the slot is in use already.
     pub(crate) fn take(&mut self, socket: usize, bytes: &[u8]) -> anyhow::Result<Option<(usize, Instant)>> {
         anyhow::ensure!(bytes.len() == self.size, "{} bytes came back, not {}", bytes.len(), self.size);
         let number = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);

@@ -13,12 +13,12 @@ const MIN_TOGETHER: usize = 4;
 const MAX_TOGETHER: usize = 64;
 
 impl<K: Kernel> Reactor<K> {
-    /// Reads `length` bytes, or up to the end of the file, at `position`, or at the file's own where that is negative. Nothing is under way
-    /// afterwards, whatever comes of it.
+    /// Reads `length` bytes, or up to the end of the file, at `position`, or at the file's own where that is negative.
+    /// Nothing is under way afterwards, whatever comes of it.
     ///
     /// # Errors
-    /// `EAGAIN` where it cannot be done at once, and whatever the file system says. The bytes at `data` may have been changed then, the file's own
-    /// position has not; [`transfer`](Self::transfer) will tell what is the matter.
+    /// `EAGAIN` where it cannot be done at once, and whatever the file system says. The bytes at `data` may have been
+    /// changed then, the file's own position has not; [`transfer`](Self::transfer) will tell what is the matter.
     ///
     /// # Safety
     /// `data` points at `length` bytes that may be written for the length of the call.
@@ -37,8 +37,9 @@ impl<K: Kernel> Reactor<K> {
         unsafe { read_nowait::read_nowait(state, data, length, position, file, io) }
     }
 
-    /// Reads `count` pieces of `size` bytes each, to consecutive places from `data` on, as [`read_nowait`](Self::read_nowait) does: up to the first that cannot be
-    /// read at once. `position` tells where in the file each is, and `done` hears of those that were read, in order: number, bytes. Nothing is under way
+    /// Reads `count` pieces of `size` bytes each, to consecutive places from `data` on, as
+    /// [`read_nowait`](Self::read_nowait) does: up to the first that cannot be read at once. `position` tells where in
+    /// the file each is, and `done` hears of those that were read, in order: number, bytes. Nothing is under way
     /// afterwards. Returns how many were read; beyond them bytes may have been changed as well.
     ///
     /// # Safety
@@ -85,8 +86,8 @@ impl<K: Kernel> Reactor<K> {
         read
     }
 
-    /// Reads what is left of a piece of which `had` bytes are there: it is short where the file ends, and where its other pages are not in memory. The bytes
-    /// of it all; `None` where it cannot be read at once.
+    /// Reads what is left of a piece of which `had` bytes are there: it is short where the file ends, and where its
+    /// other pages are not in memory. The bytes of it all; `None` where it cannot be read at once.
     ///
     /// # Safety
     /// As for [`read_nowait`](Self::read_nowait), for the whole piece.

@@ -1,6 +1,7 @@
 //! How what waits is started: one step, the steps of a chain, or a group of writes.
 //!
-//! A chain is planned, then pushed: the kernel has all of its steps in one submission, since what comes with the next one would not wait for it.
+//! A chain is planned, then pushed: the kernel has all of its steps in one submission, since what comes with the next
+//! one would not wait for it.
 
 use crate::bounce::Budget;
 use crate::error::Errno;
@@ -92,7 +93,8 @@ impl<K: Kernel> Reactor<K> {
         }
     }
 
-    /// Starts all steps in one submission, or none: they come back. What cannot be done ends the chain, and cancels what follows.
+    /// Starts all steps in one submission, or none: they come back. What cannot be done ends the chain, and cancels
+    /// what follows.
     fn start_chain(&mut self, steps: Vec<Step>, memory: &mut impl Memory) -> Result<(), (Vec<Step>, Lack)> {
         let io = &mut self.io;
         if self.files.in_flight > 0 && self.files.in_flight + steps.len() > MAX_IN_FLIGHT {
