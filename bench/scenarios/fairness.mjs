@@ -7,10 +7,23 @@ const BULK = ['tcp-stream', '--connections', 6];
 const FLOOD = ['tcp-connect', '--connections', 200];
 const ECHO = ['tcp-echo', '--connections', 1];
 
+/** Clients that ask for so much a second, which any arm has time for: what is left for bulk can be compared. */
+const atRate = (load, rate) => [...load, '--rate', rate];
+const STEADY_ECHO = atRate(ECHO, 50);
+const STEADY_FLOOD = atRate(FLOOD, 150);
+
 const CASES = [
-  { name: 'six bulk senders', bulk: BULK },
-  { name: 'a flood of connections', flood: FLOOD },
-  { name: 'six bulk senders and a flood of connections', bulk: BULK, flood: FLOOD },
+  { name: 'six bulk senders', echo: ECHO, bulk: BULK },
+  { name: 'a flood of connections', echo: ECHO, flood: FLOOD },
+  { name: 'six bulk senders and a flood of connections', echo: ECHO, bulk: BULK, flood: FLOOD },
+  { name: 'six bulk senders, 50 messages a second', echo: STEADY_ECHO, bulk: BULK, steady: true },
+  {
+    name: 'six bulk senders, 50 messages and 150 connections a second',
+    echo: STEADY_ECHO,
+    bulk: BULK,
+    flood: STEADY_FLOOD,
+    steady: true,
+  },
 ];
 
 const column = (head, of, show) => ({ head: () => head, of, show });
@@ -32,6 +45,7 @@ export default {
       (run) => run.overtaken,
       (value) => digits(value, 0),
     ),
+    column('echoes/s', (run) => run.echo.messagesPerSecond, short),
     column('echo ms, p50', (run) => run.echo.latencyMicros.p50 / 1000, milliseconds),
     column('p99', (run) => run.echo.latencyMicros.p99 / 1000, milliseconds),
     column('bulk MB/s', (run) => run.bulk?.megabytesPerSecond, short),
@@ -43,6 +57,7 @@ export default {
     'timers late, p99': (run) => run.timerMilliseconds.p99,
     'echo p50': (run) => run.echo.latencyMicros.p50,
     'echo p99': (run) => run.echo.latencyMicros.p99,
+    'echoes/s': (run) => run.echo.messagesPerSecond,
     'bulk MB/s': (run) => run.bulk?.megabytesPerSecond,
     'connections/s': (run) => run.flood?.messagesPerSecond,
   },
@@ -50,13 +65,14 @@ export default {
     ['timers late by ms, p99', (run) => run.timerMilliseconds.p99],
     ['echo ms, p99', (run) => run.echo.latencyMicros.p99 / 1000],
   ],
-  reach({ bulk, flood }) {
+  // Where every client takes what it can get, more for one is less for another: there bulk is shown beside the others, and is no figure to reach.
+  reach({ flood, steady }) {
     const against = (metric, bound) => ({ metric, over: 'ours', under: 'core', ...bound });
     return [
       against('timers late, p50', { atMost: 1 }),
       against('timers late, p99', { atMost: 1 }),
-      ...(bulk ? [against('bulk MB/s', { atLeast: 1 })] : []),
-      ...(flood ? [against('connections/s', { atLeast: 1 })] : []),
+      ...(steady ? [against('bulk MB/s', { atLeast: 1 })] : []),
+      ...(flood && !steady ? [against('connections/s', { atLeast: 1 })] : []),
     ];
   },
   cases: () => CASES,
@@ -70,7 +86,7 @@ export default {
         if (kind === undefined) return undefined;
         return runLoad(kind, { address, pid: server.pid }, [...args, '--seconds', seconds, '--warmup', warmup], seconds + warmup);
       };
-      const loads = Promise.all([load(echoAt, ECHO), load(sinkAt, one.bulk), load(echoAt, one.flood)]);
+      const loads = Promise.all([load(echoAt, one.echo), load(sinkAt, one.bulk), load(echoAt, one.flood)]);
       const seen = sleep(warmup * 1000).then(() => {
         server.process.stdin.write(`measure ${seconds}\n`);
         return server.line((seconds + 30) * 1000, 'measuring how late timers are');

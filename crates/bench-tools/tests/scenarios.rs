@@ -84,6 +84,18 @@ fn echoes_over_unix_sockets() {
 }
 
 #[test]
+fn keeps_to_a_rate() {
+    let Some(server) = Server::start("native-floor", "echo", "127.0.0.1:0") else { return };
+    for kind in ["tcp-echo", "tcp-connect"] {
+        let result = load(kind, &server, &["--connections", "2", "--rate", "100"]);
+        // Those under way as the window opens, and what is made up for of a pause.
+        let most = 100.0 * result["seconds"].as_f64().unwrap() + 5.0;
+        let messages = result["messages"].as_f64().unwrap();
+        assert!(messages > 0.0 && messages <= most, "{result}");
+    }
+}
+
+#[test]
 fn connects() {
     for name in SERVERS {
         let Some(server) = Server::start(name, "echo", "127.0.0.1:0") else { continue };

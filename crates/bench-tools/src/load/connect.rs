@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 use socket2::SockAddr;
 
 use super::meter::{Meter, WindowOptions};
+use super::pace::Pace;
 use crate::address::Address;
 use crate::pattern::Pattern;
 use crate::ring;
@@ -31,6 +32,9 @@ pub(crate) struct Options {
     /// Size of the message in bytes.
     #[arg(long, default_value_t = 64)]
     size: usize,
+    /// Connections a second; 0: the next as soon as one is over. None is opened beyond those that may exist at a time.
+    #[arg(long, default_value_t = 0.0)]
+    rate: f64,
     #[command(flatten)]
     window: WindowOptions,
 }
@@ -62,15 +66,16 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Value> {
         pattern: Pattern::new(options.size),
         peer: options.address.to_kernel()?,
         slots: Vec::with_capacity(options.connections),
+        free: (0..options.connections).collect(),
+        pace: (options.rate > 0.0).then(|| Pace::new(options.rate)),
         opened: 0,
     };
-    let tick = types::Timespec::new().nsec(20_000_000);
+    let tick = types::Timespec::new().nsec(if client.pace.is_some() { 1_000_000 } else { 20_000_000 });
     arm_tick(&mut ring, &tick)?;
-    for slot in 0..options.connections {
-        let received = vec![0; options.size];
-        client.slots.push(Slot { started: Instant::now(), received, surplus: [0] });
-        client.open(&mut ring, slot)?;
+    for _ in 0..options.connections {
+        client.slots.push(Slot { started: Instant::now(), received: vec![0; options.size], surplus: [0] });
     }
+    client.open_due(&mut ring)?;
     let mut completions = Vec::with_capacity(1024);
     loop {
         ring::turn(&ring)?;
@@ -79,9 +84,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Value> {
             if completion.user_data() >> 32 == TICK {
                 arm_tick(&mut ring, &tick)?;
             } else {
-                client.on_step(&mut ring, &completion, &mut meter)?;
+                client.on_step(&completion, &mut meter)?;
             }
         }
+        client.open_due(&mut ring)?;
         if meter.tick(Instant::now())? {
             break;
         }
@@ -105,11 +111,25 @@ struct Client<'a> {
     pattern: Pattern,
     peer: SockAddr,
     slots: Vec<Slot>,
+    /// Slots without a connection.
+    free: Vec<usize>,
+    /// Absent where the next connection begins as soon as one is over.
+    pace: Option<Pace>,
     /// Connections opened so far.
     opened: usize,
 }
 
 impl Client<'_> {
+    /// Begins the connections that are due.
+    fn open_due(&mut self, ring: &mut IoUring) -> io::Result<()> {
+        let free = self.free.len();
+        let due = self.pace.as_mut().map_or(free, |pace| pace.due(Instant::now(), free));
+        for index in self.free.split_off(free - due) {
+            self.open(ring, index)?;
+        }
+        Ok(())
+    }
+
     /// Begins a connection's life.
     fn open(&mut self, ring: &mut IoUring, index: usize) -> io::Result<()> {
         let socket = self.options.address.socket()?;
@@ -141,7 +161,7 @@ impl Client<'_> {
         unsafe { ring::push_chain(ring, &chain) }
     }
 
-    fn on_step(&mut self, ring: &mut IoUring, completion: &cqueue::Entry, meter: &mut Meter) -> anyhow::Result<()> {
+    fn on_step(&mut self, completion: &cqueue::Entry, meter: &mut Meter) -> anyhow::Result<()> {
         let (step, index) = (completion.user_data() >> 32, completion.user_data() as u32 as usize);
         let size = self.options.size;
         let slot = &self.slots[index];
@@ -165,7 +185,7 @@ impl Client<'_> {
         }
         if step == CLOSE {
             meter.record(slot.started, Instant::now());
-            self.open(ring, index)?;
+            self.free.push(index);
         }
         Ok(())
     }

@@ -33,13 +33,14 @@ impl Exchange {
         Self { socket, index, size, owed: pipeline, sent: 0, sending_to: 0, received: 0, under_way }
     }
 
-    /// What to send now, if anything: all messages owed in one go, unless a send is under way.
-    pub(crate) fn begin_send<'a>(&mut self, pattern: &'a Pattern, now: Instant) -> Option<&'a [u8]> {
-        if self.sending_to != self.sent || self.owed == 0 {
+    /// What to send now, if anything: messages owed, at most so many and all in one go, unless a send is under way.
+    pub(crate) fn begin_send<'a>(&mut self, pattern: &'a Pattern, now: Instant, most: usize) -> Option<&'a [u8]> {
+        let count = self.owed.min(most);
+        if self.sending_to != self.sent || count == 0 {
             return None;
         }
-        let length = self.owed * self.size;
-        self.owed = 0;
+        let length = count * self.size;
+        self.owed -= count;
         self.sending_to = self.sent + length as u64;
         self.under_way.push_back((self.sending_to, now));
         Some(pattern.at(self.index, self.sent, length))
@@ -99,28 +100,39 @@ mod tests {
     fn owes_a_message_for_each_that_came_back_whole() {
         let (mut exchange, pattern, mut meter) = exchange();
         let now = Instant::now();
-        let sent = exchange.begin_send(&pattern, now).unwrap().to_vec();
+        let sent = exchange.begin_send(&pattern, now, usize::MAX).unwrap().to_vec();
         assert_eq!(sent.len(), 40);
-        assert!(exchange.begin_send(&pattern, now).is_none(), "a send is under way");
+        assert!(exchange.begin_send(&pattern, now, usize::MAX).is_none(), "a send is under way");
         assert_eq!(exchange.sent(15, &pattern), Some(&sent[15..]));
         assert_eq!(exchange.sent(25, &pattern), None);
-        assert!(exchange.begin_send(&pattern, now).is_none(), "nothing is owed");
+        assert!(exchange.begin_send(&pattern, now, usize::MAX).is_none(), "nothing is owed");
         exchange.received(&sent[..25], &pattern, now, &mut meter).unwrap();
         assert_eq!(meter.messages, 2);
-        assert_eq!(exchange.begin_send(&pattern, now).unwrap().len(), 20);
+        assert_eq!(exchange.begin_send(&pattern, now, usize::MAX).unwrap().len(), 20);
         exchange.received(&sent[25..], &pattern, now, &mut meter).unwrap();
         assert_eq!(meter.messages, 4);
+    }
+
+    #[test]
+    fn sends_no_more_at_once_than_it_may() {
+        let (mut exchange, pattern, _) = exchange();
+        let now = Instant::now();
+        assert_eq!(exchange.begin_send(&pattern, now, 1).unwrap().len(), 10);
+        assert!(exchange.begin_send(&pattern, now, 1).is_none(), "a send is under way");
+        assert_eq!(exchange.sent(10, &pattern), None);
+        assert!(exchange.begin_send(&pattern, now, 0).is_none(), "nothing may be sent");
+        assert_eq!(exchange.begin_send(&pattern, now, usize::MAX).unwrap().len(), 30);
     }
 
     #[test]
     fn notices_wrong_bytes_and_too_many() {
         let (mut one, pattern, mut meter) = exchange();
         let now = Instant::now();
-        let mut sent = one.begin_send(&pattern, now).unwrap().to_vec();
+        let mut sent = one.begin_send(&pattern, now, usize::MAX).unwrap().to_vec();
         sent[7] ^= 1;
         assert!(one.received(&sent, &pattern, now, &mut meter).is_err());
         let (mut other, pattern, mut meter) = exchange();
-        other.begin_send(&pattern, now);
+        other.begin_send(&pattern, now, usize::MAX);
         let surplus = pattern.at(0, 0, 41).to_vec();
         assert!(other.received(&surplus, &pattern, now, &mut meter).is_err());
     }

@@ -8,6 +8,7 @@ use io_uring::{IoUring, cqueue, opcode, types};
 
 use super::{Exchange, Options};
 use crate::load::meter::Meter;
+use crate::load::pace::Pace;
 use crate::pattern::Pattern;
 use crate::ring::{self, BufferRing};
 
@@ -32,14 +33,17 @@ pub(crate) fn run(
     let buffer_count = (1_048_576 / buffer_size).clamp(16, 512) as u16;
     let mut ring = ring::open()?;
     let buffers = BufferRing::register(&ring, GROUP, buffer_count, buffer_size)?;
-    let mut engine = Engine { buffers, pattern, completions: Vec::with_capacity(1024) };
-    // 20 ms: the window is decided about at least this often.
-    let tick = types::Timespec::new().nsec(20_000_000);
+    let pace = (options.rate > 0.0).then(|| Pace::new(options.rate));
+    // The window is decided about at least this often, and what is due at a rate is sent.
+    let tick = types::Timespec::new().nsec(if pace.is_some() { 1_000_000 } else { 20_000_000 });
+    let mut engine = Engine { buffers, pattern, pace, completions: Vec::with_capacity(1024) };
     engine.arm_tick(&mut ring, &tick)?;
     for (index, exchange) in exchanges.iter_mut().enumerate() {
         engine.arm_receive(&mut ring, index, exchange)?;
         engine.send(&mut ring, index, exchange, Instant::now())?;
     }
+    // Who sends next at a rate: the connections take turns.
+    let mut next = 0;
     loop {
         ring::turn(&ring)?;
         let mut completions = std::mem::take(&mut engine.completions);
@@ -53,6 +57,10 @@ pub(crate) fn run(
             }
         }
         engine.completions = completions;
+        for _ in 0..engine.due(Instant::now(), exchanges.len()) {
+            engine.send_one(&mut ring, next, &mut exchanges[next], Instant::now())?;
+            next = (next + 1) % exchanges.len();
+        }
         if meter.tick(Instant::now())? {
             return Ok(());
         }
@@ -62,6 +70,8 @@ pub(crate) fn run(
 struct Engine<'a> {
     buffers: BufferRing,
     pattern: &'a Pattern,
+    /// Absent in a closed loop.
+    pace: Option<Pace>,
     completions: Vec<cqueue::Entry>,
 }
 
@@ -79,8 +89,25 @@ impl Engine<'_> {
         unsafe { ring::push(ring, &entry) }
     }
 
+    /// How many messages are due at the rate; none in a closed loop.
+    fn due(&mut self, now: Instant, most: usize) -> usize {
+        self.pace.as_mut().map_or(0, |pace| pace.due(now, most))
+    }
+
+    /// Sends what is owed, in a closed loop.
     fn send(&self, ring: &mut IoUring, index: usize, exchange: &mut Exchange, now: Instant) -> io::Result<()> {
-        match exchange.begin_send(self.pattern, now) {
+        if self.pace.is_some() {
+            return Ok(());
+        }
+        match exchange.begin_send(self.pattern, now, usize::MAX) {
+            Some(bytes) => self.push_send(ring, index, exchange, bytes),
+            None => Ok(()),
+        }
+    }
+
+    /// Sends a message that is due.
+    fn send_one(&self, ring: &mut IoUring, index: usize, exchange: &mut Exchange, now: Instant) -> io::Result<()> {
+        match exchange.begin_send(self.pattern, now, 1) {
             Some(bytes) => self.push_send(ring, index, exchange, bytes),
             None => Ok(()),
         }
