@@ -22,6 +22,8 @@ const entries = {
   received: 'ts/register/received.ts',
   fs: 'ts/fs/index.ts',
   transport: 'ts/transport/index.ts',
+  // What its workers' threads run.
+  'transport-thread': 'ts/transport/thread.ts',
   // The program `iouring-transport`.
   cli: 'ts/cli/index.ts',
 };

@@ -28,5 +28,6 @@ export {
   TransportClosedError,
   TransportTimeoutError,
   TransportUnavailableError,
+  TransportWorkerError,
   type UnavailableReason,
 } from './errors/iouring.ts';

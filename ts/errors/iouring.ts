@@ -59,7 +59,8 @@ export type IouringErrorCode =
   | 'ERR_IOURING_PAYLOAD_RELEASED'
   | 'ERR_IOURING_RING_FAILED'
   | 'ERR_IOURING_TIMEOUT'
-  | 'ERR_IOURING_UNAVAILABLE';
+  | 'ERR_IOURING_UNAVAILABLE'
+  | 'ERR_IOURING_WORKER';
 
 /**
  * What all errors of this package's own are. They are named by their class, and print their code as core's do: `ChainError [ERR_IOURING_CHAIN]: …`. What
@@ -229,5 +230,23 @@ export class TransportUnavailableError extends IouringError {
   /** @param cause why the last attempt to make one failed */
   constructor(cause: unknown) {
     super('The pool has no connection at the moment', { cause });
+  }
+}
+
+/** A worker of a transport could not start, or has failed. */
+export class TransportWorkerError extends IouringError {
+  readonly code = 'ERR_IOURING_WORKER';
+  /** Number of the worker. */
+  readonly id: number;
+  /** What its thread has ended with; undefined where there was none. */
+  readonly exitCode: number | undefined;
+
+  /** @param cause what it has thrown */
+  constructor(id: number, exitCode: number | undefined, cause?: unknown) {
+    super(exitCode === undefined ? `Worker ${id} could not be started` : `Worker ${id} has ended with code ${exitCode}`, {
+      cause,
+    });
+    this.id = id;
+    this.exitCode = exitCode;
   }
 }

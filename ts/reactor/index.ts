@@ -8,6 +8,7 @@ export { ListenHandle } from './listen-handle.ts';
 export { FileOpKind, SocketOption } from './protocol.ts';
 export { ownCopy } from './own-copy.ts';
 export { Reactor, type Stats } from './reactor.ts';
+export { mergeOptions } from './options.ts';
 export type { ReactorDriver, ReactorOptions, ReactorSettings, SetupFlag, WorkerLimits } from './options.ts';
 export { configureReactor, getReactor, makeReactor, reactorStats, reportException, runTicks } from './thread-reactor.ts';
 export { duplicateDescriptor, type Endpoint, type SocketKind } from './socket-handle.ts';

@@ -13,6 +13,7 @@ import {
 } from '../validate.ts';
 import { whenPeerEnds, type Connection } from './connection.ts';
 import type { CloseOptions } from './connection-options.ts';
+import { pauseAfter } from './backoff.ts';
 import { Deferred } from './deferred.ts';
 import { unlessAborted } from './giving-up.ts';
 
@@ -23,9 +24,6 @@ const POLICIES: ReadonlyMap<PoolPolicy, PoolPolicy> = new Map([
   ['round-robin', 'round-robin'],
   ['least-pending', 'least-pending'],
 ]);
-
-/** Beyond so many failures in a row the pause does not grow. */
-const MOST_DOUBLINGS = 16;
 
 export interface ClientPoolOptions {
   /** How many connections; 1 to 65,535. Default: 8. */
@@ -203,11 +201,9 @@ export class ClientPool implements AsyncDisposable {
     this.#refill(place, 0);
   }
 
-  /** Tries again after a pause of chance, so that those who have lost one peer do not all come back at once. */
   #refill(place: Place, failures: number): void {
     if (!this.#active) return;
-    const longest = Math.min(this.#maxBackoff, this.#minBackoff * 2 ** Math.min(failures, MOST_DOUBLINGS));
-    place.timer = setTimeout(() => void this.#fill(place), Math.ceil((longest * (1 + Math.random())) / 2));
+    place.timer = setTimeout(() => void this.#fill(place), pauseAfter(failures, this.#minBackoff, this.#maxBackoff));
     // Unlike a socket's time-outs: who waits for a connection waits for this.
     place.timer.ref();
   }

@@ -4,13 +4,15 @@
  *
  * @packageDocumentation
  */
-import { TransportWorker } from './worker.ts';
+import { threadWorker } from './thread-worker.ts';
+import type { TransportWorker } from './worker.ts';
 
 export { ClientPool, type ClientPoolOptions, type PoolPolicy } from './client-pool.ts';
 export { Connection } from './connection.ts';
 export type { CloseOptions, ConnectionAddress, ConnectionOptions, WriteManyOptions } from './connection-options.ts';
 export { Payload } from './payload.ts';
 export { StreamServer } from './stream-server.ts';
+export { Transport, type RestartOptions, type ThreadOptions, type TransportEvents, type TransportOptions } from './transport.ts';
 export {
   TransportWorker,
   type BufferCounts,
@@ -18,14 +20,17 @@ export {
   type TcpServerOptions,
   type UnixClientOptions,
   type UnixServerOptions,
+  type WorkerEvents,
 } from './worker.ts';
+export type { WorkerInfo, WorkerState } from './worker-slot.ts';
 export {
   PayloadReleasedError,
   type TimeoutKind,
   TransportClosedError,
   TransportTimeoutError,
   TransportUnavailableError,
+  TransportWorkerError,
 } from '../errors/iouring.ts';
 
-/** The transport of the calling thread. */
-export const worker: TransportWorker = new TransportWorker(0);
+/** The worker of the calling thread: the one that a {@link Transport} has made for it, where it has started the thread. */
+export const worker: TransportWorker = threadWorker();

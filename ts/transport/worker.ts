@@ -1,13 +1,18 @@
 /** A thread's view of the transport: makes servers and clients, and closes them. */
-import { selectSocketBackend } from '../socket-backend.ts';
+import { EventEmitter } from 'node:events';
+import type { TransferListItem } from 'node:worker_threads';
+import { ERR_INVALID_STATE } from '../errors/core.ts';
 import { TransportClosedError } from '../errors/iouring.ts';
+import { describedEndpointException } from '../errors/system.ts';
 import { getReactor, reactorStats, type Stats } from '../reactor/index.ts';
+import { selectSocketBackend } from '../socket-backend.ts';
 import {
   validateAbortSignal,
   validateBoolean,
   validateDelay,
   validateFunction,
   validateInt32,
+  validateInteger,
   validateObject,
   validatePort,
   validateString,
@@ -17,6 +22,7 @@ import { Connection } from './connection.ts';
 import { validateConnectionOptions, type CloseOptions, type ConnectionOptions } from './connection-options.ts';
 import { unlessAborted, withDeadline } from './giving-up.ts';
 import { listenOnCore, listenOnRing } from './listening.ts';
+import type { Home } from './messages.ts';
 import { StreamServer } from './stream-server.ts';
 import type { Endpoint, TransportStream } from './stream.ts';
 
@@ -31,7 +37,10 @@ export interface TcpServerOptions extends ConnectionOptions {
   readonly host?: string;
   /** Connections that may wait to be accepted. Default: 511. */
   readonly backlog?: number;
-  /** Share the port with other sockets of this user that say so too; the kernel deals connections out. Default: false. */
+  /**
+   * Share the port with other sockets of this user that say so too; the kernel deals connections out. Default: true in the worker of a transport, where port 0 is
+   * the same port in all of them; else false.
+   */
   readonly reusePort?: boolean;
   /** Refuse IPv4 on an IPv6 address. Default: false. */
   readonly ipv6Only?: boolean;
@@ -75,19 +84,44 @@ export interface BufferCounts {
   available(): number;
 }
 
+type InternetEndpoint = Exclude<Endpoint, { readonly path: string }>;
 type OnConnection = (connection: Connection) => unknown;
 
-export class TransportWorker implements AsyncDisposable {
+/** What a worker tells of. */
+export interface WorkerEvents {
+  /** A message of another worker, or of the transport (0). */
+  message: [value: unknown, from: number];
+}
+
+/** Has a worker tell of a message. */
+export let deliver: (worker: TransportWorker, value: unknown, from: number) => void;
+
+export class TransportWorker extends EventEmitter<WorkerEvents> implements AsyncDisposable {
   /** Number of the worker: 0 in a thread that no {@link Transport} has started. */
   readonly id: number;
   readonly #onRing = selectSocketBackend() === 'uring';
   readonly #servers = new Set<StreamServer>();
   readonly #clients = new Set<Connection>();
+  /** The transport that it belongs to. */
+  readonly #home: Home | undefined;
+  /** How many servers on any port there have been, by address. */
+  readonly #anyPort = new Map<string, number>();
   #active = true;
 
   /** @internal */
-  constructor(id: number) {
+  constructor(id: number, home?: Home) {
+    super();
     this.id = id;
+    this.#home = home;
+  }
+
+  static {
+    deliver = (worker, value, from) => void worker.emit('message', value, from);
+  }
+
+  /** How many workers its transport has, numbered from 1 on; 0 where it has none, or there is no transport. */
+  get workers(): number {
+    return this.#home?.workers ?? 0;
   }
 
   /** Whether servers and clients can be made. */
@@ -105,12 +139,13 @@ export class TransportWorker implements AsyncDisposable {
     /** A TCP server. */
     tcp: async (options: TcpServerOptions, listener: OnConnection): Promise<StreamServer> => {
       validateObject(options, 'options');
-      const { port = 0, host = '127.0.0.1', backlog = BACKLOG, reusePort = false, ipv6Only = false } = options;
+      const { port = 0, host = '127.0.0.1', backlog = BACKLOG, reusePort = this.id > 0, ipv6Only = false } = options;
       validateString(host, 'options.host');
       validateInt32(backlog, 'options.backlog', 0);
       validateBoolean(reusePort, 'options.reusePort');
       validateBoolean(ipv6Only, 'options.ipv6Only');
-      const [endpoint] = await endpointsOf(host, validatePort(port, 'options.port'));
+      const [found] = await endpointsOf(host, validatePort(port, 'options.port'));
+      const endpoint = reusePort ? await this.#settlePort(found as InternetEndpoint, ipv6Only) : found;
       return this.#serve({ endpoint, backlog, reusePort, ipv6Only }, options, listener);
     },
     /** A server at a path. */
@@ -160,6 +195,19 @@ export class TransportWorker implements AsyncDisposable {
     return reactorStats();
   }
 
+  /**
+   * Sends a message to another worker, whose 'message' tells of it, or to the transport. One to a worker that has ended is lost.
+   *
+   * @param id of the worker; 0 for the transport
+   * @param transfer what of the value is handed over instead of cloned, as for `postMessage()`
+   * @throws core's `ERR_OUT_OF_RANGE`, its `DataCloneError`, and `ERR_INVALID_STATE` where no transport has started this worker
+   */
+  send(id: number, value: unknown, transfer: readonly TransferListItem[] = []): void {
+    if (this.#home === undefined) throw new ERR_INVALID_STATE('The worker belongs to no transport');
+    validateInteger(id, 'id', 0, this.#home.workers);
+    this.#home.send(id, value, transfer);
+  }
+
   /** Closes all servers and clients, each in the way of {@link Connection.close}, and makes no new ones. */
   async shutdown(options: CloseOptions = {}): Promise<void> {
     this.#active = false;
@@ -169,6 +217,17 @@ export class TransportWorker implements AsyncDisposable {
   /** {@link shutdown}, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.shutdown();
+  }
+
+  /** Any port is to be the same one in all workers. */
+  async #settlePort(endpoint: InternetEndpoint, ipv6Only: boolean): Promise<InternetEndpoint> {
+    if (endpoint.port !== 0 || this.#home === undefined) return endpoint;
+    const { address, family } = endpoint;
+    const index = this.#anyPort.get(address) ?? 0;
+    this.#anyPort.set(address, index + 1);
+    const port = await this.#home.reservePort({ address, family, ipv6Only, index });
+    if (port < 0) throw describedEndpointException(port, 'listen', address, 0);
+    return { ...endpoint, port };
   }
 
   async #serve(

@@ -1,0 +1,50 @@
+/** What a transport and its workers tell each other, by a channel of their own, so that `parentPort` is the application's. */
+import type { MessagePort, TransferListItem } from 'node:worker_threads';
+import type { ReactorOptions } from '../reactor/index.ts';
+
+/** What a worker's thread is made with: its `workerData`. */
+export interface WorkerSetup {
+  readonly id: number;
+  /** How many workers there are. */
+  readonly workers: number;
+  /** URL of the module that is run. */
+  readonly module: string;
+  /** What the module is called with. */
+  readonly data: unknown;
+  readonly reactor: ReactorOptions | undefined;
+  /** The thread's end of the channel. */
+  readonly channel: MessagePort;
+}
+
+/** An address of which a port is wanted, the same for all workers. */
+export interface PortRequest {
+  readonly address: string;
+  readonly family: 4 | 6;
+  readonly ipv6Only: boolean;
+  /** The how many-th such server of the worker this is. */
+  readonly index: number;
+}
+
+/** To a worker. */
+export type ToWorker =
+  | { readonly kind: 'message'; readonly from: number; readonly value: unknown }
+  | { readonly kind: 'shutdown'; readonly gracefulTimeout: number }
+  /** `result`: the port, or a negative errno. */
+  | { readonly kind: 'port'; readonly request: number; readonly result: number };
+
+/** From a worker. */
+export type FromWorker =
+  | { readonly kind: 'started' }
+  | { readonly kind: 'failed'; readonly error: unknown; readonly code: unknown }
+  | { readonly kind: 'message'; readonly to: number; readonly value: unknown; readonly transfer: readonly TransferListItem[] }
+  | ({ readonly kind: 'reserve'; readonly request: number } & PortRequest);
+
+/** What a worker has of its transport. */
+export interface Home {
+  /** How many workers there are. */
+  readonly workers: number;
+  /** Takes a message to another worker, or to the transport (0). */
+  send(to: number, value: unknown, transfer: readonly TransferListItem[]): void;
+  /** A port that is the same for all workers, or a negative errno. */
+  reservePort(request: PortRequest): Promise<number>;
+}

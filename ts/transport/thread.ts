@@ -1,0 +1,74 @@
+/** What a worker's thread runs: the application's module, with a worker that is tied to its transport. */
+import process from 'node:process';
+import { inspect } from 'node:util';
+import { workerData } from 'node:worker_threads';
+import { configureReactor } from '../reactor/index.ts';
+import { Deferred } from './deferred.ts';
+import type { FromWorker, Home, PortRequest, ToWorker, WorkerSetup } from './messages.ts';
+import { runModule, type Stop } from './run-module.ts';
+import { enterTransport } from './thread-worker.ts';
+import { deliver, type TransportWorker } from './worker.ts';
+
+const { id, workers, module, data, reactor, channel } = workerData as WorkerSetup;
+const ports = new Map<number, Deferred<number>>();
+let requests = 0;
+let stop: Stop | undefined;
+let ending: Promise<void> | undefined;
+
+function tell(message: FromWorker, transfer: readonly unknown[] = []): void {
+  channel.postMessage(message, transfer as never);
+}
+
+const home: Home = {
+  workers,
+  send: (to, value, transfer) => tell({ kind: 'message', to, value, transfer }, transfer),
+  reservePort(request: PortRequest): Promise<number> {
+    const port = new Deferred<number>();
+    ports.set(++requests, port);
+    tell({ kind: 'reserve', request: requests, ...request });
+    return port.promise;
+  },
+};
+
+function hear(worker: TransportWorker, message: ToWorker): void {
+  switch (message.kind) {
+    case 'message':
+      deliver(worker, message.value, message.from);
+      break;
+    case 'port':
+      ports.get(message.request)?.resolve(message.result);
+      ports.delete(message.request);
+      break;
+    case 'shutdown':
+      ending ??= end(worker, message.gracefulTimeout);
+      break;
+  }
+}
+
+/** What fails here is an uncaught exception, of which the transport hears as of any other. */
+async function end(worker: TransportWorker, gracefulTimeout: number): Promise<void> {
+  await worker.shutdown({ gracefulTimeout });
+  await stop?.();
+  process.exit(0);
+}
+
+async function main(): Promise<void> {
+  try {
+    if (reactor !== undefined) configureReactor(reactor);
+    const worker = enterTransport(id, home);
+    channel.on('message', (message: ToWorker) => hear(worker, message));
+    stop = await runModule(module, worker, data);
+    tell({ kind: 'started' });
+  } catch (error) {
+    const code = (error as { code?: unknown } | null | undefined)?.code;
+    try {
+      tell({ kind: 'failed', error, code });
+    } catch {
+      // It cannot be cloned.
+      tell({ kind: 'failed', error: new Error(inspect(error)), code: String(code) });
+    }
+    process.exit(1);
+  }
+}
+
+void main();
