@@ -14,6 +14,8 @@ const entries = {
   https: 'ts/https/index.ts',
   tls: 'ts/tls/index.ts',
   http2: 'ts/http2/index.ts',
+  // Loaded by the former alone, first of all.
+  'core-http2': 'ts/http2/core.ts',
   register: 'ts/register/index.ts',
   // Loaded by the former alone.
   'register-hooks': 'ts/register/hooks.ts',
@@ -30,6 +32,9 @@ const entries = {
 
 /** Facades that pass everything of core's module on but for what they replace. */
 const wholes = { net: 'node:net', http: 'node:http', https: 'node:https', tls: 'node:tls', http2: 'node:http2' };
+
+/** What is to be run before the other imports of an entry. */
+const firsts = { http2: 'core-http2' };
 
 // The implementation is emitted once, as CommonJS; `import` gets a thin ES module in front of the very same file, so that both
 // share one reactor and one set of classes.
@@ -66,5 +71,5 @@ export default defineConfig({
     // An entry gets the files that it uses something of, and not all that `ts/reactor/index.ts` names.
     treeshake: { moduleSideEffects: [{ test: /./, external: false, sideEffects: false }] },
   },
-  plugins: [coreImports(), esmFaces(wholes)],
+  plugins: [coreImports(), esmFaces(wholes, firsts)],
 });

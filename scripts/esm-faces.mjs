@@ -7,8 +7,10 @@
  *
  * @param {Record<string, string>} [wholes] core modules whose every export an entry also has, by entry: newer Node versions know more
  * names than can be written down here.
+ * @param {Record<string, string>} [firsts] entries to be run before anything else that an entry imports, by entry. Core's modules are run when the graph is linked,
+ * long before the entry itself.
  */
-export function esmFaces(wholes = {}) {
+export function esmFaces(wholes = {}, firsts = {}) {
   return {
     name: 'esm-faces',
     generateBundle(_options, bundle) {
@@ -16,15 +18,16 @@ export function esmFaces(wholes = {}) {
         if (chunk.type !== 'chunk' || !chunk.isEntry || !chunk.fileName.endsWith('.cjs')) continue;
         const base = chunk.fileName.slice(0, -'.cjs'.length);
         const names = chunk.exports.filter((name) => name !== 'default').sort();
-        this.emitFile({ type: 'asset', fileName: `${base}.mjs`, source: face(base, names, wholes[base]) });
+        this.emitFile({ type: 'asset', fileName: `${base}.mjs`, source: face(base, names, wholes[base], firsts[base]) });
         this.emitFile({ type: 'asset', fileName: `${base}.d.mts`, source: faceTypes(base) });
       }
     },
   };
 }
 
-function face(base, names, whole) {
+function face(base, names, whole, first) {
   return [
+    ...(first === undefined ? [] : [`import './${first}.cjs';`]),
     `import implementation from './${base}.cjs';`,
     // What is named below takes precedence.
     ...(whole === undefined ? [] : [`export * from '${whole}';`]),

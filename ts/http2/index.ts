@@ -4,7 +4,7 @@
  *
  * @packageDocumentation
  */
-import core from 'node:http2';
+import { http2 as core } from './core.ts';
 import { selectSocketBackend } from '../socket-backend.ts';
 import * as ring from './uring.ts';
 

@@ -1,12 +1,13 @@
 /**
  * What `iouring-transport/http2` has of its own where io_uring works.
  */
-import core, { type ClientHttp2Session, type Http2SecureServer, type Http2Server } from 'node:http2';
+import type { ClientHttp2Session, ClientSessionOptions, Http2SecureServer, Http2Server } from 'node:http2';
 import { promisify } from 'node:util';
 import type { CoreClass } from '../core/derived-class.ts';
 import { serveOverRing } from '../net/protocol-servers.ts';
 import { inPlaceOf } from '../core/in-place-of.ts';
 import { connectBelow } from './connect-below.ts';
+import { http2 as core } from './core.ts';
 
 type Listener = (...args: any[]) => void;
 
@@ -32,11 +33,11 @@ export function createSecureServer(options?: object, listener?: Listener): Http2
 /** Connects: `(authority[, options][, listener])`. */
 export function connect(authority: string | URL | object, given?: object | Listener, listener?: Listener): ClientHttp2Session {
   const [options, done] = typeof given === 'function' ? [undefined, given as Listener] : [given, listener];
-  return core.connect(authority as URL, overRing(options) as core.ClientSessionOptions, done);
+  return core.connect(authority as URL, overRing(options) as ClientSessionOptions, done);
 }
 
 /** The options with a connection of ours, where they do not bring one. What is no object is left to core, which has an error for it. */
-function overRing(options: core.ClientSessionOptions | undefined): object | undefined {
+function overRing(options: ClientSessionOptions | undefined): object | undefined {
   if (options === undefined) return { createConnection: connectBelow };
   if (typeof options !== 'object' || options === null || Array.isArray(options) || typeof options.createConnection === 'function')
     return options;

@@ -87,11 +87,21 @@ function guardOwner(handles: Prototype, key: symbol): void {
 
 /** What listeners throw is reported there, and the callback goes on. */
 function guardEmit(emitters: EventEmitter): void {
-  const above = Object.getPrototypeOf(emitters) as EventEmitter;
+  const above = Object.getPrototypeOf(emitters) as { emit: (this: EventEmitter, ...args: unknown[]) => boolean };
   Object.defineProperty(emitters, 'emit', {
     value(this: EventEmitter, ...args: unknown[]) {
-      const emit = above.emit as Method;
-      return isUnguarded() ? (callGuarded(emit, this, args) ?? true) : Reflect.apply(emit, this, args);
+      if (isUnguarded()) return callGuarded(above.emit, this, args) ?? true;
+      // Nearly all events: V8 can inline a call of `emit` only where its arguments are written down.
+      switch (args.length) {
+        case 1:
+          return above.emit.call(this, args[0]);
+        case 2:
+          return above.emit.call(this, args[0], args[1]);
+        case 3:
+          return above.emit.call(this, args[0], args[1], args[2]);
+        default:
+          return Reflect.apply(above.emit, this, args);
+      }
     },
     writable: true,
     configurable: true,
