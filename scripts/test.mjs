@@ -54,8 +54,9 @@ async function testRust(args) {
 
 async function testSpecs(args) {
   say('Specs (ava)');
-  // Some run their children under a filter that refuses io_uring.
-  if (process.platform === 'linux') mustRun('cargo', ['build', '--quiet', '--package', 'iouring-reactor', '--example', 'refuse']);
+  // Some run their children under a seccomp filter: one that refuses io_uring, or a container's.
+  const filters = ['--example', 'refuse', '--example', 'confine'];
+  if (process.platform === 'linux') mustRun('cargo', ['build', '--quiet', '--package', 'iouring-reactor', ...filters]);
   const { status, output } = await runCapturing(process.execPath, [bin('ava'), ...args]);
   const count = (pattern) => Number(output.match(pattern)?.[1] ?? 0);
   const failures =

@@ -13,12 +13,11 @@ export interface Hint {
 const CALLS = 'io_uring_setup, io_uring_enter, io_uring_register';
 const RISK = 'It lets the container reach more of the kernel: do it for services that you trust.';
 
+const PROFILES = 'node_modules/iouring-transport/deploy/seccomp';
+
 const PROFILE: Hint = {
-  text: `Take the container runtime's default seccomp profile and allow three more system calls: ${CALLS}. ${RISK}`,
-  commands: [
-    'curl -LO https://raw.githubusercontent.com/moby/profiles/main/seccomp/default.json',
-    `jq '.syscalls += [{"names":["io_uring_setup","io_uring_enter","io_uring_register"],"action":"SCMP_ACT_ALLOW"}]' default.json > io-uring.json`,
-  ],
+  text: `Run the container with a seccomp profile that allows three more system calls than the default one: ${CALLS}. This package has such profiles. ${RISK}`,
+  commands: [`cp ${PROFILES}/docker.json io-uring.json`],
 };
 const DOCKER: Hint = {
   text: 'Docker: start the container with that profile.',
@@ -26,9 +25,9 @@ const DOCKER: Hint = {
 };
 const PODMAN: Hint = { text: 'Podman: likewise.', commands: ['podman run --security-opt seccomp=io-uring.json …'] };
 const KUBERNETES: Hint = {
-  text: "Kubernetes: put the profile on each node, below the kubelet's folder of profiles (the Security Profiles Operator does that), and name it in the pod.",
+  text: `Kubernetes: put a profile on each node, below the kubelet's folder of profiles (the Security Profiles Operator does that), and name it in the pod. containerd needs one without conditions, such as kubernetes.json. ${RISK}`,
   commands: [
-    'cp io-uring.json /var/lib/kubelet/seccomp/profiles/io-uring.json',
+    `cp ${PROFILES}/kubernetes.json /var/lib/kubelet/seccomp/profiles/io-uring.json`,
     'securityContext: { seccompProfile: { type: Localhost, localhostProfile: profiles/io-uring.json } }',
   ],
 };
@@ -36,7 +35,7 @@ const KUBERNETES: Hint = {
 const BY_CONTAINER: Readonly<Partial<Record<ContainerKind, readonly Hint[]>>> = {
   docker: [PROFILE, DOCKER],
   podman: [PROFILE, PODMAN],
-  kubernetes: [PROFILE, KUBERNETES],
+  kubernetes: [KUBERNETES],
   fargate: [
     {
       text: 'AWS Fargate refuses io_uring, and its profile cannot be changed: use ECS or EKS on EC2, or stay with core.',
