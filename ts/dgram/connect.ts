@@ -10,8 +10,10 @@ import {
 } from '../errors/core.ts';
 import { endpointException, errnoException } from '../errors/system.ts';
 import { validatePort, validateString } from '../validate.ts';
-import { bindSync, checkRunning, lookUp, validateLiteral, whenBound } from './bind.ts';
-import { Bound, Connected, isListed, kState, type DgramSocket, type State } from './state.ts';
+import { bindSync } from './bind.ts';
+import { lookUp, validateLiteral } from './lookup.ts';
+import { Bound, checkRunning, Connected, isListed, kState, type DgramSocket, type State } from './state.ts';
+import { whenBound } from './when-bound.ts';
 
 type Callback = (error?: Error) => void;
 

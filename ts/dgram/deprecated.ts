@@ -2,10 +2,9 @@
  * Core's underscored members, all deprecated (DEP0112).
  */
 import { deprecate } from 'node:util';
-import { checkRunning } from './bind.ts';
 import { isSentAway } from '../core/sent-away.ts';
 import { makeSendable, ShownHandle } from './shown-handle.ts';
-import { type Bound, kState, type DgramSocket } from './state.ts';
+import { type Bound, checkRunning, kState, type DgramSocket } from './state.ts';
 
 const CODE = 'DEP0112';
 

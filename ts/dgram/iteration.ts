@@ -3,9 +3,8 @@
  */
 import { AbortError, ERR_OUT_OF_RANGE } from '../errors/core.ts';
 import { validateAbortSignal, validateInt32, validateObject } from '../validate.ts';
-import { checkRunning } from './bind.ts';
 import type { Message } from './receive.ts';
-import { kState, type DgramSocket } from './state.ts';
+import { checkRunning, kState, type DgramSocket } from './state.ts';
 
 /** Options of `socket.messages()`. */
 export interface MessagesOptions {

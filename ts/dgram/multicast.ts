@@ -9,8 +9,8 @@ import { ERR_MISSING_ARGS } from '../errors/core.ts';
 import { errnoException } from '../errors/system.ts';
 import { DatagramHandle, SocketOption } from '../reactor/index.ts';
 import { validateString } from '../validate.ts';
-import { changing, checkRunning, openHandle } from './bind.ts';
-import type { DgramSocket, State } from './state.ts';
+import { openHandle } from './open.ts';
+import { changing, checkRunning, type DgramSocket, type State } from './state.ts';
 
 /** @throws {Error} a failed system call: `EINVAL` for what is no address, `EBADF` on a socket that has no descriptor yet. */
 export function setMulticastInterface(socket: DgramSocket, interfaceAddress: string): void {

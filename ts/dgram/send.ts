@@ -8,9 +8,10 @@ import { ERR_BUFFER_OUT_OF_BOUNDS, ERR_INVALID_ARG_TYPE, ERR_IP_BLOCKED, ERR_SOC
 import { endpointException } from '../errors/system.ts';
 import { AsyncScope, type SentReport } from '../reactor/index.ts';
 import { validatePort, validateString } from '../validate.ts';
-import { checkRunning, literalAddress, lookUp, whenBound } from './bind.ts';
+import { literalAddress, lookUp } from './lookup.ts';
 import { PAYLOADS, type SendCallback, toBytes, type Payload } from './sender.ts';
-import { Bound, Connected, isListed, kState, type DgramSocket, type State } from './state.ts';
+import { Bound, checkRunning, Connected, isListed, kState, type DgramSocket, type State } from './state.ts';
+import { whenBound } from './when-bound.ts';
 
 /** `(msg[, offset, length][, port[, address]][, cb])`; on UNIX sockets a path in the place of port and address. */
 export function send(socket: DgramSocket, message: any, a: any, b: any, c: any, d: any, e: any): void {

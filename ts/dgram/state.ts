@@ -4,6 +4,7 @@
 import type core from 'node:dgram';
 import { isIP, type BlockList } from 'node:net';
 import type { CoreHandle } from '../core/handles.ts';
+import { ERR_SOCKET_DGRAM_NOT_RUNNING } from '../errors/core.ts';
 import type { AsyncScope, DatagramHandle, DatagramKind, Peer, SentReport } from '../reactor/index.ts';
 import type { SocketSettings } from '../socket-options.ts';
 
@@ -93,6 +94,22 @@ export interface DgramSocket extends core.Socket {
   [kState]: State;
   type: DatagramKind;
   emit(event: string | symbol, ...args: any[]): boolean;
+}
+
+/** @throws {Error} `ERR_SOCKET_DGRAM_NOT_RUNNING` on a socket that was closed. */
+export function checkRunning(socket: DgramSocket): State {
+  const state = socket[kState];
+  if (state.closed) throw new ERR_SOCKET_DGRAM_NOT_RUNNING();
+  return state;
+}
+
+/**
+ * The handle, to change something that datagrams are sent with. With core, what was sent to the socket's peer is with the kernel by now; what was sent by
+ * address is still being looked up, and goes out with the change if it comes in the same tick.
+ */
+export function changing({ handle, connected }: State): DatagramHandle | null {
+  if (connected === Connected.Yes) handle?.offer();
+  return handle;
 }
 
 export type { DatagramHandle, Peer, SentReport };
