@@ -118,10 +118,10 @@ const NO_INTERFACE = -1;
 
 type Convert = (value: unknown, name: string) => number;
 
-const MOST = 2 ** 31 - 1;
+const MAX = 2 ** 31 - 1;
 
 const toNumber =
-  (min: number, max = MOST): Convert =>
+  (min: number, max = MAX): Convert =>
   (value, name) => {
     validateInteger(value, name, min, max);
     return value;

@@ -4,10 +4,10 @@
 import diagnostics from 'node:diagnostics_channel';
 import { isIP } from 'node:net';
 import { CORE_MAJOR } from '../core/version.ts';
-import { SocketOption, type StreamHandle } from '../reactor/index.ts';
+import type { StreamHandle } from '../reactor/index.ts';
 import { applySocketSettings } from '../socket-options.ts';
 import { describeEndpoint } from '../core/endpoint-info.ts';
-import { kSettings, kTransport, type NetSocket, type Settings } from './internals.ts';
+import { kConnectionTransport, kSettings, type NetSocket, type Settings } from './internals.ts';
 import type { Link } from './link.ts';
 import type { NetServer } from './server-internals.ts';
 import { applySettings, settingsOf } from './settings.ts';
@@ -15,9 +15,6 @@ import { acceptedOptions, Socket } from './socket.ts';
 
 /** Whether 0 is a limit, of which no connection keeps within: from Node 22 on. */
 const ZERO_IS_A_LIMIT = CORE_MAJOR >= 22;
-
-/** What a connection does not have of its listener: Linux begins anew with these. */
-const NOT_INHERITED: ReadonlySet<SocketOption> = new Set([SocketOption.QuickAck, SocketOption.Priority]);
 
 const channel = diagnostics.channel('net.server.socket');
 
@@ -45,7 +42,7 @@ export function acceptConnection(server: NetServer, link: Link, late = 0): void 
     socket[kSettings] = settingsFrom(server);
     applySettings(socket);
   }
-  const own = server[kTransport]?.filter(({ option }) => NOT_INHERITED.has(option));
+  const own = server[kConnectionTransport];
   if (own !== undefined) applySocketSettings(peer, own);
   server._connections++;
   socket.server = server;

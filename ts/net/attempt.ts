@@ -5,22 +5,13 @@ import { isIP } from 'node:net';
 import { constants } from 'node:os';
 import { ERR_IP_BLOCKED } from '../errors/core.ts';
 import { AsyncScope, type StreamHandle } from '../reactor/index.ts';
-import { applySocketSettings } from '../socket-options.ts';
 import { setImmediate } from '../timers.ts';
-import { kLink, kTransport, type NetSocket } from './internals.ts';
+import { kLink, type NetSocket } from './internals.ts';
 import type { Link } from './link.ts';
 import { noteConnect, type ConnectMark } from './perf-entries.ts';
+import { prepare, Refusal } from './prepare.ts';
 import { applySettings } from './settings.ts';
-import {
-  answeredError,
-  bindLocally,
-  blocked,
-  immediateError,
-  isImmediate,
-  openHandle,
-  toEndpoint,
-  type Target,
-} from './target.ts';
+import { answeredError, blocked, immediateError, isImmediate, toEndpoint, type Target } from './target.ts';
 
 const { EALREADY, EINVAL, EISCONN } = constants.errno;
 
@@ -32,22 +23,11 @@ export function connectTo(socket: NetSocket, target: Target): void {
     return;
   }
 
-  // A socket that was connected before keeps its descriptor, so that a second connect() fails as the system says.
   const reused = link.handle !== null;
-  const handle = link.handle ?? open(link, target);
-  if (typeof handle === 'object' && !reused) {
-    const failure = applySocketSettings(handle, socket[kTransport]);
-    if (failure !== null) {
-      socket.destroy(failure);
-      return;
-    }
-  }
-  if (typeof handle === 'object' && (target.localAddress || target.localPort)) {
-    const failure = bindLocally(handle, target);
-    if (failure !== null) {
-      socket.destroy(failure);
-      return;
-    }
+  const handle = prepare(socket, link, target);
+  if (handle instanceof Refusal) {
+    socket.destroy(handle.error);
+    return;
   }
 
   socket.emit('connectionAttempt', target.address, target.port, target.family);
@@ -93,14 +73,6 @@ export function whenConnected(handle: StreamHandle, scope: AsyncScope, settle: (
     scope.run(settle, undefined, status);
     scope.emitDestroy();
   };
-}
-
-function open(link: Link, target: Target): StreamHandle | number {
-  const handle = openHandle(target);
-  if (typeof handle === 'number') return handle;
-  link.attach(handle);
-  link.askForDescriptors(handle);
-  return handle;
 }
 
 /** The one attempt is over. */

@@ -27,6 +27,8 @@ export const kSettings = Symbol('settings');
 
 /** The option `transport`, checked: of a socket what its descriptor gets, of a server what its listener gets. */
 export const kTransport = Symbol('transport');
+/** Those of a server's that its connections do not have of its listener: each gets them anew. */
+export const kConnectionTransport = Symbol('transport of connections');
 
 /** Who is given the descriptors that arrive; null for nobody. */
 export const kDescriptorTaker = Symbol('descriptor taker');

@@ -6,22 +6,13 @@ import { isIP } from 'node:net';
 import { constants } from 'node:os';
 import { AttemptsError, ERR_IP_BLOCKED, ERR_SOCKET_CONNECTION_TIMEOUT } from '../errors/core.ts';
 import { AsyncScope, type StreamHandle } from '../reactor/index.ts';
-import { applySocketSettings } from '../socket-options.ts';
 import { clearTimeout, setTimeout } from '../timers.ts';
 import { connected, whenConnected } from './attempt.ts';
-import { kLink, kTransport, type NetSocket } from './internals.ts';
+import { kLink, type NetSocket } from './internals.ts';
 import type { Link } from './link.ts';
 import { noteConnect, type ConnectMark } from './perf-entries.ts';
-import {
-  answeredError,
-  bindLocally,
-  blocked,
-  immediateError,
-  isImmediate,
-  openHandle,
-  toEndpoint,
-  type Target,
-} from './target.ts';
+import { prepare, Refusal } from './prepare.ts';
+import { answeredError, blocked, immediateError, isImmediate, toEndpoint, type Target } from './target.ts';
 
 const { ECANCELED, EINVAL, ETIMEDOUT } = constants.errno;
 
@@ -65,23 +56,18 @@ class Race {
     return this.#link.stale || !this.#socket.connecting;
   }
 
-  /** @returns whether the attempt is under way */
+  /** @returns whether the attempt is in flight, or all is over */
   #start(target: Target): boolean {
     const socket = this.#socket;
     if (blocked(socket, target)) return this.#failed(target, new ERR_IP_BLOCKED(target.address));
-    const handle = this.#open(target);
-    const refused = typeof handle === 'object' ? applySocketSettings(handle, socket[kTransport]) : null;
-    if (refused !== null) {
-      // It would be refused for every other target as well.
-      socket.destroy(refused);
-      return true;
-    }
-    if (typeof handle === 'object' && target.localPort) {
-      const failure = bindLocally(handle, target);
-      if (failure !== null) {
-        this.#errors.push(failure);
-        return false;
-      }
+    // In place of the last one's.
+    this.#link.handle?.close();
+    this.#link.handle = null;
+    const handle = prepare(socket, this.#link, target);
+    if (handle instanceof Refusal) {
+      if (handle.always) socket.destroy(handle.error);
+      else this.#errors.push(handle.error);
+      return handle.always;
     }
 
     socket.emit('connectionAttempt', target.address, target.port!, target.family!);
@@ -100,16 +86,6 @@ class Race {
       this.#timer = setTimeout(() => this.#takesTooLong(handle, target), this.#timeout).ref();
     }
     return true;
-  }
-
-  /** A descriptor for the next attempt, in place of the last one's. */
-  #open(target: Target): StreamHandle | number {
-    const link = this.#link;
-    link.handle?.close();
-    link.handle = null;
-    const handle = openHandle(target);
-    if (typeof handle === 'object') link.attach(handle);
-    return handle;
   }
 
   #failed(target: Target, error: Error): false {

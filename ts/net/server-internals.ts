@@ -3,7 +3,7 @@
  */
 import type core from 'node:net';
 import type { SocketSettings } from '../socket-options.ts';
-import type { kTransport } from './internals.ts';
+import type { kConnectionTransport, kTransport } from './internals.ts';
 import type { Listener } from './listener.ts';
 
 /** What the server stands on; null exactly while it is not listening. */
@@ -13,6 +13,7 @@ export const kListener = Symbol('listener');
 export interface NetServer extends core.Server {
   [kListener]: Listener | null;
   [kTransport]?: SocketSettings | undefined;
+  [kConnectionTransport]?: SocketSettings | undefined;
 
   allowHalfOpen: boolean;
   pauseOnConnect: boolean;

@@ -7,11 +7,12 @@ import process from 'node:process';
 import { getDefaultHighWaterMark } from 'node:stream';
 import { promisify } from 'node:util';
 import { ERR_INVALID_ARG_TYPE, ERR_SERVER_NOT_RUNNING } from '../errors/core.ts';
+import { SocketOption } from '../reactor/index.ts';
 import { validateNumber } from '../validate.ts';
 import { isOwn, standInFor } from '../core/stand-in.ts';
 import { listen, startListening } from './listen.ts';
 import { isSentAway } from '../core/sent-away.ts';
-import { kTransport } from './internals.ts';
+import { kConnectionTransport, kTransport } from './internals.ts';
 import { kListener, type NetServer, type WorkerSockets } from './server-internals.ts';
 import { toSeconds } from './settings.ts';
 import { socketSettings, type TcpServerOptions } from '../socket-options.ts';
@@ -33,6 +34,9 @@ export type ServerConstructor = typeof core.Server & {
 };
 
 type Done = (error?: Error) => void;
+
+/** Socket options that a connection does not have of its listener: Linux begins anew with these. */
+const NOT_INHERITED: ReadonlySet<SocketOption> = new Set([SocketOption.QuickAck, SocketOption.Priority]);
 
 const Base = EventEmitter as unknown as new () => NetServer;
 
@@ -210,7 +214,11 @@ const ServerClass = function Server(
   server.keepAliveInitialDelay = toSeconds(options.keepAliveInitialDelay);
   server.highWaterMark = (options as { highWaterMark?: number }).highWaterMark ?? getDefaultHighWaterMark(false);
   if (options.blockList) server.blockList = options.blockList;
-  if (options.transport !== undefined) server[kTransport] = socketSettings(options.transport, 'tcp server');
+  if (options.transport !== undefined) {
+    const settings = socketSettings(options.transport, 'tcp server');
+    server[kTransport] = settings;
+    server[kConnectionTransport] = settings?.filter(({ option }) => NOT_INHERITED.has(option));
+  }
   return undefined;
 } as unknown as ServerConstructor;
 Object.defineProperty(ServerClass, 'length', { value: 2 });
