@@ -144,8 +144,6 @@ export interface NativeReactor {
   setOption(handle: number, option: number, value: number): number;
   /** Reads a socket option. Unlike elsewhere, the result is the value, and failure is an exception-free `null`. */
   getOption(handle: number, option: number): number | null;
-  /** Counts. */
-  stats(): Stats;
   /** Receives descriptors as well, from here on: at most `limit` at a time. */
   receiveDescriptors(handle: number, limit: number): number;
   /**
@@ -157,6 +155,14 @@ export interface NativeReactor {
   stageDescriptors(handle: number, fds: readonly number[]): number;
   /** Who the peer of a UNIX-domain stream is, or was when the connection was made. */
   peerCredentials(handle: number): Credentials | number;
+  /** Counts. */
+  stats(): Stats;
+  /** Measures from now on how long the kernel has operations, or no longer. */
+  measureLatencies(wanted: boolean): void;
+  /** What was measured since the last time: pairs of a place in `latencyKinds` and nanoseconds. */
+  takeLatencies(): Array<number>;
+  /** Names of the kinds of operations. */
+  readonly latencyKinds: Array<string>;
   /**
    * A function that reads into a piece of a `Uint8Array` at once, or not at all; see `Reactor::read_nowait`. It
    * returns the count, or a negative errno: then the read takes the usual way.
@@ -269,6 +275,8 @@ export interface ReactorOptions {
   boundedWorkers?: number;
   /** Most kernel threads for everything else; 0 leaves the kernel's limit. */
   unboundedWorkers?: number;
+  /** Print each command, request and completion to standard error. */
+  trace?: boolean;
 }
 
 /** What a reactor has been made with, which may be less than was asked for. */
@@ -299,7 +307,7 @@ export interface ReactorSettings {
   unboundedWorkers: number;
 }
 
-/** Counts of what the reactor holds. All but `turns` return to zero when everything has been closed and read. */
+/** Counts: of what the reactor holds, which return to zero when everything has been closed and read; and, from `turns` on, of what has happened since it was made. */
 export interface Stats {
   /** Handles open or closing. */
   handles: number;
@@ -317,6 +325,26 @@ export interface Stats {
   bounces: number;
   /** Turns made. */
   turns: number;
+  /** Calls of `io_uring_enter(2)`. */
+  enters: number;
+  /** Requests put into the submission queue. */
+  submissions: number;
+  /** Completions taken from the completion queue. */
+  completions: number;
+  /** Most completions that were taken at once. */
+  largestBatch: number;
+  /** Calls that the kernel refused because its completion queue had overflowed. */
+  overflows: number;
+  /** Receives that ended because there was no receive buffer. */
+  exhaustions: number;
+  /** Bytes received by sockets. */
+  bytesReceived: number;
+  /** Bytes that the kernel took from sockets. */
+  bytesSent: number;
+  /** Bytes read from files. */
+  bytesRead: number;
+  /** Bytes written to files. */
+  bytesWritten: number;
 }
 
 /** The exports of the module. */

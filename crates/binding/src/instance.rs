@@ -23,7 +23,7 @@ use napi::sys;
 
 use crate::driver::Driver;
 use crate::memory::{self, JsMemory};
-use crate::protocol::{COMPLETION_CAPACITY, Completion, DecodedCommand, Queues};
+use crate::protocol::{COMPLETION_CAPACITY, Completion, Queues};
 use crate::settings::Pace;
 
 /// A turn that takes longer is followed by one that takes fewer connections: what becomes of those that were accepted
@@ -205,21 +205,11 @@ impl Instance {
 
     /// Takes the commands that JavaScript has written, so that what is called next happens after them.
     pub fn take_commands(&self, reactor: &mut Reactor<Ring>) {
-        self.queues.take_commands(|request| match request {
-            DecodedCommand::ReadStart(handle) => reactor.read_start(handle),
-            DecodedCommand::ReadStop(handle) => reactor.read_stop(handle),
-            DecodedCommand::Write { handle, span, last } => reactor.write(handle, span, last),
-            DecodedCommand::WriteWithDescriptors { handle, span, last } => {
-                reactor.write_with_descriptors(handle, span, last);
-            }
-            DecodedCommand::ShutDown(handle) => reactor.shut_down_write(handle),
-            DecodedCommand::Close(handle) => reactor.close(handle),
-            DecodedCommand::Release { buffer, slices } => (0..slices).for_each(|_| reactor.give_back(buffer)),
-            DecodedCommand::Transfer { handle, transfer, linked } => reactor.transfer(handle, transfer, linked),
-            DecodedCommand::CloseFile { handle, token } => reactor.close_file(handle, token),
-            DecodedCommand::SendDatagram(handle, outgoing) => reactor.send_datagram(handle, outgoing),
-            DecodedCommand::Control(handle, wanted) => reactor.set_datagram_control(handle, wanted),
-        });
+        if reactor.kernel_mut().watch().traces() {
+            let watch = reactor.kernel_mut().watch();
+            self.queues.each_record(|command, words| watch.note(format_args!(": {command:?} {words:x?}")));
+        }
+        self.queues.take_commands(|command| command.apply(reactor));
     }
 
     /// One exchange with the kernel: commands in, completions out. True when there are completions to dispatch.

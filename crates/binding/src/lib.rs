@@ -12,6 +12,7 @@ mod memory;
 mod native_datagram;
 mod native_reactor;
 mod native_scm_rights;
+mod native_stats;
 mod nowait;
 mod protocol;
 mod settings;
@@ -33,7 +34,7 @@ use crate::instance::Instance;
 use crate::shown::show;
 
 /// What was found out by trying.
-#[napi(object)]
+#[napi(object, object_from_js = false)]
 pub struct NativeSupport {
     /// Whether a ring could be set up, entered, and passed the self-test.
     pub available: bool,

@@ -40,7 +40,7 @@ fn interface(text: Option<&str>, group: &SocketAddress) -> Result<Interface, Err
 }
 
 /// Datagrams that wait for room.
-#[napi(object)]
+#[napi(object, object_from_js = false)]
 pub struct DatagramQueue {
     /// How many.
     pub count: u32,

@@ -34,7 +34,7 @@ pub enum Domain {
 }
 
 /// An address as core prints it. UNIX sockets have a `path` (empty when unnamed) and nothing else.
-#[napi(object)]
+#[napi(object, object_from_js = false)]
 pub struct Endpoint {
     /// 4 or 6, 0 for UNIX sockets.
     pub family: u32,
@@ -42,27 +42,6 @@ pub struct Endpoint {
     pub address: String,
     /// The port, 0 for UNIX sockets.
     pub port: u32,
-}
-
-/// Counts of what the reactor holds. All but `turns` return to zero when everything has been closed and read.
-#[napi(object)]
-pub struct Stats {
-    /// Handles open or closing.
-    pub handles: u32,
-    /// Operations in flight.
-    pub operations: u32,
-    /// Receive buffers lent to readers.
-    pub buffers_lent: u32,
-    /// Streams waiting for a receive buffer.
-    pub starved: u32,
-    /// Requests waiting for room in the submission queue.
-    pub backlog: u32,
-    /// File operations waiting to be handed to the kernel.
-    pub waiting: u32,
-    /// Bounce buffers in use.
-    pub bounces: u32,
-    /// Turns made.
-    pub turns: f64,
 }
 
 /// Most views that there can be at once.
@@ -77,10 +56,6 @@ pub(crate) fn domain_of(domain: Domain) -> ReactorDomain {
         Domain::Ipv6 => ReactorDomain::Ipv6,
         Domain::Unix => ReactorDomain::Unix,
     }
-}
-
-fn count(number: usize) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 pub(crate) fn status(outcome: Option<Result<(), Errno>>) -> i32 {
@@ -160,6 +135,9 @@ impl NativeReactor {
             return Err(throw(env, "ERR_IOURING_SET_UP", "nothing to wake JavaScript with", None));
         };
         instance.drive(driver);
+        if options.trace == Some(true) {
+            instance.with(|reactor| reactor.kernel_mut().watch().trace(true));
+        }
         if let Some(limits) = options.workers() {
             let limited = instance.with(|reactor| reactor.kernel().limit_workers(limits));
             if let Some(Err(errno)) = limited {
@@ -229,7 +207,7 @@ impl NativeReactor {
     /// How many buffers the pool is cut into.
     #[napi(getter)]
     pub fn receive_buffers(&self) -> u32 {
-        self.instance.with(|reactor| count(reactor.pool().count())).unwrap_or(0)
+        self.instance.with(|reactor| u32::try_from(reactor.pool().count()).unwrap_or(u32::MAX)).unwrap_or(0)
     }
 
     /// Places for `count` views that writes and reads name, instead of those there were, whose views move over: region
@@ -398,23 +376,6 @@ impl NativeReactor {
     #[napi]
     pub fn get_option(&self, handle: i32, option: u32) -> Option<i32> {
         self.descriptor(handle).and_then(|fd| options::get(fd, options::SocketOption::try_from(option)?)).ok()
-    }
-
-    /// Counts.
-    #[napi]
-    pub fn stats(&self) -> Stats {
-        let stats = self.instance.with(|reactor| reactor.stats()).unwrap_or_default();
-        #[allow(clippy::cast_precision_loss, reason = "2^53 turns take longer than the machine lives")]
-        Stats {
-            handles: count(stats.handles),
-            operations: count(stats.operations),
-            buffers_lent: count(stats.buffers_lent),
-            starved: count(stats.starved),
-            backlog: count(stats.backlog),
-            waiting: count(stats.waiting),
-            bounces: count(stats.bounces),
-            turns: stats.turns as f64,
-        }
     }
 }
 

@@ -10,7 +10,7 @@ use napi_derive::napi;
 use crate::native_reactor::{NativeReactor, status};
 
 /// Who a peer is.
-#[napi(object)]
+#[napi(object, object_from_js = false)]
 pub struct Credentials {
     /// Its process; 0 where that is not to be seen from here.
     pub pid: i32,

@@ -19,7 +19,7 @@ use iouring_reactor::datagram::Outgoing;
 use iouring_reactor::file::transfer::Transfer;
 use iouring_reactor::kernel::Direction;
 use iouring_reactor::memory::Mapping;
-use iouring_reactor::{Errno, Event, HandleId, Received, Span, receive_buffers};
+use iouring_reactor::{Errno, Event, HandleId, Reactor, Received, Ring, Span, receive_buffers};
 use napi_derive::napi;
 use num_enum::TryFromPrimitive;
 
@@ -74,7 +74,7 @@ pub const RECEIVED_REGION: u32 = u32::MAX;
 
 /// Kinds of commands. Words: kind, handle, then as said.
 #[napi]
-#[derive(TryFromPrimitive)]
+#[derive(Debug, TryFromPrimitive)]
 #[repr(i32)]
 pub enum Command {
     /// Let data come.
@@ -233,6 +233,27 @@ pub enum DecodedCommand {
     Control(HandleId, bool),
 }
 
+impl DecodedCommand {
+    /// Has the reactor do it.
+    pub fn apply(self, reactor: &mut Reactor<Ring>) {
+        match self {
+            Self::ReadStart(handle) => reactor.read_start(handle),
+            Self::ReadStop(handle) => reactor.read_stop(handle),
+            Self::Write { handle, span, last } => reactor.write(handle, span, last),
+            Self::WriteWithDescriptors { handle, span, last } => {
+                reactor.write_with_descriptors(handle, span, last);
+            }
+            Self::ShutDown(handle) => reactor.shut_down_write(handle),
+            Self::Close(handle) => reactor.close(handle),
+            Self::Release { buffer, slices } => (0..slices).for_each(|_| reactor.give_back(buffer)),
+            Self::Transfer { handle, transfer, linked } => reactor.transfer(handle, transfer, linked),
+            Self::CloseFile { handle, token } => reactor.close_file(handle, token),
+            Self::SendDatagram(handle, outgoing) => reactor.send_datagram(handle, outgoing),
+            Self::Control(handle, wanted) => reactor.set_datagram_control(handle, wanted),
+        }
+    }
+}
+
 const KIND_MASK: i32 = (1 << KIND_BITS) - 1;
 const COMMANDS_START: usize = HEADER_WORDS as usize;
 const COMPLETIONS_START: usize = COMMANDS_START + (COMMAND_CAPACITY * RECORD_WORDS) as usize;
@@ -276,6 +297,16 @@ impl Queues {
     pub fn commands(&self) -> usize {
         let count = self.get(Header::Commands as usize);
         usize::try_from(count).unwrap_or(0).min(COMMAND_CAPACITY as usize)
+    }
+
+    /// Shows the commands: the kind of each, and its words from the handle on.
+    pub fn each_record(&self, mut each: impl FnMut(Command, [i32; RECORD_WORDS as usize - 1])) {
+        for record in 0..self.commands() {
+            let at = COMMANDS_START + record * RECORD_WORDS as usize;
+            if let Ok(command) = Command::try_from(self.get(at) & KIND_MASK) {
+                each(command, std::array::from_fn(|word| self.get(at + 1 + word)));
+            }
+        }
     }
 
     /// Takes the commands out, in order. What makes no sense is skipped: TypeScript's side never writes it.

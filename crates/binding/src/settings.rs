@@ -7,7 +7,7 @@ use napi_derive::napi;
 
 /// What to make a reactor with. What is absent has its default; ranges are [`Config`]'s, and TypeScript's to check
 /// (`ts/reactor/options.ts`).
-#[napi(object)]
+#[napi(object, object_to_js = false)]
 #[derive(Default)]
 pub struct ReactorOptions {
     /// Entries of the submission queue.
@@ -33,10 +33,12 @@ pub struct ReactorOptions {
     pub bounded_workers: Option<u32>,
     /// Most kernel threads for everything else; 0 leaves the kernel's limit.
     pub unbounded_workers: Option<u32>,
+    /// Print each command, request and completion to standard error.
+    pub trace: Option<bool>,
 }
 
 /// What a reactor has been made with, which may be less than was asked for.
-#[napi(object)]
+#[napi(object, object_from_js = false)]
 pub struct ReactorSettings {
     /// What wakes JavaScript: `uv` or `waiter`.
     pub driver: String,

@@ -32,7 +32,18 @@ pub struct BusyPoll {
 impl Default for BusyPoll {
     /// With one processor it never polls: the worker needs it.
     fn default() -> Self {
-        Self::with(std::thread::available_parallelism().is_ok_and(|processors| processors.get() > 1))
+        Self::with(has_processors())
+    }
+}
+
+/// Whether this thread, and the kernel's workers with it, may run on more than one processor. What share of their time a control group
+/// grants does not matter here, and reading it from `/sys` takes longer than all the rest of a start-up.
+fn has_processors() -> bool {
+    // SAFETY: a set may be all zero, the kernel fills in no more than its size, and counting reads no more than that.
+    unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        // Where the set is too small for the machine there are more than a thousand.
+        libc::sched_getaffinity(0, size_of_val(&set), &raw mut set) != 0 || libc::CPU_COUNT(&set) > 1
     }
 }
 

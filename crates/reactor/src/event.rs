@@ -2,6 +2,7 @@
 
 use crate::buffer_pool::Slice;
 use crate::handle_id::HandleId;
+use crate::kernel::Direction;
 
 /// Something that happened. Statuses are zero or a negative errno.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,4 +165,44 @@ pub struct Stats {
     pub bounces: usize,
     /// Turns made so far.
     pub turns: u64,
+}
+
+/// What has happened since the reactor was made. Never goes down.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Calls of `io_uring_enter(2)`.
+    pub enters: u64,
+    /// Requests put into the submission queue.
+    pub submissions: u64,
+    /// Completions taken from the completion queue.
+    pub completions: u64,
+    /// Most completions that were taken at once.
+    pub largest_batch: u64,
+    /// Calls that the kernel refused because its completion queue had overflowed (`EBUSY`): nothing is lost by that, but it costs time.
+    pub overflows: u64,
+    /// Receives that ended because there was no receive buffer (`ENOBUFS`).
+    pub exhaustions: u64,
+    /// Bytes received by sockets: payloads alone.
+    pub bytes_received: u64,
+    /// Bytes that the kernel took from sockets.
+    pub bytes_sent: u64,
+    /// Bytes read from files.
+    pub bytes_read: u64,
+    /// Bytes written to files.
+    pub bytes_written: u64,
+}
+
+impl Totals {
+    /// Counts what a read or write of a file has moved.
+    pub(crate) fn count_transfer(&mut self, direction: Direction, bytes: u64) {
+        match direction {
+            Direction::Read => self.bytes_read += bytes,
+            Direction::Write => self.bytes_written += bytes,
+        }
+    }
+}
+
+/// The bytes that an operation has moved: none where it has failed.
+pub(crate) fn bytes(result: i32) -> u64 {
+    u64::try_from(result).unwrap_or(0)
 }

@@ -22,7 +22,7 @@ use std::rc::Rc;
 
 use crate::error::Errno;
 use crate::kernel::{BufferGroup, Cqe, Direction, FileRequest, Kernel, Request, Wait};
-use crate::operation::{IGNORED, Kind, kind_of};
+use crate::user_data::{IGNORED, Kind, kind_of};
 
 pub(crate) use behavior::Behavior;
 use buffers::Buffers;

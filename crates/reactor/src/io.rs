@@ -9,15 +9,16 @@ use io_uring::types::Timespec;
 use crate::accept_pace::AcceptPace;
 use crate::buffer_pool::BufferPool;
 use crate::error::Errno;
-use crate::event::Event;
+use crate::event::{Event, Received, Totals};
 use crate::handle::HandleState;
 use crate::handle_id::HandleId;
 use crate::kernel::{BufferGroup, Cqe, Kernel, Request, Wait};
 use crate::message::{DatagramMessage, MAX_SLICES, Message};
-use crate::operation::{CancelableOperation, IGNORED, Operation, SendOperation};
+use crate::operation::{CancelableOperation, Operation, SendOperation};
 use crate::receive_buffers::{BUFFERS, ReceiveBuffers};
 use crate::slab::{Entry, OperationId, Operations};
 use crate::spare_descriptor::SpareDescriptor;
+use crate::user_data::IGNORED;
 
 /// Message headers kept for reuse.
 const SPARE_MESSAGES: usize = 64;
@@ -65,9 +66,8 @@ pub(crate) struct Io<K> {
     pub(crate) datagrams: Option<ReceiveBuffers>,
     /// Requests that found no room in the submission queue. They go first, in order.
     pub(crate) backlog: VecDeque<(Request, u64)>,
-    /// Requests pushed so far, those of the backlog not among them.
-    pushed: u64,
-    /// Descriptors in close requests that the kernel has not taken yet, with the count at which each was pushed. Ours
+    pub(crate) totals: Totals,
+    /// Descriptors in close requests that the kernel has not taken yet, with the count of submissions at which each was pushed. Ours
     /// until it does.
     pushed_closes: VecDeque<(u64, RawFd)>,
     /// Completions taken from the kernel and not yet looked at.
@@ -110,7 +110,7 @@ impl<K: Kernel> Io<K> {
             accept_pace: AcceptPace::default(),
             datagrams: None,
             backlog: VecDeque::new(),
-            pushed: 0,
+            totals: Totals::default(),
             pushed_closes: VecDeque::new(),
             arrived: Vec::new(),
             spare_messages: Vec::new(),
@@ -146,6 +146,12 @@ impl<K: Kernel> Io<K> {
     /// Takes the next event out.
     pub(crate) fn next_event(&mut self) -> Option<Event> {
         let event = self.events.pop_front().or_else(|| self.connects.pop_front())?;
+        if let Event::Received { slice, .. }
+        | Event::Message { slice, .. }
+        | Event::Datagram { received: Received { slice, .. }, .. } = event
+        {
+            self.totals.bytes_received += u64::from(slice.length);
+        }
         self.taken += 1;
         Some(event)
     }
@@ -263,9 +269,9 @@ impl<K: Kernel> Io<K> {
         // SAFETY: the caller's promise.
         let pushed = unsafe { self.kernel.push(request, user_data) };
         if pushed {
-            self.pushed += 1;
+            self.totals.submissions += 1;
             if let Request::Close { fd } = *request {
-                self.pushed_closes.push_back((self.pushed, fd));
+                self.pushed_closes.push_back((self.totals.submissions, fd));
             }
         }
         pushed
@@ -329,19 +335,36 @@ impl<K: Kernel> Io<K> {
         if let Some(errno) = self.failure() {
             return Err(errno);
         }
+        self.totals.enters += 1;
         let outcome = self.kernel.enter(wait);
         let left = u64::try_from(self.kernel.unsubmitted()).unwrap_or(u64::MAX);
-        while self.pushed_closes.front().is_some_and(|&(count, _)| count <= self.pushed.saturating_sub(left)) {
+        while self
+            .pushed_closes
+            .front()
+            .is_some_and(|&(count, _)| count <= self.totals.submissions.saturating_sub(left))
+        {
             self.pushed_closes.pop_front();
         }
         match outcome {
             Ok(()) => return Ok(None),
             Err(Errno(libc::EINTR | libc::ETIME | libc::EAGAIN | libc::ENOMEM)) => {}
             // The completion queue has overflowed: make room.
-            Err(Errno(libc::EBUSY)) => self.kernel.reap(&mut self.arrived, usize::MAX),
+            Err(Errno(libc::EBUSY)) => {
+                self.totals.overflows += 1;
+                self.reap(usize::MAX);
+            }
             Err(errno) => self.fail(errno)?,
         }
         Ok(outcome.err())
+    }
+
+    /// Takes completions from the kernel, behind those that have arrived already.
+    pub(crate) fn reap(&mut self, limit: usize) {
+        let before = self.arrived.len();
+        self.kernel.reap(&mut self.arrived, limit);
+        let batch = (self.arrived.len() - before) as u64;
+        self.totals.completions += batch;
+        self.totals.largest_batch = self.totals.largest_batch.max(batch);
     }
 
     /// The ring is beyond use.

@@ -41,6 +41,8 @@ pub mod spin;
 mod sqe;
 mod stream;
 pub mod support;
+mod user_data;
+mod watch;
 
 #[cfg(test)]
 mod fake;
@@ -49,9 +51,10 @@ mod tests;
 
 pub use config::Config;
 pub use error::{Errno, Error, Reason};
-pub use event::{Event, Opened, Received, Stats};
+pub use event::{Event, Opened, Received, Stats, Totals};
 pub use features::Features;
 pub use handle_id::HandleId;
 pub use memory::{Memory, Span};
 pub use reactor::{Adopted, Reactor};
 pub use ring::Ring;
+pub use watch::{Latency, Watch};

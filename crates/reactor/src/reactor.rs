@@ -19,7 +19,7 @@ use crate::address::SocketAddress;
 use crate::buffer_pool::BufferPool;
 use crate::datagram::{Datagram, Outgoing};
 use crate::error::Errno;
-use crate::event::{Event, Stats};
+use crate::event::{Event, Stats, Totals};
 use crate::file::files::Files;
 use crate::handle::HandleState;
 use crate::handle_id::HandleId;
@@ -68,6 +68,11 @@ impl<K: Kernel> Reactor<K> {
         &self.io.kernel
     }
 
+    /// The kernel, to change how it works.
+    pub fn kernel_mut(&mut self) -> &mut K {
+        &mut self.io.kernel
+    }
+
     /// The receive buffers.
     pub fn pool(&self) -> &BufferPool {
         self.io.bytes.pool()
@@ -87,6 +92,12 @@ impl<K: Kernel> Reactor<K> {
             bounces: self.files.bounces.count(),
             turns: self.turns,
         }
+    }
+
+    /// Counts of what has happened.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        self.io.totals
     }
 
     /// Takes over a stream socket. `None`, and the descriptor closed, when the handle table is full.

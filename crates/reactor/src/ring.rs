@@ -19,6 +19,7 @@ use crate::memory::Mapping;
 use crate::receive_buffers::BUFFERS;
 use crate::sqe;
 use crate::support::{self, Findings};
+use crate::watch::Watch;
 
 /// `IORING_ENTER_GETEVENTS`.
 const ENTER_GETEVENTS: u32 = 1;
@@ -32,6 +33,7 @@ pub struct Ring {
     bytes: BufferRing,
     datagrams: BufferRing,
     bounds_receives: bool,
+    watch: Watch,
 }
 
 /// A ring of provided buffers.
@@ -131,7 +133,7 @@ impl Ring {
         let bytes = unsafe { BufferRing::register(&ring, BufferGroup::Bytes, count, flags) }?;
         // SAFETY: the same.
         match unsafe { BufferRing::register(&ring, BufferGroup::Datagrams, BUFFERS, 0) } {
-            Ok(datagrams) => Ok(Self { ring, eventfd, bytes, datagrams, bounds_receives }),
+            Ok(datagrams) => Ok(Self { ring, eventfd, bytes, datagrams, bounds_receives, watch: Watch::default() }),
             Err(error) => {
                 // Before what is registered with it.
                 drop(ring);
@@ -162,6 +164,11 @@ impl Ring {
     pub fn limit_workers(&self, mut limits: [u32; 2]) -> Result<[u32; 2], Errno> {
         self.ring.submitter().register_iowq_max_workers(&mut limits)?;
         Ok(limits)
+    }
+
+    /// Who watches what goes in and comes out.
+    pub fn watch(&mut self) -> &mut Watch {
+        &mut self.watch
     }
 
     /// Makes the eventfd readable: there is work that no completion will announce.
@@ -206,7 +213,11 @@ impl Kernel for Ring {
         let entry = sqe::entry(request).user_data(user_data);
         let mut submission = self.ring.submission();
         // SAFETY: the caller vouches for all that the request points at, for as long as the kernel needs it.
-        unsafe { submission.push(&entry) }.is_ok()
+        let pushed = unsafe { submission.push(&entry) }.is_ok();
+        if pushed {
+            self.watch.pushed(&entry, user_data);
+        }
+        pushed
     }
 
     fn enter(&mut self, wait: Wait) -> Result<(), Errno> {
@@ -221,7 +232,9 @@ impl Kernel for Ring {
                 submitter.submit_with_args(1, &SubmitArgs::new().timespec(&timespec))
             }
         };
-        outcome.map(drop).map_err(Errno::from)
+        let outcome = outcome.map(drop).map_err(Errno::from);
+        self.watch.entered(to_submit, outcome);
+        outcome
     }
 
     fn unsubmitted(&self) -> usize {
@@ -236,12 +249,14 @@ impl Kernel for Ring {
     }
 
     fn reap(&mut self, into: &mut Vec<Cqe>, limit: usize) {
+        let before = into.len();
         let entries = self.ring.completion().take(limit);
         into.extend(entries.map(|entry| Cqe {
             user_data: entry.user_data(),
             result: entry.result(),
             flags: entry.flags(),
         }));
+        self.watch.reaped(&into[before..]);
     }
 
     unsafe fn read_nowait(&mut self, fd: RawFd, data: *mut u8, length: u32, position: i64) -> Result<u32, Errno> {

@@ -8,7 +8,8 @@
 //! cancels. Asking the kernel to find it by descriptor costs a walk over every request of the ring, for each close.
 
 use crate::handle_id::HandleId;
-use crate::operation::{GENERATION_BITS, GENERATION_MASK, INDEX_BITS, Kind, Operation, kind_of};
+use crate::operation::Operation;
+use crate::user_data::{GENERATION_BITS, GENERATION_MASK, INDEX_BITS, Kind, kind_of};
 
 /// Names an operation in flight; what the kernel carries as `user_data`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -169,7 +170,8 @@ impl Operations {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operation::{CancelableOperation, IGNORED};
+    use crate::operation::CancelableOperation;
+    use crate::user_data::IGNORED;
     use proptest::prelude::*;
 
     fn put(operations: &mut Operations, handle: i32) -> OperationId {

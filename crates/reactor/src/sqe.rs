@@ -1,11 +1,15 @@
 //! How requests are laid out in submission queue entries.
 
+mod shown;
+
 use std::os::fd::RawFd;
 
 use io_uring::types::{Fd, FsyncFlags};
 use io_uring::{opcode, squeue};
 
 use crate::kernel::{BufferGroup, Direction, Durability, Extent, FileOp, FileRequest, Operands, Request};
+
+pub(crate) use shown::Shown;
 
 /// Where `optlen` lies in an SQE.
 const OPTLEN: usize = 44;

@@ -7,7 +7,7 @@ use super::{Flight, WORK_PER_ENTER, World};
 use crate::kernel::{
     BufferGroup, CQE_F_BUF_MORE, CQE_F_BUFFER, CQE_F_MORE, CQE_F_SOCK_NONEMPTY, Extent, FileRequest, Request,
 };
-use crate::operation::IGNORED;
+use crate::user_data::IGNORED;
 
 impl World {
     /// Takes a request: does it, if it is one that is done or refused at once.

@@ -14,7 +14,7 @@ use crate::file::settle::{cursor, set_cursor};
 use crate::handle::HandleState;
 use crate::io::Io;
 use crate::kernel::{Direction, FileRequest, Kernel, Request, Wait};
-use crate::operation::nowait_user_data;
+use crate::user_data::nowait_user_data;
 
 /// See [`Reactor::read_nowait`](crate::Reactor::read_nowait).
 ///
@@ -54,6 +54,7 @@ pub(crate) unsafe fn read_nowait<K: Kernel>(
     if position < 0 && done > 0 {
         set_cursor(fd, start.saturating_add(done.into()));
     }
+    io.totals.bytes_read += u64::from(done);
     Ok(done)
 }
 
@@ -102,7 +103,7 @@ pub(crate) unsafe fn read_together<K: Kernel>(
     if io.enter(Wait::No).is_err() {
         return Vec::new();
     }
-    io.kernel.reap(&mut io.arrived, usize::MAX);
+    io.reap(usize::MAX);
     let first = nowait_user_data(batch, 0);
     io.arrived.retain(|completion| {
         let Some(result) = completion
@@ -115,7 +116,9 @@ pub(crate) unsafe fn read_together<K: Kernel>(
         *result = completion.result;
         false
     });
-    results.into_iter().map_while(|result| u32::try_from(result).ok()).collect()
+    let read: Vec<u32> = results.into_iter().map_while(|result| u32::try_from(result).ok()).collect();
+    io.totals.bytes_read += read.iter().copied().map(u64::from).sum::<u64>();
+    read
 }
 
 /// Whether it is worth trying.

@@ -104,5 +104,7 @@ fn do_nowait<K: Kernel>(
     let data = memory.resolve(&transfer.place).ok_or(Errno(libc::EFAULT))?.as_ptr();
     let (length, position) = (transfer.place.length, transfer.position);
     // SAFETY: the memory has that many bytes, and stays where it is until JavaScript runs again.
-    unsafe { io.kernel.transfer_nowait(fd, transfer.direction, data, length, position) }
+    let moved = unsafe { io.kernel.transfer_nowait(fd, transfer.direction, data, length, position) }?;
+    io.totals.count_transfer(transfer.direction, moved.into());
+    Ok(moved)
 }

@@ -2,17 +2,18 @@
 
 use std::os::fd::{FromRawFd, OwnedFd};
 
-use crate::event::Event;
+use crate::event::{Event, bytes};
 use crate::handle_id::HandleId;
 use crate::io::Io;
 use crate::kernel::{Cqe, Kernel};
 use crate::memory::Memory;
 use crate::message::Passed;
-use crate::operation::{CancelableOperation, IGNORED, Kind, Operation, SendOperation, is_nowait};
+use crate::operation::{CancelableOperation, Operation, SendOperation};
 use crate::reactor::Reactor;
 use crate::resource::{Handle, Handles, Resource};
 use crate::slab::{Entry, InFlight};
 use crate::stream::Stream;
+use crate::user_data::{IGNORED, Kind, is_nowait};
 
 /// What a completion is about.
 struct Completed<'a> {
@@ -41,6 +42,11 @@ fn take_out<'a, K: Kernel>(completion: &Cqe, handles: &'a mut Handles, io: &mut 
         _ => Passed::default(),
     };
     let kind = operation.kind();
+    match kind {
+        Kind::Send => io.totals.bytes_sent += bytes(completion.result),
+        Kind::Receive if completion.result == -libc::ENOBUFS => io.totals.exhaustions += 1,
+        _ => {}
+    }
     let mut handle = handles.get_mut(id);
     if handle.is_none() && kind != Kind::File {
         debug_assert!(io.failure().is_some(), "a handle is freed after its last operation");

@@ -7,7 +7,7 @@ mod read_nowait;
 mod start;
 
 use crate::error::Errno;
-use crate::event::{Event, Opened};
+use crate::event::{Event, Opened, bytes};
 use crate::file::call::{FileCall, STATUS_BYTES};
 use crate::file::files::{Files, Queued, Step};
 use crate::file::settle::advance;
@@ -149,6 +149,7 @@ impl<K: Kernel> Reactor<K> {
             FileOperation::Transfer { transfer, carrier, .. } => {
                 let result = carrier.collect(&transfer, result, memory);
                 self.files.bounces.take_back(carrier);
+                self.io.totals.count_transfer(transfer.direction, bytes(result));
                 self.advance(id, transfer, result);
             }
             // Also where it is an end or an error that there is: the transfer will meet it.

@@ -71,8 +71,7 @@ impl<K: Kernel> Reactor<K> {
     /// Looks at what has completed, as far as there is room for what comes of it.
     fn collect(&mut self, limit: usize, memory: &mut impl Memory) {
         let room = limit.saturating_sub(self.io.arrived.len() + self.io.events.len());
-        let io = &mut self.io;
-        io.kernel.reap(&mut io.arrived, room);
+        self.io.reap(room);
         let mut arrived = std::mem::take(&mut self.io.arrived);
         for completion in arrived.drain(..) {
             self.complete(&completion, memory);

@@ -26,7 +26,10 @@ impl Stream {
         }
         // SAFETY: the caller's promise.
         match unsafe { io.kernel.send_nowait(state.fd(), slices) } {
-            Ok(sent) => sent,
+            Ok(sent) => {
+                io.totals.bytes_sent += sent as u64;
+                sent
+            }
             // The last three are those of a filter for system calls: the ring may be allowed to.
             Err(Errno(libc::EAGAIN | libc::EINTR | libc::ENOBUFS | libc::EPERM | libc::EACCES | libc::ENOSYS)) => 0,
             Err(errno) => {
