@@ -45,6 +45,7 @@ const EVERYTHING = {
   driver: 'uv',
   ioWorkers: { bounded: 2, unbounded: 3 },
   busyPoll: 20,
+  trace: false,
 };
 
 onRing('what is configured is what the ring is made with', (t) => {

@@ -14,6 +14,8 @@ const SAYS: Readonly<Record<string, RegExp>> = {
   'echo.mjs': /echoed: hello from client 3.*server closed/su,
   'health.mjs': /all closed: \{ handles: 0, operations: 0, buffersLent: 0 \}/u,
   'http-fastify.mjs': /\{"hello":"ring"\}.*\{"sum":6\}.*400.*server closed/su,
+  'metrics-opentelemetry.mjs': /received 10 bytes.*iouring\.submissions [1-9].*iouring\.io 10 receive/su,
+  'metrics-prometheus.mjs': /scrape 1:.*iouring_submissions_total [1-9].*iouring_dispatch_seconds\{quantile="0\.99"\} 0\.\d/su,
   'static-files.mjs': /4194304 bytes, intact.*206, 304 bytes.*404/su,
   'udp-batches.mjs': /sent 100 datagrams, 0 failed\nreceived \d+, dropped \d+/u,
   'unix-descriptors.mjs': /no such file: shadow.*Everything is a file/su,

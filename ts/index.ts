@@ -4,7 +4,16 @@
  *
  * @packageDocumentation
  */
-export { reactorStats as stats, type Stats } from './reactor/index.ts';
+export {
+  type Latencies,
+  measureLatencies,
+  type OperationKind,
+  reactorStats as stats,
+  reactorTotals as totals,
+  type Stats,
+  type Totals,
+} from './reactor/index.ts';
+
 export {
   configure,
   type ReactorDriver,

@@ -6,6 +6,7 @@
  */
 import os from 'node:os';
 import process from 'node:process';
+import { publish } from './channels.ts';
 import { loadNative } from './native.ts';
 import { makeReactor, Reactor, type ReactorSettings } from './reactor/index.ts';
 import { ERR_INVALID_ARG_VALUE } from './errors/core.ts';
@@ -129,6 +130,7 @@ function isObstacle(finding: Finding): finding is Obstacle {
 }
 
 function warnOfFallback(obstacle: Obstacle): void {
+  publish('iouring-transport.fallback', { ...obstacle });
   if (obstacle.reason === 'ERR_IOURING_NOT_LINUX' || !isFirstToWarn()) return;
   const { isMainThread, threadId } = process.getBuiltinModule('node:worker_threads');
   const who = isMainThread ? '' : ` to worker ${threadId}`;

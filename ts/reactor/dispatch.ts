@@ -3,6 +3,7 @@
  */
 import { Buffer } from 'node:buffer';
 import process from 'node:process';
+import { publish } from '../channels.ts';
 import { RingFailedError } from '../errors/iouring.ts';
 import type { NativeReactor } from '../native-binding.ts';
 import { type CommandQueue, WORD } from './command-queue.ts';
@@ -244,7 +245,9 @@ export class Dispatcher {
   #orphan(kind: Completion, result: number): void {
     if (kind === Completion.Accepted) this.#commands.write(Command.Close, result);
     else if (kind === Completion.RingFailed) {
-      throw new RingFailedError(result);
+      const error = new RingFailedError(result);
+      publish('iouring-transport.ring.failed', { error });
+      throw error;
     }
   }
 }

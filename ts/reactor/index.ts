@@ -6,11 +6,20 @@ export { type SentReport } from './pending-sends.ts';
 export { type Peer } from './peers.ts';
 export { ListenHandle } from './listen-handle.ts';
 export { FileOpKind, SocketOption } from './protocol.ts';
+export { type Latencies, measureLatencies, type OperationKind } from './latencies.ts';
 export { ownCopy } from './own-copy.ts';
-export { Reactor, type Stats } from './reactor.ts';
+export { Reactor, type Stats, type Totals } from './reactor.ts';
 export { mergeOptions } from './options.ts';
 export type { ReactorDriver, ReactorOptions, ReactorSettings, SetupFlag, WorkerLimits } from './options.ts';
-export { configureReactor, getReactor, makeReactor, reactorStats, reportException, runTicks } from './thread-reactor.ts';
+export {
+  configureReactor,
+  getReactor,
+  makeReactor,
+  reactorStats,
+  reactorTotals,
+  reportException,
+  runTicks,
+} from './thread-reactor.ts';
 export { duplicateDescriptor, type Endpoint, type SocketKind } from './socket-handle.ts';
 export { StreamHandle, type StreamListener, type WriteEncoding } from './stream-handle.ts';
 export { type FileRequest, type Found } from './file-requests.ts';

@@ -4,7 +4,7 @@
 import process from 'node:process';
 import type { ReactorOptions as NativeOptions, ReactorSettings as NativeSettings } from '../native-binding.ts';
 import { ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE } from '../errors/core.ts';
-import { validateInteger, validateObject, validateWord } from '../validate.ts';
+import { validateBoolean, validateInteger, validateObject, validateWord } from '../validate.ts';
 
 /** What wakes JavaScript: libuv, which polls the ring's eventfd, or a thread that waits for it and needs Node-API alone. */
 export type ReactorDriver = 'uv' | 'waiter';
@@ -53,6 +53,8 @@ export interface ReactorOptions {
    * comes within that time is heard of without a wake-up, at the price of a busy processor. With the driver `'uv'` alone.
    */
   readonly busyPoll?: number | undefined;
+  /** Print each command, request and completion to standard error. false; true where `IOURING_TRANSPORT_TRACE=1` is set. */
+  readonly trace?: boolean | undefined;
 }
 
 /** What a reactor has been made with: less than was asked for where the kernel gave less. */
@@ -112,6 +114,7 @@ const CHECKS: Readonly<Record<keyof ReactorOptions, Check>> = {
     validateInteger(unbounded, `${name}.unbounded`, 0, MAX_WORKERS);
   },
   busyPoll: whole(0, 1e6),
+  trace: validateBoolean,
 };
 
 /**
@@ -155,11 +158,17 @@ export function driverOf({ driver }: ReactorOptions): ReactorDriver {
   return process.env['IOURING_TRANSPORT_DRIVER'] === 'waiter' || process.versions['bun'] !== undefined ? 'waiter' : 'uv';
 }
 
+/** Whether to print what goes to the ring and comes back. */
+export function tracedBy({ trace }: ReactorOptions): boolean {
+  return trace ?? process.env['IOURING_TRANSPORT_TRACE'] === '1';
+}
+
 /** The words of options, for Rust. */
 export function toNative(options: ReactorOptions): NativeOptions {
   const { submissionEntries, completionEntries, setupFlags, ioWorkers, driver: _, ...rest } = options;
   return {
     ...rest,
+    trace: tracedBy(options),
     submissionEntries,
     completionEntries:
       completionEntries ?? (submissionEntries === undefined ? undefined : Math.min(16 * submissionEntries, MAX_COMPLETIONS)),
@@ -170,7 +179,7 @@ export function toNative(options: ReactorOptions): NativeOptions {
 }
 
 /** What Rust tells of a reactor. */
-export function fromNative(native: NativeSettings): ReactorSettings {
+export function fromNative(native: NativeSettings): Omit<ReactorSettings, 'trace'> {
   const { noSqArray, boundedWorkers, unboundedWorkers, driver, ...rest } = native;
   return {
     ...rest,

@@ -7,7 +7,7 @@ import { CommandQueue } from './command-queue.ts';
 import { Dispatcher } from './dispatch.ts';
 import { FileRequests } from './file-requests.ts';
 import { HandleTable } from './handle-table.ts';
-import { driverOf, fromNative, type ReactorOptions, type ReactorSettings, toNative } from './options.ts';
+import { driverOf, fromNative, tracedBy, type ReactorOptions, type ReactorSettings, toNative } from './options.ts';
 import { ReadBudget } from './read-budget.ts';
 import { ReceivedBuffers } from './received-buffers.ts';
 import { SharedMemory } from './shared-memory.ts';
@@ -37,6 +37,32 @@ export interface Stats {
   readonly turns: number;
 }
 
+/** What a reactor has done since it was made. Numbers never go down; bytes are payloads alone. */
+export interface Totals {
+  /** Turns: rounds of handing requests over and taking completions. */
+  readonly turns: number;
+  /** Calls of `io_uring_enter(2)`. */
+  readonly enters: number;
+  /** Requests put into the submission queue. */
+  readonly submissions: number;
+  /** Completions taken from the completion queue. */
+  readonly completions: number;
+  /** Most completions that were taken at once. */
+  readonly largestBatch: number;
+  /** How often the kernel took nothing more because its completion queue had overflowed. Nothing is lost by that, but it costs time. */
+  readonly overflows: number;
+  /** How often a socket had nowhere to receive, since all receive buffers were in use. */
+  readonly exhaustions: number;
+  /** Bytes that sockets have received. */
+  readonly bytesReceived: number;
+  /** Bytes that the kernel has taken from sockets. */
+  readonly bytesSent: number;
+  /** Bytes read from files. */
+  readonly bytesRead: number;
+  /** Bytes written to files. */
+  readonly bytesWritten: number;
+}
+
 export class Reactor {
   readonly native: NativeReactor;
   readonly readNowait: NativeReactor['readNowait'];
@@ -53,11 +79,15 @@ export class Reactor {
   readonly files = new FileRequests(this);
   readonly readBudget = new ReadBudget();
   readonly dispatcher: Dispatcher;
+  /** Who sees to each dispatch, where somebody wants to know how long things take. */
+  observer: { observe(dispatcher: Dispatcher): void } | undefined;
   readonly #onExit = (): void => this.commands.exit();
+  readonly #traced: boolean;
   #holds = 0;
 
   constructor(Native: NativeReactorConstructor, options: ReactorOptions) {
-    this.native = new Native(() => this.dispatcher.dispatch(), driverOf(options) === 'waiter', toNative(options));
+    this.native = new Native(() => this.#dispatch(), driverOf(options) === 'waiter', toNative(options));
+    this.#traced = tracedBy(options);
     this.readNowait = this.native.readNowait;
     this.readManyNowait = this.native.readManyNowait;
     this.sendNowait = this.native.sendNowait;
@@ -68,6 +98,11 @@ export class Reactor {
     this.dispatcher = new Dispatcher(this, options.turnTime);
     // What was written in the last tick is sent, as it would have been by core; what is written from here on as well.
     process.once('exit', this.#onExit);
+  }
+
+  #dispatch(): void {
+    if (this.observer === undefined) this.dispatcher.dispatch();
+    else this.observer.observe(this.dispatcher);
   }
 
   /** Ends it, where it has not been used. */
@@ -87,10 +122,19 @@ export class Reactor {
   }
 
   get settings(): ReactorSettings {
-    return fromNative(this.native.settings);
+    return { ...fromNative(this.native.settings), trace: this.#traced };
   }
 
   stats(): Stats {
-    return { ...this.native.stats(), arena: this.memory.arena.inUse, views: this.memory.lentViews };
+    const { handles, operations, buffersLent, starved, backlog, waiting, bounces, turns } = this.native.stats();
+    const [arena, views] = [this.memory.arena.inUse, this.memory.lentViews];
+    return { handles, operations, buffersLent, starved, backlog, waiting, bounces, arena, views, turns };
+  }
+
+  totals(): Totals {
+    const { turns, enters, submissions, completions, largestBatch, overflows, exhaustions, ...rest } = this.native.stats();
+    const { bytesReceived, bytesSent, bytesRead, bytesWritten } = rest;
+    const counts = { turns, enters, submissions, completions, largestBatch, overflows, exhaustions };
+    return { ...counts, bytesReceived, bytesSent, bytesRead, bytesWritten };
   }
 }

@@ -1,4 +1,5 @@
 /** The reactor of this thread: one for all that its facades do. */
+import { publish } from '../channels.ts';
 import {
   IouringUnavailableError,
   missingBinding,
@@ -10,7 +11,7 @@ import type { SystemCallError } from '../errors/system.ts';
 import { loadNative } from '../native.ts';
 import type { Handle } from './handle-table.ts';
 import { mergeOptions, type ReactorOptions } from './options.ts';
-import { Reactor, type Stats } from './reactor.ts';
+import { Reactor, type Stats, type Totals } from './reactor.ts';
 
 let reactor: Reactor | undefined;
 let options: ReactorOptions = {};
@@ -44,10 +45,12 @@ export function makeReactor(): Reactor | Obstacle {
   const native = loadNative();
   if (native.binding === null) return missingBinding(native.reason, native.cause);
   try {
-    return (reactor = new Reactor(native.binding.NativeReactor, options));
+    reactor = new Reactor(native.binding.NativeReactor, options);
   } catch (cause) {
     return obstacleOf(cause as Partial<SystemCallError>);
   }
+  publish('iouring-transport.ring.created', { settings: reactor.settings });
+  return reactor;
 }
 
 /** What the constructor has thrown, as `throw` in crates/binding/src/native_reactor.rs makes it. Errors of Node-API itself have codes of their own. */
@@ -100,6 +103,25 @@ export function reactorStats(): Stats {
       arena: 0,
       views: 0,
       turns: 0,
+    }
+  );
+}
+
+/** What the reactor of this thread has done so far; all zero where it has not been used. */
+export function reactorTotals(): Totals {
+  return (
+    reactor?.totals() ?? {
+      turns: 0,
+      enters: 0,
+      submissions: 0,
+      completions: 0,
+      largestBatch: 0,
+      overflows: 0,
+      exhaustions: 0,
+      bytesReceived: 0,
+      bytesSent: 0,
+      bytesRead: 0,
+      bytesWritten: 0,
     }
   );
 }

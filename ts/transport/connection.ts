@@ -5,6 +5,7 @@
  * for the peer's end for as long as it is given, and closes. What has been received before stays readable.
  */
 import type { Buffer } from 'node:buffer';
+import diagnostics from 'node:diagnostics_channel';
 import { constants } from 'node:os';
 import { ERR_INVALID_ARG_TYPE } from '../errors/core.ts';
 import { TransportClosedError } from '../errors/iouring.ts';
@@ -28,6 +29,9 @@ import type { StreamListener, TransportStream } from './stream.ts';
 import { Timeouts } from './timeouts.ts';
 
 const { ECANCELED } = constants.errno;
+
+const opened = diagnostics.channel('iouring-transport.connection.open');
+const closed = diagnostics.channel('iouring-transport.connection.close');
 
 const DONE = Promise.resolve();
 
@@ -71,6 +75,7 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
       onEndHeard: () => this.#endHeard(),
     });
     this.#inbox.receive();
+    if (opened.hasSubscribers) opened.publish({ connection: this });
   }
 
   static {
@@ -395,6 +400,7 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
     for (const write of this.#writes.splice(0)) write.reject(this.#writeError(-ECANCELED));
     this.#shutdown?.reject(this.#error ?? new TransportClosedError('connection'));
     this.#scope.emitDestroy();
+    if (closed.hasSubscribers) closed.publish({ connection: this, error: this.#error });
     this.#closed?.resolve(this.#error);
   }
 }

@@ -4,7 +4,7 @@ import type { TransferListItem } from 'node:worker_threads';
 import { ERR_INVALID_STATE } from '../errors/core.ts';
 import { TransportClosedError } from '../errors/iouring.ts';
 import { describedEndpointException } from '../errors/system.ts';
-import { getReactor, reactorStats, type Stats } from '../reactor/index.ts';
+import { getReactor, reactorStats, reactorTotals, type Stats, type Totals } from '../reactor/index.ts';
 import { selectSocketBackend } from '../socket-backend.ts';
 import {
   validateAbortSignal,
@@ -193,6 +193,11 @@ export class TransportWorker extends EventEmitter<WorkerEvents> implements Async
   /** What the thread's ring holds; all zero on core. */
   stats(): Stats {
     return reactorStats();
+  }
+
+  /** What the thread's ring has done so far; all zero on core. */
+  totals(): Totals {
+    return reactorTotals();
   }
 
   /**
