@@ -21,6 +21,7 @@ const checks = {
   eslint: () => node('eslint', 'eslint', '.'),
   prettier: () => node('prettier', 'prettier', '--check', '--log-level', 'warn', '.'),
   protocol: () => run(process.execPath, [inRoot('scripts', 'generate-protocol.mjs'), '--check']),
+  workflows: () => run(process.execPath, [inRoot('scripts', 'lint-workflows.mjs')]),
   package: checkPackage,
   tree: checkTree,
 };

@@ -2,7 +2,8 @@
  * The packages as a release publishes them, made from what is built here: the root package with all binaries' packages as optional dependencies, and the one for
  * this machine.
  *
- *     node scripts/pack.mjs FOLDER      leaves the tarballs there
+ *     node scripts/pack.mjs FOLDER            leaves the tarballs there
+ *     node scripts/pack.mjs FOLDER --all      fails where the binary of a platform is missing, as a release must
  */
 import { spawnSync } from 'node:child_process';
 import {
@@ -83,8 +84,10 @@ function packFolder(from, folder) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const [folder] = process.argv.slice(2);
+  const [folder, all] = process.argv.slice(2);
   if (folder === undefined) fail('Into which folder?');
+  const missing = platformManifests().filter(({ main }) => !existsSync(inRoot(main)));
+  if (all === '--all' && missing.length > 0) fail(`Not built: ${missing.map(({ main }) => main).join(', ')}.`);
   for (const { tarball, size, files } of packAll(path.resolve(folder)))
     process.stdout.write(`${tarball}: ${size} bytes, ${files.length} files\n`);
 }

@@ -5,7 +5,7 @@ import { inRoot } from '../../scripts/lib.mjs';
 import { serverScript } from './processes.mjs';
 
 /** Order in which arms appear; others follow by name. */
-const ORDER = ['core', 'ours', 'transport', 'core-again', 'native-floor', 'tokio-uring', 'bun', 'bun-socket'];
+const ORDER = ['core', 'base', 'ours', 'transport', 'core-again', 'native-floor', 'tokio-uring', 'bun', 'bun-socket'];
 
 /**
  * All arms.

@@ -28,6 +28,7 @@ const METRICS = {
 /** Which arms are divided by which. The last is the noise: both are the same thing. */
 const PAIRS = [
   ['ours', 'core'],
+  ['ours', 'base'],
   ['ours', 'native-floor'],
   ['ours', 'tokio-uring'],
   ['ours', 'bun'],
