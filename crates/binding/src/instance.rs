@@ -23,7 +23,8 @@ use napi::sys;
 
 use crate::driver::Driver;
 use crate::memory::{self, JsMemory};
-use crate::protocol::{COMPLETION_CAPACITY, Completion, Queues};
+use crate::protocol::{COMPLETION_CAPACITY, Completion};
+use crate::queues::Queues;
 use crate::settings::Pace;
 
 /// A turn that takes longer is followed by one that takes fewer connections: what becomes of those that were accepted

@@ -15,6 +15,7 @@ mod native_scm_rights;
 mod native_stats;
 mod nowait;
 mod protocol;
+mod queues;
 mod settings;
 mod shown;
 mod socket_option;
