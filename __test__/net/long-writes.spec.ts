@@ -62,6 +62,47 @@ for (const where of ['tcp', 'unix'] as const) {
     await closeOf(client);
   });
 
+  test.serial(`${where}: a long one goes with the short ones before it in the same tick`, async (t) => {
+    const { client, peer } = await connected();
+    const arrived = hashOf(peer);
+    const hash = createHash('sha256');
+    for (const size of [5, 20_000, 70_000]) {
+      const bytes = randomBytes(size);
+      hash.update(bytes);
+      client.write(bytes);
+    }
+    t.is(client.writableLength, 0, 'the kernel has taken it within write()');
+    t.is(client.bytesWritten, 90_005);
+    client.end();
+    t.is(await arrived, hash.digest('hex'));
+    peer.end();
+    await closeOf(client);
+  });
+
+  test.serial(`${where}: a long one behind short ones waits where there is no room, time and again`, async (t) => {
+    const { client, peer } = await connected();
+    peer.pause();
+    const hash = createHash('sha256');
+    const order: number[] = [];
+    for (let i = 0; i < 120; i++) {
+      const bytes = randomBytes([100, 70_000, 1000, 40 * KIB][i % 4]);
+      hash.update(bytes);
+      client.write(bytes, () => order.push(i));
+      // Each round is a tick of its own, so that what is short is queued when what is long comes.
+      if (i % 4 === 3) await new Promise((resolve) => setImmediate(resolve));
+    }
+    client.end();
+    const arrived = hashOf(peer);
+    peer.resume();
+    t.is(await arrived, hash.digest('hex'));
+    peer.end();
+    await closeOf(client);
+    t.deepEqual(
+      order,
+      Array.from({ length: 120 }, (_, i) => i),
+    );
+  });
+
   test.serial(`${where}: a peer that reads late gets all that was written meanwhile, once`, async (t) => {
     const { client, peer } = await connected();
     peer.pause();

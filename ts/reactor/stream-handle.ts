@@ -421,9 +421,9 @@ export class StreamHandle extends SocketHandle implements StreamEvents {
     }
   }
 
-  /** Offers many bytes to the kernel, unless others are to go first: how many it has taken. */
+  /** Offers many bytes to the kernel, behind what was written just before, unless that is much or waits for room: how many of them it has taken. */
   #offer(chunks: readonly Uint8Array[], total: number): number {
-    if (total < NOWAIT_SIZE || this.writeQueueSize > 0) return 0;
+    if (total < NOWAIT_SIZE || this.writeQueueSize > COPY_SIZE) return 0;
     const small = total < chunks.length * LEAST_SLICE;
     if (small && total <= COPY_SIZE) return 0;
     const sent = this.reactor.sendNowait(this.id, small ? gather(chunks) : chunks);

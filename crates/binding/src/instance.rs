@@ -213,6 +213,19 @@ impl Instance {
         self.queues.take_commands(|command| command.apply(reactor));
     }
 
+    /// Offers bytes to a stream's kernel, behind what JavaScript has written before; see [`Reactor::send_nowait`].
+    ///
+    /// # Safety
+    /// As there, and in a call from JavaScript.
+    pub unsafe fn send_nowait(&self, handle: HandleId, slices: &[libc::iovec]) -> usize {
+        let send = |reactor: &mut Reactor<Ring>| {
+            self.take_commands(reactor);
+            // SAFETY: the caller's promise.
+            unsafe { reactor.send_nowait(handle, &mut self.memory(), slices) }
+        };
+        self.with(send).unwrap_or(0)
+    }
+
     /// One exchange with the kernel: commands in, completions out. True when there are completions to dispatch.
     fn exchange(&self, reactor: &mut Reactor<Ring>) -> bool {
         self.take_back(reactor);

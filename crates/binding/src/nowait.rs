@@ -10,7 +10,7 @@ use std::ptr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering::Relaxed};
 
-use iouring_reactor::{Errno, HandleId, Reactor, Ring};
+use iouring_reactor::{Errno, HandleId, MAX_SLICES_NOWAIT, Reactor, Ring};
 use napi::bindgen_prelude::Unknown;
 use napi::sys;
 use napi_derive::napi;
@@ -151,8 +151,8 @@ unsafe extern "C" fn read_many_nowait(env: sys::napi_env, info: sys::napi_callba
     returned(env, i32::try_from(read).unwrap_or(i32::MAX))
 }
 
-/// Most slices of a system call, `IOV_MAX`.
-const SLICES: u32 = 1024;
+#[allow(clippy::cast_possible_truncation, reason = "a thousand")]
+const SLICES: u32 = MAX_SLICES_NOWAIT as u32;
 
 #[allow(clippy::cast_possible_truncation, reason = "saturates; handles are looked up")]
 unsafe extern "C" fn send_nowait(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
@@ -185,7 +185,7 @@ unsafe extern "C" fn send_nowait(env: sys::napi_env, info: sys::napi_callback_in
         }
         // SAFETY: the views' memory stays where it is as long as JavaScript does not run: from where it was looked at
         // to the end of the call.
-        let sent = instance.with(|reactor| unsafe { reactor.send_nowait(handle, &slices) }).unwrap_or(0);
+        let sent = unsafe { instance.send_nowait(handle, &slices) };
         left -= sent;
         // What follows a slice that was not taken must not go.
         if sent < offered || slices.len() < group.len() || left == 0 {

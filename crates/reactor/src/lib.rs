@@ -57,4 +57,5 @@ pub use handle_id::HandleId;
 pub use memory::{Memory, Span};
 pub use reactor::{Adopted, Reactor};
 pub use ring::Ring;
+pub use stream::MAX_SLICES_NOWAIT;
 pub use watch::{Latency, Watch};

@@ -264,15 +264,16 @@ impl<K: Kernel> Reactor<K> {
         }
     }
 
-    /// Offers bytes, in at most 1024 slices, to the kernel, unless others are to go before: how many it has taken. What
-    /// it has not is to be [written](Self::write) then, and ends with the error where it was refused for good.
+    /// Offers bytes, in at most [`MAX_SLICES_NOWAIT`](crate::MAX_SLICES_NOWAIT) slices, to the kernel, behind what was
+    /// written since the last turn, unless that is much, or waits for room: how many of them it has taken. What it has
+    /// not is to be [written](Self::write) then, and ends with the error where it was refused for good.
     ///
     /// # Safety
     /// Each slice points at as many bytes as it says, which stay as they are for the length of the call.
-    pub unsafe fn send_nowait(&mut self, id: HandleId, slices: &[libc::iovec]) -> usize {
+    pub unsafe fn send_nowait(&mut self, id: HandleId, memory: &mut impl Memory, slices: &[libc::iovec]) -> usize {
         let Some((stream, state, io)) = self.stream(id) else { return 0 };
         // SAFETY: the caller's promise.
-        unsafe { stream.send_nowait(state, io, slices) }
+        unsafe { stream.send_nowait(state, io, memory, slices) }
     }
 
     /// Ends the sending half once everything queued is sent; [`Event::ShutDown`] follows.

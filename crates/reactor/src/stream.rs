@@ -10,6 +10,8 @@ mod receiving;
 mod send_nowait;
 mod sending;
 
+pub use send_nowait::MAX_SLICES_NOWAIT;
+
 use std::collections::VecDeque;
 
 use self::receiving::Receiving;

@@ -34,11 +34,11 @@ pub(super) enum Sending {
 }
 
 pub(super) struct Segment {
-    span: Span,
+    pub(super) span: Span,
     /// The write request ends with this segment: report it.
     last: bool,
     /// Go with the first byte, and with it they are the kernel's. None on nearly all segments.
-    descriptors: Vec<OwnedFd>,
+    pub(super) descriptors: Vec<OwnedFd>,
 }
 
 impl Stream {
@@ -88,6 +88,11 @@ impl Stream {
         self.sending = Sending::Idle;
         if let Some(status) = self.refused.take() {
             self.settle_writes(state, io, status);
+            self.shut_down_when_sent(state, io);
+            return true;
+        }
+        if self.queue.is_empty() {
+            // It has gone with what was sent at once.
             self.shut_down_when_sent(state, io);
             return true;
         }
@@ -219,7 +224,7 @@ impl Stream {
         }
     }
 
-    fn advance<K: Kernel>(&mut self, state: &HandleState, io: &mut Io<K>, mut sent: usize) {
+    pub(super) fn advance<K: Kernel>(&mut self, state: &HandleState, io: &mut Io<K>, mut sent: usize) {
         while let Some(segment) = self.queue.front_mut() {
             let length = segment.span.length as usize;
             if sent > 0 {

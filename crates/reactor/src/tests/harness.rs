@@ -201,7 +201,7 @@ impl Simulation {
             .map(|piece| libc::iovec { iov_base: piece.as_mut_ptr().cast(), iov_len: piece.len() })
             .collect();
         // SAFETY: the bytes are a local.
-        let sent = unsafe { self.reactor.send_nowait(self.streams[stream], &slices) };
+        let sent = unsafe { self.reactor.send_nowait(self.streams[stream], &mut self.memory, &slices) };
         let rest = bytes.split_off(sent);
         bytes.fill(0xee);
         if !rest.is_empty() {
