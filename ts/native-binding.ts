@@ -66,10 +66,18 @@ export interface NativeReactor {
   /** The address that a `sockaddr` stands for. */
   describeAddress(bytes: Uint8Array): Endpoint | number;
   /**
-   * Joins or leaves a multicast group, for what one source sends to it where there is a source. Opens nothing:
-   * `EBADF` on a handle that is not there, once the addresses have been found to be some.
+   * Joins or leaves a multicast group, for what one source sends to it where there is a source, on an interface given
+   * by an address or by its index. Opens nothing: `EBADF` on a handle that is not there, once the addresses have been
+   * found to be some.
    */
-  membership(handle: number, join: boolean, group: string, source?: string | null, interfaceAddress?: string | null): number;
+  membership(
+    handle: number,
+    join: boolean,
+    group: string,
+    source?: string | null,
+    interfaceAddress?: string | null,
+    interfaceIndex?: number | null,
+  ): number;
   /**
    * The interface that multicast leaves by: one that has this IPv4 address, or the one behind `%` in an IPv6
    * address.

@@ -32,7 +32,7 @@ export interface CreateSocket {
 /** @internal */
 export const { _createSocketHandle } = chosen as unknown as { _createSocketHandle: unknown };
 
-export type { Ancillary } from './ancillary.ts';
+export type { Ancillary } from '../reactor/index.ts';
 export type { OutgoingMessage, SendManyOptions, SendResult } from './send-many.ts';
 export type { MessagesOptions } from './iteration.ts';
 export type { Message } from './receive.ts';

@@ -2,8 +2,7 @@
  * From the handle to the socket's events: 'message', 'messages', 'error'.
  */
 import { errnoException } from '../errors/system.ts';
-import type { DatagramHandle, ReceivedDatagram } from '../reactor/index.ts';
-import { describeControl, type Ancillary } from './ancillary.ts';
+import { describeControl, type Ancillary, type DatagramHandle, type ReceivedDatagram } from '../reactor/index.ts';
 import { isListed, kState, type DgramSocket, type State } from './state.ts';
 import { Sender } from './sender.ts';
 

@@ -3,7 +3,7 @@
  *
  * Life of a datagram that is sent: destination and payload are copied into the arena side by side, or, when the payload is large, it is lent to Rust as
  * it is; one command goes out; a report comes when the kernel has it. Reports come in the order of sending. Of one that is received: its bytes
- * are copied out of the pool, and its sender's name is looked up among those met before.
+ * are copied out of the pool, or lent where they lie, and its sender's name is looked up among those met before.
  */
 import process from 'node:process';
 import { EBADF, EDESTADDRREQ, EINVAL } from '../errors/errno.ts';
@@ -15,6 +15,7 @@ import {
   CONTROL_LENGTH,
   CONTROL_LENGTH_SHIFT,
   DATAGRAM_CONTROL_TRUNCATED,
+  DATAGRAM_REGION,
   DATAGRAM_TRUNCATED,
   DatagramWord,
   MAX_PIECE,
@@ -31,6 +32,7 @@ import {
 import type { DatagramEvents } from './handle-table.ts';
 import { ownCopy } from './own-copy.ts';
 import type { Reactor } from './reactor.ts';
+import type { ReceivedBuffers } from './received-buffers.ts';
 import { getReactor } from './thread-reactor.ts';
 import { nothing, Activity, SocketHandle, toEndpoint, type Endpoint } from './socket-handle.ts';
 
@@ -52,6 +54,9 @@ const COPY_SIZE = 8 * 1024;
 /** Up to here bytes are copied one by one: cheaper than the call into native code that copies many. */
 const COPY_BY_HAND = 96;
 
+/** Up to here what was received is copied to be sent on: cheaper than holding its buffer. */
+const COPY_RECEIVED_SIZE = 512;
+
 /** The region of the arena. */
 const ARENA = 0;
 
@@ -69,6 +74,24 @@ export interface ReceivedDatagram {
   /** Control data as the kernel wrote it, or as much of it as had room; absent where none was asked for. */
   readonly control: Buffer | undefined;
   readonly controlTruncated: boolean;
+}
+
+/** Hears of datagrams where they lie. */
+export interface DatagramReceiver {
+  /**
+   * A datagram has arrived. Its bytes stay where they are, `offset` bytes into the pool, until `buffer` is let go of.
+   *
+   * @param control as in {@link ReceivedDatagram}
+   */
+  ondatagram(
+    buffer: number,
+    offset: number,
+    length: number,
+    peer: Peer,
+    truncated: boolean,
+    control: Buffer | undefined,
+    controlTruncated: boolean,
+  ): void;
 }
 
 function never(): boolean {
@@ -93,6 +116,8 @@ export class DatagramHandle extends SocketHandle implements DatagramEvents {
   onmessage: (message: ReceivedDatagram) => void = nothing;
   /** Datagrams have arrived: called instead of `onmessage` where {@link wantsBatches} says so. */
   onmessages: (messages: ReceivedDatagram[]) => void = nothing;
+  /** Hears of them instead of both, where they lie. */
+  receiver: DatagramReceiver | undefined = undefined;
   /** The network reports an error. */
   onerror: (status: number) => void = nothing;
   /** Says whether they are wanted in batches: asked each time that some have arrived. */
@@ -145,7 +170,7 @@ export class DatagramHandle extends SocketHandle implements DatagramEvents {
 
   /** See {@link SocketHandle.gathers}. */
   get gathers(): boolean {
-    return this.wantsBatches();
+    return this.receiver !== undefined || this.wantsBatches();
   }
 
   /** `bind(2)`. Without `SO_REUSEADDR`, which lets two UDP sockets have the same port. */
@@ -215,9 +240,9 @@ export class DatagramHandle extends SocketHandle implements DatagramEvents {
     this.reactor.commands.write(Command.Control, this.id, wanted ? 1 : 0);
   }
 
-  /** Joins a multicast group or leaves it, for one source or any, on an interface that has this address or any. */
-  membership(join: boolean, group: string, source?: string, interfaceAddress?: string): number {
-    return this.closed ? -EBADF : this.reactor.native.membership(this.id, join, group, source, interfaceAddress);
+  /** Joins a multicast group or leaves it, for one source or any, on an interface that has this address or index, or any. */
+  membership(join: boolean, group: string, source?: string, interfaceAddress?: string, interfaceIndex?: number): number {
+    return this.closed ? -EBADF : this.reactor.native.membership(this.id, join, group, source, interfaceAddress, interfaceIndex);
   }
 
   /** The interface that multicast leaves by: one that has this IPv4 address, or the one behind `%` in an IPv6 address. */
@@ -246,6 +271,50 @@ export class DatagramHandle extends SocketHandle implements DatagramEvents {
     return 0;
   }
 
+  /** Sends to somebody whom a datagram has come from, or to the socket's peer where there is nobody. Likewise. */
+  transmit(bytes: Uint8Array, to: Peer | undefined, segment: number, report: SentReport, place: number): number {
+    if (to?.name.byteLength === 0) return -EDESTADDRREQ;
+    this.#send(bytes, to?.name, NO_PORT, report, 0, segment, place);
+    return 0;
+  }
+
+  /** The same for bytes that may change as soon as this returns. */
+  sendCopied(bytes: Uint8Array, to: Peer | undefined, segment: number, report: SentReport, place: number): number {
+    const kept = bytes.byteLength > COPY_SIZE ? ownCopy(bytes, 0, bytes.byteLength) : bytes;
+    return this.transmit(kept, to, segment, report, place);
+  }
+
+  /** The same for bytes that lie in a receive buffer, which is held until they have been sent. */
+  sendReceived(
+    buffers: ReceivedBuffers,
+    buffer: number,
+    offset: number,
+    length: number,
+    to: Peer | undefined,
+    segment: number,
+    report: SentReport,
+    place: number,
+  ): number {
+    const { reactor } = this;
+    const isLent = buffers === reactor.receivedDatagrams && !buffers.scarce;
+    const nameLength = to === undefined ? 0 : to.name.byteLength;
+    const name = isLent && length > COPY_RECEIVED_SIZE && nameLength > 0 ? reactor.memory.arena.allocate(nameLength) : -1;
+    if (!isLent || length <= COPY_RECEIVED_SIZE || (name < 0 && to !== undefined)) {
+      return this.sendCopied(buffers.bytes(offset, length), to, segment, report, place);
+    }
+    if (to !== undefined) writeName(reactor.memory.arena.memory, name, to.name, NO_PORT);
+    buffers.hold(buffer);
+    this.#expect(name, ~buffer, length, place, report);
+    const packed = nameLength | (this.#goesTogether(place) ? SEND_TOGETHER : 0);
+    reactor.commands.writeDatagram(this.id, DATAGRAM_REGION, offset, length, Math.max(name, 0), packed, segment);
+    return 0;
+  }
+
+  /** Whether one of this place may go through the kernel with others. */
+  #goesTogether(place: number): boolean {
+    return this.grouping === SendGrouping.Always || (place !== ALONE && this.grouping === SendGrouping.InBatches);
+  }
+
   /** Sends to the socket's peer. */
   send(payload: Uint8Array, report?: SentReport, flags = 0, segment = 0, place = ALONE): void {
     this.#send(payload, undefined, NO_PORT, report, flags, segment, place);
@@ -264,8 +333,7 @@ export class DatagramHandle extends SocketHandle implements DatagramEvents {
     // The kernel refuses one that is so long as it refuses those that are longer.
     const length = Math.min(payload.byteLength, MAX_PIECE);
     const nameLength = name === undefined ? 0 : name.byteLength;
-    const goesTogether = this.grouping === SendGrouping.Always || (place !== ALONE && this.grouping === SendGrouping.InBatches);
-    const packed = nameLength | ((flags & SEND_FLAGS) << SEND_FLAGS_SHIFT) | (goesTogether ? SEND_TOGETHER : 0);
+    const packed = nameLength | ((flags & SEND_FLAGS) << SEND_FLAGS_SHIFT) | (this.#goesTogether(place) ? SEND_TOGETHER : 0);
     const copied = length <= COPY_SIZE;
     const needed = copied ? nameLength + length : nameLength;
     const offset = needed === 0 ? -1 : arena.allocate(needed);
@@ -323,6 +391,10 @@ export class DatagramHandle extends SocketHandle implements DatagramEvents {
 
   datagrams(words: Int32Array, at: number, count: number, gathers: boolean): void {
     if (this.closed) return;
+    if (this.receiver !== undefined) {
+      for (let i = 0; i < count && !this.closed; i++) this.#lend(this.receiver, words, at + i * RECORD_WORDS);
+      return;
+    }
     if (!gathers) {
       this.onmessage(this.#take(words, at));
       return;
@@ -334,25 +406,43 @@ export class DatagramHandle extends SocketHandle implements DatagramEvents {
 
   #take(words: Int32Array, at: number): ReceivedDatagram {
     const pool = this.reactor.shared.datagramBuffers();
-    const length = words[at + DatagramWord.Length];
-    const offset = words[at + DatagramWord.Offset];
     const name = words[at + DatagramWord.Name];
     const lengths = words[at + DatagramWord.Lengths];
-    const data = ownCopy(pool, offset, length);
-    const peer = this.#peers.find(pool, name, lengths & NAME_LENGTH);
-    const controlLength = (lengths >> CONTROL_LENGTH_SHIFT) & CONTROL_LENGTH;
-    const controlTruncated = (lengths & DATAGRAM_CONTROL_TRUNCATED) !== 0;
-    let control: Buffer | undefined;
-    if (controlLength > 0 || controlTruncated) {
-      control = ownCopy(pool, name + this.#nameRoom, controlLength);
-    }
+    const data = ownCopy(pool, words[at + DatagramWord.Offset], words[at + DatagramWord.Length]);
     return {
       data,
-      peer,
+      peer: this.#peers.find(pool, name, lengths & NAME_LENGTH),
       truncated: (lengths & DATAGRAM_TRUNCATED) !== 0,
-      control,
-      controlTruncated,
+      control: this.#control(pool, name, lengths),
+      controlTruncated: (lengths & DATAGRAM_CONTROL_TRUNCATED) !== 0,
     };
+  }
+
+  /** Hands over the datagram of a record, borrowed. */
+  #lend(receiver: DatagramReceiver, words: Int32Array, at: number): void {
+    const pool = this.reactor.shared.datagramBuffers();
+    const buffers = this.reactor.receivedDatagrams;
+    const buffer = words[at + DatagramWord.Buffer];
+    const name = words[at + DatagramWord.Name];
+    const lengths = words[at + DatagramWord.Lengths];
+    const peer = this.#peers.find(pool, name, lengths & NAME_LENGTH);
+    const truncated = (lengths & DATAGRAM_TRUNCATED) !== 0;
+    const control = this.#control(pool, name, lengths);
+    const controlTruncated = (lengths & DATAGRAM_CONTROL_TRUNCATED) !== 0;
+    const [length, offset] = [words[at + DatagramWord.Length], words[at + DatagramWord.Offset]];
+    buffers.borrow(words, at, buffer);
+    try {
+      receiver.ondatagram(buffer, offset, length, peer, truncated, control, controlTruncated);
+    } finally {
+      buffers.handedOver();
+    }
+  }
+
+  /** Control data, which lie behind the room for the name. */
+  #control(pool: Buffer, name: number, lengths: number): Buffer | undefined {
+    const length = (lengths >> CONTROL_LENGTH_SHIFT) & CONTROL_LENGTH;
+    if (length === 0 && (lengths & DATAGRAM_CONTROL_TRUNCATED) === 0) return undefined;
+    return ownCopy(pool, name + this.#nameRoom, length);
   }
 
   /** Callbacks of one record follow each other without microtasks in between, as core's do: they are ticks of one queue there. */
@@ -365,6 +455,7 @@ export class DatagramHandle extends SocketHandle implements DatagramEvents {
       pending.shift();
       if (arena >= 0) this.reactor.memory.arena.release(arena);
       if (region > 0) this.reactor.memory.reclaim(region);
+      else if (region < 0) this.reactor.receivedDatagrams.letGo(~region);
       if (pending.count === 0) this.finish(Activity.Writing);
       report?.(status < 0 ? status : length, place);
     }

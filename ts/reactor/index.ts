@@ -1,12 +1,20 @@
 /** The TypeScript end of the reactor; all that the facades use. */
 export { showActiveHandles } from './active-handles.ts';
+export { type Ancillary, describeControl } from './ancillary.ts';
 export { AsyncScope } from './async-scope.ts';
-export { DatagramHandle, SendGrouping, type DatagramKind, type ReceivedDatagram } from './datagram-handle.ts';
+export {
+  DatagramHandle,
+  SendGrouping,
+  type DatagramKind,
+  type DatagramReceiver,
+  type ReceivedDatagram,
+} from './datagram-handle.ts';
 export { type SentReport } from './pending-sends.ts';
 export { type Peer } from './peers.ts';
 export { ListenHandle } from './listen-handle.ts';
 export { FileOpKind, SocketOption } from './protocol.ts';
 export { type Latencies, measureLatencies, type OperationKind } from './latencies.ts';
+export type { ReceivedBuffers } from './received-buffers.ts';
 export { ownCopy } from './own-copy.ts';
 export { Reactor, type Stats, type Totals } from './reactor.ts';
 export { mergeOptions } from './options.ts';

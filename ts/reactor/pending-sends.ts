@@ -32,7 +32,7 @@ export class PendingSends {
     return bytes;
   }
 
-  /** `arena`: an offset, -1 for nothing; `region`: of a lent view, 0 for none. */
+  /** `arena`: an offset, -1 for nothing; `region`: of a lent view, the complement of a receive buffer's number, 0 for neither. */
   push(arena: number, region: number, length: number, place: number, report: SentReport | undefined): void {
     if (this.#count > this.#mask) this.#grow();
     const at = (this.#first + this.#count++) & this.#mask;

@@ -50,6 +50,8 @@ export const enum Command {
    * themselves.
    */
   WriteWithDescriptors = 13,
+  /** Give a borrowed receive buffer of datagrams back: words as for `Release`. */
+  ReleaseDatagram = 14,
 }
 
 /** Commands that fit before they must be taken. */
@@ -86,10 +88,10 @@ export const enum Completion {
   /** A file operation is done: no handle, bytes or status, the token. */
   FileDone = 10,
   /**
-   * A datagram has arrived: its length, the payload's offset in the datagram pool, the buffer's number; a word of no
-   * meaning; where in the pool the sender's name is; and how long that is, with, from bit 8 on, the length of the
-   * control data, which follow behind the room for the name, and the flags `DATAGRAM_TRUNCATED` and
-   * `DATAGRAM_CONTROL_TRUNCATED`.
+   * A datagram has arrived: its length, the payload's offset in the datagram pool, the buffer's number; the word to
+   * borrow it by, as with `Received`, until a `ReleaseDatagram`; where in the pool the sender's name is; and how long
+   * that is, with, from bit 8 on, the length of the control data, which follow behind the room for the name, and the
+   * flags `DATAGRAM_TRUNCATED` and `DATAGRAM_CONTROL_TRUNCATED`.
    */
   Datagram = 11,
   /** The network reports an error on a datagram socket, which goes on receiving: status. */
@@ -112,13 +114,19 @@ export const CONTROL_LENGTH = 65535;
 /** Where the length of the control data begins in it, */
 export const CONTROL_LENGTH_SHIFT = 8;
 
+/** How many receive buffers of datagrams there are. */
+export const DATAGRAM_BUFFERS = 256;
+
 /** In the last word of a datagram: its control data was longer than the room for it. */
 export const DATAGRAM_CONTROL_TRUNCATED = 33554432;
+
+/** The region of the receive buffers of datagrams, likewise. */
+export const DATAGRAM_REGION = 4294967294;
 
 /** In the last word of a datagram: it was longer than the room for it. */
 export const DATAGRAM_TRUNCATED = 16777216;
 
-/** Positions of the words of a completion that tells of a datagram. The word between buffer and name has no meaning. */
+/** Positions of the words of a completion that tells of a datagram. Between buffer and name is [`BORROWED_WORD`]. */
 export const enum DatagramWord {
   /** Bytes of the payload. */
   Length = 2,

@@ -8,6 +8,7 @@ import { Dispatcher } from './dispatch.ts';
 import { FileRequests } from './file-requests.ts';
 import { HandleTable } from './handle-table.ts';
 import { driverOf, fromNative, tracedBy, type ReactorOptions, type ReactorSettings, toNative } from './options.ts';
+import { Command, DATAGRAM_BUFFERS } from './protocol.ts';
 import { ReadBudget } from './read-budget.ts';
 import { ReceivedBuffers } from './received-buffers.ts';
 import { SharedMemory } from './shared-memory.ts';
@@ -70,8 +71,9 @@ export class Reactor {
   readonly sendNowait: NativeReactor['sendNowait'];
   readonly shared: SharedMemory;
   readonly commands: CommandQueue;
-  /** Who holds which receive buffer. */
+  /** Who holds which receive buffer, of streams and of datagrams. */
   readonly received: ReceivedBuffers;
+  readonly receivedDatagrams: ReceivedBuffers;
   /** The bytes of writes. */
   readonly memory: WriteMemory;
   readonly handles = new HandleTable();
@@ -93,7 +95,16 @@ export class Reactor {
     this.sendNowait = this.native.sendNowait;
     this.shared = new SharedMemory(this.native);
     this.commands = new CommandQueue(this.native, this.shared);
-    this.received = new ReceivedBuffers(this.native, (kind, handle, slices) => this.commands.write(kind, handle, slices));
+    this.received = new ReceivedBuffers(
+      this.native.receiveBuffers,
+      () => this.shared.receiveBuffers(),
+      (buffer, slices) => this.commands.write(Command.Release, buffer, slices),
+    );
+    this.receivedDatagrams = new ReceivedBuffers(
+      DATAGRAM_BUFFERS,
+      () => this.shared.datagramBuffers(),
+      (buffer, slices) => this.commands.write(Command.ReleaseDatagram, buffer, slices),
+    );
     this.memory = new WriteMemory(this.native, this.received);
     this.dispatcher = new Dispatcher(this, options.turnTime);
     // What was written in the last tick is sent, as it would have been by core; what is written from here on as well.

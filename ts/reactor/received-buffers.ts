@@ -1,17 +1,17 @@
 /**
  * Receive buffers that are held beyond the dispatch: by those who have yet to look at what came, and by writes that send it on from where it lies.
  *
- * The kernel fills a buffer with slices one behind the other, of whichever connections receive. Here is counted how many hold some slice of it; with the
- * last of them all that was borrowed of it goes back at once.
+ * The kernel fills a buffer of the streams with slices one behind the other, of whichever connections receive; a datagram has one to itself. Here is counted how
+ * many hold some slice of it; with the last of them all that was borrowed of it goes back at once.
  */
-import type { NativeReactor } from '../native-binding.ts';
-import { BORROWED_WORD, Command } from './protocol.ts';
+import { BORROWED_WORD } from './protocol.ts';
 
 /** No record is being handed over. */
 const NONE = -1;
 
 export class ReceivedBuffers {
-  readonly #command: (kind: Command, handle: number, slices: number) => void;
+  readonly #memory: () => Buffer;
+  readonly #giveBack: (buffer: number, slices: number) => void;
   /** For each buffer: who holds it, and the slices of it that Rust counts as borrowed. */
   readonly #holders: Int32Array;
   readonly #slices: Int32Array;
@@ -21,10 +21,16 @@ export class ReceivedBuffers {
   #buffer = NONE;
   #used = 0;
 
-  constructor(native: NativeReactor, command: (kind: Command, handle: number, slices: number) => void) {
-    this.#command = command;
-    this.#holders = new Int32Array(native.receiveBuffers);
-    this.#slices = new Int32Array(native.receiveBuffers);
+  /**
+   * @param count how many buffers there are
+   * @param memory that of all of them
+   * @param giveBack returns slices of a buffer to Rust
+   */
+  constructor(count: number, memory: () => Buffer, giveBack: (buffer: number, slices: number) => void) {
+    this.#memory = memory;
+    this.#giveBack = giveBack;
+    this.#holders = new Int32Array(count);
+    this.#slices = new Int32Array(count);
   }
 
   /** How many buffers there are. */
@@ -40,6 +46,11 @@ export class ReceivedBuffers {
   /** Whether so many are held that what comes to stay had better be copied, so that the others go round. */
   get scarce(): boolean {
     return this.#used * 2 >= this.#holders.length;
+  }
+
+  /** Bytes that lie in a receive buffer, for a moment. */
+  bytes(offset: number, length: number): Buffer {
+    return this.#memory().subarray(offset, offset + length);
   }
 
   /** Borrows the slice of the record at `at`, which is about to be handed over, for its one holder. */
@@ -74,6 +85,6 @@ export class ReceivedBuffers {
       this.#buffer = NONE;
       slices--;
     }
-    if (slices > 0) this.#command(Command.Release, buffer, slices);
+    if (slices > 0) this.#giveBack(buffer, slices);
   }
 }

@@ -36,11 +36,6 @@ export class SharedMemory {
     return this.#receiveBuffers;
   }
 
-  /** Bytes that lie in a receive buffer, for a moment. */
-  receivedBytes(offset: number, length: number): Uint8Array {
-    return this.receiveBuffers().subarray(offset, offset + length);
-  }
-
   /** The receive buffers of datagram sockets, and of streams that take descriptors; there once there was one. */
   datagramBuffers(): Buffer {
     const buffers = this.#datagramBuffers;

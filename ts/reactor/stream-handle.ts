@@ -21,6 +21,7 @@ import type { StreamEvents } from './handle-table.ts';
 import { Command, Completion, MAX_PIECE, RECEIVED_REGION, SocketOption } from './protocol.ts';
 import type { Reactor } from './reactor.ts';
 import { getReactor } from './thread-reactor.ts';
+import type { ReceivedBuffers } from './received-buffers.ts';
 import type { Place } from './write-memory.ts';
 import {
   nothing,
@@ -258,10 +259,11 @@ export class StreamHandle extends SocketHandle implements StreamEvents {
   }
 
   /** Writes bytes that lie in a receive buffer, from where they are; it is held until they have been sent. Likewise. */
-  writeReceived(buffer: number, offset: number, length: number): boolean {
+  writeReceived(buffers: ReceivedBuffers, buffer: number, offset: number, length: number): boolean {
     const { reactor } = this;
-    if (length <= COPY_RECEIVED_SIZE || this.writeQueueSize + length > UNCONFIRMED_LIMIT || reactor.received.scarce) {
-      return this.write(reactor.shared.receivedBytes(offset, length));
+    const isLent = buffers === reactor.received && !buffers.scarce;
+    if (!isLent || length <= COPY_RECEIVED_SIZE || this.writeQueueSize + length > UNCONFIRMED_LIMIT) {
+      return this.write(buffers.bytes(offset, length));
     }
     this.#begin(reactor.memory.holdReceived(buffer), length, Activity.Confirming);
     reactor.commands.write(Command.Write, this.id, RECEIVED_REGION, offset, length, 1);

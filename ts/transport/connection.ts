@@ -10,7 +10,7 @@ import { constants } from 'node:os';
 import { ERR_INVALID_ARG_TYPE } from '../errors/core.ts';
 import { TransportClosedError } from '../errors/iouring.ts';
 import { errnoException } from '../errors/system.ts';
-import { AsyncScope, getReactor } from '../reactor/index.ts';
+import { AsyncScope, getReactor, type ReceivedBuffers } from '../reactor/index.ts';
 import { clearTimeout, setTimeout } from '../timers.ts';
 import { validateDelay, validateObject } from '../validate.ts';
 import {
@@ -43,6 +43,8 @@ type Phase = 'open' | 'closing' | 'closed';
 export class Connection implements StreamListener, AsyncIterable<Payload>, AsyncDisposable {
   /** What this stands on. */
   readonly #stream: TransportStream;
+  /** The ring's receive buffers; undefined on core. */
+  readonly #buffers: ReceivedBuffers | undefined;
   readonly #halfOpen: boolean;
   readonly #inbox: Inbox;
   readonly #scope = new AsyncScope('TCPWRAP');
@@ -59,6 +61,7 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
   /** @internal Connections come of servers and clients. */
   constructor(stream: TransportStream, onRing: boolean, options: ConnectionOptions) {
     this.#stream = stream;
+    this.#buffers = onRing ? getReactor().received : undefined;
     this.#halfOpen = options.allowHalfOpen === true;
     if (options.noDelay !== false) stream.setNoDelay(true);
     stream.listener = this;
@@ -68,7 +71,7 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
     if (this.#timeouts !== undefined) stream.ontaken = () => this.#taken();
     this.#inbox = new Inbox({
       stream,
-      onRing,
+      buffers: this.#buffers,
       limit: options.payloadLimit ?? PAYLOAD_LIMIT,
       scope: this.#scope,
       timeouts: this.#timeouts,
@@ -262,7 +265,7 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
 
   /** @internal */
   onborrowed(buffer: number, offset: number, length: number): void {
-    this.#inbox.take(new Payload(this.#inbox.share, length, undefined, getReactor(), buffer, offset));
+    this.#inbox.take(new Payload(this.#inbox.share, length, undefined, this.#buffers, buffer, offset));
   }
 
   /** @internal */

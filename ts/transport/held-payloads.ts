@@ -6,7 +6,7 @@
  */
 import diagnostics from 'node:diagnostics_channel';
 import process from 'node:process';
-import { getReactor } from '../reactor/index.ts';
+import type { ReceivedBuffers } from '../reactor/index.ts';
 import { clearTimeout, setTimeout } from '../timers.ts';
 import { moveOut, type Estate, type Payload } from './payload.ts';
 
@@ -22,10 +22,10 @@ let held: Payload[] = [];
 let timer: NodeJS.Timeout | undefined;
 let told = false;
 
-/** Enters a payload. */
-export function holdPayload(payload: Payload, onRing: boolean): void {
+/** Enters a payload, which lies in one of these buffers; of core's, in none. */
+export function holdPayload(payload: Payload, buffers: ReceivedBuffers | undefined): void {
   held.push(payload);
-  if (onRing && getReactor().received.scarce) moveAll();
+  if (buffers?.scarce === true) moveAll();
   else if (held.length >= SWEEP_SIZE) dropReleased();
   timer ??= setTimeout(moveAll, STAY);
 }

@@ -5,7 +5,7 @@
  * open stays readable.
  */
 import { TransportClosedError } from '../errors/iouring.ts';
-import type { AsyncScope } from '../reactor/index.ts';
+import type { AsyncScope, ReceivedBuffers } from '../reactor/index.ts';
 import { validateAbortSignal, validateFunction } from '../validate.ts';
 import { Deferred } from './deferred.ts';
 import { holdPayload } from './held-payloads.ts';
@@ -19,7 +19,8 @@ type Phase = 'open' | 'dropping' | 'closed';
 /** What an inbox is made with. */
 export interface InboxOptions {
   readonly stream: TransportStream;
-  readonly onRing: boolean;
+  /** The ring's receive buffers; undefined on core. */
+  readonly buffers: ReceivedBuffers | undefined;
   /** Bytes of unreleased payloads from which on nothing more is received. */
   readonly limit: number;
   /** Where listeners run. */
@@ -33,7 +34,7 @@ export class Inbox {
   /** Of its payloads. */
   readonly share: ReceiveShare;
   readonly #stream: TransportStream;
-  readonly #onRing: boolean;
+  readonly #buffers: ReceivedBuffers | undefined;
   readonly #scope: AsyncScope;
   readonly #timeouts: Timeouts | undefined;
   readonly #onEndHeard: () => void;
@@ -49,9 +50,9 @@ export class Inbox {
   readonly #queue: Payload[] = [];
   readonly #readers: Deferred<Payload | null>[] = [];
 
-  constructor({ stream, onRing, limit, scope, timeouts, onEndHeard }: InboxOptions) {
+  constructor({ stream, buffers, limit, scope, timeouts, onEndHeard }: InboxOptions) {
     this.#stream = stream;
-    this.#onRing = onRing;
+    this.#buffers = buffers;
     this.#scope = scope;
     this.#timeouts = timeouts;
     this.#onEndHeard = onEndHeard;
@@ -148,7 +149,7 @@ export class Inbox {
       if (reader === undefined) this.#queue.push(payload);
       else reader.resolve(payload);
     }
-    holdPayload(payload, this.#onRing);
+    holdPayload(payload, this.#buffers);
   }
 
   /** Nothing more comes: the peer has ended, or the connection has failed, which is to be said by {@link drop} first. */

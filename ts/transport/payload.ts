@@ -1,5 +1,5 @@
 /**
- * What a connection has received, until it is released.
+ * What a connection or a datagram socket has received, until it is released.
  *
  * A payload begins where the kernel has put it, in a receive buffer of the ring. There it can be sent on without a copy. It moves to memory of its own when
  * it is looked at, when it is held for longer than a few milliseconds (`held-payloads.ts`), or when buffers become scarce: so the application cannot use the
@@ -10,7 +10,7 @@
  */
 import type { Buffer } from 'node:buffer';
 import { PayloadReleasedError } from '../errors/iouring.ts';
-import { ownCopy, type Reactor } from '../reactor/index.ts';
+import { getReactor, ownCopy, type Peer, type ReceivedBuffers, type SentReport } from '../reactor/index.ts';
 import type { ReceiveShare } from './receive-share.ts';
 
 /** In place of a receive buffer's number: the payload has memory of its own. */
@@ -23,12 +23,39 @@ const DETACH_SIZE = 1024;
 export interface PayloadSink {
   /** Writes bytes of which nobody may keep a view. True: over. */
   writeCopied(bytes: Uint8Array): boolean;
-  /** Writes bytes that lie in a receive buffer, likewise. */
-  writeReceived(buffer: number, offset: number, length: number): boolean;
+  /** Writes bytes that lie in a receive buffer of those, likewise. */
+  writeReceived(buffers: ReceivedBuffers, buffer: number, offset: number, length: number): boolean;
+}
+
+/** What a payload can be sent to as a datagram, or several: to the socket's peer where there is no other. A negative errno, or zero, and the report follows. */
+export interface DatagramSink {
+  /** Sends bytes of which nobody may keep a view. */
+  sendCopied(bytes: Uint8Array, to: Peer | undefined, segment: number, report: SentReport, place: number): number;
+  /** Sends bytes that lie in a receive buffer of those. */
+  sendReceived(
+    buffers: ReceivedBuffers,
+    buffer: number,
+    offset: number,
+    length: number,
+    to: Peer | undefined,
+    segment: number,
+    report: SentReport,
+    place: number,
+  ): number;
 }
 
 /** Writes a payload. True: over; false: the sink tells when it is. */
 export let sendPayload: (payload: Payload, sink: PayloadSink) => boolean;
+
+/** Sends a payload as a datagram, see {@link DatagramSink}. */
+export let sendDatagramPayload: (
+  payload: Payload,
+  sink: DatagramSink,
+  to: Peer | undefined,
+  segment: number,
+  report: SentReport,
+  place: number,
+) => number;
 
 /** What is left of a payload that nobody can reach any more. */
 export interface Estate {
@@ -41,30 +68,30 @@ export interface Estate {
 export let moveOut: (payload: Payload) => Estate | undefined;
 
 export class Payload implements Disposable {
-  /** Number of bytes, at least one; also after the release. */
+  /** Number of bytes, also after the release. Of a datagram it may be zero. */
   readonly length: number;
   readonly #share: ReceiveShare;
   /** Undefined on core. */
-  readonly #reactor: Reactor | undefined;
+  readonly #buffers: ReceivedBuffers | undefined;
   #buffer: number;
   readonly #offset: number;
   #memory: Buffer | undefined;
   #estate: Estate | undefined = undefined;
   #released = false;
 
-  /** @internal Payloads come of connections. */
+  /** @internal Payloads come of connections and of datagrams. */
   constructor(
     share: ReceiveShare,
     length: number,
     memory: Buffer | undefined,
-    reactor?: Reactor,
+    buffers?: ReceivedBuffers,
     buffer: number = MOVED,
     offset = 0,
   ) {
     this.length = length;
     this.#share = share;
     this.#memory = memory;
-    this.#reactor = reactor;
+    this.#buffers = buffers;
     this.#buffer = buffer;
     this.#offset = offset;
     share.take(length);
@@ -75,7 +102,13 @@ export class Payload implements Disposable {
       payload.#check();
       return payload.#buffer === MOVED
         ? sink.writeCopied(payload.#memory!)
-        : sink.writeReceived(payload.#buffer, payload.#offset, payload.length);
+        : sink.writeReceived(payload.#buffers!, payload.#buffer, payload.#offset, payload.length);
+    };
+    sendDatagramPayload = (payload, sink, to, segment, report, place) => {
+      payload.#check();
+      return payload.#buffer === MOVED
+        ? sink.sendCopied(payload.#memory!, to, segment, report, place)
+        : sink.sendReceived(payload.#buffers!, payload.#buffer, payload.#offset, payload.length, to, segment, report, place);
     };
     moveOut = (payload) => {
       if (payload.#released) return undefined;
@@ -125,7 +158,7 @@ export class Payload implements Disposable {
   release(): void {
     if (this.#released) return;
     this.#released = true;
-    if (this.#buffer !== MOVED) this.#reactor!.received.letGo(this.#buffer);
+    if (this.#buffer !== MOVED) this.#buffers!.letGo(this.#buffer);
     else if (this.#memory !== undefined) this.#erase(this.#memory);
     this.#buffer = MOVED;
     this.#memory = undefined;
@@ -144,19 +177,19 @@ export class Payload implements Disposable {
 
   #copy(): Buffer {
     const { length } = this;
-    return ownCopy(this.#reactor!.shared.receivedBytes(this.#offset, length), 0, length);
+    return ownCopy(this.#buffers!.bytes(this.#offset, length), 0, length);
   }
 
   #move(): Buffer {
     if (this.#memory !== undefined) return this.#memory;
     this.#memory = this.#copy();
-    this.#reactor!.received.letGo(this.#buffer);
+    this.#buffers!.letGo(this.#buffer);
     this.#buffer = MOVED;
     return this.#memory;
   }
 
   #erase(memory: Buffer): void {
-    if (this.#reactor !== undefined && memory.length >= DETACH_SIZE) this.#reactor.native.discard(memory.buffer);
+    if (this.#buffers !== undefined && memory.length >= DETACH_SIZE) getReactor().native.discard(memory.buffer);
     else memory.fill(0);
   }
 }

@@ -1,19 +1,22 @@
 /**
- * How much a connection may have received that has not been released: what is beyond waits in the kernel, and in the end holds the peer back.
+ * How much a connection or a datagram socket may have received that has not been released: what is beyond waits in the kernel, and in the end holds the peer back.
  */
 export class ReceiveShare {
   readonly #limit: number;
   readonly #resume: () => void;
+  readonly #cost: number;
   #held = 0;
   #full = false;
 
   /**
    * @param limit bytes from which on nothing more is to be received
    * @param resume called when half of them are held at most, after that was so
+   * @param cost bytes that each payload counts as beside its own
    */
-  constructor(limit: number, resume: () => void) {
+  constructor(limit: number, resume: () => void, cost = 0) {
     this.#limit = limit;
     this.#resume = resume;
+    this.#cost = cost;
   }
 
   /** Bytes of payloads that have not been released. */
@@ -27,12 +30,12 @@ export class ReceiveShare {
   }
 
   take(length: number): void {
-    this.#held += length;
+    this.#held += length + this.#cost;
     if (this.#held >= this.#limit) this.#full = true;
   }
 
   giveBack(length: number): void {
-    this.#held -= length;
+    this.#held -= length + this.#cost;
     if (!this.#full || this.#held * 2 > this.#limit) return;
     this.#full = false;
     this.#resume();

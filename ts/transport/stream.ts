@@ -3,7 +3,7 @@
  *
  * Statuses are negative errnos, as those of the ring's handles.
  */
-import type { Endpoint, StreamHandle, StreamListener } from '../reactor/index.ts';
+import type { Endpoint, ReceivedBuffers, StreamHandle, StreamListener } from '../reactor/index.ts';
 
 /** The part of a {@link StreamHandle} that a connection uses. */
 export interface TransportStream extends Pick<
@@ -31,7 +31,7 @@ export interface TransportStream extends Pick<
   ontaken: (() => void) | undefined;
   /** Writes bytes of which nobody may keep a view. True: over; false: `onwrite` follows. */
   writeCopied(bytes: Uint8Array): boolean;
-  writeReceived(buffer: number, offset: number, length: number): boolean;
+  writeReceived(buffers: ReceivedBuffers, buffer: number, offset: number, length: number): boolean;
   /** Small segments at once. @returns zero, or a negative errno */
   setNoDelay(wanted: boolean): number;
 }

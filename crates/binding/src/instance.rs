@@ -24,7 +24,7 @@ use napi::sys;
 use crate::driver::Driver;
 use crate::memory::{self, JsMemory};
 use crate::protocol::{COMPLETION_CAPACITY, Completion};
-use crate::queues::Queues;
+use crate::queues::{Queues, give_back};
 use crate::settings::Pace;
 
 /// A turn that takes longer is followed by one that takes fewer connections: what becomes of those that were accepted
@@ -67,6 +67,7 @@ pub struct Instance {
     queues: Queues,
     arena: Arc<Mapping>,
     received: Arc<Mapping>,
+    datagrams: Arc<Mapping>,
     mappings: Mappings,
     /// The function that dispatches completions.
     dispatch: sys::napi_ref,
@@ -95,6 +96,7 @@ impl Instance {
         let mut reactor = Reactor::new(ring, pool, config.max_completions_per_turn as usize);
         // Where there is no room for something, the thread must know before it relies on the ring.
         reactor.prepare_for_datagrams().map_err(out_of_memory)?;
+        let datagrams = reactor.datagram_pool().map(|pool| Arc::clone(pool.memory())).expect("prepared just now");
         Ok(Self {
             env,
             reactor: RefCell::new(Some(reactor)),
@@ -104,6 +106,7 @@ impl Instance {
             queues: Queues::new().map_err(out_of_memory)?,
             arena: Arc::new(Mapping::new(config.arena_size as usize).map_err(out_of_memory)?),
             received,
+            datagrams,
             mappings: Mappings::default(),
             dispatch,
             views: Cell::new(ptr::null_mut()),
@@ -197,6 +200,7 @@ impl Instance {
             env: self.env,
             arena: &self.arena,
             received: &self.received,
+            datagrams: &self.datagrams,
             views: self.views.get(),
             array: ptr::null_mut(),
             mappings: &self.mappings,
@@ -257,10 +261,8 @@ impl Instance {
     /// Gives the buffers of the last dispatch back to the kernel. Not while it is under way: it may still read them.
     fn take_back(&self, reactor: &mut Reactor<Ring>) {
         for (record, group, buffer) in self.delivered.borrow_mut().drain(..) {
-            match group {
-                BufferGroup::Bytes if self.queues.borrowed(record) => {}
-                BufferGroup::Bytes => reactor.give_back(buffer),
-                BufferGroup::Datagrams => reactor.give_datagram_back(buffer),
+            if !self.queues.borrowed(record) {
+                give_back(reactor, group, buffer);
             }
         }
     }

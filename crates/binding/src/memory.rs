@@ -7,7 +7,7 @@ use iouring_reactor::memory::{Mapping, Mappings};
 use iouring_reactor::{Memory, Span};
 use napi::{Status, sys};
 
-use crate::protocol::RECEIVED_REGION;
+use crate::protocol::{DATAGRAM_REGION, RECEIVED_REGION};
 
 /// The region of the arena; every other region is one more than an index into the array of views.
 const ARENA: u32 = 0;
@@ -18,6 +18,8 @@ pub struct JsMemory<'a> {
     pub arena: &'a Mapping,
     /// The receive buffers. What is sent from there is lent and not given back.
     pub received: &'a Mapping,
+    /// Those of datagrams, likewise.
+    pub datagrams: &'a Mapping,
     /// The [`places`] of views; null when JavaScript may not be entered any more.
     pub views: sys::napi_ref,
     /// The array itself, looked up on first use: a turn asks for many of its elements.
@@ -27,13 +29,14 @@ pub struct JsMemory<'a> {
     pub last: Option<(u32, NonNull<u8>, usize)>,
 }
 
-// SAFETY: what is found lies within one of two mappings, or within a view as it is now, and JavaScript, which alone
+// SAFETY: what is found lies within one of three mappings, or within a view as it is now, and JavaScript, which alone
 // could change that, does not run while this lives.
 unsafe impl Memory for JsMemory<'_> {
     fn resolve(&mut self, span: &Span) -> Option<NonNull<u8>> {
         let (start, length) = match span.region {
             ARENA => (self.arena.start(), self.arena.length()),
             RECEIVED_REGION => (self.received.start(), self.received.length()),
+            DATAGRAM_REGION => (self.datagrams.start(), self.datagrams.length()),
             region => self.view(region - 1)?,
         };
         let offset = usize::try_from(span.offset).ok()?;

@@ -151,8 +151,9 @@ impl NativeReactor {
         endpoint(Ok(unsafe { SocketAddress::from_raw(bytes.as_ptr(), length) }))
     }
 
-    /// Joins or leaves a multicast group, for what one source sends to it where there is a source. Opens nothing:
-    /// `EBADF` on a handle that is not there, once the addresses have been found to be some.
+    /// Joins or leaves a multicast group, for what one source sends to it where there is a source, on an interface given
+    /// by an address or by its index. Opens nothing: `EBADF` on a handle that is not there, once the addresses have been
+    /// found to be some.
     #[napi]
     pub fn membership(
         &self,
@@ -161,6 +162,7 @@ impl NativeReactor {
         group: String,
         source: Option<String>,
         interface_address: Option<String>,
+        interface_index: Option<u32>,
     ) -> i32 {
         let change = if join { Change::Join } else { Change::Leave };
         let outcome = || {
@@ -170,7 +172,10 @@ impl NativeReactor {
                 return Err(Errno::EINVAL);
             }
             let fd = self.descriptor(handle)?;
-            let interface = interface(interface_address.as_deref(), &group)?;
+            let interface = match interface_index {
+                Some(index) => Interface::Index(index),
+                None => interface(interface_address.as_deref(), &group)?,
+            };
             match source {
                 None => multicast::change_membership(fd, change, &group, interface),
                 Some(source) => multicast::change_source_membership(fd, change, &group, &source, interface),

@@ -66,6 +66,15 @@ pub const MAX_PIECE: u32 = i32::MAX as u32;
 #[napi]
 pub const RECEIVED_REGION: u32 = u32::MAX;
 
+/// The region of the receive buffers of datagrams, likewise.
+#[napi]
+pub const DATAGRAM_REGION: u32 = u32::MAX - 1;
+
+/// How many receive buffers of datagrams there are.
+#[napi]
+pub const DATAGRAM_BUFFERS: u32 = 256;
+const _: () = assert!(DATAGRAM_BUFFERS == receive_buffers::BUFFERS as u32);
+
 /// Kinds of commands. Words: kind, handle, then as said.
 #[napi]
 #[derive(Debug, TryFromPrimitive)]
@@ -103,6 +112,8 @@ pub enum Command {
     /// Send bytes, at least one, that take the descriptors staged first with them: words as for `Write`. They go by
     /// themselves.
     WriteWithDescriptors,
+    /// Give a borrowed receive buffer of datagrams back: words as for `Release`.
+    ReleaseDatagram,
 }
 
 /// Kinds of completions. Words: kind, handle, status or count, then as said. Statuses are zero or a negative errno.
@@ -132,10 +143,10 @@ pub enum Completion {
     FileOpened,
     /// A file operation is done: no handle, bytes or status, the token.
     FileDone,
-    /// A datagram has arrived: its length, the payload's offset in the datagram pool, the buffer's number; a word of no
-    /// meaning; where in the pool the sender's name is; and how long that is, with, from bit 8 on, the length of the
-    /// control data, which follow behind the room for the name, and the flags `DATAGRAM_TRUNCATED` and
-    /// `DATAGRAM_CONTROL_TRUNCATED`.
+    /// A datagram has arrived: its length, the payload's offset in the datagram pool, the buffer's number; the word to
+    /// borrow it by, as with `Received`, until a `ReleaseDatagram`; where in the pool the sender's name is; and how long
+    /// that is, with, from bit 8 on, the length of the control data, which follow behind the room for the name, and the
+    /// flags `DATAGRAM_TRUNCATED` and `DATAGRAM_CONTROL_TRUNCATED`.
     Datagram,
     /// The network reports an error on a datagram socket, which goes on receiving: status.
     ReceiveFailed,
@@ -171,7 +182,7 @@ pub const SEND_FLAGS_SHIFT: u32 = 8;
 #[napi]
 pub const SEND_FLAGS: i32 = libc::MSG_CONFIRM | libc::MSG_DONTROUTE | libc::MSG_MORE | libc::MSG_DONTWAIT;
 
-/// Positions of the words of a completion that tells of a datagram. The word between buffer and name has no meaning.
+/// Positions of the words of a completion that tells of a datagram. Between buffer and name is [`BORROWED_WORD`].
 #[napi]
 pub enum DatagramWord {
     /// Bytes of the payload.

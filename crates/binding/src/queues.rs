@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 use iouring_reactor::datagram::Outgoing;
 use iouring_reactor::file::transfer::Transfer;
-use iouring_reactor::kernel::Direction;
+use iouring_reactor::kernel::{BufferGroup, Direction};
 use iouring_reactor::memory::Mapping;
 use iouring_reactor::{Errno, Event, HandleId, Reactor, Received, Ring, Span};
 
@@ -24,7 +24,7 @@ pub enum DecodedCommand {
     WriteWithDescriptors { handle: HandleId, span: Span, last: bool },
     ShutDown(HandleId),
     Close(HandleId),
-    Release { buffer: u16, slices: u16 },
+    Release { group: BufferGroup, buffer: u16, slices: u16 },
     Transfer { handle: HandleId, transfer: Transfer, linked: bool },
     CloseFile { handle: HandleId, token: u32 },
     SendDatagram(HandleId, Outgoing),
@@ -43,12 +43,20 @@ impl DecodedCommand {
             }
             Self::ShutDown(handle) => reactor.shut_down_write(handle),
             Self::Close(handle) => reactor.close(handle),
-            Self::Release { buffer, slices } => (0..slices).for_each(|_| reactor.give_back(buffer)),
+            Self::Release { group, buffer, slices } => (0..slices).for_each(|_| give_back(reactor, group, buffer)),
             Self::Transfer { handle, transfer, linked } => reactor.transfer(handle, transfer, linked),
             Self::CloseFile { handle, token } => reactor.close_file(handle, token),
             Self::SendDatagram(handle, outgoing) => reactor.send_datagram(handle, outgoing),
             Self::Control(handle, wanted) => reactor.set_datagram_control(handle, wanted),
         }
+    }
+}
+
+/// Gives a receive buffer back to the kernel, or a slice of one.
+pub fn give_back(reactor: &mut Reactor<Ring>, group: BufferGroup, buffer: u16) {
+    match group {
+        BufferGroup::Bytes => reactor.give_back(buffer),
+        BufferGroup::Datagrams => reactor.give_datagram_back(buffer),
     }
 }
 
@@ -128,10 +136,16 @@ impl Queues {
                 }
                 Command::ShutDown => DecodedCommand::ShutDown(handle),
                 Command::Close => DecodedCommand::Close(handle),
-                Command::Release => match (u16::try_from(self.get(at + 1)), u16::try_from(self.get(at + 2))) {
-                    (Ok(buffer), Ok(slices)) => DecodedCommand::Release { buffer, slices },
-                    _ => continue,
-                },
+                Command::Release | Command::ReleaseDatagram => {
+                    let group = match command {
+                        Command::Release => BufferGroup::Bytes,
+                        _ => BufferGroup::Datagrams,
+                    };
+                    match (u16::try_from(self.get(at + 1)), u16::try_from(self.get(at + 2))) {
+                        (Ok(buffer), Ok(slices)) => DecodedCommand::Release { group, buffer, slices },
+                        _ => continue,
+                    }
+                }
                 Command::FileRead => self.transfer(handle, at, Direction::Read, false),
                 Command::FileReadLinked => self.transfer(handle, at, Direction::Read, true),
                 Command::FileWrite => self.transfer(handle, at, Direction::Write, false),
