@@ -10,6 +10,21 @@ import type { TransportWorker } from './worker.ts';
 export { ClientPool, type ClientPoolOptions, type PoolPolicy } from './client-pool.ts';
 export { Connection } from './connection.ts';
 export type { CloseOptions, ConnectionAddress, ConnectionOptions, WriteManyOptions } from './connection-options.ts';
+export { Datagram } from './datagram.ts';
+export { DatagramClient } from './datagram-client.ts';
+export type { SendManyOptions, SendOptions } from './datagram-sending.ts';
+export { DatagramServer } from './datagram-server.ts';
+export { DatagramSocket, type DatagramStreamOptions, type ReceiveOptions } from './datagram-socket.ts';
+export { Multicast, type MembershipOptions } from './multicast.ts';
+export type {
+  DatagramOptions,
+  UdpClientOptions,
+  UdpOptions,
+  UdpServerOptions,
+  UnixDatagramClientOptions,
+  UnixDatagramOptions,
+  UnixDatagramServerOptions,
+} from './opening-datagrams.ts';
 export { Payload } from './payload.ts';
 export { StreamServer } from './stream-server.ts';
 export { Transport, type RestartOptions, type ThreadOptions, type TransportEvents, type TransportOptions } from './transport.ts';
@@ -23,6 +38,7 @@ export {
   type WorkerEvents,
 } from './worker.ts';
 export type { WorkerInfo, WorkerState } from './worker-slot.ts';
+export type { Ancillary } from '../reactor/index.ts';
 export {
   PayloadReleasedError,
   type TimeoutKind,

@@ -60,7 +60,8 @@ export function listenOnRing(target: ListenTarget, welcome: Welcome, failed: (er
   };
 }
 
-function removePath(endpoint: Endpoint): void {
+/** Removes the path of a UNIX-domain socket, where it is one of the file system. */
+export function removePath(endpoint: Endpoint): void {
   if (!('path' in endpoint) || endpoint.path.startsWith('\0')) return;
   try {
     unlinkSync(endpoint.path);

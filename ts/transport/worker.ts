@@ -4,7 +4,7 @@ import type { TransferListItem } from 'node:worker_threads';
 import { ERR_INVALID_STATE } from '../errors/core.ts';
 import { TransportClosedError } from '../errors/iouring.ts';
 import { describedEndpointException } from '../errors/system.ts';
-import { getReactor, reactorStats, reactorTotals, type Stats, type Totals } from '../reactor/index.ts';
+import { getReactor, reactorStats, reactorTotals, type ReceivedBuffers, type Stats, type Totals } from '../reactor/index.ts';
 import { selectSocketBackend } from '../socket-backend.ts';
 import {
   validateAbortSignal,
@@ -21,8 +21,21 @@ import { connectOnCore, connectOnRing, connectToAny, endpointsOf } from './conne
 import { Connection } from './connection.ts';
 import { validateConnectionOptions, type CloseOptions, type ConnectionOptions } from './connection-options.ts';
 import { unlessAborted, withDeadline } from './giving-up.ts';
+import { DatagramClient } from './datagram-client.ts';
+import { DatagramServer } from './datagram-server.ts';
 import { listenOnCore, listenOnRing } from './listening.ts';
 import type { Home } from './messages.ts';
+import {
+  openUdpClient,
+  openUdpServer,
+  openUnixClient,
+  openUnixServer,
+  type UdpClientOptions,
+  type UdpServerOptions,
+  type UnixDatagramClientOptions,
+  type UnixDatagramServerOptions,
+} from './opening-datagrams.ts';
+import type { DatagramSocket } from './datagram-socket.ts';
 import { StreamServer } from './stream-server.ts';
 import type { Endpoint, TransportStream } from './stream.ts';
 
@@ -100,8 +113,8 @@ export class TransportWorker extends EventEmitter<WorkerEvents> implements Async
   /** Number of the worker: 0 in a thread that no {@link Transport} has started. */
   readonly id: number;
   readonly #onRing = selectSocketBackend() === 'uring';
-  readonly #servers = new Set<StreamServer>();
-  readonly #clients = new Set<Connection>();
+  readonly #servers = new Set<StreamServer | DatagramServer>();
+  readonly #clients = new Set<Connection | DatagramClient>();
   /** The transport that it belongs to. */
   readonly #home: Home | undefined;
   /** How many servers on any port there have been, by address. */
@@ -157,8 +170,14 @@ export class TransportWorker extends EventEmitter<WorkerEvents> implements Async
       const target = { endpoint: { path }, backlog, reusePort: false, ipv6Only: false };
       return this.#serve(target, { ...options, noDelay: false }, listener);
     },
+    /** A UDP server. */
+    udp: (options: UdpServerOptions = {}): Promise<DatagramServer> =>
+      this.#open(async () => new DatagramServer(await openUdpServer(options, this.#onRing)), this.#servers),
+    /** A server of UNIX-domain datagrams at a path. Core has none: `ERR_IOURING_UNAVAILABLE` there. */
+    unixDatagram: (options: UnixDatagramServerOptions): Promise<DatagramServer> =>
+      this.#open(() => new DatagramServer(openUnixServer(options, this.#onRing)), this.#servers),
     /** Those that are not closed. */
-    [Symbol.iterator]: (): IterableIterator<StreamServer> => this.#servers.values(),
+    [Symbol.iterator]: (): IterableIterator<StreamServer | DatagramServer> => this.#servers.values(),
   };
 
   /** Makes connections. */
@@ -180,14 +199,20 @@ export class TransportWorker extends EventEmitter<WorkerEvents> implements Async
       validateAbortSignal(signal, 'options.signal');
       return this.#connect(() => Promise.resolve([{ path }]), { ...options, noDelay: false });
     },
+    /** A UDP client. Rejects with the system's error. */
+    udp: (options: UdpClientOptions): Promise<DatagramClient> =>
+      this.#open(async () => new DatagramClient(await openUdpClient(options, this.#onRing)), this.#clients),
+    /** A client of UNIX-domain datagrams. Likewise; core has none: `ERR_IOURING_UNAVAILABLE` there. */
+    unixDatagram: (options: UnixDatagramClientOptions): Promise<DatagramClient> =>
+      this.#open(() => new DatagramClient(openUnixClient(options, this.#onRing)), this.#clients),
     /** Those that are not closed. */
-    [Symbol.iterator]: (): IterableIterator<Connection> => this.#clients.values(),
+    [Symbol.iterator]: (): IterableIterator<Connection | DatagramClient> => this.#clients.values(),
   };
 
   /** The receive buffers. */
   readonly buffers: BufferCounts = {
-    used: () => (this.#onRing ? getReactor().received.used : 0),
-    available: () => (this.#onRing ? getReactor().received.total - getReactor().received.used : 0),
+    used: () => this.#pools().reduce((sum, { used }) => sum + used, 0),
+    available: () => this.#pools().reduce((sum, { total, used }) => sum + total - used, 0),
   };
 
   /** What the thread's ring holds; all zero on core. */
@@ -235,6 +260,12 @@ export class TransportWorker extends EventEmitter<WorkerEvents> implements Async
     return { ...endpoint, port };
   }
 
+  #pools(): ReceivedBuffers[] {
+    if (!this.#onRing) return [];
+    const { received, receivedDatagrams } = getReactor();
+    return [received, receivedDatagrams];
+  }
+
   async #serve(
     target: Parameters<typeof listenOnRing>[0],
     options: ConnectionOptions,
@@ -261,6 +292,18 @@ export class TransportWorker extends EventEmitter<WorkerEvents> implements Async
       connectToAny(await unlessAborted(find(), giveUp), attempt, giveUp),
     );
     return this.#enter(stream, options);
+  }
+
+  async #open<Socket extends DatagramSocket>(make: () => Socket | Promise<Socket>, sockets: Set<unknown>): Promise<Socket> {
+    this.#check();
+    const socket = await make();
+    sockets.add(socket);
+    void socket.closed.then(() => sockets.delete(socket));
+    if (!this.#active) {
+      await socket.close({ gracefulTimeout: 0 });
+      this.#check();
+    }
+    return socket;
   }
 
   #enter(stream: TransportStream, options: ConnectionOptions): Connection {
