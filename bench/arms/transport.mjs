@@ -1,8 +1,9 @@
 import process from 'node:process';
 import { inRoot } from '../../scripts/lib.mjs';
+import { isDatagram } from '../lib/processes.mjs';
 import ours from './ours.mjs';
 
-/** What its server can do. */
+/** What its server of streams can do. */
 const MODES = new Set(['echo', 'pipe', 'sink', 'source']);
 
 export default {
@@ -14,7 +15,9 @@ export default {
   command: (mode, address) => [
     process.execPath,
     '--expose-gc',
-    ...[inRoot('bench', 'servers', 'transport.mjs'), 'iouring-transport/transport', mode, address],
+    inRoot('bench', 'servers', isDatagram(address) ? 'transport-datagrams.mjs' : 'transport.mjs'),
+    ...['iouring-transport/transport', mode, address],
   ],
-  cannot: (scenario) => (!scenario.datagrams && !scenario.files && MODES.has(scenario.mode) ? undefined : 'has streams alone'),
+  cannot: (scenario) =>
+    scenario.datagrams || (!scenario.files && MODES.has(scenario.mode)) ? undefined : 'has streams and datagrams alone',
 };

@@ -70,6 +70,8 @@ export default datagramScenario({
       figure('throughput', 'ours', { atLeast: 1.6 }),
       figure('CPU', 'ours-batch', { atMost: 0.45 }),
       figure('throughput', 'ours-batch', { atLeast: 2.2 }),
+      figure('CPU', 'transport', { atMost: 0.35 }),
+      figure('CPU', 'transport', { atMost: 1 }, 'bun-socket'),
       figure('throughput', 'ours-batch', { atLeast: 1 }, 'bun'),
       figure('throughput', 'ours-batch', { atLeast: 1 }, 'bun-socket'),
     ];
