@@ -52,7 +52,10 @@ export interface UdpServerOptions extends UdpOptions {
   readonly port?: number;
   /** The address or name to receive at. Default: `127.0.0.1`. */
   readonly host?: string;
-  /** Share the port with other sockets of this user that say so too; the kernel deals senders out. Default: false. */
+  /**
+   * Share the port with other sockets of this user that say so too; the kernel deals senders out. Default: true in the worker of a transport, where port 0 is another
+   * port in each; else false.
+   */
   readonly reusePort?: boolean;
   /** Refuse IPv4 on an IPv6 address. Default: false. */
   readonly ipv6Only?: boolean;
@@ -116,10 +119,10 @@ interface Plan {
   readonly ipv6Only?: boolean;
 }
 
-/** A UDP socket that anybody can send to. */
-export async function openUdpServer(options: UdpServerOptions, onRing: boolean): Promise<SocketParts> {
+/** A UDP socket that anybody can send to. @param shares whether it shares its port where nothing is said of that */
+export async function openUdpServer(options: UdpServerOptions, onRing: boolean, shares: boolean): Promise<SocketParts> {
   validateObject(options, 'options');
-  const { port = 0, host = '127.0.0.1', reusePort = false, ipv6Only = false } = options;
+  const { port = 0, host = '127.0.0.1', reusePort = shares, ipv6Only = false } = options;
   validateString(host, 'options.host');
   validateBoolean(reusePort, 'options.reusePort');
   validateBoolean(ipv6Only, 'options.ipv6Only');

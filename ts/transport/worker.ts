@@ -172,7 +172,7 @@ export class TransportWorker extends EventEmitter<WorkerEvents> implements Async
     },
     /** A UDP server. */
     udp: (options: UdpServerOptions = {}): Promise<DatagramServer> =>
-      this.#open(async () => new DatagramServer(await openUdpServer(options, this.#onRing)), this.#servers),
+      this.#open(async () => new DatagramServer(await openUdpServer(options, this.#onRing, this.id > 0)), this.#servers),
     /** A server of UNIX-domain datagrams at a path. Core has none: `ERR_IOURING_UNAVAILABLE` there. */
     unixDatagram: (options: UnixDatagramServerOptions): Promise<DatagramServer> =>
       this.#open(() => new DatagramServer(openUnixServer(options, this.#onRing)), this.#servers),
