@@ -1,0 +1,4 @@
+// The matrix of tcp.
+import { declareMatrix } from './_matrix.ts';
+
+declareMatrix('tcp');

@@ -1,0 +1,4 @@
+// The matrix of udp.
+import { declareMatrix } from './_matrix.ts';
+
+declareMatrix('udp');

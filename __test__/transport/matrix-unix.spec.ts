@@ -1,0 +1,4 @@
+// The matrix of unix.
+import { declareMatrix } from './_matrix.ts';
+
+declareMatrix('unix');
