@@ -29,6 +29,8 @@ for (const [name, suite] of Object.entries(suites)) {
 process.stdout.write(
   `\n${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ''}\n`,
 );
+// For who runs this on other versions of Node.
+process.send?.(total);
 // Not process.exit(): what is still on its way into a pipe would be lost.
 process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;
 
@@ -43,6 +45,7 @@ async function announceBackend() {
   if (process.env.CI && process.env.IOURING_TRANSPORT !== 'core') total.failed++;
 }
 
+/** The tests' own harness has no other stable report than this line for each binary. */
 async function testRust(args) {
   say('Rust tests (cargo test)');
   const { status, output } = await runCapturing('cargo', ['test', '--workspace', ...args]);
@@ -57,17 +60,8 @@ async function testSpecs(args) {
   // Some run their children under a seccomp filter: one that refuses io_uring, or a container's.
   const filters = ['--example', 'refuse', '--example', 'confine'];
   if (process.platform === 'linux') mustRun('cargo', ['build', '--quiet', '--package', 'iouring-reactor', ...filters]);
-  const { status, output } = await runCapturing(process.execPath, [bin('ava'), ...args]);
-  const count = (pattern) => Number(output.match(pattern)?.[1] ?? 0);
-  const failures =
-    count(/^ {2}(\d+) tests? failed/m) +
-    count(/^ {2}(\d+) (?:uncaught exceptions?|unhandled rejections?)/m) +
-    count(/^ {2}(\d+) tests? remained pending/m);
-  return {
-    passed: count(/^ {2}(\d+) tests? passed/m) + count(/^ {2}(\d+) (?:known|expected) failures?/m),
-    failed: failures || (status === 0 ? 0 : 1),
-    skipped: count(/^ {2}(\d+) tests? skipped/m) + count(/^ {2}(\d+) tests? todo/m),
-  };
+  const { runSpecs } = await import('./specs.mjs');
+  return runSpecs(args);
 }
 
 /** A file in __test__/types passes where the compiler has nothing to say about it. */
