@@ -3,8 +3,9 @@ import { spawnSync } from 'node:child_process';
 import process from 'node:process';
 import test from 'ava';
 import { support } from 'iouring-transport';
+import { needs } from './_needs.ts';
 
-const onRing = support().backend === 'uring' ? test : test.skip;
+const onRing = needs('io_uring', support().backend === 'uring', test);
 
 /** Runs a module with `configure`, `support` and `stats` at hand, and returns what it printed as JSON. */
 function evaluate(script: string, environment: Record<string, string> = {}): unknown {

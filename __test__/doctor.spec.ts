@@ -6,6 +6,7 @@ import process from 'node:process';
 import test, { type ExecutionContext } from 'ava';
 import { Ajv } from 'ajv';
 import { support } from 'iouring-transport';
+import { needs } from './_needs.ts';
 
 const refuse = path.join(process.env.CARGO_TARGET_DIR ?? 'target', 'debug', 'examples', 'refuse');
 const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as { bin: Record<string, string>; version: string };
@@ -14,7 +15,7 @@ const validate = new Ajv({ allErrors: true, allowUnionTypes: true }).compile(
   JSON.parse(readFileSync('docs/doctor.schema.json', 'utf8')) as object,
 );
 const isUsable = support().available;
-const whereUsable = isUsable ? test : test.skip;
+const whereUsable = needs('io_uring', isUsable, test);
 
 interface Run {
   readonly args?: readonly string[];
@@ -112,7 +113,11 @@ whereUsable('what can be done depends on where it is', (t) => {
   t.regex(hints({ K_SERVICE: 'hello' }), /gen2/);
 });
 
-const inNamespace = spawnSync('unshare', ['--user', '--map-root-user', 'true']).status === 0 ? whereUsable : test.skip;
+const inNamespace = needs(
+  'the right to make user namespaces',
+  spawnSync('unshare', ['--user', '--map-root-user', 'true']).status === 0,
+  whereUsable,
+);
 inNamespace('in a user namespace', (t) => {
   const report = reported(t, { behind: ['unshare', '--user', '--map-root-user'] });
   t.is(report.host.userNamespace, true);

@@ -6,6 +6,7 @@ import process from 'node:process';
 import { promisify } from 'node:util';
 import test from 'ava';
 import { support } from 'iouring-transport';
+import { needs } from './_needs.ts';
 
 const run = promisify(execFile);
 
@@ -25,7 +26,7 @@ const SAYS: Readonly<Record<string, RegExp>> = {
   'workers.mjs': /64 connections served by \d of \d threads\nthreads ended with 0 and 0/u,
 };
 // On core some of them only say that they cannot show what they are about.
-const ringOnly = support().backend === 'uring' ? test : test.skip;
+const ringOnly = needs('io_uring', support().backend === 'uring', test);
 
 test('each has a line here', (t) => {
   const there = readdirSync('examples').filter((name) => name.endsWith('.mjs'));

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import process from 'node:process';
 import test from 'ava';
 import { support } from 'iouring-transport';
+import { needs } from '../_needs.ts';
 import { backends, whyNot } from './_confined.ts';
 import type { Profile } from './_confined.ts';
 
@@ -29,8 +30,7 @@ const container = {
 };
 
 const reason = whyNot();
-if (reason !== undefined) test.skip(`under a profile: ${reason}`, () => {});
-const confined = reason === undefined && support().available ? test : test.skip;
+const confined = needs(reason ?? 'io_uring', reason === undefined && support().available, test);
 
 const allowedBy = ({ syscalls }: Profile) =>
   new Set(syscalls.filter(({ action }) => action === 'SCMP_ACT_ALLOW').flatMap(({ names }) => names));

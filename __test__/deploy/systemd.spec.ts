@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import test from 'ava';
 import { support } from 'iouring-transport';
+import { needs } from '../_needs.ts';
 import { backends, whyNot } from './_confined.ts';
 import type { Profile } from './_confined.ts';
 
@@ -10,8 +11,12 @@ const UNIT = 'deploy/systemd/iouring-service.service';
 const unit = readFileSync(UNIT, 'utf8');
 const analyze = (...args: string[]) => spawnSync('systemd-analyze', args, { encoding: 'utf8', timeout: 60_000 });
 const there = analyze('--version').status === 0;
-const withSystemd = there ? test : test.skip;
-const confined = there && whyNot() === undefined && support().available ? test : test.skip;
+const withSystemd = needs('systemd', there, test);
+const confined = needs(
+  'systemd, io_uring and the right to set a filter',
+  there && whyNot() === undefined && support().available,
+  test,
+);
 
 /** The system calls of a group, `@…`, with those of the groups in it. */
 function callsOf(name: string): string[] {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import test, { type ExecutionContext } from 'ava';
 import dgram, { type DgramOptions, type Socket } from 'iouring-transport/dgram';
 import { stats, support } from 'iouring-transport';
+import { needs } from '../_needs.ts';
 
 /** A socket that is bound on loopback and closed with the test. */
 export async function bound(t: ExecutionContext, options: DgramOptions = { type: 'udp4' }): Promise<Socket> {
@@ -36,7 +37,7 @@ export function send(socket: Socket, data: string | Uint8Array, port: number): P
 export const onRing = support().backend === 'uring';
 
 /** A test of what core has not: skipped over core, where there is nothing to test. */
-export const ring = onRing ? test : test.skip;
+export const ring = needs('io_uring', onRing, test);
 
 /** Waits until something holds, for two seconds. */
 export async function until(holds: () => boolean): Promise<boolean> {

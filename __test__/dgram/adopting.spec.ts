@@ -3,12 +3,13 @@ import core from 'node:dgram';
 import { once } from 'node:events';
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import coreNet from 'node:net';
-import test, { type ExecutionContext } from 'ava';
+import type { ExecutionContext } from 'ava';
 import dgram from 'iouring-transport/dgram';
 import net from 'iouring-transport/net';
+import { needs } from '../_needs.ts';
 import { onRing, open } from './_tools.ts';
 
-const serial = onRing ? test.serial : test.serial.skip;
+const serial = needs('io_uring', onRing);
 
 /** A socket of core's, and its descriptor. */
 async function descriptor(): Promise<number> {

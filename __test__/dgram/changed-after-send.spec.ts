@@ -4,6 +4,7 @@ import core from 'node:dgram';
 import { once } from 'node:events';
 import test, { type ExecutionContext } from 'ava';
 import dgram from 'iouring-transport/dgram';
+import { needs } from '../_needs.ts';
 import { bound, open, ring } from './_tools.ts';
 
 type Outcome = readonly string[];
@@ -143,9 +144,9 @@ for _ in range(int(sys.argv[1])):
     print(data.decode(), int.from_bytes(ancillary[0][2][:4], sys.byteorder), flush=True)
 `;
 
-const python = spawnSync('python3', ['--version']).status === 0 ? test : test.skip;
+const python = needs('python3', spawnSync('python3', ['--version']).status === 0, test);
 
-python('after a send to the peer: an option is for the next (needs python3)', async (t) => {
+python('after a send to the peer: an option is for the next', async (t) => {
   const heard = async (module: typeof core): Promise<string> => {
     const child = spawn('python3', ['-c', TELLS_TTL, '4'], { stdio: ['ignore', 'pipe', 'inherit'] });
     let output = '';

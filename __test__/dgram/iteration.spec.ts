@@ -1,8 +1,8 @@
 import { once } from 'node:events';
-import test from 'ava';
+import { needs } from '../_needs.ts';
 import { bound, holdsNothing, onRing, send, until } from './_tools.ts';
 
-const ring = onRing ? test.serial : test.skip;
+const ring = needs('io_uring', onRing);
 
 ring('a slow consumer stops the receive: what waits is bounded, the rest is dropped and counted by the kernel', async (t) => {
   const socket = await bound(t, { type: 'udp4', dropCounter: true, recvBufferSize: 8192 });

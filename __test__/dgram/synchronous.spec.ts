@@ -6,6 +6,7 @@ import process from 'node:process';
 import { promisify } from 'node:util';
 import test from 'ava';
 import ours from 'iouring-transport/dgram';
+import { needs } from '../_needs.ts';
 
 type Synchronous = core.Socket & {
   bindSync(options?: unknown): { address: string; family: string; port: number };
@@ -14,7 +15,7 @@ type Synchronous = core.Socket & {
 
 const HAS_THEM = 'bindSync' in core.Socket.prototype;
 const stacks = { core, ours: ours as unknown as typeof core };
-const only = HAS_THEM ? test : test.skip;
+const only = needs('bindSync, of newer versions of Node', HAS_THEM, test);
 const make = (stack: typeof core, type: core.SocketType = 'udp4') => stack.createSocket(type) as Synchronous;
 
 const outcomeOf = (act: () => unknown): unknown => {

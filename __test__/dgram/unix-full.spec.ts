@@ -1,12 +1,13 @@
 // UNIX datagrams to a connected peer that does not read: they wait in order, and closing gives them up.
 import { once } from 'node:events';
 import process from 'node:process';
-import test, { type ExecutionContext } from 'ava';
+import type { ExecutionContext } from 'ava';
 import { stats } from 'iouring-transport';
 import type { Message, Socket } from 'iouring-transport/dgram';
+import { needs } from '../_needs.ts';
 import { holdsNothing, onRing, open, until } from './_tools.ts';
 
-const ring = onRing ? test.serial : test.serial.skip;
+const ring = needs('io_uring', onRing);
 
 /** More than the receive buffers, the peer's queue and the sender's buffer take together. */
 const MANY = 3000;

@@ -1,11 +1,11 @@
 // Arguments that are wrong, or right in an unusual way: core's sockets and ours give the same answers.
 import coreDgram from 'node:dgram';
 import { once } from 'node:events';
-import test from 'ava';
 import dgram from 'iouring-transport/dgram';
+import { needs } from '../_needs.ts';
 import { onRing } from './_tools.ts';
 
-const ring = onRing ? test.serial : test.serial.skip;
+const ring = needs('io_uring', onRing);
 
 type Module = typeof coreDgram;
 

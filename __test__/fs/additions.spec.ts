@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import test from 'ava';
 import fs, { ChainError, openBlocks, sendFile, writeFileAtomic } from 'iouring-transport/fs';
 import net from 'iouring-transport/net';
+import { needs } from '../_needs.ts';
 import { directory, nothingLeft, onRing, pattern } from './_helpers.ts';
 
 /** Counts the flushes of the disk that a directory is on; `undefined` where it has no cache to flush, or is no disk. */
@@ -23,7 +24,7 @@ function flushCounter(place: string): (() => number) | undefined {
   }
 }
 
-const ring = onRing ? test.serial : test.serial.skip;
+const ring = needs('io_uring', onRing);
 
 ring('a chain does one step after the other', async (t) => {
   const file = path.join(directory(t), 'file');

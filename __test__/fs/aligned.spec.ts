@@ -4,10 +4,11 @@ import path from 'node:path';
 import test from 'ava';
 import { stats } from 'iouring-transport';
 import fs, { alignedBuffer } from 'iouring-transport/fs';
+import { needs } from '../_needs.ts';
 import { child, directory, nothingLeft, onRing, pattern } from './_helpers.ts';
 
 const { O_DIRECT, O_RDONLY, O_RDWR } = constants;
-const ring = onRing ? test.serial : test.serial.skip;
+const ring = needs('io_uring', onRing);
 
 test.serial('sizes', (t) => {
   for (const size of [0, 1, 4096, 10_000, 1 << 24]) {

@@ -3,8 +3,9 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { PassThrough, Writable } from 'node:stream';
-import test, { type ExecutionContext } from 'ava';
+import type { ExecutionContext } from 'ava';
 import fs, * as additions from 'iouring-transport/fs';
+import { needs } from '../_needs.ts';
 import { child, directory, nothingLeft, onRing } from './_helpers.ts';
 
 type Call = (...args: any[]) => unknown;
@@ -56,7 +57,7 @@ const ODD: readonly unknown[] = [
 /** A number that is not so large that the disk is filled or memory is. */
 const small = (value: unknown, other: unknown) => (typeof value === 'number' && value > 1e6 ? other : value);
 
-const ring = onRing ? test.serial : test.serial.skip;
+const ring = needs('io_uring', onRing);
 
 /** What a call comes to. Core's own codes, or a system call's. */
 async function judge(t: ExecutionContext, name: string, call: () => unknown): Promise<void> {

@@ -4,6 +4,7 @@ import path from 'node:path';
 import process from 'node:process';
 import test from 'ava';
 import { writeFileAtomic } from 'iouring-transport/fs';
+import { needs } from '../_needs.ts';
 import { child, directory, nothingLeft } from './_helpers.ts';
 
 test.serial('names of any bytes and any length', async (t) => {
@@ -54,7 +55,7 @@ test.serial('permissions stay what they were', async (t) => {
   nothingLeft(t);
 });
 
-const root = process.getuid!() === 0 ? test.serial : test.serial.skip;
+const root = needs('root', process.getuid!() === 0);
 
 root('the owner stays who it was, with his rights', async (t) => {
   const file = path.join(directory(t), 'file');

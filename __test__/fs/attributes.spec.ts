@@ -4,9 +4,10 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import fs from 'iouring-transport/fs';
+import { needs } from '../_needs.ts';
 import { child, directory, nothingLeft, onRing, pattern } from './_helpers.ts';
 
-const ring = onRing ? test.serial : test.serial.skip;
+const ring = needs('io_uring', onRing);
 
 /** A file that may have attributes. Where the file system has none of users', `undefined`. */
 async function place(t: ExecutionContext, within = directory(t)): Promise<string | undefined> {

@@ -1,9 +1,10 @@
 // The first file of a process is opened in a moment of need: it fails as core's would, and the next one does not.
 import process from 'node:process';
 import test from 'ava';
+import { needs } from '../_needs.ts';
 import { run } from '../net/_child.ts';
 
-const linux = process.platform === 'linux' ? test : test.skip;
+const linux = needs('Linux', process.platform === 'linux', test);
 
 linux('with no descriptor left', async (t) => {
   const { code, stdout, stderr } = await run(

@@ -2,11 +2,11 @@
 import { constants, kMaxLength } from 'node:buffer';
 import { closeSync, ftruncateSync, openSync, readSync, statSync } from 'node:fs';
 import path from 'node:path';
-import test from 'ava';
 import fs, { openBlocks } from 'iouring-transport/fs';
+import { needs } from '../_needs.ts';
 import { directory, nothingLeft, onRing } from './_helpers.ts';
 
-const ring = onRing ? test.serial : test.serial.skip;
+const ring = needs('io_uring', onRing);
 const GIB = 2 ** 30;
 
 ring('positions in the file', async (t) => {
@@ -41,7 +41,7 @@ ring('positions in the file', async (t) => {
   nothingLeft(t);
 });
 
-const large = onRing && kMaxLength > 5 * GIB ? test.serial : test.serial.skip;
+const large = needs('io_uring and buffers beyond 4 GiB', onRing && kMaxLength > 5 * GIB);
 
 large('offsets in the buffer', async (t) => {
   const file = path.join(directory(t), 'file');

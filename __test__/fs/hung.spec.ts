@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import process from 'node:process';
-import test from 'ava';
+import { needs } from '../_needs.ts';
 import { child, directory, onRing } from './_helpers.ts';
 
 /** A FUSE server of one file, `f`, that answers nothing any more after SIGUSR1. */
@@ -50,7 +50,7 @@ function serve() {
 serve();
 `;
 
-const root = onRing && process.getuid!() === 0 ? test.serial : test.serial.skip;
+const root = needs('io_uring and root', onRing && process.getuid!() === 0);
 
 root('nothing but what asks it waits for a server that does not answer', async (t) => {
   const place = directory(t);

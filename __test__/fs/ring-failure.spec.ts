@@ -2,11 +2,11 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
-import test from 'ava';
+import { needs } from '../_needs.ts';
 import { child, directory, onRing, pattern } from './_helpers.ts';
 
 const refuse = path.join(process.env['CARGO_TARGET_DIR'] ?? 'target', 'debug', 'examples', 'refuse');
-const ring = onRing ? test.serial : test.serial.skip;
+const ring = needs('io_uring', onRing);
 
 ring('what is asked of files is settled with the error of the ring, before and after', (t) => {
   const file = path.join(directory(t), 'file');

@@ -12,6 +12,7 @@ import test, { type ExecutionContext } from 'ava';
 import fs, { sendFile } from 'iouring-transport/fs';
 import http from 'iouring-transport/http';
 import net from 'iouring-transport/net';
+import { needs } from '../_needs.ts';
 import { directory, pattern } from './_helpers.ts';
 
 const PIECE = 256 * 1024;
@@ -178,7 +179,7 @@ test.serial('parts of a file beyond 2 and 4 GiB', async (t) => {
 
 const HUGE = process.env.IOURING_TRANSPORT_TEST_HUGE === '1';
 
-(HUGE ? test.serial : test.serial.skip)('more than 4 GiB of a file (IOURING_TRANSPORT_TEST_HUGE=1)', async (t) => {
+needs('IOURING_TRANSPORT_TEST_HUGE=1', HUGE)('more than 4 GiB of a file', async (t) => {
   t.timeout(300_000);
   const file = path.join(directory(t), 'file');
   writeFileSync(file, '');

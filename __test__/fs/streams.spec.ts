@@ -3,12 +3,13 @@ import { execFileSync, spawn } from 'node:child_process';
 import { constants, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import test, { type ExecutionContext } from 'ava';
+import type { ExecutionContext } from 'ava';
 import fs from 'iouring-transport/fs';
+import { needs } from '../_needs.ts';
 import { child, directory, nothingLeft, onRing } from './_helpers.ts';
 
 const { O_NOCTTY, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = constants;
-const ring = onRing ? test.serial : test.serial.skip;
+const ring = needs('io_uring', onRing);
 
 function fifo(t: ExecutionContext): string {
   const made = path.join(directory(t), 'fifo');

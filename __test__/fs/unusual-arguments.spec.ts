@@ -2,11 +2,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import core from 'node:fs/promises';
 import path from 'node:path';
-import test from 'ava';
 import ours from 'iouring-transport/fs';
+import { needs } from '../_needs.ts';
 import { directory, nothingLeft, onRing } from './_helpers.ts';
 
-const ring = onRing ? test.serial : test.serial.skip;
+const ring = needs('io_uring', onRing);
 
 const detached = (): Uint8Array => {
   const view = new Uint8Array(4);

@@ -2,14 +2,14 @@
 import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import core from 'node:fs/promises';
 import path from 'node:path';
-import test from 'ava';
 import fc from 'fast-check';
 import ours from 'iouring-transport/fs';
+import { needs } from '../_needs.ts';
 import { directory, nothingLeft, onRing, pattern } from '../fs/_helpers.ts';
 import { type Call, callsOf, describe, hold, outcomeOf, same } from './_calls.ts';
 import { anything, encodings, made, type Made, mostly, numbers, options, plain, texts, views } from './_values.ts';
 
-const ring = onRing ? test.serial : test.serial.skip;
+const ring = needs('io_uring', onRing);
 
 const small = plain(0, 1, 5, 10, 100);
 const positions = [...plain(null, undefined, -1, 0, 3, 100, 4096), ...numbers];

@@ -2,10 +2,15 @@
 import { spawnSync } from 'node:child_process';
 import process from 'node:process';
 import test from 'ava';
+import { needs } from '../_needs.ts';
 import { directory, onRing } from '../fs/_helpers.ts';
 import { SECONDS, SEED } from './_calls.ts';
 
-(onRing ? test : test.skip)('random words and calls', (t) => {
+needs(
+  'io_uring',
+  onRing,
+  test,
+)('random words and calls', (t) => {
   const seconds = Math.max(3, SECONDS);
   t.timeout(1000 * (seconds + 100));
   const script = new URL('_native.ts', import.meta.url).pathname;

@@ -5,15 +5,16 @@ import { rmSync } from 'node:fs';
 import coreNet from 'node:net';
 import process from 'node:process';
 import { isDeepStrictEqual } from 'node:util';
-import test, { type ExecutionContext } from 'ava';
+import type { ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import dgram from 'iouring-transport/dgram';
 import net from 'iouring-transport/net';
+import { needs } from '../_needs.ts';
 import { directory, nothingLeft, onRing } from '../fs/_helpers.ts';
 import { type Call, callsOf, describe, hold, outcomeOf, same } from './_calls.ts';
 import { anything, encodings, made, mostly, numbers, options, plain, texts, views } from './_values.ts';
 
-const ring = onRing ? test.serial : test.serial.skip;
+const ring = needs('io_uring', onRing);
 
 const callback = made('a callback', () => () => {});
 /** Texts are names of hosts in some places. */

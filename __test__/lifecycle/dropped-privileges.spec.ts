@@ -6,10 +6,15 @@ import process from 'node:process';
 import { tmpdir } from 'node:os';
 import test from 'ava';
 import { support } from 'iouring-transport';
+import { needs } from '../_needs.ts';
 
 const possible = support().backend === 'uring' && process.getuid?.() === 0;
 
-(possible ? test : test.skip)('what root may read is refused to who is root no longer (needs root)', (t) => {
+needs(
+  'io_uring and root',
+  possible,
+  test,
+)('what root may read is refused to who is root no longer', (t) => {
   const folder = mkdtempSync(path.join(tmpdir(), 'privileges-'));
   t.teardown(() => rmSync(folder, { recursive: true }));
   chmodSync(folder, 0o711);

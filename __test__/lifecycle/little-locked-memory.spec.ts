@@ -2,8 +2,8 @@
 // (libuv's own, from Node 22 on, may have taken nearly all of it), core does the work there: of all facades, or of none.
 import { spawnSync } from 'node:child_process';
 import process from 'node:process';
-import test from 'ava';
 import { support } from 'iouring-transport';
+import { needs } from '../_needs.ts';
 
 const ROOT = new URL('../..', import.meta.url);
 /** Locked memory is counted by user: one that no other run of these specs is. */
@@ -21,7 +21,7 @@ function evaluate(script: string, kib: number, environment: Record<string, strin
 }
 
 const possible = support().backend === 'uring' && process.getuid?.() === 0 && evaluate('', 8192).status === 0;
-const uring = possible ? test.serial : test.serial.skip;
+const uring = needs('io_uring, root, prlimit and setpriv', possible);
 
 /** Uses every facade, in each of so many workers and before that in the main thread, and prints how often which backend did it. */
 const everything = (workers: number) => `

@@ -4,17 +4,17 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import test from 'ava';
 import { support } from 'iouring-transport';
 import { alignedBuffer } from 'iouring-transport/fs';
+import { needs } from '../_needs.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const BINDING = `${ROOT}${readdirSync(ROOT).find((name) => /^iouring-transport\..*\.node$/.test(name))!}`;
 const FS = createRequire(import.meta.url).resolve('iouring-transport/fs');
 
-const ring = support().backend === 'uring' ? test.serial : test.serial.skip;
+const ring = needs('io_uring', support().backend === 'uring');
 /** `structuredClone` and `postMessage` refuse memory that is not JavaScript's own; `transfer` (Node 22) does not. */
-const moves = 'transfer' in ArrayBuffer.prototype ? ring : test.serial.skip;
+const moves = needs('ArrayBuffer.prototype.transfer, of Node 22', 'transfer' in ArrayBuffer.prototype, ring);
 
 /** Makes memory of ours, as an expression of a worker's. */
 const MAKERS = {

@@ -1,9 +1,9 @@
 // `net.BoundSocket` of newer Node versions: an address that is taken first, and listened on or connected from later.
 import { once } from 'node:events';
 import process from 'node:process';
-import test from 'ava';
 import net, { type AddressInfo, type Server } from 'iouring-transport/net';
 import { stats } from 'iouring-transport';
+import { needs } from '../_needs.ts';
 
 interface BoundSocket {
   address(): AddressInfo | string;
@@ -11,7 +11,7 @@ interface BoundSocket {
 }
 
 const { BoundSocket: Bound } = net as unknown as { BoundSocket?: new (options: object) => BoundSocket };
-const hasBound = Bound === undefined ? test.serial.skip : test.serial;
+const hasBound = needs('net.BoundSocket, of newer versions of Node', Bound !== undefined);
 
 const address = { port: 0, host: '127.0.0.1' };
 const name = `\0bound-socket-${process.pid}`;

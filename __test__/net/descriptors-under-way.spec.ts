@@ -8,6 +8,7 @@ import process from 'node:process';
 import { Worker } from 'node:worker_threads';
 import test, { type ExecutionContext } from 'ava';
 import { receiveDescriptors, sendDescriptors } from 'iouring-transport/net';
+import { needs } from '../_needs.ts';
 import { run } from './_child.ts';
 import { closeOf, listening, nothingLeft, onRing, pair } from './_sockets.ts';
 
@@ -15,7 +16,7 @@ const folder = mkdtempSync(path.join(os.tmpdir(), 'iouring-under-way-'));
 test.after.always(() => rmSync(folder, { recursive: true, force: true }));
 test.afterEach.always(nothingLeft);
 
-const onTheRing = onRing ? test.serial : test.serial.skip;
+const onTheRing = needs('io_uring', onRing);
 const openDescriptors = (): number => readdirSync('/proc/self/fd').length;
 let places = 0;
 const place = (): string => path.join(folder, `${places++}`);
@@ -194,7 +195,11 @@ console.log(Object.values(held).every((count) => count === 0));
 
 const privileged = process.getuid?.() === 0;
 
-(privileged ? onTheRing : test.serial.skip)('too many under way: ETOOMANYREFS, and nothing is left (needs root)', async (t) => {
+needs(
+  'root',
+  privileged,
+  onTheRing,
+)('too many under way: ETOOMANYREFS, and nothing is left', async (t) => {
   const { code, stdout, stderr } = await run(TOO_MANY(place()), 'ulimit -n 200');
   t.is(code, 0, stderr + stdout);
   t.deepEqual(stdout.split('\n'), [

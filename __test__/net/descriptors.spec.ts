@@ -8,6 +8,7 @@ import path from 'node:path';
 import process from 'node:process';
 import test from 'ava';
 import net, { peerCredentials, receiveDescriptors, sendDescriptors } from 'iouring-transport/net';
+import { needs } from '../_needs.ts';
 import { run } from './_child.ts';
 import { listening, nothingLeft, onRing, pair, track } from './_sockets.ts';
 
@@ -15,7 +16,7 @@ const folder = mkdtempSync(path.join(os.tmpdir(), 'iouring-descriptors-'));
 test.after.always(() => rmSync(folder, { recursive: true, force: true }));
 test.afterEach.always(nothingLeft);
 
-const onTheRing = onRing ? test.serial : test.serial.skip;
+const onTheRing = needs('io_uring', onRing);
 const place = (name: string): string => path.join(folder, name);
 const openDescriptors = (): number => readdirSync('/proc/self/fd').length;
 
@@ -208,7 +209,7 @@ socket.send_fds(s, [data[::-1]], [r]); s.close()
 `;
 const python = onRing && spawnSync('python3', ['-c', 'import socket; socket.send_fds']).status === 0;
 
-(python ? test.serial : test.serial.skip)('there and back with another program (needs python3)', async (t) => {
+needs('python3', python)('there and back with another program', async (t) => {
   let child: ReturnType<typeof spawn> | undefined;
   const came = new Promise<[string, number]>((resolve) => {
     void listening(

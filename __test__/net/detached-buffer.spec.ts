@@ -1,5 +1,6 @@
 // Memory that goes away between write() and the moment of sending: an error or the old bytes, never a crash.
 import test from 'ava';
+import { needs } from '../_needs.ts';
 import { closeOf, nothingLeft, onRing, pair, textOf } from './_sockets.ts';
 
 test.afterEach.always(nothingLeft);
@@ -13,7 +14,7 @@ interface Resizable extends ArrayBuffer {
 const resizable = (size: number): Resizable =>
   new (ArrayBuffer as unknown as new (size: number, options: object) => Resizable)(size, { maxByteLength: size * 2 });
 
-const ring = onRing ? test.serial : test.serial.skip;
+const ring = needs('io_uring', onRing);
 
 test.serial('transferred in the tick of its write: the kernel has the bytes by then', async (t) => {
   const { client, peer } = await pair();

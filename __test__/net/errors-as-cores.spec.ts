@@ -6,6 +6,7 @@ import os from 'node:os';
 import path from 'node:path';
 import test from 'ava';
 import net from 'iouring-transport/net';
+import { needs } from '../_needs.ts';
 import { errorOf, listening, nothingLeft, onRing, portOf, track } from './_sockets.ts';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'iouring-errors-'));
@@ -48,25 +49,22 @@ for (const [name, options] of Object.entries(CONNECTS)) {
 const linkLocal = Object.values(os.networkInterfaces())
   .flat()
   .find((own) => own?.family === 'IPv6' && own.address.startsWith('fe80:'));
-(linkLocal ? test.serial : test.serial.skip)(
-  'connect to a link-local address without its interface (needs one of ours)',
-  async (t) => {
-    const server = track(core.createServer().listen(0, '::'));
-    await once(server, 'listening');
-    const outcomes = [];
-    for (const it of [net, core]) {
-      const socket = track(it.connect({ port: portOf(server), host: linkLocal!.address }));
-      outcomes.push(
-        await new Promise((resolve) => {
-          socket.on('connect', () => resolve(['connected', socket.remoteAddress]));
-          socket.on('error', (error) => resolve(describe(error)));
-        }),
-      );
-      socket.destroy();
-    }
-    t.deepEqual(outcomes[0], outcomes[1]);
-  },
-);
+needs('a link-local address', linkLocal !== undefined)('connect to a link-local address without its interface', async (t) => {
+  const server = track(core.createServer().listen(0, '::'));
+  await once(server, 'listening');
+  const outcomes = [];
+  for (const it of [net, core]) {
+    const socket = track(it.connect({ port: portOf(server), host: linkLocal!.address }));
+    outcomes.push(
+      await new Promise((resolve) => {
+        socket.on('connect', () => resolve(['connected', socket.remoteAddress]));
+        socket.on('error', (error) => resolve(describe(error)));
+      }),
+    );
+    socket.destroy();
+  }
+  t.deepEqual(outcomes[0], outcomes[1]);
+});
 
 test.serial('connect that is refused, by address and by name', async (t) => {
   const server = await listening();
@@ -114,7 +112,7 @@ for (const length of [106, 107, 108]) {
 }
 
 // Core of Node 24 and newer says so too; older ones cut the path short and listen at, or connect to, another one.
-(onRing ? test.serial : test.serial.skip)('a path that is too long for an address', async (t) => {
+needs('io_uring', onRing)('a path that is too long for an address', async (t) => {
   const place = path.join(folder, 'p'.repeat(150));
   const refusedConnect = await errorOf(track(net.connect(place)));
   t.like(refusedConnect, { code: 'EINVAL', errno: -22, syscall: 'connect', address: place });

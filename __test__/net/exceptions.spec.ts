@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import process from 'node:process';
 import test from 'ava';
 import net from 'iouring-transport/net';
+import { needs } from '../_needs.ts';
 import { run } from './_child.ts';
 import { listening, nothingLeft, onRing, pair, track } from './_sockets.ts';
 
@@ -119,7 +120,7 @@ test.serial('microtasks run between two reads where deprecations are pending, wh
   }
 });
 
-(onRing ? test.serial : test.serial.skip)('resources of async_hooks tell whose they are', async (t) => {
+needs('io_uring', onRing)('resources of async_hooks tell whose they are', async (t) => {
   const resources: { type: string; resource: object }[] = [];
   const hook = createHook({
     init(_id, type, _trigger, resource) {

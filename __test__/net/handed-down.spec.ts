@@ -10,6 +10,7 @@ import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
+import { needs } from '../_needs.ts';
 
 const APP = fileURLToPath(new URL('apps/handed-down.mjs', import.meta.url));
 const CLIENTS = 5;
@@ -45,7 +46,7 @@ async function ask(target: core.NetConnectOpts): Promise<{ answer: Promise<strin
   return { answer };
 }
 
-const supported = process.platform === 'linux' ? test : test.skip;
+const supported = needs('Linux', process.platform === 'linux', test);
 
 for (const kind of ['TCP', 'UNIX'] as const) {
   for (const count of [1, 2]) {

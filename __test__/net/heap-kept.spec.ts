@@ -3,10 +3,11 @@ import { execFile } from 'node:child_process';
 import process from 'node:process';
 import { promisify } from 'node:util';
 import test from 'ava';
+import { needs } from '../_needs.ts';
 import { onRing } from './_sockets.ts';
 
 const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } };
-const run = onRing && header.glibcVersionRuntime !== undefined ? test : test.skip;
+const run = needs('io_uring and glibc', onRing && header.glibcVersionRuntime !== undefined, test);
 
 /** Sends 400 MiB to the port that is its argument. */
 const SENDER = `

@@ -3,11 +3,12 @@ import core from 'node:net';
 import process from 'node:process';
 import test from 'ava';
 import net from 'iouring-transport/net';
+import { needs } from '../_needs.ts';
 import { nothingLeft } from './_sockets.ts';
 
 test.afterEach.always(nothingLeft);
 
-const checked = Number.parseInt(process.versions.node, 10) >= 22 ? test.serial : test.serial.skip;
+const checked = needs('Node 22', Number.parseInt(process.versions.node, 10) >= 22);
 
 checked('a host with a zero byte, or of another type', (t) => {
   const lookup = () => t.fail('it was looked up');

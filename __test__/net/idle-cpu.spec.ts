@@ -2,11 +2,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test from 'ava';
+import { needs } from '../_needs.ts';
 import { onRing } from './_sockets.ts';
 import { run } from './_child.ts';
 
-const ring = onRing ? test.serial : test.serial.skip;
+const ring = needs('io_uring', onRing);
 
 /** Most processor time that a process may use which only waits. */
 const MOST = 0.02;

@@ -4,6 +4,7 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import test from 'ava';
+import { needs } from '../_needs.ts';
 import { onRing } from './_sockets.ts';
 
 const APP = fileURLToPath(new URL('apps/idle.mjs', import.meta.url));
@@ -16,7 +17,11 @@ interface Cost {
   readonly kept: number;
 }
 
-(onRing ? test : test.skip)('an idle connection keeps little memory, and is made with little garbage', async (t) => {
+needs(
+  'io_uring',
+  onRing,
+  test,
+)('an idle connection keeps little memory, and is made with little garbage', async (t) => {
   const { stdout } = await exec(process.execPath, [...FLAGS, APP, 'iouring-transport/net'], { timeout: 60_000 });
   const { allocated, kept } = JSON.parse(stdout) as Cost;
   t.true(kept < 2000, `${kept} bytes are kept`);

@@ -1,12 +1,13 @@
 // Options are set on the descriptor itself, whenever they were given; read back from the kernel.
 import type core from 'node:net';
 import test, { type ExecutionContext } from 'ava';
+import { needs } from '../_needs.ts';
 import { SocketOption } from '../../ts/reactor/protocol.ts';
 import { nothingLeft, onRing, pair } from './_sockets.ts';
 
 test.afterEach.always(nothingLeft);
 
-const ring = onRing ? test.serial : test.serial.skip;
+const ring = needs('io_uring', onRing);
 
 /** What getsockopt(2) says of a socket's descriptor. */
 function optionOf(socket: core.Socket, option: SocketOption): number | undefined {

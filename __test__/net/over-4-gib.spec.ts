@@ -6,13 +6,14 @@ import type { AddressInfo } from 'node:net';
 import process from 'node:process';
 import test from 'ava';
 import net from 'iouring-transport/net';
+import { needs } from '../_needs.ts';
 import { nothingLeft, pair } from './_sockets.ts';
 
 const wanted = process.env.IOURING_TRANSPORT_TEST_HUGE === '1';
 
 test.afterEach.always(nothingLeft);
 
-(wanted ? test.serial : test.serial.skip)('more than 4 GiB over one connection (IOURING_TRANSPORT_TEST_HUGE=1)', async (t) => {
+needs('IOURING_TRANSPORT_TEST_HUGE=1', wanted)('more than 4 GiB over one connection', async (t) => {
   t.timeout(300_000);
   const { client, peer } = await pair();
   const total = 4 * 2 ** 30 + 12_345_678;
@@ -41,7 +42,7 @@ test.afterEach.always(nothingLeft);
 
 for (const size of [2 ** 31 - 1, 2 ** 31, 2 ** 32, 2 ** 32 + 10]) {
   const possible = wanted && size <= constants.MAX_LENGTH;
-  (possible ? test.serial : test.serial.skip)(`one write of ${size} bytes (IOURING_TRANSPORT_TEST_HUGE=1)`, async (t) => {
+  needs('IOURING_TRANSPORT_TEST_HUGE=1 and buffers of that size', possible)(`one write of ${size} bytes`, async (t) => {
     t.timeout(300_000);
     const { client, peer } = await pair();
     const bytes = new Uint8Array(size);
@@ -65,8 +66,8 @@ for (const size of [2 ** 31 - 1, 2 ** 31, 2 ** 32, 2 ** 32 + 10]) {
 
 const possible = constants.MAX_LENGTH > 2 ** 32 + 4096;
 
-(wanted && possible ? test.serial : test.serial.skip)(
-  'one writev of more than 4 GiB (IOURING_TRANSPORT_TEST_HUGE=1)',
+needs('IOURING_TRANSPORT_TEST_HUGE=1 and buffers beyond 4 GiB', wanted && possible)(
+  'one writev of more than 4 GiB',
   async (t) => {
     t.timeout(300_000);
     const { client, peer } = await pair();
@@ -91,7 +92,7 @@ const possible = constants.MAX_LENGTH > 2 ** 32 + 4096;
   },
 );
 
-(possible ? test.serial : test.serial.skip)('views beyond 4 GiB, to write and to read into', async (t) => {
+needs('buffers beyond 4 GiB', possible)('views beyond 4 GiB, to write and to read into', async (t) => {
   // Pages that nobody touches cost nothing.
   const bytes = Buffer.alloc(2 ** 32 + 4096);
   bytes[2 ** 32 + 10] = 1;

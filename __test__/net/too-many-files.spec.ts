@@ -1,9 +1,10 @@
 // Out of descriptors: connects fail with core's error, accepts leave nobody hanging, and all is well again afterwards.
 import process from 'node:process';
 import test from 'ava';
+import { needs } from '../_needs.ts';
 import { run } from './_child.ts';
 
-const linux = process.platform === 'linux' ? test : test.skip;
+const linux = needs('Linux', process.platform === 'linux', test);
 
 linux('during connect', async (t) => {
   const { code, stdout, stderr } = await run(

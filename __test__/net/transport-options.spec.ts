@@ -9,9 +9,10 @@ import test from 'ava';
 import { support } from 'iouring-transport';
 import dgram from 'iouring-transport/dgram';
 import net from 'iouring-transport/net';
+import { needs } from '../_needs.ts';
 import { SocketOption } from '../../ts/reactor/protocol.ts';
 
-const onRing = support().backend === 'uring' ? test : test.skip;
+const onRing = needs('io_uring', support().backend === 'uring', test);
 
 interface Native {
   duplicate(fd: number): number;

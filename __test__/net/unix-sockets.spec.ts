@@ -7,6 +7,7 @@ import path from 'node:path';
 import process from 'node:process';
 import test from 'ava';
 import net from 'iouring-transport/net';
+import { needs } from '../_needs.ts';
 import { run } from './_child.ts';
 import { errorOf, listening, nothingLeft, textOf, track } from './_sockets.ts';
 
@@ -113,19 +114,16 @@ test.serial('readableAll and writableAll', async (t) => {
   t.throws(() => net.createServer().listen({ path: '\0abstract', writableAll: true }), { code: 'ERR_INVALID_ARG_VALUE' });
 });
 
-(process.getuid?.() === 0 ? test.serial : test.serial.skip)(
-  'who may not write to a path cannot connect (needs root)',
-  async (t) => {
-    chmodSync(folder, 0o755);
-    await listening({}, undefined, { path: place('private') });
-    chmodSync(place('private'), 0o600);
-    const { stdout, stderr } = await run(
-      `process.setgroups([]); process.setgid(65534); process.setuid(65534);
+needs('root', process.getuid?.() === 0)('who may not write to a path cannot connect', async (t) => {
+  chmodSync(folder, 0o755);
+  await listening({}, undefined, { path: place('private') });
+  chmodSync(place('private'), 0o600);
+  const { stdout, stderr } = await run(
+    `process.setgroups([]); process.setgid(65534); process.setuid(65534);
     net.connect(${JSON.stringify(place('private'))}).on('error', ({ code, syscall, errno }) => console.log(code, syscall, errno));`,
-    );
-    t.is(stdout, 'EACCES connect -13', stderr);
-  },
-);
+  );
+  t.is(stdout, 'EACCES connect -13', stderr);
+});
 
 test.serial('many bytes through a path', async (t) => {
   await listening({}, (socket) => socket.pipe(socket), { path: place('bulk') });

@@ -6,11 +6,12 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import test from 'ava';
 import { support } from 'iouring-transport';
+import { needs } from '../_needs.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const BINDING = `${ROOT}${readdirSync(ROOT).find((name) => /^iouring-transport\..*\.node$/.test(name))!}`;
 const { resolve } = createRequire(import.meta.url);
-const ring = support().backend === 'uring' ? test : test.skip;
+const ring = needs('io_uring', support().backend === 'uring', test);
 
 /** Listens in on what the package is given by Rust; `move(name)` takes it away as it stands. */
 const PRELUDE = `

@@ -6,7 +6,7 @@ import net from 'node:net';
 import { once } from 'node:events';
 import os from 'node:os';
 import process from 'node:process';
-import test from 'ava';
+import { needs } from '../_needs.ts';
 import type { NativeBinding } from '../../ts/native-binding.ts';
 import {
   BORROWED_WORD,
@@ -23,7 +23,7 @@ const root = new URL('../../', import.meta.url);
 const file = readdirSync(root).find((name) => name.startsWith('iouring-transport.') && name.endsWith('.node'))!;
 const binding = createRequire(import.meta.url)(`../../${file}`) as NativeBinding;
 // Not `support()` of the package: a thread has one reactor, and that would make it.
-const uring = binding.support().available ? test.serial : test.serial.skip;
+const uring = needs('io_uring', binding.support().available);
 
 function makeReactor() {
   const native = new binding.NativeReactor(() => {
