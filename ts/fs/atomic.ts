@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 import { bytesOf, fileCall, FileOpKind, type RingFile } from '../reactor/index.ts';
 import { ChainError } from '../errors/iouring.ts';
 import { type LinkedStep, runChain } from './chain.ts';
-import { isIterable, type Source, writeAll } from './content.ts';
+import { isIterable, type Source, writeAll } from './whole-file.ts';
 import { fileError } from '../errors/system.ts';
 import type { PathBytes } from './arguments.ts';
 import { closingAfter, openFile, type Opened } from './opening.ts';

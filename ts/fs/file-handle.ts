@@ -7,7 +7,7 @@ import readline from 'node:readline';
 import { types } from 'node:util';
 import { addTo, type FileHandleAdditions } from './additions.ts';
 import { plainDataOptions, plainMode } from './arguments.ts';
-import { isIterable, readAll, type Source, writeAll } from './content.ts';
+import { isIterable, readAll, type Source, writeAll } from './whole-file.ts';
 import { type Core, type CoreFileHandle, nativeHandle, noteTransferred } from './core-file-handle.ts';
 import { FileState, watch } from './file-state.ts';
 import type { Opened } from './opening.ts';
@@ -235,7 +235,7 @@ export function sourceOf(data: unknown, encoding: BufferEncoding): Source | unde
   return ArrayBuffer.isView(data) || isIterable(data) ? (data as Source) : undefined;
 }
 
-/** Whether a value is one of our handles; `undefined` for those that are closed or core's. */
+/** The state of a value that is one of our handles; `undefined` for any other, core's among them. */
 export function ownState(value: unknown): FileState | undefined {
   const candidate = typeof value === 'object' && value !== null && !types.isProxy(value);
   return candidate ? (value as { [stateOf]?: FileState })[stateOf] : undefined;

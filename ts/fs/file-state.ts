@@ -17,7 +17,7 @@ export class FileState {
   readonly local: boolean;
   /** Reads under way that say where: they and others may be done in any order. */
   reading = 0;
-  /** Whom to tell when this is closed for good. */
+  /** The file on the ring; absent once it is closed or given away. */
   #ring: RingFile | undefined;
   /** One for being open, one for each operation. */
   #users = 1;

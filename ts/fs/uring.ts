@@ -6,7 +6,7 @@ import { CORE_MAJOR } from '../core/version.ts';
 import { fileCall, FileOpKind, getReactor } from '../reactor/index.ts';
 import { replaceFile } from './atomic.ts';
 import { plainDataOptions, plainFlags, plainMode, plainPath, refused } from './arguments.ts';
-import { readAll, writeAll } from './content.ts';
+import { readAll, writeAll } from './whole-file.ts';
 import { findCore } from './core-file-handle.ts';
 import { checkAborted } from '../errors/core.ts';
 import { fileError } from '../errors/system.ts';

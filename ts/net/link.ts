@@ -28,7 +28,7 @@ export class Link implements StreamListener {
   handle: StreamHandle | null = null;
   /** Whether the connection stands. */
   connected = false;
-  /** Whether connect() on it fails; see attempt.ts. */
+  /** Whether connect(2) has reported the connection to who asked again: whoever asks once more hears `EISCONN`. See attempt.ts. */
   confirmed = false;
   /** Whether data is wanted: what core calls `_handle.reading`. */
   reading = false;

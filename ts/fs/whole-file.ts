@@ -1,5 +1,5 @@
 /**
- * Whole contents: reading a file to its end, writing everything that a source gives.
+ * Whole files: reading one to its end, writing everything that a source gives.
  */
 import { bytesOf, type RingFile } from '../reactor/index.ts';
 import { checkAborted, ERR_FS_FILE_TOO_LARGE } from '../errors/core.ts';
@@ -10,8 +10,8 @@ import { request } from './request.ts';
 const STEP = 1024 * 1024;
 /** Size of reads where the length is not known. */
 const UNKNOWN_STEP = 64 * 1024;
-/** Longest that a buffer of `readFile` may be, as core's. */
-const LONGEST = 2 ** 31 - 1;
+/** Bytes that a buffer of `readFile` may have at most, as core's. */
+const MAX_LENGTH = 2 ** 31 - 1;
 
 /**
  * Reads from the file's own position to its end.
@@ -27,7 +27,7 @@ export async function readAll(
   fresh: boolean,
 ): Promise<Buffer | string> {
   await lastChance(signal);
-  if (size > LONGEST) throw new ERR_FS_FILE_TOO_LARGE(size);
+  if (size > MAX_LENGTH) throw new ERR_FS_FILE_TOO_LARGE(size);
   const bytes = size > 0 ? await readKnown(file, size, signal, fresh) : await readUnknown(file, signal);
   if (encoding === null) return bytes;
   return bytes.toString(encoding);
