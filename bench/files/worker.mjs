@@ -5,7 +5,10 @@
 import { createRequire } from 'node:module';
 import core from 'node:fs/promises';
 import process from 'node:process';
-import { durableAppend, random, readSequential, smallFiles, writeSequential } from './work.mjs';
+import { durableAppend } from './work/durable-append.mjs';
+import { random } from './work/random.mjs';
+import { readSequential, writeSequential } from './work/sequential.mjs';
+import { smallFiles } from './work/small-files.mjs';
 
 const options = JSON.parse(process.argv[2]);
 const { arm, scenario, seconds, warmup } = options;
@@ -62,6 +65,7 @@ async function measure() {
   };
 }
 
+// What an arm does until `control.stopped`. `control.did(amount, since)` counts work, and notes how long it took since `since`, which `control.begin()` gave.
 const work = WORK[scenario](api, options, control);
 // What goes wrong in the work ends the process before anything is printed.
 const [measured] = await Promise.all([measure(), work]);
