@@ -34,13 +34,21 @@ export interface IpSocketOptions extends CommonSocketOptions {
   readonly incomingCpu?: number;
   /** `SO_BINDTOIFINDEX`: only what comes in and goes out by this network interface, given by its name. */
   readonly bindToDevice?: string;
-  /** `IP_FREEBIND`: bind to an address that this host does not have yet. */
+  /**
+   * `IP_FREEBIND`: bind to an address that this host does not have yet.
+   *
+   * @default false
+   */
   readonly freeBind?: boolean;
 }
 
 /** Options of TCP sockets. */
 export interface TcpSocketOptions extends IpSocketOptions {
-  /** `SO_KEEPALIVE`: probe idle connections. Core's `keepAlive` with an `initialDelay` sets the three below to values of its own. */
+  /**
+   * `SO_KEEPALIVE`: probe idle connections. Core's `keepAlive` with an `initialDelay` sets the three below to values of its own.
+   *
+   * @default false
+   */
   readonly keepAlive?: boolean;
   /** `TCP_KEEPIDLE`: idle seconds before the first probe. 1 to 32767. */
   readonly keepAliveIdle?: number;
@@ -48,15 +56,27 @@ export interface TcpSocketOptions extends IpSocketOptions {
   readonly keepAliveInterval?: number;
   /** `TCP_KEEPCNT`: probes without answer before the peer is gone. 1 to 127. */
   readonly keepAliveCount?: number;
-  /** `TCP_NODELAY`. */
+  /**
+   * `TCP_NODELAY`: send small writes at once.
+   *
+   * @default false
+   */
   readonly noDelay?: boolean;
   /** `TCP_QUICKACK`: acknowledge at once. The kernel may turn it off again. */
   readonly quickAck?: boolean;
   /** `TCP_MAXSEG`: bytes of the largest segment. 88 to 32767. */
   readonly maxSegmentSize?: number;
-  /** `TCP_USER_TIMEOUT`: milliseconds for which what was sent may stay unacknowledged. 0 to 2^31 - 1; 0 is the system's. */
+  /**
+   * `TCP_USER_TIMEOUT`: milliseconds for which what was sent may stay unacknowledged. 0 to 2^31 - 1; 0 is the system's.
+   *
+   * @default 0
+   */
   readonly userTimeout?: number;
-  /** `SO_RCVLOWAT`: bytes that make a socket readable. 1 to 2^31 - 1. */
+  /**
+   * `SO_RCVLOWAT`: bytes that make a socket readable. 1 to 2^31 - 1.
+   *
+   * @default 1
+   */
   readonly receiveLowWater?: number;
   /** `TCP_NOTSENT_LOWAT`: unsent bytes above which a socket is not writable. 0 to 2^31 - 1. */
   readonly unsentLowWater?: number;
@@ -66,19 +86,39 @@ export interface TcpSocketOptions extends IpSocketOptions {
 export interface TcpClientOptions extends TcpSocketOptions {
   /** `TCP_SYNCNT`: attempts at a handshake. 1 to 127. */
   readonly synCount?: number;
-  /** `TCP_FASTOPEN_CONNECT`: send the first data with the handshake. */
+  /**
+   * `TCP_FASTOPEN_CONNECT`: send the first data with the handshake.
+   *
+   * @default false
+   */
   readonly fastOpen?: boolean;
 }
 
 /** `transport` of `net.createServer()`. Connections have what their listener has, as Linux does it. */
 export interface TcpServerOptions extends TcpSocketOptions {
-  /** `SO_REUSEADDR`; true, as core has it. */
+  /**
+   * `SO_REUSEADDR`, as core has it.
+   *
+   * @default true
+   */
   readonly reuseAddress?: boolean;
-  /** `SO_REUSEPORT`: sockets of one user share the port, and its load. */
+  /**
+   * `SO_REUSEPORT`: sockets of one user share the port, and its load.
+   *
+   * @default false
+   */
   readonly reusePort?: boolean;
-  /** `TCP_DEFER_ACCEPT`: connections are accepted when data come, or after so many seconds. 0 to 32767; 0 is off. */
+  /**
+   * `TCP_DEFER_ACCEPT`: connections are accepted when data come, or after so many seconds. 0 to 32767; 0 is off.
+   *
+   * @default 0
+   */
   readonly deferAccept?: number;
-  /** `TCP_FASTOPEN`: connections with data in the handshake that may wait. 0 to 65535; 0 is off. */
+  /**
+   * `TCP_FASTOPEN`: connections with data in the handshake that may wait. 0 to 65535; 0 is off.
+   *
+   * @default 0
+   */
   readonly fastOpen?: number;
 }
 
@@ -87,17 +127,41 @@ export type UnixSocketOptions = Pick<CommonSocketOptions, 'receiveBufferSize' | 
 
 /** `transport` of `dgram.createSocket()`. */
 export interface UdpSocketOptions extends IpSocketOptions {
-  /** `SO_REUSEADDR`: share the port with others that do. */
+  /**
+   * `SO_REUSEADDR`: share the port with others that do.
+   *
+   * @default false
+   */
   readonly reuseAddress?: boolean;
-  /** `SO_REUSEPORT`. */
+  /**
+   * `SO_REUSEPORT`: sockets of one user share the port, and its load.
+   *
+   * @default false
+   */
   readonly reusePort?: boolean;
-  /** `SO_BROADCAST`: may send to broadcast addresses. */
+  /**
+   * `SO_BROADCAST`: may send to broadcast addresses.
+   *
+   * @default false
+   */
   readonly broadcast?: boolean;
-  /** `IP_MULTICAST_TTL`, `IPV6_MULTICAST_HOPS`. 0 to 255. */
+  /**
+   * `IP_MULTICAST_TTL`, `IPV6_MULTICAST_HOPS`: hops that what is sent to a group may take. 0 to 255.
+   *
+   * @default 1
+   */
   readonly multicastTtl?: number;
-  /** `IP_MULTICAST_LOOP`: multicast comes back to this host's members. */
+  /**
+   * `IP_MULTICAST_LOOP`: multicast comes back to this host's members.
+   *
+   * @default true
+   */
   readonly multicastLoopback?: boolean;
-  /** `IP_MULTICAST_ALL`: also from groups that others on this host have joined. */
+  /**
+   * `IP_MULTICAST_ALL`: also from groups that others on this host have joined.
+   *
+   * @default true
+   */
   readonly multicastAll?: boolean;
   /** `IP_MULTICAST_IF`: the network interface that multicast leaves by, given by its name. */
   readonly multicastInterface?: string;

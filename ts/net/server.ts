@@ -20,9 +20,9 @@ import { isBlockList } from './socket.ts';
 
 /** What the constructor takes beyond what core's typings tell. */
 export interface ServerOptions extends core.ServerOpts {
-  /** Addresses whose connections are closed at once. */
+  /** Addresses whose connections are closed at once. None without it. */
   blockList?: core.BlockList;
-  /** Socket options that core has no name for. */
+  /** Socket options that core has no name for, of the listener and its connections. Without it the system's. */
   transport?: TcpServerOptions;
 }
 

@@ -50,17 +50,45 @@ import { offerChunks, writeAfterPeerEnd, writeChunk, writeChunks, type QueuedChu
 
 /** What the constructor takes beyond what core's typings tell. */
 export interface SocketOptions extends Omit<core.SocketConstructorOpts, 'handle'>, Omit<DuplexOptions, 'signal'> {
+  /** A buffer that what arrives is put into, and who hears of it, instead of 'data'. */
   onread?: core.OnReadOpts | undefined;
+  /** A connection to take over: one of core's handles, or of ours. */
   handle?: unknown;
+  /**
+   * Read nothing from `handle` until `resume()`.
+   *
+   * @default false
+   */
   pauseOnCreate?: boolean;
+  /**
+   * Do not begin to read from `handle`.
+   *
+   * @default false
+   */
   manualStart?: boolean;
+  /**
+   * Send small writes at once (`TCP_NODELAY`), from the moment of the connection on.
+   *
+   * @default false
+   */
   noDelay?: boolean;
+  /**
+   * Probe the connection while it is idle (`SO_KEEPALIVE`), from the moment of the connection on.
+   *
+   * @default false
+   */
   keepAlive?: boolean;
-  /** In milliseconds. */
+  /**
+   * Idle milliseconds before the first probe, of which whole seconds count. 0 leaves the system's.
+   *
+   * @default 0
+   */
   keepAliveInitialDelay?: number;
+  /** `IP_TOS`, `IPV6_TCLASS`: 0 to 255. Without it the system's. */
   typeOfService?: number;
+  /** Addresses that are not connected to: `ERR_IP_BLOCKED`. None without it. */
   blockList?: core.BlockList;
-  /** Socket options that core has no name for. */
+  /** Socket options that core has no name for, set before the socket is bound or connected. Without it the system's. */
   transport?: TcpClientOptions;
 }
 
