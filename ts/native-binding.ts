@@ -194,6 +194,11 @@ export interface NativeReactor {
    * `Reactor::send_nowait`. It returns how many were taken: the others are to be written.
    */
   readonly sendNowait: (handle: number, views: readonly Uint8Array[]) => number;
+  /**
+   * A function that receives a piece of what waits for a stream into a `Uint8Array`, behind `Completion.Readable`;
+   * see `Reactor::receive_nowait`. It returns how many bytes; zero where there are none at once.
+   */
+  readonly receiveNowait: (handle: number, room: Uint8Array) => number;
 }
 
 /**

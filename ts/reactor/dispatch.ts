@@ -27,6 +27,7 @@ const READ_SIZE = 64 * 1024;
 const DISPATCH_TIME = 1000;
 const UNWATCHED = 16;
 const PAGE_SHIFT = 12;
+const READ_PAGES = READ_SIZE >> PAGE_SHIFT;
 
 /** Taken before anybody can replace it: fake timers must not stop the sockets. */
 const { hrtime } = process;
@@ -39,7 +40,13 @@ function now(): number {
 
 /** What a handle hears once between two rounds of ticks and microtasks. */
 function readsOnce(kind: Completion): boolean {
-  return kind === Completion.Received || kind === Completion.Datagram || kind === Completion.Message || kind === Completion.Ended;
+  return (
+    kind === Completion.Received ||
+    kind === Completion.Readable ||
+    kind === Completion.Datagram ||
+    kind === Completion.Message ||
+    kind === Completion.Ended
+  );
 }
 
 /** What completions are about. */
@@ -51,6 +58,7 @@ interface DispatchParts {
   readonly handles: HandleTable;
   readonly files: FileRequests;
   readonly readBudget: ReadBudget;
+  readonly receiveNowait: NativeReactor['receiveNowait'];
 }
 
 export class Dispatcher {
@@ -62,6 +70,9 @@ export class Dispatcher {
   readonly #files: FileRequests;
   readonly #budget: ReadBudget;
   readonly #heap: HeapKeeper;
+  readonly #receiveNowait: NativeReactor['receiveNowait'];
+  /** What the next piece is received into; nobody else has it. */
+  #room: Buffer | undefined = undefined;
   /** Most that one dispatch takes, in milliseconds. */
   readonly #time: number;
   #batch = 0;
@@ -75,6 +86,7 @@ export class Dispatcher {
     this.#handles = parts.handles;
     this.#files = parts.files;
     this.#budget = parts.readBudget;
+    this.#receiveNowait = parts.receiveNowait;
     this.#time = time / 1000;
     this.#heap = new HeapKeeper((buffer) => this.#native.discard(buffer));
   }
@@ -95,7 +107,7 @@ export class Dispatcher {
       const kind: Completion = words[at];
       const id = words[at + 1];
       const result = words[at + 2];
-      unwatched -= kind === Completion.Received ? 1 + (result >> PAGE_SHIFT) : 1;
+      unwatched -= 1 + (kind === Completion.Received ? result >> PAGE_SHIFT : kind === Completion.Readable ? READ_PAGES : 0);
       if (unwatched <= 0) {
         const time = now();
         if (deadline === 0) deadline = time + this.#time;
@@ -149,6 +161,11 @@ export class Dispatcher {
       }
       if (kind === Completion.Received) {
         (handle as StreamEvents).received(this.#take(words, cursor, count, id));
+        continue;
+      }
+      if (kind === Completion.Readable) {
+        words[Header.Cursor] = cursor + 1;
+        this.#takePiece(handle as StreamEvents);
         continue;
       }
       if (kind === Completion.Datagram) {
@@ -229,6 +246,24 @@ export class Dispatcher {
       filled += size;
     }
     return bytes;
+  }
+
+  /**
+   * Receives a piece of what waits for a handle, without a copy where it fills its memory. A shorter one is copied, so that the memory shows nothing else
+   * and none of it is wasted; it is the last for now.
+   */
+  #takePiece(handle: StreamEvents): void {
+    if (!handle.takesPieces) return;
+    const room = (this.#room ??= Buffer.allocUnsafeSlow(READ_SIZE));
+    const length = this.#receiveNowait(handle.id, room);
+    if (length === 0) return;
+    if (length < READ_SIZE) {
+      handle.received(ownCopy(room, 0, length));
+      return;
+    }
+    this.#room = undefined;
+    this.#heap.note(length);
+    handle.received(room);
   }
 
   /** The end of the run of datagrams of one handle that begins at `cursor`. */

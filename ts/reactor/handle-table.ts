@@ -22,6 +22,8 @@ export interface StreamEvents extends Handle {
   readonly feedsCore: boolean;
   /** What arrives stays in its receive buffer until it is let go of. */
   readonly borrows: boolean;
+  /** Whether what waits can be received into memory of its own: it reads, and its bytes go to JavaScript. */
+  readonly takesPieces: boolean;
 
   /** Bytes have arrived. */
   received(bytes: Buffer): void;

@@ -12,7 +12,7 @@ export const BORROWED_WORD = 5;
 
 /** Kinds of commands. Words: kind, handle, then as said. */
 export const enum Command {
-  /** Let data come. */
+  /** Let data come: 1 where `Readable` is of use, 0 otherwise. */
   ReadStart = 0,
   /** Let no more data come. */
   ReadStop = 1,
@@ -103,6 +103,8 @@ export const enum Completion {
    * buffer's number; a word of no meaning; how many descriptors came with them; 1 where some were lost, 0 otherwise.
    */
   Message = 14,
+  /** More waits than was received: a piece of it can be taken by `receiveNowait` while the record is dispatched. */
+  Readable = 15,
 }
 
 /** Completions that are handed over at once. */

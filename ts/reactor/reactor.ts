@@ -69,6 +69,7 @@ export class Reactor {
   readonly readNowait: NativeReactor['readNowait'];
   readonly readManyNowait: NativeReactor['readManyNowait'];
   readonly sendNowait: NativeReactor['sendNowait'];
+  readonly receiveNowait: NativeReactor['receiveNowait'];
   readonly shared: SharedMemory;
   readonly commands: CommandQueue;
   /** Who holds which receive buffer, of streams and of datagrams. */
@@ -93,6 +94,7 @@ export class Reactor {
     this.readNowait = this.native.readNowait;
     this.readManyNowait = this.native.readManyNowait;
     this.sendNowait = this.native.sendNowait;
+    this.receiveNowait = this.native.receiveNowait;
     this.shared = new SharedMemory(this.native);
     this.commands = new CommandQueue(this.native, this.shared);
     this.received = new ReceivedBuffers(

@@ -199,6 +199,10 @@ export class StreamHandle extends SocketHandle implements StreamEvents {
     return new StreamHandle(reactor, id);
   }
 
+  get takesPieces(): boolean {
+    return this.isBusy(Activity.Reading) && !this.closed && !this.feedsCore && !this.borrows;
+  }
+
   override get owner(): unknown {
     return this.listener === DEAF ? undefined : this.listener;
   }
@@ -227,7 +231,7 @@ export class StreamHandle extends SocketHandle implements StreamEvents {
   readStart(): void {
     if (this.closed || this.isBusy(Activity.Reading)) return;
     this.begin(Activity.Reading);
-    this.reactor.commands.write(Command.ReadStart, this.id);
+    this.reactor.commands.write(Command.ReadStart, this.id, this.takesPieces ? 1 : 0);
   }
 
   /** Lets no more bytes come, except those that are on their way: 128 KiB at most where the kernel can bound a receive (Linux 6.17), else up to 2 MiB once. */

@@ -50,6 +50,13 @@ impl NativeReactor {
         self.function(send_nowait)
     }
 
+    /// A function that receives a piece of what waits for a stream into a `Uint8Array`, behind `Completion.Readable`;
+    /// see `Reactor::receive_nowait`. It returns how many bytes; zero where there are none at once.
+    #[napi(getter, ts_return_type = "(handle: number, room: Uint8Array) => number")]
+    pub fn receive_nowait(&self) -> napi::Result<Unknown<'static>> {
+        self.function(receive_nowait)
+    }
+
     fn function(
         &self,
         callback: unsafe extern "C" fn(sys::napi_env, sys::napi_callback_info) -> sys::napi_value,
@@ -193,4 +200,16 @@ unsafe extern "C" fn send_nowait(env: sys::napi_env, info: sys::napi_callback_in
         }
     }
     returned(env, i32::try_from(MAX_PIECE as usize - left).unwrap_or(i32::MAX))
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "saturates; handles are looked up")]
+unsafe extern "C" fn receive_nowait(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: `function` has made the function that is called.
+    let Some(([handle, room], instance)) = (unsafe { called(env, info) }) else { return returned(env, 0) };
+    let Some((start, length)) = bytes_of(env, room) else { return returned(env, 0) };
+    let room = libc::iovec { iov_base: start.as_ptr().cast(), iov_len: length.min(MAX_PIECE as usize) };
+    let handle = HandleId::from_raw(number(env, handle) as i32);
+    // SAFETY: the view's memory stays where it is as long as JavaScript does not run: for this call.
+    let received = instance.with(|reactor| unsafe { reactor.receive_nowait(handle, room) }).unwrap_or(0);
+    returned(env, i32::try_from(received).unwrap_or(i32::MAX))
 }

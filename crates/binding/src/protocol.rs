@@ -80,7 +80,7 @@ const _: () = assert!(DATAGRAM_BUFFERS == receive_buffers::BUFFERS as u32);
 #[derive(Debug, TryFromPrimitive)]
 #[repr(i32)]
 pub enum Command {
-    /// Let data come.
+    /// Let data come: 1 where `Readable` is of use, 0 otherwise.
     ReadStart,
     /// Let no more data come.
     ReadStop,
@@ -155,6 +155,8 @@ pub enum Completion {
     /// Bytes have arrived on a stream that takes descriptors: their number, their offset in the datagram pool, the
     /// buffer's number; a word of no meaning; how many descriptors came with them; 1 where some were lost, 0 otherwise.
     Message,
+    /// More waits than was received: a piece of it can be taken by `receiveNowait` while the record is dispatched.
+    Readable,
 }
 
 /// Position, in a completion, of the word that TypeScript sets to borrow a buffer.

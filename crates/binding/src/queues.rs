@@ -18,7 +18,7 @@ use crate::protocol::{
 
 /// What a command asks for.
 pub enum DecodedCommand {
-    ReadStart(HandleId),
+    ReadStart { handle: HandleId, in_pieces: bool },
     ReadStop(HandleId),
     Write { handle: HandleId, span: Span, last: bool },
     WriteWithDescriptors { handle: HandleId, span: Span, last: bool },
@@ -35,7 +35,8 @@ impl DecodedCommand {
     /// Has the reactor do it.
     pub fn apply(self, reactor: &mut Reactor<Ring>) {
         match self {
-            Self::ReadStart(handle) => reactor.read_start(handle),
+            Self::ReadStart { handle, in_pieces: false } => reactor.read_start(handle),
+            Self::ReadStart { handle, in_pieces: true } => reactor.read_start_in_pieces(handle),
             Self::ReadStop(handle) => reactor.read_stop(handle),
             Self::Write { handle, span, last } => reactor.write(handle, span, last),
             Self::WriteWithDescriptors { handle, span, last } => {
@@ -123,7 +124,7 @@ impl Queues {
             let handle = HandleId::from_raw(self.get(at + 1));
             let Ok(command) = Command::try_from(self.get(at) & KIND_MASK) else { continue };
             let decoded = match command {
-                Command::ReadStart => DecodedCommand::ReadStart(handle),
+                Command::ReadStart => DecodedCommand::ReadStart { handle, in_pieces: self.get(at + 2) != 0 },
                 Command::ReadStop => DecodedCommand::ReadStop(handle),
                 Command::Write => DecodedCommand::Write { handle, span: self.span(at), last: self.get(at + 5) != 0 },
                 Command::WriteWithDescriptors => {
@@ -258,6 +259,7 @@ impl Queues {
             Event::Sent { handle, status, count } => {
                 (Completion::Sent, handle.raw(), status, count.cast_signed(), 0, 0)
             }
+            Event::Readable { handle } => (Completion::Readable, handle.raw(), 0, 0, 0, 0),
             Event::Closed { handle } => (Completion::Closed, handle.raw(), 0, 0, 0, 0),
         };
         self.put_words(record, [kind as i32, handle, result, first, second, third]);

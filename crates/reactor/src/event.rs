@@ -35,6 +35,13 @@ pub enum Event {
         /// Where they are.
         slice: Slice,
     },
+    /// More waits than a receive has delivered. Whoever has a use for a piece of it takes it by
+    /// [`Reactor::receive_nowait`](crate::Reactor::receive_nowait) before the next turn; otherwise it comes as
+    /// [`Received`](Self::Received).
+    Readable {
+        /// The stream.
+        handle: HandleId,
+    },
     /// Bytes have arrived on a stream that takes descriptors; the buffer is lent until
     /// [`Reactor::give_datagram_back`](crate::Reactor::give_datagram_back).
     Message {

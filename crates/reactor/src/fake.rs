@@ -210,6 +210,12 @@ impl Kernel for Fake {
         usize::try_from(result).map_err(|_| Errno(-result))
     }
 
+    unsafe fn receive_nowait(&mut self, fd: RawFd, room: libc::iovec) -> Result<usize, Errno> {
+        // SAFETY: the caller vouches for the memory.
+        let room = unsafe { std::slice::from_raw_parts_mut(room.iov_base.cast::<u8>(), room.iov_len) };
+        self.0.borrow_mut().receive(fd, room)
+    }
+
     fn close(&mut self, descriptor: OwnedFd) {
         let mut world = self.0.borrow_mut();
         let fd = descriptor.as_raw_fd();

@@ -138,7 +138,8 @@ impl Cqe {
         self.flags & CQE_F_MORE != 0
     }
 
-    /// Whether the kernel knows of other connections that wait behind the one that was accepted.
+    /// Whether the kernel knows of others that wait: connections behind the one that was accepted, bytes behind those
+    /// that were received.
     #[must_use]
     pub fn others_wait(&self) -> bool {
         self.flags & CQE_F_SOCK_NONEMPTY != 0
@@ -255,6 +256,16 @@ pub trait Kernel {
     /// # Safety
     /// Each slice points at as many bytes as it says.
     unsafe fn send_nowait(&mut self, fd: RawFd, slices: &[libc::iovec]) -> Result<usize, Errno>;
+
+    /// Receives on a stream socket without waiting, past the rings: `recv(2)`. The memory is the kernel's for the
+    /// length of the call.
+    ///
+    /// # Errors
+    /// `EAGAIN` where nothing waits, and `recv(2)`'s.
+    ///
+    /// # Safety
+    /// `room` points at as many bytes as it says, which may be written.
+    unsafe fn receive_nowait(&mut self, fd: RawFd, room: libc::iovec) -> Result<usize, Errno>;
 
     /// Closes a descriptor on which nothing is in flight: `close(2)`.
     fn close(&mut self, descriptor: OwnedFd) {

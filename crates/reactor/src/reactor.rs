@@ -242,10 +242,30 @@ impl<K: Kernel> Reactor<K> {
     /// nothing on a handle that is closing or gone, like all that follow here.
     pub fn read_start(&mut self, id: HandleId) {
         if let Some((stream, state, io)) = self.stream(id) {
-            stream.read_start(state, io);
+            stream.read_start(state, io, false);
         } else if let Some((datagram, state, io)) = self.datagram(id) {
             datagram.receive_start(state, io);
         }
+    }
+
+    /// The same for a stream's reader that has a use for [`Event::Readable`].
+    pub fn read_start_in_pieces(&mut self, id: HandleId) {
+        if let Some((stream, state, io)) = self.stream(id) {
+            stream.read_start(state, io, true);
+        }
+    }
+
+    /// Receives a piece of what waits, behind [`Event::Readable`]: how many bytes. Zero where nothing is to be had at
+    /// once, which includes the stream's end and errors: they are told of as ever. A piece that has filled its room is
+    /// followed by another such event.
+    ///
+    /// # Safety
+    /// `room` points at as many bytes as it says, which may be written and which nobody else looks at for the length of
+    /// the call.
+    pub unsafe fn receive_nowait(&mut self, id: HandleId, room: libc::iovec) -> usize {
+        let Some((stream, state, io)) = self.stream(id) else { return 0 };
+        // SAFETY: the caller's promise.
+        unsafe { stream.receive_nowait(state, io, room) }
     }
 
     /// Stops [`read_start`](Self::read_start). What was on its way is still delivered.

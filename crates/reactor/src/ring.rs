@@ -301,6 +301,12 @@ impl Kernel for Ring {
         usize::try_from(count).map_err(|_| Errno::last_os_error())
     }
 
+    unsafe fn receive_nowait(&mut self, fd: RawFd, room: libc::iovec) -> Result<usize, Errno> {
+        // SAFETY: the caller vouches for the memory.
+        let count = unsafe { libc::recv(fd, room.iov_base, room.iov_len, libc::MSG_DONTWAIT) };
+        usize::try_from(count).map_err(|_| Errno::last_os_error())
+    }
+
     fn ready(&self) -> bool {
         // SAFETY: as in `mute`.
         let (submission, completion) = unsafe { (self.ring.submission_shared(), self.ring.completion_shared()) };

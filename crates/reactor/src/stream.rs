@@ -6,6 +6,7 @@
 //! **Closing.** What was written in the same turn is offered to the kernel once. What does not fit is given up and
 //! reported with `ECANCELED`; then the close request cancels whatever is in flight.
 
+mod receive_nowait;
 mod receiving;
 mod send_nowait;
 mod sending;
@@ -36,6 +37,10 @@ pub(crate) struct Stream {
     wants_to_read: bool,
     /// It did not want to once: it may again.
     has_stopped: bool,
+    /// The reader has a use for [`Event::Readable`](crate::Event::Readable).
+    takes_pieces: bool,
+    /// The last receive, or piece, has left bytes with the kernel.
+    more_waits: bool,
     sending: Sending,
     room: Room,
     queue: VecDeque<Segment>,

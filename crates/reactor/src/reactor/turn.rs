@@ -84,7 +84,9 @@ impl<K: Kernel> Reactor<K> {
     fn arm_due(&mut self) {
         while let Some(id) = self.io.next_due_arm() {
             match self.handles.get_mut(id) {
-                Some(Handle { state, resource: Resource::Stream(stream) }) => stream.arm(state, &mut self.io),
+                Some(Handle { state, resource: Resource::Stream(stream) }) => {
+                    stream.arm_when_heard(state, &mut self.io);
+                }
                 Some(Handle { state, resource: Resource::Listener(listener) }) => {
                     listener.arm(state, &mut self.io);
                 }

@@ -4,7 +4,8 @@
 //! reader and comes back when it has been read. The operation ends with the stream, with an error, when it is cancelled
 //! because nobody wants to read, and without an error when the kernel takes it off (the completion queue is full, or it
 //! has served it for long): a missing `F_MORE` re-arms it. An empty buffer ring ends it with `ENOBUFS`; it is armed
-//! again when a buffer comes back.
+//! again when a buffer comes back. Where it ends and more waits, the reader may have that by a system call
+//! ([`Reactor::receive_nowait`](crate::Reactor::receive_nowait)).
 //!
 //! **The end.** Bytes and the end behind them may come in one turn. With core what a listener writes in answer to the
 //! bytes is offered within the call, and the end is looked for afterwards. So here the end is told of when the bytes
@@ -37,6 +38,8 @@ pub(super) enum Receiving {
     Stopping,
     /// There was no buffer.
     Starved,
+    /// The reader may take a piece at once, until it has heard of the event of this number.
+    Offered(u64),
     /// Nothing will ever follow, with this status, which is told once the bytes before it have been heard of.
     Ending(i32),
     /// Nothing will ever follow, with this error, which is told when somebody reads.
@@ -46,9 +49,10 @@ pub(super) enum Receiving {
 }
 
 impl Stream {
-    /// Lets data come.
-    pub(crate) fn read_start<K: Kernel>(&mut self, state: &mut HandleState, io: &mut Io<K>) {
+    /// Lets data come. `takes_pieces`: what waits behind a receive is offered to the reader.
+    pub(crate) fn read_start<K: Kernel>(&mut self, state: &mut HandleState, io: &mut Io<K>, takes_pieces: bool) {
         self.wants_to_read = true;
+        self.takes_pieces = takes_pieces;
         if let Receiving::Broken(status) = self.receiving {
             // With the turn, as everything that is told: until then the handle may be closed.
             self.receiving = Receiving::Ending(status);
@@ -69,6 +73,9 @@ impl Stream {
     /// Starts receiving, where that is wanted and nothing stands against it.
     pub(crate) fn arm<K: Kernel>(&mut self, state: &mut HandleState, io: &mut Io<K>) {
         if self.wants_to_read && !state.closing && matches!(self.receiving, Receiving::Idle) {
+            if self.more_waits && self.takes_pieces && !self.takes_descriptors() {
+                return self.offer_more(state, io);
+            }
             let operation = match &mut self.scm_rights {
                 // Goes on when they have been taken.
                 Some(scm_rights) if !scm_rights.arrived.is_empty() => return,
@@ -99,6 +106,10 @@ impl Stream {
             io.cancel(*operation);
             self.receiving = Receiving::Stopping;
         }
+    }
+
+    pub(super) fn takes_descriptors(&self) -> bool {
+        self.scm_rights.as_ref().is_some_and(|scm_rights| scm_rights.limit > 0)
     }
 
     /// The descriptors that came last. With that others may come.
@@ -149,7 +160,10 @@ impl Stream {
         match completion.result {
             _ if state.closing => {}
             0 => self.end(state, io, 0),
-            1.. => io.arm_when_heard(state.id),
+            1.. => {
+                self.more_waits = completion.others_wait();
+                io.arm_when_heard(state.id);
+            }
             _ => match -completion.result {
                 libc::ENOBUFS if self.wants_to_read => {
                     self.receiving = Receiving::Starved;
@@ -189,7 +203,7 @@ impl Stream {
         }
     }
 
-    fn end<K: Kernel>(&mut self, state: &HandleState, io: &mut Io<K>, status: i32) {
+    pub(super) fn end<K: Kernel>(&mut self, state: &HandleState, io: &mut Io<K>, status: i32) {
         if self.last_bytes > io.heard() {
             self.receiving = Receiving::Ending(status);
             io.end_when_heard(state.id);

@@ -214,6 +214,12 @@ impl Simulation {
         sent
     }
 
+    /// Lets bytes come; every other stream has a use for pieces.
+    pub(crate) fn read_start(&mut self, stream: usize) {
+        let id = self.streams[stream];
+        if stream.is_multiple_of(2) { self.reactor.read_start_in_pieces(id) } else { self.reactor.read_start(id) }
+    }
+
     pub(crate) fn shut_down(&mut self, stream: usize) {
         let book = self.book(stream);
         if !book.close_asked && !std::mem::replace(&mut book.shutdown_asked, true) {
@@ -265,6 +271,20 @@ impl Simulation {
         assert!(stats.starved <= self.reactor.stats().handles.max(self.streams.len()), "the starved are listed twice");
     }
 
+    /// Takes a piece of what waits, or does not care to. One that stopped reading meanwhile has none.
+    fn take_piece(&mut self, handle: HandleId) {
+        let length = self.random.below(64);
+        let mut piece = self.bytes(length);
+        let room = libc::iovec { iov_base: piece.as_mut_ptr().cast(), iov_len: length };
+        // SAFETY: the room is a local.
+        let count = unsafe { self.reactor.receive_nowait(handle, room) };
+        piece.truncate(count);
+        let book = self.open_book(handle);
+        assert_eq!(book.ended, None, "bytes behind the end are offered");
+        book.received.extend(piece);
+        assert!(book.inbound.starts_with(&book.received), "bytes lost, doubled or out of order");
+    }
+
     fn open_book(&mut self, handle: HandleId) -> &mut Books {
         let book = self.books.get_mut(&handle).expect("an event of a handle that we know");
         assert!(!book.closed, "an event after Closed");
@@ -283,6 +303,7 @@ impl Simulation {
                 assert!(book.inbound.starts_with(&book.received), "bytes lost, doubled or out of order");
                 self.lent.push((slice, bytes));
             }
+            Event::Readable { handle } => self.take_piece(handle),
             Event::Ended { handle, status } => {
                 let book = self.open_book(handle);
                 assert_eq!(book.ended.replace(status), None, "two ends");
@@ -367,7 +388,7 @@ impl Simulation {
         for stream in 0..self.streams.len() {
             if !self.book(stream).close_asked {
                 self.peer(stream, |it| it.window = usize::MAX);
-                self.reactor.read_start(self.streams[stream]);
+                self.read_start(stream);
             }
         }
         self.settle_and_give_back();

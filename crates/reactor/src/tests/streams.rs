@@ -79,7 +79,7 @@ pub(crate) fn act(simulation: &mut Simulation, action: &Action) {
                 simulation.peer(stream, |it| it.send_error = Some(libc::EPIPE));
             }
         }
-        Action::ReadStart(stream) => simulation.reactor.read_start(simulation.streams[stream]),
+        Action::ReadStart(stream) => simulation.read_start(stream),
         Action::ReadStop(stream) => simulation.reactor.read_stop(simulation.streams[stream]),
         Action::Write(stream, ref pieces) => simulation.write(stream, pieces),
         Action::WriteNowait(stream, length) => drop(simulation.write_nowait(stream, length)),
@@ -144,7 +144,7 @@ proptest! {
     fn nobody_starves(behavior in behavior(), buffers in 1..4_u16, per_turn in 1..20_usize, streams in 2..24_usize) {
         let mut simulation = simulation(behavior, buffers, 16, per_turn, streams);
         for stream in 0..streams {
-            simulation.reactor.read_start(simulation.streams[stream]);
+            simulation.read_start(stream);
             simulation.peer_sends(stream, 100);
         }
         simulation.finish();
@@ -156,7 +156,7 @@ proptest! {
     fn a_flood_starves_nobody(seed in any::<u64>(), buffers in 1..4_u16) {
         let mut simulation = simulation(Behavior { seed, fault_rate: 1, ..Behavior::faultless() }, buffers, 16, 8, 4);
         for stream in 0..4 {
-            simulation.reactor.read_start(simulation.streams[stream]);
+            simulation.read_start(stream);
         }
         for stream in 1..4 {
             simulation.peer_sends(stream, 64);
@@ -294,4 +294,25 @@ fn a_connect_is_told_of_behind_the_rest_and_before_its_close() {
     simulation.reactor.turn(&mut simulation.memory).expect("a ring that works");
     let news: Vec<_> = std::iter::from_fn(|| simulation.reactor.next_event()).collect();
     assert!(matches!(news[..], [Event::Connected { .. }, Event::Closed { .. }]), "{news:?}");
+}
+
+/// What a receive in flight delivers comes before what is taken past it.
+#[test]
+fn a_piece_is_taken_only_while_it_is_on_offer() {
+    let mut simulation = Simulation::new(Behavior::faultless(), 4, 64, 64);
+    let stream = simulation.stream();
+    simulation.peer_sends(0, 10);
+    let take = |simulation: &mut Simulation| {
+        let mut piece = [0_u8; 8];
+        let room = libc::iovec { iov_base: piece.as_mut_ptr().cast(), iov_len: piece.len() };
+        // SAFETY: the room is a local.
+        unsafe { simulation.reactor.receive_nowait(stream, room) }
+    };
+    assert_eq!(take(&mut simulation), 0, "nobody reads");
+    simulation.reactor.read_start_in_pieces(stream);
+    assert_eq!(take(&mut simulation), 0, "a receive is in flight");
+    simulation.settle();
+    assert_eq!(take(&mut simulation), 0, "nothing was said to wait");
+    assert_eq!(simulation.book(0).received.len(), 10);
+    simulation.close_all();
 }

@@ -11,6 +11,7 @@ mod echo;
 mod files;
 mod limits;
 mod node;
+mod pieces;
 mod pressure;
 mod scm_rights;
 mod shared;
