@@ -427,9 +427,10 @@ export class StreamHandle extends SocketHandle implements StreamEvents {
     }
   }
 
-  /** Offers many bytes to the kernel, behind what was written just before, unless that is much or waits for room: how many of them it has taken. */
+  /** Offers many bytes to the kernel, behind short ones that were written just before, unless others are to go first: how many of them it has taken. */
   #offer(chunks: readonly Uint8Array[], total: number): number {
-    if (total < NOWAIT_SIZE || this.writeQueueSize > COPY_SIZE) return 0;
+    // What was offered and did not fit is elsewhere: there is no room yet.
+    if (total < NOWAIT_SIZE || this.writeQueueSize > COPY_SIZE || this.#elsewhere.length > 0) return 0;
     const small = total < chunks.length * LEAST_SLICE;
     if (small && total <= COPY_SIZE) return 0;
     const sent = this.reactor.sendNowait(this.id, small ? gather(chunks) : chunks);
