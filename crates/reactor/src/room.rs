@@ -114,6 +114,9 @@ impl Room {
             Waiting::Yes if completion.result == -libc::ECANCELED => self.arm(state, io),
             // There is no polling, so time must do.
             Waiting::Yes if completion.result < 0 => self.pause(state, io),
+            // One that stays armed was ended: the completion queue is full. Were all to ask anew at once, they would be
+            // answered at once, and fill it again.
+            Waiting::Yes if self.edges && !completion.more() => self.pause(state, io),
             Waiting::Yes => {
                 self.edges = true;
                 self.arm(state, io);
