@@ -4,7 +4,7 @@
  */
 import type { NativeReactor } from '../native-binding.ts';
 import { setImmediate } from '../timers.ts';
-import { COMMAND_CAPACITY, Command, Header, KIND_BITS, MAX_PIECE, RECORD_WORDS } from './protocol.ts';
+import { COMMAND_CAPACITY, Command, CommandWord, Header, KIND_BITS, MAX_PIECE, RECORD_WORDS } from './protocol.ts';
 import { COMMANDS_START, type SharedMemory } from './shared-memory.ts';
 
 /** One more than the largest number of a word without a sign. */
@@ -51,11 +51,11 @@ export class CommandQueue {
     const at = COMMANDS_START + count * RECORD_WORDS;
     // Storing takes a number modulo 2^32.
     words[at] = offset < WORD ? kind : kind + (Math.floor(offset / WORD) << KIND_BITS);
-    words[at + 1] = handle;
-    words[at + 2] = region;
-    words[at + 3] = offset;
-    words[at + 4] = length;
-    words[at + 5] = last;
+    words[at + CommandWord.Handle] = handle;
+    words[at + CommandWord.Region] = region;
+    words[at + CommandWord.Offset] = offset;
+    words[at + CommandWord.Length] = length;
+    words[at + CommandWord.Argument] = last;
     words[Header.Commands] = count + 1;
     if (!this.#flushes) this.scheduleFlush();
   }
@@ -101,8 +101,8 @@ export class CommandQueue {
     let words = this.#words;
     if (!(words[Header.Commands] < COMMAND_CAPACITY)) words = this.#makeRoom();
     const at = COMMANDS_START + words[Header.Commands] * RECORD_WORDS;
-    words[at + 6] = first;
-    words[at + 7] = second;
+    words[at + CommandWord.First] = first;
+    words[at + CommandWord.Second] = second;
   }
 
   /** Has the commands taken up, where there is no room for more. */

@@ -13,6 +13,7 @@ import {
   Command,
   Completion,
   CONTROL_LENGTH,
+  CompletionWord,
   CONTROL_LENGTH_SHIFT,
   DATAGRAM_CONTROL_TRUNCATED,
   DATAGRAM_REGION,
@@ -27,6 +28,7 @@ import {
   SEND_FLAGS,
   SEND_FLAGS_SHIFT,
   SEND_TOGETHER,
+  SENT_WORD,
   UNIX_NAME,
 } from './protocol.ts';
 import type { DatagramEvents } from './handle-table.ts';
@@ -447,10 +449,10 @@ export class DatagramHandle extends SocketHandle implements DatagramEvents {
 
   /** Callbacks of one record follow each other without microtasks in between, as core's do: they are ticks of one queue there. */
   sent(words: Int32Array, at: number): void {
-    const status = words[at + 2];
+    const status = words[at + CompletionWord.Result];
     const pending = this.#pending;
-    while (words[at + 3] > 0) {
-      words[at + 3]--;
+    while (words[at + SENT_WORD] > 0) {
+      words[at + SENT_WORD]--;
       const { arena, region, length, place, report } = pending;
       pending.shift();
       if (arena >= 0) this.reactor.memory.arena.release(arena);

@@ -11,7 +11,7 @@ import type { FileRequests } from './file-requests.ts';
 import type { DatagramEvents, HandleTable, StreamEvents } from './handle-table.ts';
 import { HeapKeeper, LARGE_CHUNK } from './heap.ts';
 import { COPY_BY_HAND, ownCopy } from './own-copy.ts';
-import { Command, Completion, Header, RECORD_WORDS } from './protocol.ts';
+import { Command, Completion, CompletionWord, FileWord, Header, ReceivedWord, RECORD_WORDS } from './protocol.ts';
 import type { ReadBudget } from './read-budget.ts';
 import type { ReceivedBuffers } from './received-buffers.ts';
 import { COMPLETIONS_START, type SharedMemory } from './shared-memory.ts';
@@ -105,8 +105,8 @@ export class Dispatcher {
     for (let cursor = words[Header.Cursor]; cursor < count; cursor = words[Header.Cursor]!) {
       const at = COMPLETIONS_START + cursor * RECORD_WORDS;
       const kind: Completion = words[at];
-      const id = words[at + 1];
-      const result = words[at + 2];
+      const id = words[at + CompletionWord.Handle];
+      const result = words[at + CompletionWord.Result];
       unwatched -= 1 + (kind === Completion.Received ? result >> PAGE_SHIFT : kind === Completion.Readable ? READ_PAGES : 0);
       if (unwatched <= 0) {
         const time = now();
@@ -120,13 +120,13 @@ export class Dispatcher {
       const handle = kind === Completion.FileDone || kind === Completion.FileOpened ? undefined : this.#handles.find(id);
       if (kind === Completion.FileDone) {
         words[Header.Cursor] = cursor + 1;
-        this.#files.done(words[at + 3], result);
+        this.#files.done(words[at + FileWord.Token], result);
         continue;
       }
       if (kind === Completion.FileOpened) {
         words[Header.Cursor] = cursor + 1;
-        const size = (words[at + 4] >>> 0) + words[at + 5] * WORD;
-        this.#files.opened(words[at + 3], id, { mode: result, size, local: words[at + 6] !== 0 });
+        const size = (words[at + FileWord.SizeLow] >>> 0) + words[at + FileWord.SizeHigh] * WORD;
+        this.#files.opened(words[at + FileWord.Token], id, { mode: result, size, local: words[at + FileWord.Local] !== 0 });
         continue;
       }
       if (handle === undefined) {
@@ -136,14 +136,16 @@ export class Dispatcher {
       }
       if (kind === Completion.Received && (handle as StreamEvents).feedsCore) {
         words[Header.Cursor] = cursor + 1;
-        (handle as StreamEvents).lent(new Uint8Array(this.#memory.receiveBuffers().buffer, words[at + 3], result));
+        (handle as StreamEvents).lent(
+          new Uint8Array(this.#memory.receiveBuffers().buffer, words[at + ReceivedWord.Offset], result),
+        );
         continue;
       }
       if (kind === Completion.Received && (handle as StreamEvents).borrows) {
         words[Header.Cursor] = cursor + 1;
-        this.#received.borrow(words, at, words[at + 4]);
+        this.#received.borrow(words, at, words[at + ReceivedWord.Buffer]);
         try {
-          (handle as StreamEvents).borrowed(words[at + 4], words[at + 3], result);
+          (handle as StreamEvents).borrowed(words[at + ReceivedWord.Buffer], words[at + ReceivedWord.Offset], result);
         } finally {
           this.#received.handedOver();
         }
@@ -177,11 +179,11 @@ export class Dispatcher {
       }
       if (kind === Completion.Message) {
         words[Header.Cursor] = cursor + 1;
-        const offset = words[at + 3];
+        const offset = words[at + ReceivedWord.Offset];
         (handle as StreamEvents).message(
           ownCopy(this.#memory.datagramBuffers(), offset, result),
-          words[at + 6],
-          words[at + 7] !== 0,
+          words[at + ReceivedWord.Descriptors],
+          words[at + ReceivedWord.Lost] !== 0,
         );
         continue;
       }
@@ -225,12 +227,17 @@ export class Dispatcher {
   /** Copies what has been received for one handle, in this record and those right behind it, and passes them: memory of their own, as in {@link ownCopy}. */
   #take(words: Int32Array, cursor: number, count: number, id: number): Buffer {
     let at = COMPLETIONS_START + cursor * RECORD_WORDS;
-    let length = words[at + 2];
+    let length = words[at + CompletionWord.Result];
     let end = cursor + 1;
     for (let next = at + RECORD_WORDS; end < count; next += RECORD_WORDS, end++) {
       const kind: Completion = words[next];
-      if (kind !== Completion.Received || words[next + 1] !== id || length + words[next + 2] > READ_SIZE) break;
-      length += words[next + 2];
+      if (
+        kind !== Completion.Received ||
+        words[next + CompletionWord.Handle] !== id ||
+        length + words[next + CompletionWord.Result] > READ_SIZE
+      )
+        break;
+      length += words[next + CompletionWord.Result];
     }
     words[Header.Cursor] = end;
 
@@ -239,8 +246,8 @@ export class Dispatcher {
     const pool = this.#memory.receiveBuffers();
     let filled = 0;
     for (let record = cursor; record < end; record++, at += RECORD_WORDS) {
-      const size = words[at + 2];
-      const offset = words[at + 3];
+      const size = words[at + CompletionWord.Result];
+      const offset = words[at + ReceivedWord.Offset];
       if (size <= COPY_BY_HAND) for (let i = 0; i < size; i++) bytes[filled + i] = pool[offset + i]!;
       else bytes.set(pool.subarray(offset, offset + size), filled);
       filled += size;
@@ -271,7 +278,7 @@ export class Dispatcher {
     let end = cursor + 1;
     for (let next = COMPLETIONS_START + end * RECORD_WORDS; end < count; next += RECORD_WORDS, end++) {
       const kind: Completion = words[next];
-      if (kind !== Completion.Datagram || words[next + 1] !== id) break;
+      if (kind !== Completion.Datagram || words[next + CompletionWord.Handle] !== id) break;
     }
     return end;
   }

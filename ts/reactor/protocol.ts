@@ -57,6 +57,24 @@ export const enum Command {
 /** Commands that fit before they must be taken. */
 export const COMMAND_CAPACITY = 2048;
 
+/** Positions of a command's words behind its kind. What the last three hold depends on it. */
+export const enum CommandWord {
+  /** What it is about. */
+  Handle = 1,
+  /** Which memory its bytes are in; of a command that is about no bytes, its argument. */
+  Region = 2,
+  /** Where in it they begin: the lower half. */
+  Offset = 3,
+  /** How many there are. */
+  Length = 4,
+  /** Whether a write request ends here; the token of a transfer; where a datagram's destination is. */
+  Argument = 5,
+  /** The lower half of a transfer's position; what is packed of a datagram. */
+  First = 6,
+  /** The upper half of a transfer's position; the size of the datagrams that one is cut into. */
+  Second = 7,
+}
+
 /** Kinds of completions. Words: kind, handle, status or count, then as said. Statuses are zero or a negative errno. */
 export const enum Completion {
   /** A connect has ended: status. */
@@ -109,6 +127,14 @@ export const enum Completion {
 
 /** Completions that are handed over at once. */
 export const COMPLETION_CAPACITY = 1024;
+
+/** Positions of the words that all completions have behind their kind. */
+export const enum CompletionWord {
+  /** What it is about; -1 for nothing. */
+  Handle = 1,
+  /** A status or a count. */
+  Result = 2,
+}
 
 /** and its mask, once it is shifted. */
 export const CONTROL_LENGTH = 65535;
@@ -199,6 +225,18 @@ export const enum FileOpKind {
   FSetXattr = 16,
 }
 
+/** Positions of the further words of a completion about files. */
+export const enum FileWord {
+  /** Whose operation it was. */
+  Token = 3,
+  /** The lower half of the size of a file that was opened, */
+  SizeLow = 4,
+  /** and the upper one. */
+  SizeHigh = 5,
+  /** 1 where its status can be had without waiting. */
+  Local = 6,
+}
+
 /** Positions of the header's words. */
 export const enum Header {
   /** Commands written and not yet taken. TypeScript counts up, Rust sets it to zero. */
@@ -239,6 +277,18 @@ export const NAME_LENGTH = 255;
  */
 export const RECEIVED_REGION = 4294967295;
 
+/** Positions of the further words of a completion with bytes of a stream. */
+export const enum ReceivedWord {
+  /** Where they begin in the pool. */
+  Offset = 3,
+  /** The buffer's number. */
+  Buffer = 4,
+  /** How many descriptors came with them. */
+  Descriptors = 6,
+  /** 1 where some of these were lost. */
+  Lost = 7,
+}
+
 /** Words of a command or completion. */
 export const RECORD_WORDS = 8;
 
@@ -253,6 +303,9 @@ export const SEND_FLAGS_SHIFT = 8;
 
 /** Beside the flags of a datagram to be sent: it may go out in one request with its neighbours (GSO). */
 export const SEND_TOGETHER = 536870912;
+
+/** Position of the word that counts the datagrams which a completion reports as sent. */
+export const SENT_WORD = 3;
 
 /** A socket option whose value is one integer. A *switch* is off at 0 and on at any other value, and reads as 0 or 1. */
 export const enum SocketOption {

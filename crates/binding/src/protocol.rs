@@ -75,6 +75,25 @@ pub const DATAGRAM_REGION: u32 = u32::MAX - 1;
 pub const DATAGRAM_BUFFERS: u32 = 256;
 const _: () = assert!(DATAGRAM_BUFFERS == receive_buffers::BUFFERS as u32);
 
+/// Positions of a command's words behind its kind. What the last three hold depends on it.
+#[napi]
+pub enum CommandWord {
+    /// What it is about.
+    Handle = 1,
+    /// Which memory its bytes are in; of a command that is about no bytes, its argument.
+    Region = 2,
+    /// Where in it they begin: the lower half.
+    Offset = 3,
+    /// How many there are.
+    Length = 4,
+    /// Whether a write request ends here; the token of a transfer; where a datagram's destination is.
+    Argument = 5,
+    /// The lower half of a transfer's position; what is packed of a datagram.
+    First = 6,
+    /// The upper half of a transfer's position; the size of the datagrams that one is cut into.
+    Second = 7,
+}
+
 /// Kinds of commands. Words: kind, handle, then as said.
 #[napi]
 #[derive(Debug, TryFromPrimitive)]
@@ -115,6 +134,45 @@ pub enum Command {
     /// Give a borrowed receive buffer of datagrams back: words as for `Release`.
     ReleaseDatagram,
 }
+
+/// Positions of the words that all completions have behind their kind.
+#[napi]
+pub enum CompletionWord {
+    /// What it is about; -1 for nothing.
+    Handle = 1,
+    /// A status or a count.
+    Result = 2,
+}
+
+/// Positions of the further words of a completion with bytes of a stream.
+#[napi]
+pub enum ReceivedWord {
+    /// Where they begin in the pool.
+    Offset = 3,
+    /// The buffer's number.
+    Buffer = 4,
+    /// How many descriptors came with them.
+    Descriptors = 6,
+    /// 1 where some of these were lost.
+    Lost = 7,
+}
+
+/// Positions of the further words of a completion about files.
+#[napi]
+pub enum FileWord {
+    /// Whose operation it was.
+    Token = 3,
+    /// The lower half of the size of a file that was opened,
+    SizeLow = 4,
+    /// and the upper one.
+    SizeHigh = 5,
+    /// 1 where its status can be had without waiting.
+    Local = 6,
+}
+
+/// Position of the word that counts the datagrams which a completion reports as sent.
+#[napi]
+pub const SENT_WORD: u32 = 3;
 
 /// Kinds of completions. Words: kind, handle, status or count, then as said. Statuses are zero or a negative errno.
 #[napi]

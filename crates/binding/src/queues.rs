@@ -11,9 +11,10 @@ use iouring_reactor::memory::Mapping;
 use iouring_reactor::{Errno, Event, HandleId, Reactor, Received, Ring, Span};
 
 use crate::protocol::{
-    BORROWED_WORD, COMMAND_CAPACITY, COMPLETION_CAPACITY, CONTROL_LENGTH_SHIFT, Command, Completion,
-    DATAGRAM_CONTROL_TRUNCATED, DATAGRAM_TRUNCATED, DESTINATION_BESIDE, DESTINATION_LENGTH, DatagramWord, HEADER_WORDS,
-    Header, KIND_BITS, MAX_PIECE, RECORD_WORDS, SEND_FLAGS, SEND_FLAGS_SHIFT, SEND_TOGETHER,
+    BORROWED_WORD, COMMAND_CAPACITY, COMPLETION_CAPACITY, CONTROL_LENGTH_SHIFT, Command, CommandWord, Completion,
+    CompletionWord, DATAGRAM_CONTROL_TRUNCATED, DATAGRAM_TRUNCATED, DESTINATION_BESIDE, DESTINATION_LENGTH,
+    DatagramWord, FileWord, HEADER_WORDS, Header, KIND_BITS, MAX_PIECE, RECORD_WORDS, ReceivedWord, SEND_FLAGS,
+    SEND_FLAGS_SHIFT, SEND_TOGETHER, SENT_WORD,
 };
 
 /// What a command asks for.
@@ -111,7 +112,7 @@ impl Queues {
         for record in 0..self.commands() {
             let at = COMMANDS_START + record * RECORD_WORDS as usize;
             if let Ok(command) = Command::try_from(self.get(at) & KIND_MASK) {
-                each(command, std::array::from_fn(|word| self.get(at + 1 + word)));
+                each(command, std::array::from_fn(|word| self.get(at + CommandWord::Handle as usize + word)));
             }
         }
     }
@@ -121,19 +122,21 @@ impl Queues {
         let count = self.commands();
         for record in 0..count {
             let at = COMMANDS_START + record * RECORD_WORDS as usize;
-            let handle = HandleId::from_raw(self.get(at + 1));
+            let handle = HandleId::from_raw(self.get(at + CommandWord::Handle as usize));
             let Ok(command) = Command::try_from(self.get(at) & KIND_MASK) else { continue };
             let decoded = match command {
                 Command::ReadStart => DecodedCommand::ReadStart { handle, in_pieces: self.get(at + 2) != 0 },
                 Command::ReadStop => DecodedCommand::ReadStop(handle),
-                Command::Write => DecodedCommand::Write { handle, span: self.span(at), last: self.get(at + 5) != 0 },
+                Command::Write => {
+                    DecodedCommand::Write { handle, span: self.span(at), last: self.is_set(at, CommandWord::Argument) }
+                }
                 Command::WriteWithDescriptors => {
                     let span = self.span(at);
                     // Descriptors go with the first byte.
                     if span.length == 0 {
                         continue;
                     }
-                    DecodedCommand::WriteWithDescriptors { handle, span, last: self.get(at + 5) != 0 }
+                    DecodedCommand::WriteWithDescriptors { handle, span, last: self.is_set(at, CommandWord::Argument) }
                 }
                 Command::ShutDown => DecodedCommand::ShutDown(handle),
                 Command::Close => DecodedCommand::Close(handle),
@@ -142,7 +145,7 @@ impl Queues {
                         Command::Release => BufferGroup::Bytes,
                         _ => BufferGroup::Datagrams,
                     };
-                    match (u16::try_from(self.get(at + 1)), u16::try_from(self.get(at + 2))) {
+                    match (u16::try_from(handle.raw()), u16::try_from(self.argument(at))) {
                         (Ok(buffer), Ok(slices)) => DecodedCommand::Release { group, buffer, slices },
                         _ => continue,
                     }
@@ -151,44 +154,59 @@ impl Queues {
                 Command::FileReadLinked => self.transfer(handle, at, Direction::Read, true),
                 Command::FileWrite => self.transfer(handle, at, Direction::Write, false),
                 Command::FileWriteLinked => self.transfer(handle, at, Direction::Write, true),
-                Command::FileClose => DecodedCommand::CloseFile { handle, token: self.get(at + 2).cast_unsigned() },
+                Command::FileClose => DecodedCommand::CloseFile { handle, token: self.argument(at).cast_unsigned() },
                 Command::SendDatagram => DecodedCommand::SendDatagram(handle, self.outgoing(at)),
-                Command::Control => DecodedCommand::Control(handle, self.get(at + 2) != 0),
+                Command::Control => DecodedCommand::Control(handle, self.argument(at) != 0),
             };
             each(decoded);
         }
         self.set(Header::Commands as usize, 0);
     }
 
+    /// The argument of a command that is about no bytes.
+    fn argument(&self, at: usize) -> i32 {
+        self.get(at + CommandWord::Region as usize)
+    }
+
+    fn is_set(&self, at: usize, word: CommandWord) -> bool {
+        self.get(at + word as usize) != 0
+    }
+
     /// The bytes that the command whose record begins there is about. Words that make no sense become a span that
     /// cannot be resolved, not nothing: TypeScript waits for a report on each.
     fn span(&self, at: usize) -> Span {
-        let word = |position| self.get(at + position).cast_unsigned();
-        let upper = word(0) >> KIND_BITS;
-        Span { region: word(2), offset: u64::from(upper) << 32 | u64::from(word(3)), length: word(4) }
+        let word = |position: CommandWord| self.get(at + position as usize).cast_unsigned();
+        let upper = self.get(at).cast_unsigned() >> KIND_BITS;
+        Span {
+            region: word(CommandWord::Region),
+            offset: u64::from(upper) << 32 | u64::from(word(CommandWord::Offset)),
+            length: word(CommandWord::Length),
+        }
     }
 
     /// The transfer that a command describes.
     fn transfer(&self, handle: HandleId, at: usize, direction: Direction, linked: bool) -> DecodedCommand {
-        let word = |position| self.get(at + position).cast_unsigned();
-        let position = (u64::from(word(7)) << 32 | u64::from(word(6))).cast_signed();
+        let word = |position: CommandWord| self.get(at + position as usize).cast_unsigned();
+        let (low, high) = (word(CommandWord::First), word(CommandWord::Second));
+        let position = (u64::from(high) << 32 | u64::from(low)).cast_signed();
+        let token = word(CommandWord::Argument);
         let span = self.span(at);
         let place = Span { length: span.length.min(MAX_PIECE), ..span };
-        DecodedCommand::Transfer { handle, transfer: Transfer::new(word(5), direction, place, position), linked }
+        DecodedCommand::Transfer { handle, transfer: Transfer::new(token, direction, place, position), linked }
     }
 
     /// The datagram that a command describes.
     fn outgoing(&self, at: usize) -> Outgoing {
         let span = self.span(at);
-        let packed = self.get(at + 6);
+        let packed = self.get(at + CommandWord::First as usize);
         let length = packed.cast_unsigned() & DESTINATION_LENGTH;
         let region = if packed.cast_unsigned() & DESTINATION_BESIDE == 0 { 0 } else { span.region };
-        let offset = u64::from(self.get(at + 5).cast_unsigned());
+        let offset = u64::from(self.get(at + CommandWord::Argument as usize).cast_unsigned());
         Outgoing {
             span,
             destination: (length > 0).then_some(Span { region, offset, length }),
             flags: packed >> SEND_FLAGS_SHIFT & SEND_FLAGS,
-            segment: u16::try_from(self.get(at + 7)).unwrap_or(0),
+            segment: u16::try_from(self.get(at + CommandWord::Second as usize)).unwrap_or(0),
             together: packed.cast_unsigned() & SEND_TOGETHER != 0,
         }
     }
@@ -200,6 +218,12 @@ impl Queues {
 
     /// Writes a completion at that place, which must be below [`COMPLETION_CAPACITY`].
     pub fn put(&self, record: usize, event: &Event) {
+        // The order of the tuple.
+        const {
+            assert!(CompletionWord::Handle as u32 == 1 && CompletionWord::Result as u32 == 2);
+            assert!(ReceivedWord::Offset as u32 == 3 && FileWord::Token as u32 == 3 && SENT_WORD == 3);
+            assert!(ReceivedWord::Buffer as u32 == 4);
+        }
         let (kind, handle, result, first, second, third) = match *event {
             Event::Connected { handle, status } => (Completion::Connected, handle.raw(), status, 0, 0, 0),
             Event::Accepted { listener, peer } => (Completion::Accepted, listener.raw(), peer.raw(), 0, 0, 0),
@@ -220,18 +244,15 @@ impl Queues {
             Event::ShutDown { handle, status } => (Completion::ShutDown, handle.raw(), status, 0, 0, 0),
             #[allow(clippy::cast_possible_truncation, reason = "the two halves of a size")]
             Event::Opened { token, handle, opened } => {
-                self.put_words(
-                    record,
-                    [
-                        Completion::FileOpened as i32,
-                        handle.raw(),
-                        opened.mode.cast_signed(),
-                        token.cast_signed(),
-                        opened.size as i32,
-                        (opened.size >> 32) as i32,
-                        i32::from(opened.local),
-                    ],
-                );
+                let mut words = [0; RECORD_WORDS as usize];
+                words[0] = Completion::FileOpened as i32;
+                words[CompletionWord::Handle as usize] = handle.raw();
+                words[CompletionWord::Result as usize] = opened.mode.cast_signed();
+                words[FileWord::Token as usize] = token.cast_signed();
+                words[FileWord::SizeLow as usize] = opened.size as i32;
+                words[FileWord::SizeHigh as usize] = (opened.size >> 32) as i32;
+                words[FileWord::Local as usize] = opened.local.into();
+                self.put_words(record, words);
                 return;
             }
             Event::FileDone { token, result } => (Completion::FileDone, -1, result, token.cast_signed(), 0, 0),
@@ -240,19 +261,15 @@ impl Queues {
                 return;
             }
             Event::Message { handle, slice, descriptors, lost } => {
-                self.put_words(
-                    record,
-                    [
-                        Completion::Message as i32,
-                        handle.raw(),
-                        slice.length.cast_signed(),
-                        slice.offset.cast_signed(),
-                        i32::from(slice.buffer),
-                        0,
-                        i32::from(descriptors),
-                        i32::from(lost),
-                    ],
-                );
+                let mut words = [0; RECORD_WORDS as usize];
+                words[0] = Completion::Message as i32;
+                words[CompletionWord::Handle as usize] = handle.raw();
+                words[CompletionWord::Result as usize] = slice.length.cast_signed();
+                words[ReceivedWord::Offset as usize] = slice.offset.cast_signed();
+                words[ReceivedWord::Buffer as usize] = slice.buffer.into();
+                words[ReceivedWord::Descriptors as usize] = descriptors.into();
+                words[ReceivedWord::Lost as usize] = lost.into();
+                self.put_words(record, words);
                 return;
             }
             Event::ReceiveFailed { handle, status } => (Completion::ReceiveFailed, handle.raw(), status, 0, 0, 0),
@@ -276,7 +293,7 @@ impl Queues {
         let slice = received.slice;
         let mut words = [0; RECORD_WORDS as usize];
         words[0] = Completion::Datagram as i32;
-        words[1] = handle.raw();
+        words[CompletionWord::Handle as usize] = handle.raw();
         words[DatagramWord::Length as usize] = slice.length.cast_signed();
         words[DatagramWord::Offset as usize] = slice.offset.cast_signed();
         words[DatagramWord::Buffer as usize] = slice.buffer.into();
@@ -330,7 +347,7 @@ impl Queues {
         let (kind, handle) = (kind as i32, handle.raw());
         let is_one = |record: &usize| {
             let at = COMPLETIONS_START + record * RECORD_WORDS as usize;
-            self.get(at) == kind && self.get(at + 1) == handle
+            self.get(at) == kind && self.get(at + CompletionWord::Handle as usize) == handle
         };
         (end.saturating_sub(self.undispatched())..end).filter(is_one).count()
     }
