@@ -52,6 +52,11 @@ export const enum Command {
   WriteWithDescriptors = 13,
   /** Give a borrowed receive buffer of datagrams back: words as for `Release`. */
   ReleaseDatagram = 14,
+  /**
+   * Let no more data come, for good: behind what was on its way `Ended` follows with `-ECANCELED`, unless the stream
+   * has ended. Nothing is taken from the socket any more.
+   */
+  ReadCease = 15,
 }
 
 /** Commands that fit before they must be taken. */

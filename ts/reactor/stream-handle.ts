@@ -241,6 +241,13 @@ export class StreamHandle extends SocketHandle implements StreamEvents {
     if (!this.closed) this.reactor.commands.write(Command.ReadStop, this.id);
   }
 
+  /** Lets no more bytes come for good, and takes none: behind what is on its way the end is told of, with `-ECANCELED` where the stream has none yet. */
+  readCease(): void {
+    if (this.closed) return;
+    this.begin(Activity.Reading);
+    this.reactor.commands.write(Command.ReadCease, this.id);
+  }
+
   /** Writes bytes. True: over; false: `onwrite` follows, and the next write had better wait for it: nothing bounds how many there are. */
   write(bytes: Uint8Array): boolean {
     const length = bytes.byteLength;

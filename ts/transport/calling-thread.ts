@@ -24,6 +24,8 @@ export class CallingThread implements Site {
         const copy = copyOf(value, transfer);
         setImmediate(() => hear({ kind: 'message', to, value: copy, transfer: [] }));
       },
+      // There is no other worker, and no port to be shared.
+      deliver: () => Promise.resolve(false),
       reservePort: () => Promise.resolve(0),
     };
     this.#worker = new TransportWorker(id, home);

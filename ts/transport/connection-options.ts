@@ -1,5 +1,6 @@
 /** What connections are made with, written with and closed with, and how their ends are shown. */
 import type { AddressInfo } from 'node:net';
+import { ERR_INVALID_ARG_TYPE } from '../errors/core.ts';
 import { validateInteger } from '../validate.ts';
 import type { Endpoint } from './stream.ts';
 import { validateTimeouts, type TimeoutOptions } from './timeouts.ts';
@@ -44,6 +45,11 @@ export function validateConnectionOptions(options: ConnectionOptions): void {
   const { payloadLimit } = options;
   validateTimeouts(options);
   if (payloadLimit !== undefined) validateInteger(payloadLimit, 'options.payloadLimit', 1);
+}
+
+/** @throws core's `ERR_INVALID_ARG_TYPE` */
+export function validateBytes(data: unknown, name: string): asserts data is Uint8Array {
+  if (!(data instanceof Uint8Array)) throw new ERR_INVALID_ARG_TYPE(name, 'Uint8Array', data);
 }
 
 /** An end as it is shown. */

@@ -4,13 +4,13 @@
  * Life: open until `close()`, `reset()`, an error, or, unless `allowHalfOpen`, the peer's end. Closing sends what has been written, ends the sending half, waits
  * for the peer's end for as long as it is given, and closes. What has been received before stays readable.
  */
-import type { Buffer } from 'node:buffer';
+import { Buffer } from 'node:buffer';
 import diagnostics from 'node:diagnostics_channel';
 import { constants } from 'node:os';
 import { ERR_INVALID_ARG_TYPE } from '../errors/core.ts';
 import { TransportClosedError } from '../errors/iouring.ts';
 import { errnoException } from '../errors/system.ts';
-import { AsyncScope, getReactor, type ReceivedBuffers } from '../reactor/index.ts';
+import { AsyncScope, duplicateDescriptor, getReactor, type ReceivedBuffers } from '../reactor/index.ts';
 import { clearTimeout, setTimeout } from '../timers.ts';
 import { validateDelay, validateObject } from '../validate.ts';
 import {
@@ -25,6 +25,7 @@ import {
 import { Deferred } from './deferred.ts';
 import { Inbox } from './inbox.ts';
 import { Payload, sendPayload } from './payload.ts';
+import { unavailableOnCore } from './ring-only.ts';
 import type { StreamListener, TransportStream } from './stream.ts';
 import { Timeouts } from './timeouts.ts';
 
@@ -38,14 +39,29 @@ const DONE = Promise.resolve();
 /** Has a listener called when the peer of a connection has ended. */
 export let whenPeerEnds: (connection: Connection, listener: () => void) => void;
 
-type Phase = 'open' | 'closing' | 'closed';
+/** Puts what was received elsewhere in front of what a connection is going to receive. */
+export let preload: (connection: Connection, received: Uint8Array) => void;
+
+/** What a connection was made with. */
+export let optionsOf: (connection: Connection) => ConnectionOptions;
+
+/** `leaving`: it is about to be given up. */
+type Phase = 'open' | 'leaving' | 'closing' | 'closed';
+
+/** A connection that was given up. */
+export interface DetachedConnection {
+  /** The descriptor, which is the caller's to close. */
+  readonly fd: number;
+  /** What was received and nobody had asked for. */
+  readonly received: Buffer;
+}
 
 export class Connection implements StreamListener, AsyncIterable<Payload>, AsyncDisposable {
   /** What this stands on. */
   readonly #stream: TransportStream;
   /** The ring's receive buffers; undefined on core. */
   readonly #buffers: ReceivedBuffers | undefined;
-  readonly #halfOpen: boolean;
+  readonly #options: ConnectionOptions;
   readonly #inbox: Inbox;
   readonly #scope = new AsyncScope('TCPWRAP');
   #phase: Phase = 'open';
@@ -57,12 +73,14 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
   #closed: Deferred<Error | null> | null = null;
   #graceTimer: NodeJS.Timeout | undefined;
   readonly #timeouts: Timeouts | undefined;
+  /** Settled when nothing is under way any more. */
+  #leaving: Deferred<void> | null = null;
 
   /** @internal Connections come of servers and clients. */
   constructor(stream: TransportStream, onRing: boolean, options: ConnectionOptions) {
     this.#stream = stream;
     this.#buffers = onRing ? getReactor().received : undefined;
-    this.#halfOpen = options.allowHalfOpen === true;
+    this.#options = options;
     if (options.noDelay !== false) stream.setNoDelay(true);
     stream.listener = this;
     stream.borrows = onRing;
@@ -83,6 +101,11 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
 
   static {
     whenPeerEnds = (connection, listener) => connection.#inbox.whenEnded(listener);
+    optionsOf = (connection) => connection.#options;
+    preload = (connection, received) => {
+      const inbox = connection.#inbox;
+      if (received.length > 0) inbox.take(new Payload(inbox.share, received.length, Buffer.from(received)));
+    };
   }
 
   /* ---- what it is ---- */
@@ -229,13 +252,44 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
   /** Ends the sending half behind what has been written; the peer may go on. Settled when that has been sent. */
   shutdown(): Promise<void> {
     if (this.#shutdown !== null) return this.#shutdown.promise;
-    if (this.#phase === 'closed') return Promise.reject(new TransportClosedError('connection'));
+    if (this.#phase === 'closed' || this.#phase === 'leaving') return Promise.reject(new TransportClosedError('connection'));
     this.#shutdown = new Deferred<void>().quiet();
     this.#stream.shutdown();
     return this.#shutdown.promise;
   }
 
   /* ---- the end ---- */
+
+  /**
+   * Gives the descriptor up, to another thread, or to be a socket of another kind: sends what has been written, receives no more, and ends the connection without
+   * closing the socket. For who reads or writes here it is closed from now on.
+   *
+   * @throws {TransportClosedError} where it is closed, or is closed first, and where the sending half has been ended.
+   * @throws the connection's error; {@link IouringUnavailableError} on core, which cannot do so
+   */
+  async detach(): Promise<DetachedConnection> {
+    if (this.#stream.readCease === undefined) throw unavailableOnCore();
+    if (this.#phase !== 'open' || this.#shutdown !== null) throw this.#error ?? new TransportClosedError('connection');
+    this.#phase = 'leaving';
+    this.#inbox.hoard();
+    this.#leaving = new Deferred();
+    this.#stream.ontaken = () => {
+      if (this.#timeouts !== undefined) this.#taken();
+      this.#leaveIfDone();
+    };
+    if (!this.#inbox.ended) this.#stream.readCease();
+    this.#leaveIfDone();
+    await this.#leaving.promise;
+    const fd = duplicateDescriptor(this.#stream.fd());
+    if (fd < 0) {
+      const error = errnoException(fd, 'dup');
+      this.#fail(error);
+      throw error;
+    }
+    const received = this.#inbox.takeAll();
+    this.#closeNow();
+    return { fd, received };
+  }
 
   /** Closes when what has been written is sent and the peer has ended too, or the time for it is over. Settled when the connection is closed. */
   async close(options: CloseOptions = {}): Promise<void> {
@@ -275,9 +329,11 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
 
   /** @internal */
   onend(status: number): void {
-    if (status < 0) this.#fail(errnoException(status, 'read'));
+    const isCeased = this.#phase === 'leaving' && status === -ECANCELED;
+    if (status < 0 && !isCeased) this.#fail(errnoException(status, 'read'));
     this.#inbox.end();
     if (this.#phase === 'closing') this.#closeIfDone();
+    else if (this.#phase === 'leaving') this.#leaveIfDone();
   }
 
   /** @internal */
@@ -356,7 +412,7 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
 
   /** The peer's end has been told of, behind all that came before it: with that the connection ends, unless it is half-open. */
   #endHeard(): void {
-    if (!this.#halfOpen) this.#closeGracefully(GRACEFUL_TIMEOUT);
+    if (this.#options.allowHalfOpen !== true) this.#closeGracefully(GRACEFUL_TIMEOUT);
   }
 
   #fail(error: Error): void {
@@ -383,6 +439,10 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
     return true;
   }
 
+  #leaveIfDone(): void {
+    if (this.#inbox.ended && this.#stream.writeQueueSize === 0) this.#leaving!.resolve();
+  }
+
   #closeNow(): void {
     if (this.#phase === 'closed') return;
     this.#leaveOpen();
@@ -402,6 +462,7 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
     this.#inbox.close();
     for (const write of this.#writes.splice(0)) write.reject(this.#writeError(-ECANCELED));
     this.#shutdown?.reject(this.#error ?? new TransportClosedError('connection'));
+    this.#leaving?.reject(this.#error ?? new TransportClosedError('connection'));
     this.#scope.emitDestroy();
     if (closed.hasSubscribers) closed.publish({ connection: this, error: this.#error });
     this.#closed?.resolve(this.#error);

@@ -1,9 +1,10 @@
 /**
  * The reading side of a connection: what has been received and not been asked for, who waits for more, and when nothing more is to be received.
  *
- * Life: open; dropping, when the connection is closing, and what comes is of no interest but for the end behind it; closed. What was received while it was
+ * Life: open; hoarding, when the connection is given up, and all that has come is kept for whoever gets it; dropping, when the connection is closing, and what comes is of no interest but for the end behind it; closed. What was received while it was
  * open stays readable.
  */
+import { Buffer } from 'node:buffer';
 import { TransportClosedError } from '../errors/iouring.ts';
 import type { AsyncScope, ReceivedBuffers } from '../reactor/index.ts';
 import { validateAbortSignal, validateFunction } from '../validate.ts';
@@ -14,7 +15,7 @@ import { ReceiveShare } from './receive-share.ts';
 import type { TransportStream } from './stream.ts';
 import type { Timeouts } from './timeouts.ts';
 
-type Phase = 'open' | 'dropping' | 'closed';
+type Phase = 'open' | 'hoarding' | 'dropping' | 'closed';
 
 /** What an inbox is made with. */
 export interface InboxOptions {
@@ -136,7 +137,7 @@ export class Inbox {
       else this.#timeouts.read.end();
     }
     if (this.share.full) this.#receiveNoMore();
-    if (this.#phase !== 'open') {
+    if (this.#phase === 'dropping' || this.#phase === 'closed') {
       payload.release();
       return;
     }
@@ -152,20 +153,33 @@ export class Inbox {
     holdPayload(payload, this.#buffers);
   }
 
-  /** Nothing more comes: the peer has ended, or the connection has failed, which is to be said by {@link drop} first. */
+  /** Nothing more comes: the peer has ended, nothing more is taken, or the connection has failed, which is to be said by {@link drop} first. */
   end(): void {
     this.#ended = true;
     this.#receiving = false;
     this.#timeouts?.read.end();
-    this.#onPeerEnd?.();
+    if (this.#phase === 'open') this.#onPeerEnd?.();
     const isWaitedFor = this.#listener !== null || this.#readers.length > 0;
     if (this.#phase === 'open' && this.#queue.length === 0 && isWaitedFor) this.#tellEnd();
+  }
+
+  /** The connection is given up: nobody here reads any more, and all is kept. */
+  hoard(): void {
+    this.#phase = 'hoarding';
+    this.#listener = null;
+    this.#timeouts?.read.end();
+    this.settleReaders();
+  }
+
+  /** All that was received and not asked for. */
+  takeAll(): Buffer {
+    return Buffer.concat(this.#queue.splice(0).map((payload) => payload.takeBytes()));
   }
 
   /** The connection is closing: what comes from now on is dropped. */
   drop(error: Error | null): void {
     this.#error ??= error;
-    if (this.#phase === 'open') this.#phase = 'dropping';
+    if (this.#phase !== 'closed') this.#phase = 'dropping';
   }
 
   /** Those who wait hear that nothing comes any more. */

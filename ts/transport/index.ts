@@ -8,7 +8,7 @@ import { threadWorker } from './thread-worker.ts';
 import type { TransportWorker } from './worker.ts';
 
 export { ClientPool, type ClientPoolOptions, type PoolPolicy } from './client-pool.ts';
-export { Connection } from './connection.ts';
+export { Connection, type DetachedConnection } from './connection.ts';
 export type { CloseOptions, ConnectionAddress, ConnectionOptions, WriteManyOptions } from './connection-options.ts';
 export { Datagram } from './datagram.ts';
 export { DatagramClient } from './datagram-client.ts';
@@ -30,6 +30,7 @@ export { StreamServer } from './stream-server.ts';
 export { Transport, type RestartOptions, type ThreadOptions, type TransportEvents, type TransportOptions } from './transport.ts';
 export {
   TransportWorker,
+  type AdoptOptions,
   type BufferCounts,
   type TcpClientOptions,
   type TcpServerOptions,

@@ -1,6 +1,7 @@
 /** What a transport and its workers tell each other, by a channel of their own, so that `parentPort` is the application's. */
 import type { MessagePort, TransferListItem } from 'node:worker_threads';
 import type { ReactorOptions } from '../reactor/index.ts';
+import type { Parcel } from './parcel.ts';
 
 /** What a worker's thread is made with: its `workerData`. */
 export interface WorkerSetup {
@@ -28,6 +29,8 @@ export interface PortRequest {
 /** To a worker. */
 export type ToWorker =
   | { readonly kind: 'message'; readonly from: number; readonly value: unknown }
+  | { readonly kind: 'connection'; readonly from: number; readonly ticket: string; readonly parcel: Parcel }
+  | { readonly kind: 'delivered'; readonly ticket: string; readonly isTaken: boolean }
   | { readonly kind: 'shutdown'; readonly gracefulTimeout: number }
   /** `result`: the port, or a negative errno. */
   | { readonly kind: 'port'; readonly request: number; readonly result: number };
@@ -37,6 +40,8 @@ export type FromWorker =
   | { readonly kind: 'started' }
   | { readonly kind: 'failed'; readonly error: unknown; readonly code: unknown }
   | { readonly kind: 'message'; readonly to: number; readonly value: unknown; readonly transfer: readonly TransferListItem[] }
+  | { readonly kind: 'connection'; readonly to: number; readonly ticket: string; readonly parcel: Parcel }
+  | { readonly kind: 'answer'; readonly ticket: string; readonly isTaken: boolean }
   | ({ readonly kind: 'reserve'; readonly request: number } & PortRequest);
 
 /** What a worker has of its transport. */
@@ -45,6 +50,8 @@ export interface Home {
   readonly workers: number;
   /** Takes a message to another worker, or to the transport (0). */
   send(to: number, value: unknown, transfer: readonly TransferListItem[]): void;
+  /** Takes a connection to another worker: whether that has taken it. */
+  deliver(to: number, parcel: Parcel): Promise<boolean>;
   /** A port that is the same for all workers, or a negative errno. */
   reservePort(request: PortRequest): Promise<number>;
 }

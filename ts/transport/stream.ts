@@ -25,6 +25,8 @@ export interface TransportStream extends Pick<
   | 'peerEndpoint'
 > {
   listener: StreamListener;
+  /** Of those alone whose descriptor can be given up. See {@link StreamHandle.readCease}. */
+  readCease?(): void;
   borrows: boolean;
   onclose: () => void;
   /** The kernel has taken a write. Asked for by who has time-outs. */

@@ -1,16 +1,17 @@
 /** What a worker's thread runs: the application's module, with a worker that is tied to its transport. */
 import process from 'node:process';
 import { inspect } from 'node:util';
-import { workerData } from 'node:worker_threads';
+import { threadId, workerData } from 'node:worker_threads';
 import { configureReactor } from '../reactor/index.ts';
 import { Deferred } from './deferred.ts';
 import type { FromWorker, Home, PortRequest, ToWorker, WorkerSetup } from './messages.ts';
 import { runModule, type Stop } from './run-module.ts';
 import { enterTransport } from './thread-worker.ts';
-import { deliver, type TransportWorker } from './worker.ts';
+import { deliver, receive, type TransportWorker } from './worker.ts';
 
 const { id, workers, module, data, reactor, channel } = workerData as WorkerSetup;
 const ports = new Map<number, Deferred<number>>();
+const deliveries = new Map<string, Deferred<boolean>>();
 let requests = 0;
 let stop: Stop | undefined;
 let ending: Promise<void> | undefined;
@@ -22,6 +23,14 @@ function tell(message: FromWorker, transfer: readonly unknown[] = []): void {
 const home: Home = {
   workers,
   send: (to, value, transfer) => tell({ kind: 'message', to, value, transfer }, transfer),
+  deliver(to, parcel) {
+    const delivered = new Deferred<boolean>();
+    // Unlike that of the worker, the number of a thread is never given anew.
+    const ticket = `${threadId}.${++requests}`;
+    deliveries.set(ticket, delivered);
+    tell({ kind: 'connection', to, ticket, parcel });
+    return delivered.promise;
+  },
   reservePort(request: PortRequest): Promise<number> {
     const port = new Deferred<number>();
     ports.set(++requests, port);
@@ -34,6 +43,13 @@ function hear(worker: TransportWorker, message: ToWorker): void {
   switch (message.kind) {
     case 'message':
       deliver(worker, message.value, message.from);
+      break;
+    case 'connection':
+      receive(worker, message.parcel, message.from, (isTaken) => tell({ kind: 'answer', ticket: message.ticket, isTaken }));
+      break;
+    case 'delivered':
+      deliveries.get(message.ticket)?.resolve(message.isTaken);
+      deliveries.delete(message.ticket);
       break;
     case 'port':
       ports.get(message.request)?.resolve(message.result);

@@ -18,6 +18,7 @@ import { validateDelay, validateInteger, validateObject } from '../validate.ts';
 import { CallingThread } from './calling-thread.ts';
 import { GRACEFUL_TIMEOUT, type CloseOptions } from './connection-options.ts';
 import type { FromWorker } from './messages.ts';
+import { PostOffice } from './post-office.ts';
 import { SharedPorts } from './shared-ports.ts';
 import type { Launch } from './site.ts';
 import { WorkerSlot, type RestartPolicy, type SlotListener, type WorkerInfo } from './worker-slot.ts';
@@ -75,6 +76,7 @@ export class Transport extends EventEmitter<TransportEvents> implements AsyncDis
   readonly #thread: ThreadOptions;
   readonly #policy: RestartPolicy;
   readonly #ports = new SharedPorts(this.#onRing);
+  readonly #post = new PostOffice();
   #slots: readonly WorkerSlot[] = [];
   #started: Promise<this> | null = null;
   #ended: Promise<void> | null = null;
@@ -166,7 +168,10 @@ export class Transport extends EventEmitter<TransportEvents> implements AsyncDis
     const ids = this.#count === 0 ? [0] : Array.from({ length: this.#count }, (_, index) => index + 1);
     const listener: SlotListener = {
       onStarted: (slot) => this.#tell('worker', slot),
-      onEnded: (slot, code) => this.#tell('exit', slot, code),
+      onEnded: (slot, code) => {
+        this.#post.drop(slot);
+        this.#tell('exit', slot, code);
+      },
       onFailed: (slot, error) => this.#fail(slot, error),
       onMessage: (slot, message) => this.#heard(slot, message),
     };
@@ -191,6 +196,10 @@ export class Transport extends EventEmitter<TransportEvents> implements AsyncDis
   #heard(slot: WorkerSlot, message: FromWorker): void {
     if (message.kind === 'reserve') {
       void this.#ports.reserve(message).then((result) => slot.post({ kind: 'port', request: message.request, result }));
+    } else if (message.kind === 'connection') {
+      this.#post.carry(slot, this.#slots[message.to - 1], message.ticket, message.parcel);
+    } else if (message.kind === 'answer') {
+      this.#post.answer(slot, message.ticket, message.isTaken);
     } else if (message.kind === 'message') {
       const { to, value, transfer } = message;
       if (to === 0) this.#tell('message', value, slot.id);

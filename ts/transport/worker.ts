@@ -1,7 +1,8 @@
 /** A thread's view of the transport: makes servers and clients, and closes them. */
+import { Buffer } from 'node:buffer';
 import { EventEmitter } from 'node:events';
 import type { TransferListItem } from 'node:worker_threads';
-import { ERR_INVALID_STATE } from '../errors/core.ts';
+import { ERR_INVALID_ARG_TYPE, ERR_INVALID_STATE } from '../errors/core.ts';
 import { TransportClosedError } from '../errors/iouring.ts';
 import { describedEndpointException } from '../errors/system.ts';
 import { getReactor, reactorStats, reactorTotals, type ReceivedBuffers, type Stats, type Totals } from '../reactor/index.ts';
@@ -17,9 +18,10 @@ import {
   validatePort,
   validateString,
 } from '../validate.ts';
+import { adoptOnCore, adoptOnRing } from './adopting.ts';
 import { connectOnCore, connectOnRing, connectToAny, endpointsOf } from './connecting.ts';
-import { Connection } from './connection.ts';
-import { validateConnectionOptions, type CloseOptions, type ConnectionOptions } from './connection-options.ts';
+import { Connection, optionsOf, preload } from './connection.ts';
+import { validateBytes, validateConnectionOptions, type CloseOptions, type ConnectionOptions } from './connection-options.ts';
 import { unlessAborted, withDeadline } from './giving-up.ts';
 import { DatagramClient } from './datagram-client.ts';
 import { DatagramServer } from './datagram-server.ts';
@@ -36,11 +38,14 @@ import {
   type UnixDatagramServerOptions,
 } from './opening-datagrams.ts';
 import type { DatagramSocket } from './datagram-socket.ts';
+import { claim, makeParcel, unclaim, type Parcel } from './parcel.ts';
 import { StreamServer } from './stream-server.ts';
 import type { Endpoint, TransportStream } from './stream.ts';
 
 /** Connections that may wait to be accepted, by default; the kernel rounds it up to 512. */
 const BACKLOG = 511;
+
+const NOTHING = Buffer.alloc(0);
 
 /** What a TCP server is made with. Its connections get the options of {@link ConnectionOptions}. */
 export interface TcpServerOptions extends ConnectionOptions {
@@ -100,11 +105,26 @@ export interface BufferCounts {
 type InternetEndpoint = Exclude<Endpoint, { readonly path: string }>;
 type OnConnection = (connection: Connection) => unknown;
 
+/** What a connection is made with of a descriptor. */
+export interface AdoptOptions extends ConnectionOptions {
+  /** The descriptor of a connected TCP or UNIX-domain socket, which belongs to the connection from then on. */
+  readonly fd: number;
+  /** What was received already: it is read first. */
+  readonly received?: Uint8Array;
+}
+
 /** What a worker tells of. */
 export interface WorkerEvents {
   /** A message of another worker, or of the transport (0). */
   message: [value: unknown, from: number];
+  /** A connection that another worker has handed over. Where nobody listens none is taken. */
+  connection: [connection: Connection, from: number];
 }
+
+/**
+ * Has a worker take a connection in. `answer` is called with whether it has, before it tells of that.
+ */
+export let receive: (worker: TransportWorker, parcel: Parcel, from: number, answer: (isTaken: boolean) => void) => void;
 
 /** Has a worker tell of a message. */
 export let deliver: (worker: TransportWorker, value: unknown, from: number) => void;
@@ -130,6 +150,11 @@ export class TransportWorker extends EventEmitter<WorkerEvents> implements Async
 
   static {
     deliver = (worker, value, from) => void worker.emit('message', value, from);
+    receive = (worker, parcel, from, answer) => {
+      const connection = worker.#unpack(parcel);
+      answer(connection !== null);
+      if (connection !== null) worker.emit('connection', connection, from);
+    };
   }
 
   /** How many workers its transport has, numbered from 1 on; 0 where it has none, or there is no transport. */
@@ -205,6 +230,16 @@ export class TransportWorker extends EventEmitter<WorkerEvents> implements Async
     /** A client of UNIX-domain datagrams. Likewise; core has none: `ERR_IOURING_UNAVAILABLE` there. */
     unixDatagram: (options: UnixDatagramClientOptions): Promise<DatagramClient> =>
       this.#open(() => new DatagramClient(openUnixClient(options, this.#onRing)), this.#clients),
+    /** A connection on a socket that is connected already. @throws the system's error; the descriptor stays the caller's then */
+    adopt: (options: AdoptOptions): Connection => {
+      validateObject(options, 'options');
+      const { fd, received = NOTHING } = options;
+      validateInt32(fd, 'options.fd', 0);
+      validateBytes(received, 'options.received');
+      validateConnectionOptions(options);
+      this.#check();
+      return this.#adopt(fd, received, options);
+    },
     /** Those that are not closed. */
     [Symbol.iterator]: (): IterableIterator<Connection | DatagramClient> => this.#clients.values(),
   };
@@ -236,6 +271,25 @@ export class TransportWorker extends EventEmitter<WorkerEvents> implements Async
     if (this.#home === undefined) throw new ERR_INVALID_STATE('The worker belongs to no transport');
     validateInteger(id, 'id', 0, this.#home.workers);
     this.#home.send(id, value, transfer);
+  }
+
+  /**
+   * Hands a connection to another worker, with its options and with what it has received and nobody has asked for: 'connection' there tells of it. Here it is
+   * closed from then on; what was written before is sent first.
+   *
+   * @param id of the worker
+   * @returns a promise that is settled when the other worker has taken it
+   * @throws {TransportClosedError} where the connection is closed, or the other worker has ended, or nobody there listens to 'connection': then it is closed.
+   * @throws what {@link Connection.detach} throws; core's `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`, and `ERR_INVALID_STATE` where no transport has started this
+   * worker
+   */
+  async handOff(connection: Connection, id: number): Promise<void> {
+    if (!(connection instanceof Connection)) throw new ERR_INVALID_ARG_TYPE('connection', 'Connection', connection);
+    if (this.#home === undefined) throw new ERR_INVALID_STATE('The worker belongs to no transport');
+    validateInteger(id, 'id', 1, this.#home.workers);
+    const { fd, received } = await connection.detach();
+    const isTaken = await this.#home.deliver(id, makeParcel(fd, received, optionsOf(connection)));
+    if (!isTaken) throw new TransportClosedError('worker');
   }
 
   /** Closes all servers and clients, each in the way of {@link Connection.close}, and makes no new ones. */
@@ -304,6 +358,24 @@ export class TransportWorker extends EventEmitter<WorkerEvents> implements Async
       this.#check();
     }
     return socket;
+  }
+
+  #adopt(fd: number, received: Uint8Array, options: ConnectionOptions): Connection {
+    const adopt = this.#onRing ? adoptOnRing : adoptOnCore;
+    const connection = this.#enter(adopt(fd), options);
+    preload(connection, received);
+    return connection;
+  }
+
+  /** Null where nobody wants the connection, or it cannot be had: the transport closes it then. */
+  #unpack(parcel: Parcel): Connection | null {
+    if (!this.#active || this.listenerCount('connection') === 0 || !claim(parcel)) return null;
+    try {
+      return this.#adopt(parcel.fd, parcel.received, parcel.options);
+    } catch {
+      unclaim(parcel);
+      return null;
+    }
   }
 
   #enter(stream: TransportStream, options: ConnectionOptions): Connection {

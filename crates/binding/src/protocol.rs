@@ -133,6 +133,9 @@ pub enum Command {
     WriteWithDescriptors,
     /// Give a borrowed receive buffer of datagrams back: words as for `Release`.
     ReleaseDatagram,
+    /// Let no more data come, for good: behind what was on its way `Ended` follows with `-ECANCELED`, unless the stream
+    /// has ended. Nothing is taken from the socket any more.
+    ReadCease,
 }
 
 /// Positions of the words that all completions have behind their kind.

@@ -21,6 +21,7 @@ use crate::protocol::{
 pub enum DecodedCommand {
     ReadStart { handle: HandleId, in_pieces: bool },
     ReadStop(HandleId),
+    ReadCease(HandleId),
     Write { handle: HandleId, span: Span, last: bool },
     WriteWithDescriptors { handle: HandleId, span: Span, last: bool },
     ShutDown(HandleId),
@@ -39,6 +40,7 @@ impl DecodedCommand {
             Self::ReadStart { handle, in_pieces: false } => reactor.read_start(handle),
             Self::ReadStart { handle, in_pieces: true } => reactor.read_start_in_pieces(handle),
             Self::ReadStop(handle) => reactor.read_stop(handle),
+            Self::ReadCease(handle) => reactor.read_cease(handle),
             Self::Write { handle, span, last } => reactor.write(handle, span, last),
             Self::WriteWithDescriptors { handle, span, last } => {
                 reactor.write_with_descriptors(handle, span, last);
@@ -127,6 +129,7 @@ impl Queues {
             let decoded = match command {
                 Command::ReadStart => DecodedCommand::ReadStart { handle, in_pieces: self.get(at + 2) != 0 },
                 Command::ReadStop => DecodedCommand::ReadStop(handle),
+                Command::ReadCease => DecodedCommand::ReadCease(handle),
                 Command::Write => {
                     DecodedCommand::Write { handle, span: self.span(at), last: self.is_set(at, CommandWord::Argument) }
                 }

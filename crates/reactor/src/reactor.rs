@@ -277,6 +277,14 @@ impl<K: Kernel> Reactor<K> {
         }
     }
 
+    /// Stops [`read_start`](Self::read_start) for good: behind what was on its way [`Event::Ended`] says `ECANCELED`,
+    /// unless the stream has ended. From then on nothing is taken from the socket. Of a stream alone.
+    pub fn read_cease(&mut self, id: HandleId) {
+        if let Some((stream, state, io)) = self.stream(id) {
+            stream.read_cease(state, io);
+        }
+    }
+
     /// Queues bytes for sending, after all that was queued before. [`Event::Written`] follows for those marked `last`.
     pub fn write(&mut self, id: HandleId, span: Span, last: bool) {
         if let Some((stream, state, io)) = self.stream(id) {

@@ -41,6 +41,8 @@ pub(crate) struct Stream {
     takes_pieces: bool,
     /// The last receive, or piece, has left bytes with the kernel.
     more_waits: bool,
+    /// It never will again, and is to be told when nothing is on its way any more.
+    ceasing: bool,
     sending: Sending,
     room: Room,
     queue: VecDeque<Segment>,
@@ -92,7 +94,7 @@ impl Stream {
         match self.receiving {
             Receiving::Ending(status) => self.ended(state, io, status),
             Receiving::Broken(_) | Receiving::Ended => {}
-            _ if self.wants_to_read && !state.closing => self.ended(state, io, status),
+            _ if (self.wants_to_read || self.ceasing) && !state.closing => self.ended(state, io, status),
             _ => {}
         }
     }

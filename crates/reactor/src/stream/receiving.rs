@@ -70,6 +70,23 @@ impl Stream {
         self.has_stopped = true;
     }
 
+    /// Lets no more data come for good, and takes none: what was on its way is delivered, then the end is told of with
+    /// `ECANCELED`. What the peer sends waits in the socket, for whoever is given it.
+    pub(crate) fn read_cease<K: Kernel>(&mut self, state: &mut HandleState, io: &mut Io<K>) {
+        self.wants_to_read = false;
+        self.ceasing = true;
+        match self.receiving {
+            Receiving::Armed(operation) => {
+                io.cancel(operation);
+                self.receiving = Receiving::Stopping;
+            }
+            // What was offered and not taken stays in the socket.
+            Receiving::Idle | Receiving::Starved | Receiving::Offered(_) => self.end(state, io, -libc::ECANCELED),
+            Receiving::Broken(status) => self.end(state, io, status),
+            Receiving::Stopping | Receiving::Ending(_) | Receiving::Ended => {}
+        }
+    }
+
     /// Starts receiving, where that is wanted and nothing stands against it.
     pub(crate) fn arm<K: Kernel>(&mut self, state: &mut HandleState, io: &mut Io<K>) {
         if self.wants_to_read && !state.closing && matches!(self.receiving, Receiving::Idle) {
@@ -160,6 +177,7 @@ impl Stream {
         match completion.result {
             _ if state.closing => {}
             0 => self.end(state, io, 0),
+            1.. if self.ceasing => self.end(state, io, -libc::ECANCELED),
             1.. => {
                 self.more_waits = completion.others_wait();
                 io.arm_when_heard(state.id);
@@ -171,6 +189,9 @@ impl Stream {
                         Some(datagrams) if by_message => datagrams.starve(state.id),
                         _ => io.bytes.starve(state.id),
                     }
+                }
+                libc::ECANCELED | libc::EINTR | libc::EAGAIN | libc::ENOBUFS if self.ceasing => {
+                    self.end(state, io, -libc::ECANCELED);
                 }
                 libc::ENOBUFS => {}
                 libc::ECANCELED | libc::EINTR | libc::EAGAIN => self.arm(state, io),
@@ -207,7 +228,7 @@ impl Stream {
         if self.last_bytes > io.heard() {
             self.receiving = Receiving::Ending(status);
             io.end_when_heard(state.id);
-        } else if status < 0 && !self.wants_to_read {
+        } else if status < 0 && !self.wants_to_read && !self.ceasing {
             self.receiving = Receiving::Broken(status);
         } else {
             self.ended(state, io, status);

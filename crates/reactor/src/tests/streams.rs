@@ -125,6 +125,30 @@ proptest! {
     }
 
     #[test]
+    fn who_ceases_to_read_hears_of_all_that_was_taken_and_leaves_the_rest(
+        behavior in behavior(),
+        buffers in 1..6_u16,
+        size in 1..100_u32,
+        per_turn in 1..20_usize,
+        before in actions(3, false, false),
+        after in actions(3, false, false),
+    ) {
+        let mut simulation = simulation(behavior, buffers, size, per_turn, 3);
+        for action in &before {
+            act(&mut simulation, action);
+        }
+        for stream in 0..2 {
+            simulation.cease(stream);
+        }
+        for action in &after {
+            act(&mut simulation, action);
+        }
+        simulation.finish();
+        simulation.check_sent();
+        simulation.close_all();
+    }
+
+    #[test]
     fn every_write_is_settled_when_sending_fails(
         behavior in behavior(),
         per_turn in 1..20_usize,
