@@ -18,6 +18,12 @@ const SAYS: Readonly<Record<string, RegExp>> = {
   'metrics-opentelemetry.mjs': /received 10 bytes.*iouring\.submissions [1-9].*iouring\.io 10 receive/su,
   'metrics-prometheus.mjs': /scrape 1:.*iouring_submissions_total [1-9].*iouring_dispatch_seconds\{quantile="0\.99"\} 0\.\d/su,
   'static-files.mjs': /4194304 bytes, intact.*206, 304 bytes.*404/su,
+  'transport-echo.mjs': /echoed: hello over TCP\nechoed: hello over a path\nservers closed/u,
+  'transport-file-copy.mjs': /(\d+) of \1 bytes copied, and on the disk\nboth are the same/u,
+  'transport-proxy.mjs': /16777216 bytes went through and back, intact\nbuffers held: 0/u,
+  'transport-rpc.mjs': /100 answers, the last: QUESTION 99\nNo answer to "why\?" within 50 ms\nall closed/u,
+  'transport-workers.mjs':
+    /32 answers, such as: hello from worker \d\nWorker \d has ended with code 1: it is started again\nworker running again, after 1 restart: hello/u,
   'udp-echo.mjs': /echoed: hello from client 1\nechoed: hello from client 2\nechoed: hello from client 3\nserver closed/u,
   'udp-segments.mjs': /the server has got 100 datagrams\nthe server has got 100000 bytes\ndropped for want of room: 0/u,
   'unix-datagram-echo.mjs': /from process of ours.*echoed: one\n.*echoed: two\n.*echoed: three\nserver closed/su,

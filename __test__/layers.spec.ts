@@ -15,8 +15,8 @@ const LAYERS: readonly (readonly string[])[] = [
   ['reactor'],
   ['support.ts', 'configuration.ts', 'socket-options.ts', 'core'],
   ['socket-backend.ts', 'primary.ts'],
-  ['net', 'dgram', 'fs', 'transport'],
-  ['tls', 'http'],
+  ['net', 'dgram', 'fs'],
+  ['tls', 'http', 'transport'],
   ['https', 'http2'],
   ['index.ts', 'register', 'cli'],
 ];

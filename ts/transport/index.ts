@@ -25,6 +25,8 @@ export type {
   UnixDatagramOptions,
   UnixDatagramServerOptions,
 } from './opening-datagrams.ts';
+export { TransportFile, type FileMode, type FilePosition, type FileReadOptions } from './file.ts';
+export type { FileOptions } from './files.ts';
 export { Payload } from './payload.ts';
 export { StreamServer } from './stream-server.ts';
 export { Transport, type RestartOptions, type ThreadOptions, type TransportEvents, type TransportOptions } from './transport.ts';

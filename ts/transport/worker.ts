@@ -22,6 +22,8 @@ import { adoptOnCore, adoptOnRing } from './adopting.ts';
 import { connectOnCore, connectOnRing, connectToAny, endpointsOf } from './connecting.ts';
 import { Connection, optionsOf, preload } from './connection.ts';
 import { validateBytes, validateConnectionOptions, type CloseOptions, type ConnectionOptions } from './connection-options.ts';
+import type { TransportFile } from './file.ts';
+import { openFile, type FileOptions } from './files.ts';
 import { unlessAborted, withDeadline } from './giving-up.ts';
 import { DatagramClient } from './datagram-client.ts';
 import { DatagramServer } from './datagram-server.ts';
@@ -135,6 +137,7 @@ export class TransportWorker extends EventEmitter<WorkerEvents> implements Async
   readonly #onRing = selectSocketBackend() === 'uring';
   readonly #servers = new Set<StreamServer | DatagramServer>();
   readonly #clients = new Set<Connection | DatagramClient>();
+  readonly #files = new Set<TransportFile>();
   /** The transport that it belongs to. */
   readonly #home: Home | undefined;
   /** How many servers on any port there have been, by address. */
@@ -244,6 +247,25 @@ export class TransportWorker extends EventEmitter<WorkerEvents> implements Async
     [Symbol.iterator]: (): IterableIterator<Connection | DatagramClient> => this.#clients.values(),
   };
 
+  /** Opens files. */
+  readonly files = {
+    /**
+     * Opens a file, as `open(2)`. Rejects with the system's error.
+     *
+     * @param path or a `file:` URL
+     */
+    open: async (path: string | URL, options: FileOptions = {}): Promise<TransportFile> => {
+      this.#check();
+      const file = await openFile(path, options, this.#onRing, (closed) => this.#files.delete(closed));
+      this.#files.add(file);
+      if (this.#active) return file;
+      await file.close();
+      throw new TransportClosedError('transport');
+    },
+    /** Those that are not closed. */
+    [Symbol.iterator]: (): IterableIterator<TransportFile> => this.#files.values(),
+  };
+
   /** The receive buffers. */
   readonly buffers: BufferCounts = {
     used: () => this.#pools().reduce((sum, { used }) => sum + used, 0),
@@ -292,10 +314,11 @@ export class TransportWorker extends EventEmitter<WorkerEvents> implements Async
     if (!isTaken) throw new TransportClosedError('worker');
   }
 
-  /** Closes all servers and clients, each in the way of {@link Connection.close}, and makes no new ones. */
+  /** Closes all servers and clients, each in the way of {@link Connection.close}, then all files, and makes no new ones. */
   async shutdown(options: CloseOptions = {}): Promise<void> {
     this.#active = false;
     await Promise.all([...this.#servers, ...this.#clients].map((one) => one.close(options)));
+    await Promise.all([...this.#files].map((file) => file.close()));
   }
 
   /** {@link shutdown}, for `await using`. */

@@ -1,0 +1,4 @@
+// Files on io_uring.
+import { declareCases } from './_files.ts';
+
+declareCases();
