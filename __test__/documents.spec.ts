@@ -56,6 +56,7 @@ test('links between documents lead to files and headings', (t) => {
     'bench/README.md',
     'deploy/README.md',
     'deploy/seccomp/README.md',
+    'examples/service/README.md',
     'SECURITY.md',
     'CONTRIBUTING.md',
   ]) {

@@ -1,5 +1,5 @@
 /**
- * Installs the servers and tools that the specs in `__test__/real` are for, with Debian's package manager, as root. Where that is not possible, says so
+ * Installs the servers and tools that the specs in `__test__/real` and `__test__/service` are for, with Debian's package manager, as root. Where that is not possible, says so
  * and leaves it at that: the specs skip what is not there, with the reason in their titles.
  *
  *     node scripts/install-real.mjs
@@ -7,7 +7,7 @@
 import { accessSync, constants } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
-import { run, say } from './lib.mjs';
+import { inRoot, run, say } from './lib.mjs';
 
 /** Programs, and the packages that have them. */
 const PACKAGES = {
@@ -60,3 +60,6 @@ if (missing.length > 0) {
       if (apt('install', '--no-install-recommends', name) !== 0) process.stdout.write(`No ${name}.\n`);
   }
 }
+
+say('Installing what the sample service depends on, from npm');
+run(process.execPath, [inRoot('examples', 'service', 'tools', 'dependencies.mjs')], { timeout: 320_000 });

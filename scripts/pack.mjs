@@ -47,7 +47,11 @@ export function packAll(folder, { version, placeholders = false } = {}) {
     const ours = version ?? root.version;
     // As `napi prepublish` does.
     root.optionalDependencies = Object.fromEntries(platforms.map(({ name }) => [name, ours]));
-    const from = stageFolder(stage, { ...root, version: ours }, '.', [...root.files, 'README.md', 'LICENSE']);
+    const from = stageFolder(stage, { ...root, version: ours }, '.', [
+      ...root.files.filter((name) => !name.startsWith('!')),
+      'README.md',
+      'LICENSE',
+    ]);
     const staged = [{ from, built: true }];
     for (const manifest of platforms) {
       const binary = inRoot(manifest.main);
