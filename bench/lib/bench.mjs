@@ -7,6 +7,7 @@ import { allArms, availableArms } from './arms.mjs';
 import { describeMachine } from './machine.mjs';
 import { runLoad, startServer } from './processes.mjs';
 import { tryServer } from './native-arm.mjs';
+import { page } from './page.mjs';
 import { plots } from './plot.mjs';
 import { caseTable, disturbance, markdown, verdicts } from './report.mjs';
 
@@ -136,6 +137,7 @@ export async function bench(options) {
   mkdirSync(options.out, { recursive: true });
   writeFileSync(path.join(options.out, 'results.json'), `${JSON.stringify(result, undefined, 2)}\n`);
   writeFileSync(path.join(options.out, 'results.md'), markdown(result, scenarios));
+  writeFileSync(path.join(options.out, 'results.html'), page(result, scenarios));
   for (const [name, svg] of await plots(result, scenarios)) writeFileSync(path.join(options.out, `${name}.svg`), svg);
   for (const verdict of verdicts(result, scenarios)) process.stdout.write(`${verdict}\n`);
   const disturbed = disturbance(result);

@@ -15,7 +15,7 @@ const COLOURS = {
 };
 
 /** What is drawn of a scenario with messages. */
-const PLOTTED = [
+export const PLOTTED = [
   ['CPU µs/message', (run) => run.serverCpuMicrosPerMessage],
   ['messages/s', (run) => run.messagesPerSecond],
   ['p99 µs', (run) => run.latencyMicros?.p99],
