@@ -8,7 +8,7 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const MIB = 1024 * 1024;
 /** Length of the stream. */
 const BYTES = Number(process.env['IOURING_TEST_PIPELINE_BYTES'] ?? 1024 * MIB);
-/** How far from its median the memory of a process may be, after the first eighth of the stream. */
+/** How far above its median the memory of a process may be, after the first eighth of the stream. */
 const TOLERANCE = 32 * MIB;
 
 /** Both ends: `progress(bytes)` keeps the resident memory after the first eighth, once every 256th of the stream. */
@@ -102,9 +102,7 @@ test('a long pipeline keeps the memory of both processes level', async (t) => {
     const inMib = [sorted[0], median, sorted[sorted.length - 1]].map((bytes) => (bytes / MIB).toFixed(1));
     t.log(`${name}: resident ${inMib.join(' / ')} MiB (least / median / most of ${samples.length})`);
     t.true(samples.length > 50);
-    t.true(
-      sorted[0] >= median - TOLERANCE && sorted[sorted.length - 1] <= median + TOLERANCE,
-      `${name}: ${inMib.join(' / ')} MiB`,
-    );
+    // What grows with the stream is far above the median at its end. Below it a heap may be that grows to its size once.
+    t.true(sorted[sorted.length - 1] <= median + TOLERANCE, `${name}: ${inMib.join(' / ')} MiB`);
   }
 });

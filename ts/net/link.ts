@@ -91,7 +91,7 @@ export class Link implements StreamListener {
   attach(handle: StreamHandle): void {
     this.handle = handle;
     handle.listener = this;
-    handle.feedsCore = this.feedsCore;
+    handle.feedCore(this.feedsCore);
     if (!this.referenced) handle.unref();
   }
 
@@ -128,7 +128,7 @@ export class Link implements StreamListener {
   /** Sets whether bytes go to `stream`, and from there to what has taken it over. */
   feedCore(wanted: boolean): void {
     this.feedsCore = wanted;
-    if (this.handle !== null) this.handle.feedsCore = wanted;
+    this.handle?.feedCore(wanted);
   }
 
   /**

@@ -234,6 +234,13 @@ export class StreamHandle extends SocketHandle implements StreamEvents {
     this.reactor.commands.write(Command.ReadStart, this.id, this.takesPieces ? 1 : 0);
   }
 
+  /** Feeds core's C++ from here on, or no longer. Pieces are of no use to it: bytes come by the ring alone then. */
+  feedCore(wanted: boolean): void {
+    this.feedsCore = wanted;
+    if (this.closed || !this.isBusy(Activity.Reading)) return;
+    this.reactor.commands.write(Command.ReadStart, this.id, this.takesPieces ? 1 : 0);
+  }
+
   /** Lets no more bytes come, except those that are on their way: 128 KiB at most where the kernel can bound a receive (Linux 6.17), else up to 2 MiB once. */
   readStop(): void {
     if (!this.isBusy(Activity.Reading)) return;

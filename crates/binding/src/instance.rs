@@ -338,6 +338,7 @@ impl Instance {
     pub fn close_now(&self, handle: HandleId) -> usize {
         self.with(|reactor| {
             self.take_commands(reactor);
+            reactor.set_unheard(self.queues.undispatched());
             self.note(reactor.close_now(handle, &mut self.memory()));
             self.signal_if_left(reactor);
             self.queues.undispatched_of(Completion::Accepted, handle) + reactor.accepted_and_untold(handle)

@@ -123,7 +123,10 @@ impl<K: Kernel> Io<K> {
     /// Whether a turn would find anything to do.
     pub(crate) fn has_work(&self) -> bool {
         if self.failure().is_some() {
-            return self.has_events() || !self.unsent.is_empty() || !self.backlog.is_empty();
+            return self.has_events()
+                || !self.unsent.is_empty()
+                || !self.backlog.is_empty()
+                || !self.due_ends.is_empty();
         }
         self.has_requests()
             || self.has_events()

@@ -94,8 +94,10 @@ impl Stream {
         match self.receiving {
             Receiving::Ending(status) => self.ended(state, io, status),
             Receiving::Broken(_) | Receiving::Ended => {}
-            _ if (self.wants_to_read || self.ceasing) && !state.closing => self.ended(state, io, status),
-            _ => {}
+            _ if state.closing => {}
+            _ if self.wants_to_read || self.ceasing => self.ended(state, io, status),
+            // Who has stopped hears of it when he goes on.
+            _ => self.receiving = Receiving::Broken(status),
         }
     }
 }

@@ -50,6 +50,9 @@ impl Stream {
         match unsafe { io.kernel.send_nowait(state.fd(), all) } {
             Ok(sent) => {
                 io.totals.bytes_sent += sent as u64;
+                if sent > 0 {
+                    self.room.progress();
+                }
                 self.advance(state, io, sent.min(queued));
                 sent.saturating_sub(queued)
             }

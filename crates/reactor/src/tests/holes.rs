@@ -367,3 +367,31 @@ fn what_does_not_fit_right_before_the_close_is_given_up() {
     assert_eq!(simulation.book(0).written, [-libc::ECANCELED]);
     assert!(simulation.book(0).closed);
 }
+
+/// Who has stopped, however the receive stood then, hears of a ring that has failed when it reads on.
+#[test]
+fn who_reads_on_after_a_failure_of_the_ring_hears_of_it() {
+    for was_reading in [false, true] {
+        let mut simulation = simulation(4, 16);
+        simulation.stream();
+        let [id, other] = [simulation.streams[0], simulation.streams[1]];
+        if was_reading {
+            simulation.reactor.read_start(id);
+            simulation.settle();
+            simulation.reactor.read_stop(id);
+        }
+        simulation.world.borrow_mut().refusal = Some(libc::EBADFD);
+        // Another gives the kernel something to refuse.
+        simulation.reactor.read_start(other);
+        assert!(simulation.reactor.turn(&mut simulation.memory).is_err());
+        let told = |simulation: &mut Simulation| -> Vec<Event> {
+            std::iter::from_fn(|| simulation.reactor.next_event()).collect()
+        };
+        assert_eq!(told(&mut simulation), [Event::Ended { handle: other, status: -libc::EBADFD }]);
+        simulation.reactor.read_start(id);
+        assert!(simulation.reactor.has_work(), "nobody would look");
+        assert!(simulation.reactor.turn(&mut simulation.memory).is_err());
+        assert_eq!(told(&mut simulation), [Event::Ended { handle: id, status: -libc::EBADFD }]);
+        assert!(!simulation.reactor.has_work());
+    }
+}
