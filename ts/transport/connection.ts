@@ -226,14 +226,19 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
     return over ? DONE : this.#waitForWrite();
   }
 
-  /** {@link writeSingle} for each. The promise is settled when all are over, and rejects with the first error. */
-  async writeMany(list: readonly (Uint8Array | Payload)[], options: WriteManyOptions = {}): Promise<void> {
+  /**
+   * {@link writeSingle} for each. The promise is settled when all are over, and rejects with the first error; that nobody looks at that is no unhandled rejection,
+   * unless a callback has thrown it
+   */
+  writeMany(list: readonly (Uint8Array | Payload)[], options: WriteManyOptions = {}): Promise<void> {
     validateList(list);
     validateObject(options, 'options');
     const { linked = false, onDone, onError } = options;
     if (linked) {
       const chunks = list.map((item) => (item instanceof Payload ? item.toBytes() : item));
-      if (this.#phase !== 'open' || this.#shutdown !== null) throw new TransportClosedError('connection');
+      if (this.#phase !== 'open' || this.#shutdown !== null) {
+        return new Deferred<void>().quiet().reject(new TransportClosedError('connection')).promise;
+      }
       const written = this.#stream.writev(chunks) ? DONE : this.#waitForWrite();
       this.#noteWrite();
       return settleEach(
@@ -478,21 +483,30 @@ function validateList(list: unknown): void {
   for (const item of list) if (!(item instanceof Payload)) validateBytes(item);
 }
 
-/** Tells of each as it is over. */
-async function settleEach(
+/** Tells of each as it is over. Quiet where a write has failed, which `closed` tells of as well, but not where a callback throws. */
+function settleEach(
   writes: readonly Promise<void>[],
   onDone: ((index: number) => void) | undefined,
   onError: ((error: Error, index: number) => void) | undefined,
 ): Promise<void> {
-  await Promise.all(
-    writes.map((write, index) =>
-      write.then(
-        () => onDone?.(index),
-        (error: Error) => {
-          onError?.(error, index);
-          throw error;
-        },
-      ),
+  const all = new Deferred<void>();
+  const failures = new Set<Error>();
+  const told = writes.map((write, index) =>
+    write.then(
+      () => onDone?.(index),
+      (error: Error) => {
+        onError?.(error, index);
+        failures.add(error);
+        throw error;
+      },
     ),
   );
+  Promise.all(told).then(
+    () => all.resolve(),
+    (error: Error) => {
+      if (failures.has(error)) all.quiet();
+      all.reject(error);
+    },
+  );
+  return all.promise;
 }

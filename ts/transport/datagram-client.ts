@@ -27,7 +27,7 @@ export class DatagramClient extends DatagramSocket {
     return this.sender.single(data, undefined, options);
   }
 
-  /** {@link sendSingle} for each. The promise is settled when all are over, and rejects with the first error. */
+  /** {@link sendSingle} for each. The promise is settled when all are over, and rejects with the first error. A rejection that nobody looks at is no unhandled one. */
   sendMany(list: readonly (Uint8Array | Payload)[], options?: SendManyOptions): Promise<void> {
     return this.sender.many(list, undefined, options);
   }

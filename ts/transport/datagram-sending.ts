@@ -83,17 +83,18 @@ export class DatagramSender {
     return sent.promise;
   }
 
-  /** Sends each. */
-  async many(list: readonly Data[], to: Peer | undefined, options: SendManyOptions = {}): Promise<void> {
+  /** Sends each. What is wrong with the arguments is thrown, as of {@link single}. */
+  many(list: readonly Data[], to: Peer | undefined, options: SendManyOptions = {}): Promise<void> {
     if (!Array.isArray(list)) throw new ERR_INVALID_ARG_TYPE('list', 'Array', list);
     for (const item of list as Data[]) validateData(item, 'data');
     const segment = segmentOf(options);
     const { onDone, onError } = options;
     if (onDone !== undefined) validateFunction(onDone, 'options.onDone');
     if (onError !== undefined) validateFunction(onError, 'options.onError');
+    const all = new Deferred<void>().quiet();
     const refusal = this.#owner.refusal();
-    if (refusal !== null) throw refusal;
-    const all = new Deferred<void>();
+    if (refusal !== null) return all.reject(refusal).promise;
+    if (list.length === 0) return all.resolve().promise;
     let left = list.length;
     let first: Error | null = null;
     const report: SentReport = (result, place) => {
@@ -107,9 +108,8 @@ export class DatagramSender {
       if (failure === null) onDone?.(place);
       else onError?.(failure, place);
     };
-    if (left === 0) return;
     for (const [place, item] of (list as Data[]).entries()) this.#send(item, to, segment, place, report);
-    await all.promise;
+    return all.promise;
   }
 
   #send(data: Data, to: Peer | undefined, segment: number, place: number, report: SentReport): void {

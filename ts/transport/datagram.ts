@@ -40,7 +40,7 @@ export class Datagram implements Disposable {
     return this.#sender.single(data, this.#peer, options);
   }
 
-  /** {@link respondSingle} for each. The promise is settled when all are over, and rejects with the first error. */
+  /** {@link respondSingle} for each. The promise is settled when all are over, and rejects with the first error. A rejection that nobody looks at is no unhandled one. */
   respondMany(list: readonly (Uint8Array | Payload)[], options?: SendManyOptions): Promise<void> {
     return this.#sender.many(list, this.#peer, options);
   }
