@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import dgram from 'node:dgram';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import type net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
@@ -533,6 +533,19 @@ export function declareDatagrams(): void {
     await client.close();
     await server.close();
     t.deepEqual([existsSync(gone), existsSync(localPath)], [false, false]);
+    await nothingLeft(t);
+  });
+
+  test.serial('a client that cannot connect leaves no path behind, and takes none that is another’s', async (t) => {
+    const localPath = freshPath();
+    for (let i = 0; i < 2; i++) {
+      await t.throwsAsync(worker.clients.unixDatagram({ path: freshPath(), localPath }), { code: 'ENOENT' });
+      t.false(existsSync(localPath));
+    }
+    writeFileSync(localPath, '');
+    await t.throwsAsync(worker.clients.unixDatagram({ path: freshPath(), localPath }), { code: 'EADDRINUSE' });
+    t.true(existsSync(localPath));
+    rmSync(localPath);
     await nothingLeft(t);
   });
 

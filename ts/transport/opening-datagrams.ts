@@ -216,7 +216,12 @@ function openOnRing({ kind, local, peer, settings, options, reusePort, ipv6Only 
   if (reusePort === true) status(handle.setOption(SocketOption.ReusePort, 1), 'bind', local);
   if (kind === 'udp6') status(handle.setOption(SocketOption.Ipv6Only, ipv6Only === true ? 1 : 0), 'bind', local);
   status(handle.bind(local), 'bind', local);
-  if (peer !== undefined) status(handle.connect(peer), 'connect', peer);
+  if (peer !== undefined) {
+    const connected = handle.connect(peer);
+    // The bind has made it.
+    if (connected < 0) removePath(local);
+    status(connected, 'connect', peer);
+  }
   // What this kernel lacks is left out, and so absent from what is told.
   const tells = ADDITIONS.filter(([name, option]) => options[name] === true && handle.setOption(option, 1) === 0);
   if (tells.length > 0) handle.setControl(true);
