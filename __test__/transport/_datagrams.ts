@@ -372,6 +372,24 @@ export function declareDatagrams(): void {
     await nothingLeft(t);
   });
 
+  test.serial('an error from before the stream is told to it, once', async (t) => {
+    const gone = await worker.servers.udp();
+    const client = await worker.clients.udp({ port: portOf(gone) });
+    await gone.close();
+    await client.sendSingle(Buffer.from('anybody?'));
+    await sleep(100);
+    const codes: unknown[] = [];
+    const onError = (error: NodeJS.ErrnoException): unknown => codes.push(error.code);
+    void client.stream(echo);
+    t.deepEqual(codes, []);
+    void client.stream(echo, { onError });
+    t.deepEqual(codes, ['ECONNREFUSED']);
+    void client.stream(echo, { onError });
+    t.deepEqual(codes, ['ECONNREFUSED']);
+    await client.close();
+    await nothingLeft(t);
+  });
+
   test.serial('more datagrams held than there are buffers: all are intact, and others go on', async (t) => {
     const server = await worker.servers.udp({ payloadLimit: 64 * 1024 * 1024 });
     const client = await worker.clients.udp({ port: portOf(server) });

@@ -44,7 +44,7 @@ export interface ReceiveOptions {
 
 /** How to receive all. */
 export interface DatagramStreamOptions {
-  /** Called with errors of the network, such as `ECONNREFUSED` where nobody is at the peer's port. */
+  /** Called with errors of the network, such as `ECONNREFUSED` where nobody is at the peer's port; with one from before that nobody has heard of, too. */
   readonly onError?: (error: Error) => void;
 }
 
@@ -209,6 +209,11 @@ export abstract class DatagramSocket implements DatagramReceiver, SenderOwner, A
     this.#streaming ??= new Deferred<void>().quiet();
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
       this.#scope.run(listener, undefined, next);
+    }
+    const unheard = this.#unheard;
+    if (unheard !== null && this.#onError !== undefined) {
+      this.#unheard = null;
+      this.#failed(unheard);
     }
     if (this.#phase !== 'open') this.#endStreaming();
     return this.#streaming.promise;
