@@ -354,6 +354,15 @@ export function declareCases(): void {
     await server.close();
   });
 
+  test.serial('a shutdown with wrong options is none', async (t) => {
+    const server = await worker.servers.tcp({}, echo);
+    await t.throwsAsync(worker.shutdown(1 as never), { code: 'ERR_INVALID_ARG_TYPE' });
+    await t.throwsAsync(worker.shutdown({ gracefulTimeout: -1 }), { code: 'ERR_OUT_OF_RANGE' });
+    t.true(worker.active);
+    await server.close();
+    await nothingLeft(t);
+  });
+
   test.serial('what cannot be had is the system’s error', async (t) => {
     const taken = net.createServer().listen(0, '127.0.0.1');
     await once(taken, 'listening');

@@ -316,6 +316,9 @@ export class TransportWorker extends EventEmitter<WorkerEvents> implements Async
 
   /** Closes all servers and clients, each in the way of {@link Connection.close}, then all files, and makes no new ones. */
   async shutdown(options: CloseOptions = {}): Promise<void> {
+    validateObject(options, 'options');
+    const { gracefulTimeout } = options;
+    if (gracefulTimeout !== undefined) validateDelay(gracefulTimeout, 'options.gracefulTimeout');
     this.#active = false;
     await Promise.all([...this.#servers, ...this.#clients].map((one) => one.close(options)));
     await Promise.all([...this.#files].map((file) => file.close()));
