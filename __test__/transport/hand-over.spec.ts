@@ -159,6 +159,27 @@ for (const kind of ['tcp', 'unix'] as const) {
     peer.destroy();
     await untilClosed(t, before, 1);
   });
+
+  for (const when of ['at once', 'when it receives no more']) {
+    test.serial(`${kind}: closing a connection while it is given up sends what was written: ${when}`, async (t) => {
+      const before = sockets();
+      const [connection, peer] = await pair(t, kind);
+      const bytes = randomBytes(32 * 1024 * 1024);
+      // Bytes that the peer does not read, so that this takes until it does.
+      void connection.writeSingle(bytes);
+      const detached = t.throwsAsync(connection.detach(), { code: 'ERR_IOURING_CLOSED' });
+      if (when !== 'at once') while (!connection.ended) await sleep(5);
+      t.true(connection.pendingBytes > 0);
+      const closed = connection.close({ gracefulTimeout: 60_000 });
+      await detached;
+      const parts: Buffer[] = [];
+      for await (const part of peer) parts.push(part as Buffer);
+      t.true(bytes.equals(Buffer.concat(parts)));
+      await closed;
+      t.is(await connection.closed, null);
+      await untilClosed(t, before, 1);
+    });
+  }
 }
 
 test.serial('what is no socket cannot be adopted, and stays the caller’s', async (t) => {

@@ -73,7 +73,7 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
   #closed: Deferred<Error | null> | null = null;
   #graceTimer: NodeJS.Timeout | undefined;
   readonly #timeouts: Timeouts | undefined;
-  /** Settled when nothing is under way any more. */
+  /** Settled when nothing is under way any more, or the connection is closed instead. Not null: nothing more is received. */
   #leaving: Deferred<void> | null = null;
 
   /** @internal Connections come of servers and clients. */
@@ -285,6 +285,8 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
     if (!this.#inbox.ended) this.#stream.readCease();
     this.#leaveIfDone();
     await this.#leaving.promise;
+    // Others may have gone on first.
+    if (this.#phase !== 'leaving') throw this.#error ?? new TransportClosedError('connection');
     const fd = duplicateDescriptor(this.#stream.fd());
     if (fd < 0) {
       const error = errnoException(fd, 'dup');
@@ -296,7 +298,10 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
     return { fd, received };
   }
 
-  /** Closes when what has been written is sent and the peer has ended too, or the time for it is over. Settled when the connection is closed. */
+  /**
+   * Closes when what has been written is sent and the peer has ended too, or the time for it is over. Settled when the connection is closed. While
+   * {@link detach} waits nothing is received any more: then the peer's end is not waited for.
+   */
   async close(options: CloseOptions = {}): Promise<void> {
     validateObject(options, 'options');
     const { gracefulTimeout = GRACEFUL_TIMEOUT } = options;
@@ -334,11 +339,11 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
 
   /** @internal */
   onend(status: number): void {
-    const isCeased = this.#phase === 'leaving' && status === -ECANCELED;
+    const isCeased = this.#leaving !== null && status === -ECANCELED;
     if (status < 0 && !isCeased) this.#fail(errnoException(status, 'read'));
     this.#inbox.end();
     if (this.#phase === 'closing') this.#closeIfDone();
-    else if (this.#phase === 'leaving') this.#leaveIfDone();
+    else this.#leaveIfDone();
   }
 
   /** @internal */
@@ -445,7 +450,7 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
   }
 
   #leaveIfDone(): void {
-    if (this.#inbox.ended && this.#stream.writeQueueSize === 0) this.#leaving!.resolve();
+    if (this.#phase === 'leaving' && this.#inbox.ended && this.#stream.writeQueueSize === 0) this.#leaving!.resolve();
   }
 
   #closeNow(): void {
@@ -456,6 +461,7 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
 
   #leaveOpen(): void {
     this.#phase = 'closing';
+    this.#leaving?.reject(this.#error ?? new TransportClosedError('connection'));
     this.#inbox.drop(this.#error);
   }
 
@@ -467,7 +473,6 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
     this.#inbox.close();
     for (const write of this.#writes.splice(0)) write.reject(this.#writeError(-ECANCELED));
     this.#shutdown?.reject(this.#error ?? new TransportClosedError('connection'));
-    this.#leaving?.reject(this.#error ?? new TransportClosedError('connection'));
     this.#scope.emitDestroy();
     if (closed.hasSubscribers) closed.publish({ connection: this, error: this.#error });
     this.#closed?.resolve(this.#error);
