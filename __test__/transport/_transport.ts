@@ -144,6 +144,40 @@ export function declareCases(): void {
     t.false(transport.send(1, ''));
   });
 
+  for (const workers of [0, 1]) {
+    test.serial(`messages to a worker that is still starting come when it has started: ${workers} workers`, async (t) => {
+      const transport = new Transport({ thread, workers, restart: { minBackoff: 1 } });
+      t.teardown(() => transport.shutdown({ gracefulTimeout: 0 }));
+      const values: unknown[] = [];
+      transport.on('message', (value) => values.push(value)).on('error', () => {});
+      const id = workers;
+      const send = (): void => {
+        for (let i = 0; i < 3; i++) t.true(transport.send(id, i));
+      };
+      // Its loop runs meanwhile, so that what comes is heard.
+      const started = transport.start(
+        does(`worker.send(0, 'starting');
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        worker.on('message', (value) => {
+          if (value === 'die') throw new Error('I was told to');
+          worker.send(0, value);
+        });`),
+      );
+      send();
+      await started;
+      while (values.length < 4) await once(transport, 'message');
+      if (workers > 0) {
+        // Likewise in another life.
+        transport.send(id, 'die');
+        while (values.length < 5) await sleep(5);
+        send();
+        while (values.length < 8) await sleep(5);
+      }
+      t.deepEqual(values, workers > 0 ? ['starting', 0, 1, 2, 'starting', 0, 1, 2] : ['starting', 0, 1, 2]);
+      await transport.shutdown();
+    });
+  }
+
   const broken: readonly (readonly [string, string, object])[] = [
     [
       'that throws',

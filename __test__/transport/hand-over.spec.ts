@@ -198,6 +198,20 @@ test.serial('what is no socket cannot be adopted, and stays the caller’s', asy
 });
 
 /** Worker 1 listens, and hands all connections over once it has heard something; worker 2 does what it is told. */
+const relays = (second: string): string =>
+  does(`if (worker.id === 2) { ${second} }
+    else {
+      const server = await worker.servers.tcp({}, async (connection) => {
+        // Something is left that was received and not asked for.
+        const payload = await connection.read();
+        await connection.writeSingle(payload);
+        payload.release();
+        worker.handOff(connection, 2).then(() => worker.send(0, 'taken'), (error) => worker.send(0, error.code));
+      });
+      worker.send(0, server.address.port);
+    }`);
+
+/** Such workers, once they have started. */
 async function relay(t: ExecutionContext, second: string): Promise<{ transport: Transport; port: number; outcomes: unknown[] }> {
   const transport = new Transport({ thread, workers: 2, restart: { limit: 0 } });
   t.teardown(() => transport.shutdown({ gracefulTimeout: 0 }));
@@ -208,19 +222,7 @@ async function relay(t: ExecutionContext, second: string): Promise<{ transport: 
       else outcomes.push(value);
     });
   });
-  await transport.start(
-    does(`if (worker.id === 2) { ${second} }
-    else {
-      const server = await worker.servers.tcp({}, async (connection) => {
-        // Something is left that was received and not asked for.
-        const payload = await connection.read();
-        await connection.writeSingle(payload);
-        payload.release();
-        worker.handOff(connection, 2).then(() => worker.send(0, 'taken'), (error) => worker.send(0, error.code));
-      });
-      worker.send(0, server.address.port);
-    }`),
-  );
+  await transport.start(relays(second));
   return { transport, port: await told, outcomes };
 }
 
@@ -250,6 +252,28 @@ test.serial('a worker takes over what another has accepted, with what that has r
   t.true(all.every(Boolean));
   while (outcomes.length < all.length) await once(transport, 'message');
   t.true(outcomes.every((outcome) => outcome === 'taken'));
+  await transport.shutdown();
+  await untilClosed(t, before);
+});
+
+test.serial('a worker that is still starting takes a connection over when it has started', async (t) => {
+  const before = sockets();
+  const transport = new Transport({ thread, workers: 2, restart: { limit: 0 } });
+  t.teardown(() => transport.shutdown({ gracefulTimeout: 0 }));
+  const told = once(transport, 'message') as Promise<[number]>;
+  // Its loop runs meanwhile, so that what comes is heard.
+  const starting = transport.start(
+    relays(`await new Promise((resolve) => setTimeout(resolve, 1000));
+    worker.on('connection', (connection, from) => connection.writeSingle(Buffer.from(' from ' + from)));`),
+  );
+  const socket = net.connect((await told)[0], '127.0.0.1', () => socket.write('hello'));
+  const outcome = once(transport, 'message');
+  const closed = once(socket, 'close');
+  const got = receive(socket, 'hello from 1'.length);
+  t.is((await Promise.race([got, closed])).toString(), 'hello from 1');
+  t.is((await outcome)[0], 'taken');
+  await starting;
+  socket.destroy();
   await transport.shutdown();
   await untilClosed(t, before);
 });

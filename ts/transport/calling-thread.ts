@@ -43,7 +43,10 @@ export class CallingThread implements Site {
   post(message: ToWorker, transfer: readonly TransferListItem[] = []): void {
     if (message.kind !== 'message') return;
     const copy = copyOf(message.value, transfer);
-    setImmediate(() => deliver(this.#worker, copy, message.from));
+    // A module that is starting has no listeners yet.
+    void this.started.then((hasStarted) => {
+      if (hasStarted) setImmediate(() => deliver(this.#worker, copy, message.from));
+    });
   }
 
   async shutdown(gracefulTimeout: number): Promise<void> {

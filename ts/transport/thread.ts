@@ -13,6 +13,8 @@ const { id, workers, module, data, reactor, channel } = workerData as WorkerSetu
 const ports = new Map<number, Deferred<number>>();
 const deliveries = new Map<string, Deferred<boolean>>();
 let requests = 0;
+/** What is for the module, as long as that has not started, or has not heard all of it yet; null from then on. */
+let early: ToWorker[] | null = [];
 let stop: Stop | undefined;
 let ending: Promise<void> | undefined;
 
@@ -61,6 +63,23 @@ function hear(worker: TransportWorker, message: ToWorker): void {
   }
 }
 
+/** A module that is starting has no listeners yet. What it may wait for itself, and its end, are not put off. */
+function hearInTime(worker: TransportWorker, message: ToWorker): void {
+  if (early !== null && (message.kind === 'message' || message.kind === 'connection')) early.push(message);
+  else hear(worker, message);
+}
+
+/** In turns of their own: what a listener throws is an uncaught exception, behind which it goes on if the thread does. */
+function hearNext(worker: TransportWorker, messages: Iterator<ToWorker, undefined>): void {
+  const { value } = messages.next();
+  if (value === undefined) {
+    early = null;
+    return;
+  }
+  process.nextTick(hearNext, worker, messages);
+  hear(worker, value);
+}
+
 /** What fails here is an uncaught exception, of which the transport hears as of any other. */
 async function end(worker: TransportWorker, gracefulTimeout: number): Promise<void> {
   await worker.shutdown({ gracefulTimeout });
@@ -72,9 +91,10 @@ async function main(): Promise<void> {
   try {
     if (reactor !== undefined) configureReactor(reactor);
     const worker = enterTransport(id, home);
-    channel.on('message', (message: ToWorker) => hear(worker, message));
+    channel.on('message', (message: ToWorker) => hearInTime(worker, message));
     stop = await runModule(module, worker, data);
     tell({ kind: 'started' });
+    process.nextTick(hearNext, worker, early!.values());
   } catch (error) {
     const code = (error as { code?: unknown } | null | undefined)?.code;
     try {
