@@ -3,7 +3,7 @@
  *
  *     npm run test:nodes                               the newest 20, 22, 24 and 26, one after the other
  *     npm run test:nodes -- 22,26 __test__/net/*.ts    these versions; further arguments go to ava
- *     npm run test:nodes -- in-turn                    one of 22, 24 and 26: another after each commit
+ *     npm run test:nodes -- in-turn                    one of 22, 24 and 26: another after each commit; without what does not depend on it
  *     npm run test:nodes -- typings                    the type tests alone, against each version's @types/node
  *
  * Each is npm's package `node`, kept in the user's folder of caches. A version that cannot be fetched is left out, with a word.
@@ -21,9 +21,14 @@ const IN_TURN = ALL.slice(1);
 /** 25 has typings that lie between those of its neighbours, and no Node that anybody is to run any more. */
 const TYPINGS = ['20', '22', '24', '25', '26'];
 
+/** What does not depend on the version is tried on one: papers and packages, and the transport's many cases, which differ by what the kernel does. */
+const ONCE = ['bench', 'deploy', 'packages', 'scripts', 'workflows'].map((folder) => `!__test__/${folder}/**`);
+const IN_TURN_SPECS = ['__test__/**/*.spec.ts', '!__test__/transport/matrix-*', ...ONCE];
+
 const [first, ...rest] = process.argv.slice(2);
 const isChoice = first !== undefined && /^(?:typings|in-turn|\d[\d,]*)$/.test(first);
 const args = isChoice ? rest : process.argv.slice(2);
+const specs = first === 'in-turn' && args.length === 0 ? IN_TURN_SPECS : args;
 const total = { passed: 0, failed: 0, skipped: 0 };
 if (first === 'typings') for (const version of TYPINGS) add(await testTypings(version));
 else for (const version of versions(isChoice ? first : ALL.join(','))) await testOn(version);
@@ -54,7 +59,7 @@ async function testOn(version) {
 function runSpecs(node) {
   return new Promise((resolve, reject) => {
     const stdio = ['ignore', 'inherit', 'inherit', 'ipc'];
-    const child = spawn(node, [inRoot('scripts', 'test.mjs'), 'ava', ...args], { cwd: root, stdio });
+    const child = spawn(node, [inRoot('scripts', 'test.mjs'), 'ava', ...specs], { cwd: root, stdio });
     let told = { passed: 0, failed: 1, skipped: 0 };
     child.on('message', (counts) => (told = counts));
     child.on('error', reject);

@@ -51,6 +51,10 @@ pub(super) enum Receiving {
 impl Stream {
     /// Lets data come. `takes_pieces`: what waits behind a receive is offered to the reader.
     pub(crate) fn read_start<K: Kernel>(&mut self, state: &mut HandleState, io: &mut Io<K>, takes_pieces: bool) {
+        // For good.
+        if self.ceasing {
+            return;
+        }
         self.wants_to_read = true;
         self.takes_pieces = takes_pieces;
         if let Receiving::Broken(status) = self.receiving {
