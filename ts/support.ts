@@ -130,7 +130,7 @@ function isObstacle(finding: Finding): finding is Obstacle {
 }
 
 function warnOfFallback(obstacle: Obstacle): void {
-  publish('iouring-transport.fallback', { ...obstacle });
+  publish('iouring-transport.fallback', () => ({ ...obstacle }));
   if (obstacle.reason === 'ERR_IOURING_NOT_LINUX' || !isFirstToWarn()) return;
   const { isMainThread, threadId } = process.getBuiltinModule('node:worker_threads');
   const who = isMainThread ? '' : ` to worker ${threadId}`;

@@ -288,7 +288,7 @@ export class Dispatcher {
     if (kind === Completion.Accepted) this.#commands.write(Command.Close, result);
     else if (kind === Completion.RingFailed) {
       const error = new RingFailedError(result);
-      publish('iouring-transport.ring.failed', { error });
+      publish('iouring-transport.ring.failed', () => ({ error }));
       throw error;
     }
   }

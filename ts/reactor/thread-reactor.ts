@@ -49,8 +49,9 @@ export function makeReactor(): Reactor | Obstacle {
   } catch (cause) {
     return obstacleOf(cause as Partial<SystemCallError>);
   }
-  publish('iouring-transport.ring.created', { settings: reactor.settings });
-  return reactor;
+  const made = reactor;
+  publish('iouring-transport.ring.created', () => ({ settings: made.settings }));
+  return made;
 }
 
 /** What the constructor has thrown, as `throw` in crates/binding/src/native_reactor.rs makes it. Errors of Node-API itself have codes of their own. */
