@@ -32,3 +32,4 @@ export { duplicateDescriptor, type Endpoint, type SocketKind } from './socket-ha
 export { StreamHandle, type StreamListener, type WriteEncoding } from './stream-handle.ts';
 export { type FileRequest, type Found } from './file-requests.ts';
 export { bytesOf, endChain, fileCall, lendingCall, type LendingRequest, RingFile } from './ring-file.ts';
+export { withoutFirst } from './without-first.ts';

@@ -23,6 +23,7 @@ import type { Reactor } from './reactor.ts';
 import { getReactor } from './thread-reactor.ts';
 import type { ReceivedBuffers } from './received-buffers.ts';
 import type { Place } from './write-memory.ts';
+import { withoutFirst } from './without-first.ts';
 import {
   nothing,
   Activity,
@@ -91,16 +92,6 @@ function gather(chunks: readonly Uint8Array[]): Uint8Array[] {
   }
   endRun();
   return gathered;
-}
-
-/** What follows the first `count` bytes of chunks. */
-function withoutFirst(chunks: readonly Uint8Array[], count: number): Uint8Array[] {
-  let first = 0;
-  let left = count;
-  while (left >= chunks[first].byteLength) left -= chunks[first++].byteLength;
-  const { buffer, byteOffset, byteLength } = chunks[first];
-  // Not `subarray`, which may be another class's.
-  return [new Uint8Array(buffer, byteOffset + left, byteLength - left), ...chunks.slice(first + 1)];
 }
 
 /** A write whose bytes are in several places, or that is told of when the kernel has taken it. */

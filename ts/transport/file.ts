@@ -4,7 +4,7 @@ import type { Stats } from 'node:fs';
 import { ERR_INVALID_ARG_TYPE } from '../errors/core.ts';
 import { TransportClosedError } from '../errors/iouring.ts';
 import type { FileHandle } from '../fs/additions.ts';
-import { getReactor } from '../reactor/index.ts';
+import { getReactor, withoutFirst } from '../reactor/index.ts';
 import { validateInteger, validateObject } from '../validate.ts';
 import { validateBytes } from './connection-options.ts';
 import { holdPayload } from './held-payloads.ts';
@@ -194,14 +194,4 @@ export class TransportFile implements AsyncDisposable {
 function positionOf({ position = null }: FilePosition): number | null {
   if (position !== null) validateInteger(position, 'options.position', 0);
   return position;
-}
-
-/** What follows the first `count` bytes. */
-function withoutFirst(chunks: readonly Uint8Array[], count: number): Uint8Array[] {
-  let first = 0;
-  let left = count;
-  while (first < chunks.length && left >= chunks[first].length) left -= chunks[first++].length;
-  const rest = chunks.slice(first);
-  if (left > 0) rest[0] = rest[0].subarray(left);
-  return rest;
 }
