@@ -12,6 +12,7 @@ use napi::bindgen_prelude::{ArrayBuffer, Env, Unknown};
 use napi_derive::napi;
 
 use crate::native_reactor::{Domain, Endpoint, NativeReactor, address, domain_of, endpoint, status};
+use crate::native_stats::count;
 
 /// An IPv4 or IPv6 address as libuv reads it: up to the first NUL, and behind `%` the name of an interface. A name that
 /// no interface has says nothing, and an index is no name.
@@ -108,12 +109,9 @@ impl NativeReactor {
     #[napi]
     pub fn datagram_queue(&self, handle: i32) -> DatagramQueue {
         self.offer_datagrams(handle);
-        let (count, bytes) =
+        let (datagrams, bytes) =
             self.instance.with(|reactor| reactor.datagram_queue(HandleId::from_raw(handle))).unwrap_or_default();
-        DatagramQueue {
-            count: u32::try_from(count).unwrap_or(u32::MAX),
-            bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
-        }
+        DatagramQueue { count: count(datagrams), bytes: count(bytes) }
     }
 
     /// Connects a datagram socket, at once. With an empty text it is connected no longer. What was sent before goes to

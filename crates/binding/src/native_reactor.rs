@@ -17,6 +17,7 @@ use napi_derive::napi;
 
 use crate::driver::Driver;
 use crate::instance::Instance;
+use crate::native_stats::count;
 use crate::settings::{ReactorOptions, ReactorSettings, micros};
 use crate::shown::show;
 use crate::uv::UvDriver;
@@ -207,7 +208,7 @@ impl NativeReactor {
     /// How many buffers the pool is cut into.
     #[napi(getter)]
     pub fn receive_buffers(&self) -> u32 {
-        self.instance.with(|reactor| u32::try_from(reactor.pool().count()).unwrap_or(u32::MAX)).unwrap_or(0)
+        self.instance.with(|reactor| count(reactor.pool().count())).unwrap_or(0)
     }
 
     /// Places for `count` views that writes and reads name, instead of those there were, whose views move over: region
@@ -248,7 +249,7 @@ impl NativeReactor {
     /// that were accepted and are yet to be told of.
     #[napi]
     pub fn close_now(&self, handle: i32) -> u32 {
-        u32::try_from(self.instance.close_now(HandleId::from_raw(handle))).unwrap_or(u32::MAX)
+        count(self.instance.close_now(HandleId::from_raw(handle)))
     }
 
     /// Makes an error an uncaught exception, in the middle of a dispatch.

@@ -46,7 +46,8 @@ pub struct Stats {
     pub bytes_written: f64,
 }
 
-fn count(number: usize) -> u32 {
+/// A count as JavaScript gets it.
+pub(crate) fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
