@@ -4,8 +4,9 @@ import path from 'node:path';
 import process from 'node:process';
 import test, { type ExecutionContext } from 'ava';
 import { support } from 'iouring-transport';
+import { needs } from './_needs.ts';
 
-const onRing = support().backend === 'uring' ? test : test.skip;
+const onRing = needs('io_uring', support().backend === 'uring', test);
 
 /** What the scripts that use facades begin with. */
 const HEAD = `

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import test from 'ava';
+import { needs } from '../_needs.ts';
 
 /** The benchmark is JavaScript. */
 const library = (name: string): Promise<unknown> => import(`../../bench/lib/${name}.mjs`);
@@ -65,7 +66,7 @@ test('it says what was compared, where, how far the same thing differs from itse
 const browser = ['chromium', 'chromium-browser', 'google-chrome'].find(
   (name) => spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0,
 );
-const inBrowser = browser === undefined ? test.skip : test;
+const inBrowser = needs('Chromium', browser !== undefined, test);
 
 inBrowser(
   `a browser shows the first metric, and nothing wider than a phone${browser ? '' : ': SKIPPED, no Chromium here'}`,

@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
 import type { Connection, Payload } from 'iouring-transport/transport';
+import { readBytes } from './_bytes.ts';
 
 const { worker } = await import('iouring-transport/transport');
 const { PayloadReleasedError } = await import('iouring-transport');
@@ -72,17 +73,6 @@ const UNAWAITED = `
   console.log(JSON.stringify({ failed: [...new Set(failed)], unhandled }));
   await server.close({ gracefulTimeout: 0 });
 `;
-
-/** Reads so many bytes; fewer where the end comes first. */
-async function readBytes(connection: Connection, length: number): Promise<Buffer> {
-  const parts: Buffer[] = [];
-  for (let got = 0; got < length; got += parts.at(-1)!.length) {
-    const payload = await connection.read();
-    if (payload === null) break;
-    parts.push(payload.takeBytes());
-  }
-  return Buffer.concat(parts);
-}
 
 /** Whether a view shows nothing, or zeros. */
 const blank = (view: Uint8Array): boolean => view.length === 0 || view.every((byte) => byte === 0);

@@ -9,6 +9,7 @@ import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { Transport, worker, type Connection } from 'iouring-transport/transport';
+import { readBytes } from './_bytes.ts';
 
 /** Threads need no TypeScript. */
 const thread = { execArgv: [] };
@@ -52,17 +53,6 @@ async function pair(t: ExecutionContext, kind: Kind, options: object = {}): Prom
     await server.close({ gracefulTimeout: 0 });
   });
   return [await accepted, peer];
-}
-
-/** Reads so many bytes; fewer where the end comes first. */
-async function readBytes(connection: Connection, length: number): Promise<Buffer> {
-  const parts: Buffer[] = [];
-  for (let got = 0; got < length; got += parts.at(-1)!.length) {
-    const payload = await connection.read();
-    if (payload === null) break;
-    parts.push(payload.takeBytes());
-  }
-  return Buffer.concat(parts);
 }
 
 /** All that a socket receives, as soon as it is so much. */

@@ -5,6 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import test from 'ava';
+import { needs } from '../_needs.ts';
 
 /** The scripts are JavaScript: they run before anything is built. */
 const script = (name: string): Promise<unknown> => import(`../../scripts/${name}.mjs`);
@@ -71,7 +72,7 @@ test('every step of every workflow can be read, and is run here or left out for 
   t.regex(stdout, /left out .*npm publish|left out .*Publish, or all but that: publishes/);
 });
 
-const onLinux = process.platform === 'linux' ? test : test.skip;
+const onLinux = needs('Linux', process.platform === 'linux', test);
 
 onLinux('commands run with their environment; what a failure leaves is told', (t) => {
   const file = path.join(folder, 'fixture.yml');
