@@ -55,10 +55,21 @@ const dispatch = (): void => {
   }
 };
 
-const native: NativeReactor = new binding.NativeReactor(dispatch, random.chance(0.3));
+/** Reactors that have ended: their methods are still called now and then. */
+const ended: NativeReactor[] = [];
+const begin = (): NativeReactor => new binding.NativeReactor(dispatch, random.chance(0.3));
+let native = begin();
 let words = new Int32Array(native.queues);
 let places: unknown[] = native.makePlaces(PLACES);
-const { readNowait, readManyNowait } = native;
+
+/** Goes on with another reactor. */
+function end(): void {
+  native.end();
+  ended.push(native);
+  native = begin();
+  words = new Int32Array(native.queues);
+  places = native.makePlaces(PLACES);
+}
 
 function command(kind = random.chance(0.97) ? random.below(KINDS) : word()): void {
   let count = words[Header.Commands];
@@ -123,9 +134,9 @@ const CALLS: (() => void)[] = [
   () => native.takeDescriptors(oneOf(handles)).forEach((fd) => closeSync(fd)),
   () => native.setOption(oneOf(handles), random.below(50), word()),
   () => native.getOption(oneOf(handles), random.below(50)),
-  () => readNowait(oneOf(files), odd() as Uint8Array, word(), word(), word()),
+  () => native.readNowait(oneOf(files), odd() as Uint8Array, word(), word(), word()),
   () =>
-    readNowait(
+    native.readNowait(
       oneOf(files),
       places[random.below(PLACES)] as Uint8Array,
       random.below(1000),
@@ -133,7 +144,7 @@ const CALLS: (() => void)[] = [
       random.below(100_000),
     ),
   () =>
-    readManyNowait(
+    native.readManyNowait(
       oneOf(files),
       places[random.below(PLACES)] as Uint8Array,
       Float64Array.of(word(), 0, 5),
@@ -168,7 +179,7 @@ const CALLS: (() => void)[] = [
 
 /** Methods that do no harm to others of this process whatever they are given: none that takes a descriptor over. */
 const METHODS = Object.getOwnPropertyNames(Object.getPrototypeOf(native)).filter(
-  (name) => !/^(?:constructor|adopt.*|reportException|discard)$/.test(name),
+  (name) => !/^(?:constructor|adopt.*|reportException|discard|end)$/.test(name),
 );
 
 /** Calls with arguments of any type, in any number. */
@@ -178,13 +189,15 @@ function misuse(): void {
   // Sixteen million places take a while.
   if (typeof member !== 'function' || (name === 'makePlaces' && random.chance(0.98))) return;
   const given = Array.from({ length: random.below(10) }, () => (random.chance(0.5) ? oneOf(handles) : odd()));
-  const result = Reflect.apply(member, random.chance(0.95) ? native : odd(), given) as unknown;
+  const receiver = random.chance(0.95) ? native : random.chance(0.5) ? odd() : random.pick([native, ...ended]);
+  const result = Reflect.apply(member, receiver, given) as unknown;
   if (name === 'takeDescriptors' && Array.isArray(result)) result.forEach((fd: number) => closeSync(fd));
   if (/^(?:releaseFile|duplicate)$/.test(name) && (result as number) > 2) closeSync(result as number);
 }
 
 function act(): void {
   try {
+    if (random.chance(0.0005)) end();
     random.pick([() => random.pick(CALLS)(), misuse, command, command])();
   } catch {
     // Whatever it is: the process lives.
@@ -192,7 +205,7 @@ function act(): void {
 }
 
 process.on('uncaughtException', () => {});
-const end = Date.now() + milliseconds;
+const until = Date.now() + milliseconds;
 let calls = 0;
 (function go() {
   for (let i = 0; i < 50; i++, calls++) act();
@@ -200,6 +213,6 @@ let calls = 0;
   if (files.length > 100) files.splice(0, 50);
   // Where its memory has been moved away, it is looked for anew.
   if (words.length === 0) words = new Int32Array(native.queues);
-  if (Date.now() < end) setImmediate(go);
+  if (Date.now() < until) setImmediate(go);
   else parentPort?.postMessage(calls);
 })();

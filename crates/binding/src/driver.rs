@@ -7,10 +7,10 @@
 /// Calls [`Instance::run`](crate::instance::Instance::run) on the environment's thread whenever the ring's eventfd is
 /// readable.
 pub trait Driver {
-    /// Keeps the process alive.
+    /// Keeps the process alive. Nothing once it was stopped: an ended reactor's methods may still be called.
     fn reference(&self);
 
-    /// Lets the process end. How a driver starts.
+    /// Lets the process end. How a driver starts. Nothing once it was stopped.
     fn unreference(&self);
 
     /// Whether the event loop has nothing more urgent to do than another round of the reactor's: no `setImmediate`, no

@@ -146,7 +146,11 @@ impl NativeReactor {
                 return Err(throw(env, "ERR_IOURING_SET_UP", "the kernel's workers cannot be limited", Some(errno)));
             }
         }
-        env.set_instance_data(Rc::clone(&instance), (), |_| ())?;
+        match env.get_instance_data::<Rc<Instance>>()? {
+            // One that has ended. Setting would leak it: Node-API does not finalize what is set over.
+            Some(ended) => *ended = Rc::clone(&instance),
+            None => env.set_instance_data(Rc::clone(&instance), (), |_| ())?,
+        }
         crate::cleanup::register(&instance)?;
         Ok(Self { instance })
     }

@@ -182,13 +182,17 @@ impl UvDriver {
 
 impl Driver for UvDriver {
     fn reference(&self) {
-        // SAFETY: the handle is open until `stop`, after which nobody asks.
-        unsafe { (self.functions.reference)(self.poll) };
+        if !self.shared.stopped.get() {
+            // SAFETY: the handle is open until `stop`.
+            unsafe { (self.functions.reference)(self.poll) };
+        }
     }
 
     fn unreference(&self) {
-        // SAFETY: as in `reference`.
-        unsafe { (self.functions.unreference)(self.poll) };
+        if !self.shared.stopped.get() {
+            // SAFETY: the handle is open until `stop`.
+            unsafe { (self.functions.unreference)(self.poll) };
+        }
     }
 
     fn may_go_on(&self) -> bool {

@@ -101,13 +101,17 @@ impl WaiterDriver {
 
 impl Driver for WaiterDriver {
     fn reference(&self) {
-        // SAFETY: on the environment's thread, before the function is released.
-        unsafe { sys::napi_ref_threadsafe_function(self.env, self.wake.0) };
+        if !self.stopped.get() {
+            // SAFETY: on the environment's thread; the function is not released before `stop`.
+            unsafe { sys::napi_ref_threadsafe_function(self.env, self.wake.0) };
+        }
     }
 
     fn unreference(&self) {
-        // SAFETY: as in `reference`.
-        unsafe { sys::napi_unref_threadsafe_function(self.env, self.wake.0) };
+        if !self.stopped.get() {
+            // SAFETY: on the environment's thread; the function is not released before `stop`.
+            unsafe { sys::napi_unref_threadsafe_function(self.env, self.wake.0) };
+        }
     }
 
     /// Never: the runtime calls `on_wake` within a callback scope of its own, and only when that closes do ticks and
