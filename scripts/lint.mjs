@@ -22,6 +22,7 @@ const checks = {
   prettier: () => node('prettier', 'prettier', '--check', '--log-level', 'warn', '.'),
   protocol: () => run(process.execPath, [inRoot('scripts', 'generate-protocol.mjs'), '--check']),
   workflows: () => run(process.execPath, [inRoot('scripts', 'lint-workflows.mjs')]),
+  knip: () => node('knip', 'knip'),
   package: checkPackage,
   tree: checkTree,
 };
@@ -49,8 +50,7 @@ function checkPackage() {
     if (packed !== 0) return packed;
     const tarball = path.join(folder, readdirSync(folder)[0]);
     const lint = node('publint', 'publint', 'run', tarball, '--strict');
-    // Without the profile it would also ask for the resolution of Node 10, which knows no `exports`.
-    const types = node('@arethetypeswrong/cli', 'attw', tarball, '--profile', 'node16');
+    const types = node('@arethetypeswrong/cli', 'attw', tarball);
     return lint || types;
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -60,7 +60,7 @@ export function whyNot(): string | undefined {
 }
 
 /** Runs a command under a profile. */
-export function run(profile: Profile, command: readonly string[], environment: Readonly<Record<string, string>> = {}) {
+function run(profile: Profile, command: readonly string[], environment: Readonly<Record<string, string>> = {}) {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'iouring-transport-confined-'));
   const rules = path.join(folder, 'rules');
   writeFileSync(rules, rulesOf(profile));

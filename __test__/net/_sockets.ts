@@ -73,7 +73,7 @@ export async function textOf(socket: core.Socket): Promise<string> {
 }
 
 /** Descriptors of sockets that this process has open. */
-export function openSockets(): number {
+function openSockets(): number {
   const isSocket = (fd: string): boolean => {
     try {
       return readlinkSync(`/proc/self/fd/${fd}`).startsWith('socket:');

@@ -57,6 +57,13 @@ test('the root package is small, for every platform, and runs nothing when it is
   for (const field of ['repository', 'homepage', 'bugs', 'license', 'engines', 'description']) t.true(field in manifest, field);
 });
 
+test('compilers that do not know `exports` find the types of every entry point all the same', (t) => {
+  const { exports, typesVersions } = root.manifest as Manifest & Record<string, Record<string, object>>;
+  const entryPoints = Object.keys(exports).filter((name) => name.startsWith('./') && !name.endsWith('.json'));
+  const expected = entryPoints.map((name) => [name.slice(2), [`./dist/${name.slice(2)}.d.cts`]]);
+  t.deepEqual(typesVersions, { '*': Object.fromEntries(expected) });
+});
+
 test('the root package asks for every binary of its own version', (t) => {
   const { version, optionalDependencies } = root.manifest;
   t.deepEqual(optionalDependencies, Object.fromEntries(platformManifests().map(({ name }) => [name, version])));

@@ -14,7 +14,7 @@ export interface Modules {
 }
 
 export const core: Modules = { net: coreNet, tls: coreTls };
-export const ours: Modules = { net, tls };
+const ours: Modules = { net, tls };
 
 /** Which modules the server and the client are of. */
 export const SIDES: Readonly<Record<string, { server: Modules; client: Modules }>> = {

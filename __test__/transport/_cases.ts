@@ -43,7 +43,7 @@ const kinds: Kind[] = [
 ];
 
 /** Echoes from where the bytes lie. */
-export const echo = (connection: Connection): void => {
+const echo = (connection: Connection): void => {
   void connection.stream((payload) => {
     void connection.writeSingle(payload);
     payload.release();

@@ -45,7 +45,7 @@ if (worker.backend === 'uring') {
 }
 
 /** Echoes from where the bytes lie. */
-export const echo = (datagram: Datagram): void => {
+const echo = (datagram: Datagram): void => {
   void datagram.respondSingle(datagram.payload);
   datagram.payload.release();
 };

@@ -104,7 +104,7 @@ export const scenarios = {
     }
   }),
 
-  'TypeScript: node16, nodenext, bundler, with skipLibCheck off': async (context) => {
+  'TypeScript: node16, nodenext, bundler, node10, with skipLibCheck off': async (context) => {
     const project = await new Project(context, { type: 'module' }).install(OWN, 'typescript@5', '@types/node@22');
     const text = `import net, { Socket } from 'iouring-transport/net';
       import dgram from 'iouring-transport/dgram';
@@ -123,10 +123,11 @@ export const scenarios = {
       ['node16', 'node16'],
       ['nodenext', 'nodenext'],
       ['esnext', 'bundler'],
+      ['commonjs', 'node10'],
     ];
     for (const [module, moduleResolution] of kinds) {
       const compilerOptions = { module, moduleResolution, target: 'es2023', strict: true, skipLibCheck: false, noEmit: true };
-      const files = moduleResolution === 'bundler' ? ['module.ts'] : ['module.ts', 'common.cts'];
+      const files = /^node(?:16|next)$/.test(moduleResolution) ? ['module.ts', 'common.cts'] : ['module.ts'];
       project.write('tsconfig.json', JSON.stringify({ compilerOptions: { ...compilerOptions, types: ['node'] }, files }));
       await project.run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', '.']);
     }

@@ -31,7 +31,7 @@ const comparable = (value) => (typeof value === 'string' ? value.toLowerCase() :
  * @param {string} text without `${{ }}`
  * @param {Record<string, unknown>} contexts `github`, `matrix`, `inputs`, …; and functions, such as `always`
  */
-export function evaluate(text, contexts) {
+function evaluate(text, contexts) {
   const tokens = tokensOf(text);
   let at = 0;
   const take = (sign) => tokens[at]?.sign === sign && at++ >= 0;

@@ -52,7 +52,7 @@ async function talk({ ledger, watchForShortage }, socket, plan, servers) {
 }
 
 /** Reads the number of a conversation, and plays the server's side of it. */
-export function welcome(socket, plans, servers) {
+function welcome(socket, plans, servers) {
   let begun = false;
   const begin = (head) => {
     begun = true;

@@ -5,7 +5,7 @@ import type core from 'node:dgram';
 import { isIP, type BlockList } from 'node:net';
 import type { CoreHandle } from '../core/handles.ts';
 import { ERR_SOCKET_DGRAM_NOT_RUNNING } from '../errors/core.ts';
-import type { AsyncScope, DatagramHandle, DatagramKind, Peer, SentReport } from '../reactor/index.ts';
+import type { AsyncScope, DatagramHandle, DatagramKind } from '../reactor/index.ts';
 import type { SocketSettings } from '../socket-options.ts';
 
 export const kState = Symbol('state');
@@ -112,4 +112,4 @@ export function changing({ handle, connected }: State): DatagramHandle | null {
   return handle;
 }
 
-export type { DatagramHandle, Peer, SentReport };
+export type { DatagramHandle };

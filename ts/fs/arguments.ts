@@ -82,7 +82,7 @@ export function validPosition(position: unknown, name: string): number | bigint 
 }
 
 /** Encodings that `Buffer` knows, and none. */
-export function plainEncoding(encoding: unknown): BufferEncoding | null | undefined {
+function plainEncoding(encoding: unknown): BufferEncoding | null | undefined {
   if (!encoding) return null;
   return typeof encoding === 'string' && Buffer.isEncoding(encoding) ? encoding : undefined;
 }

@@ -33,7 +33,7 @@ interface CoreMethods {
 }
 
 /** Where a handle keeps its state. */
-export const stateOf: unique symbol = Symbol('state');
+const stateOf: unique symbol = Symbol('state');
 
 /** Makes the class, right below core's. */
 export function fileHandleClass({ Class, symbols }: Core): new (opened: Opened) => RingFileHandle {

@@ -160,7 +160,7 @@ export function ownPath(handle: ListenHandle, path: string): void {
 }
 
 /** Removes the path that `handle` was bound to, if it made it. */
-export function releasePath(handle: ListenHandle): void {
+function releasePath(handle: ListenHandle): void {
   const path = ownedPaths.get(handle);
   if (path === undefined) return;
   ownedPaths.delete(handle);
