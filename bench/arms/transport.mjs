@@ -3,8 +3,11 @@ import { inRoot } from '../../scripts/lib.mjs';
 import { isDatagram } from '../lib/processes.mjs';
 import ours from './ours.mjs';
 
-/** What its server of streams can do. */
-const MODES = new Set(['echo', 'pipe', 'sink', 'source']);
+/** The server of each mode of streams that it has. */
+const FILES = {
+  ...{ echo: 'transport.mjs', pipe: 'transport.mjs', sink: 'transport.mjs', source: 'transport.mjs', proxy: 'transport.mjs' },
+  ...{ pool: 'transport-pool.mjs', workers: 'transport-workers.mjs' },
+};
 
 export default {
   name: 'transport',
@@ -15,9 +18,11 @@ export default {
   command: (mode, address) => [
     process.execPath,
     '--expose-gc',
-    inRoot('bench', 'servers', isDatagram(address) ? 'transport-datagrams.mjs' : 'transport.mjs'),
+    inRoot('bench', 'servers', isDatagram(address) ? 'transport-datagrams.mjs' : FILES[mode]),
     ...['iouring-transport/transport', mode, address],
   ],
   cannot: (scenario) =>
-    scenario.datagrams || (!scenario.files && MODES.has(scenario.mode)) ? undefined : 'has streams and datagrams alone',
+    scenario.datagrams || (!scenario.files && Object.hasOwn(FILES, scenario.mode))
+      ? undefined
+      : 'has streams and datagrams alone',
 };

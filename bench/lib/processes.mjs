@@ -17,7 +17,10 @@ export function serverScript(mode, address, modules, ...more) {
 }
 
 /** Servers that are not http.mjs, by their mode or the module that they are built on. */
-const FILES = { fairness: 'fairness.mjs', net: 'stream.mjs', tls: 'stream.mjs', dgram: 'datagram.mjs' };
+const FILES = {
+  ...{ fairness: 'fairness.mjs', pool: 'pool.mjs', workers: 'workers.mjs' },
+  ...{ net: 'stream.mjs', tls: 'stream.mjs', dgram: 'datagram.mjs' },
+};
 
 /** The module that the server of a mode is built on. */
 function kindOf(mode, address) {
@@ -130,9 +133,14 @@ export class Child {
   }
 }
 
-/** Starts a server of an arm. Resolves when it says where it listens, and by which processes beside its own. */
-export async function startServer(arm, mode, address = '127.0.0.1:0') {
-  const child = new Child({ cpu: 0, command: arm.command(mode, address), env: arm.env });
+/**
+ * Starts a server of an arm. Resolves when it says where it listens, and by which processes beside its own.
+ *
+ * @param more `cpu`: where it runs, undefined for all of them (0); `env`: what is in its environment besides
+ */
+export async function startServer(arm, mode, address = '127.0.0.1:0', more = {}) {
+  const { cpu, env } = { cpu: 0, ...more };
+  const child = new Child({ cpu, command: arm.command(mode, address), env: { ...arm.env, ...env } });
   try {
     child.collectsGarbage = arm.collectsGarbage === true;
     const [listening, ...workers] = (await child.line(10_000, `the server of ${arm.name}`)).split(' ');
@@ -145,10 +153,10 @@ export async function startServer(arm, mode, address = '127.0.0.1:0') {
   }
 }
 
-/** Runs the load generator against a server and resolves to what it measured. `seconds` is what it is meant to take. */
-export async function runLoad(kind, server, args, seconds) {
+/** Runs the load generator, on CPU 1 unless `more` has another, against a server and resolves to what it measured. `seconds` is what it is meant to take. */
+export async function runLoad(kind, server, args, seconds, more = {}) {
   const command = [benchTool, 'load', kind, '--address', server.address, '--watch', String(server.pid), ...args.map(String)];
-  const child = new Child({ cpu: 1, command });
+  const child = new Child({ cpu: 1, ...more, command });
   try {
     return JSON.parse(await child.line((seconds + 30) * 1000, 'the load generator'));
   } finally {

@@ -1,7 +1,7 @@
 /** Tables of what was measured. */
 import Table from 'cli-table3';
 import { digits, percent, short } from './format.mjs';
-import { median, ratio } from './statistics.mjs';
+import { median, ratio, spread } from './statistics.mjs';
 
 /** What a scenario with messages shows of each arm. */
 const COLUMNS = [
@@ -44,6 +44,13 @@ const PAIRS = [
   ['ours-gso', 'core'],
   ['ours-batch', 'fio'],
   ['ours-batch', 'native-floor'],
+  ['transport', 'core'],
+  ['transport', 'ours'],
+  ['transport', 'native-floor'],
+  ['transport', 'bun'],
+  ['transport', 'bun-socket'],
+  ['ours-busy-poll', 'core'],
+  ['transport-busy-poll', 'core'],
   ['core-again', 'core'],
 ];
 
@@ -164,7 +171,8 @@ export function verdicts(result, scenarios) {
     return cases.flatMap((measured) =>
       (scenario.reach?.(measured) ?? []).flatMap(({ metric, over, under, atMost, atLeast }) => {
         const of = (scenario.metrics ?? METRICS)[metric];
-        const found = ratio(runsOf(measured, over), runsOf(measured, under), of);
+        const runs = runsOf(measured, over);
+        const found = under === undefined ? spread(runs, of) : ratio(runs, runsOf(measured, under), of);
         if (found === undefined) return [];
         const count = places(scenario, metric);
         const missedBy = Math.max(found.median - (atMost ?? Infinity), (atLeast ?? 0) - found.median);
@@ -175,7 +183,9 @@ export function verdicts(result, scenarios) {
           ? `NOT reached, by less than core differs from itself, ${withSpread(noise, count)}`
           : 'NOT reached';
         const verdict = missedBy <= 0 ? 'reached' : missed;
-        return [`${title}, ${measured.name}: ${metric} ${over} ÷ ${under} ${withSpread(found, count)}, ${wanted}: ${verdict}`];
+        return [
+          `${title}, ${measured.name}: ${metric} ${[over, under ?? []].flat().join(' ÷ ')} ${withSpread(found, count)}, ${wanted}: ${verdict}`,
+        ];
       }),
     );
   });

@@ -37,25 +37,34 @@ export function wrk(server, { scheme = 'http', connections, pipeline = 1, header
   );
 }
 
+/** Looks at what processes have cost so far, all together. */
+export function watchProcesses(pids) {
+  const watch = new Child({ cpu: 1, command: [benchTool, 'watch', ...pids.flatMap((pid) => ['--pid', String(pid)])] });
+  return {
+    async look() {
+      watch.process.stdin.write('\n');
+      return JSON.parse(await watch.line(5000, 'looking at the server'));
+    },
+    stop: () => watch.stop(),
+  };
+}
+
 /**
  * Measures one case of one arm: the server's CPU time between the beginning and the end of a run.
  *
  * @param mode what the server does
  * @param drive runs the load generator for so many seconds: `(server, seconds) => { requests, bytes, seconds, loadCpuSeconds, errors }`
+ * @param address where the server listens; any port where it is left out
  */
-export async function measureRequests(arm, mode, options, drive) {
+export async function measureRequests(arm, mode, options, drive, address) {
   const whole = (seconds) => Math.max(1, Math.ceil(seconds));
-  const server = await startServer(arm, mode);
-  const watch = new Child({ cpu: 1, command: [benchTool, 'watch', ...server.pids.flatMap((pid) => ['--pid', String(pid)])] });
-  const look = async () => {
-    watch.process.stdin.write('\n');
-    return JSON.parse(await watch.line(5000, 'looking at the server'));
-  };
+  const server = await startServer(arm, mode, address);
+  const watch = watchProcesses(server.pids);
   try {
     await drive(server, whole(options.warmup));
-    const before = await look();
+    const before = await watch.look();
     const run = await drive(server, whole(options.seconds));
-    const after = await look();
+    const after = await watch.look();
     const failed = Object.entries(run.errors).filter(([, count]) => count > 0);
     if (failed.length > 0) throw new Error(`the load generator counted errors: ${JSON.stringify(Object.fromEntries(failed))}`);
     const used = after.cpuSeconds - before.cpuSeconds;

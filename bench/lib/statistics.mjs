@@ -18,7 +18,12 @@ export function ratio(over, under, metric) {
     const partner = under.find((other) => other.round === round.round);
     if (partner !== undefined) ratios.push(metric(round) / metric(partner));
   }
-  const finite = ratios.filter((value) => Number.isFinite(value));
+  return spread(ratios, (value) => value);
+}
+
+/** The median of a metric, with the smallest and the largest; `undefined` of none. */
+export function spread(runs, metric) {
+  const finite = runs.map(metric).filter((value) => Number.isFinite(value));
   if (finite.length === 0) return undefined;
   return { median: median(finite), least: Math.min(...finite), greatest: Math.max(...finite) };
 }

@@ -32,8 +32,9 @@ export default {
     const figures = [];
     if (connections === 1 && size === 64) {
       figures.push(against('p50', { atMost: 1.05 }));
-      const spinning = (metric, bound) => ({ ...against(metric, bound), over: 'ours-busy-poll' });
-      figures.push(spinning('throughput', { atLeast: 1.7 }), spinning('p99', { atMost: 0.5 }));
+      for (const over of ['ours-busy-poll', 'transport-busy-poll']) {
+        figures.push({ ...against('throughput', { atLeast: 1.7 }), over }, { ...against('p99', { atMost: 0.5 }), over });
+      }
     }
     if (connections === 50 || connections === 500) {
       if (size === 64) {
@@ -43,6 +44,11 @@ export default {
       figures.push(against('p99', { atMost: 1 }));
     }
     if (connections === 50 && size === 16 * KIB) figures.push(against('CPU', { atMost: 0.65 }));
+    const lean = (bound, under) => ({ ...against('CPU', bound, under), over: 'transport' });
+    if (connections > 1 && size === 64) figures.push(lean({ atMost: 1.12 }, 'native-floor'), lean({ atMost: 1 }, 'bun-socket'));
+    if (connections > 1 && size >= 16 * KIB) {
+      figures.push(lean({ atMost: 1.15 }, 'native-floor'), lean({ atMost: 0.8 }, 'bun-socket'));
+    }
     return figures;
   },
   /** The cases to run. `chosen` holds the lists given on the command line. */

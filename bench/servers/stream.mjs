@@ -2,8 +2,9 @@
  * The server of the JavaScript arms: `node stream.mjs MODULE MODE ADDRESS`. One file for all of them; only the module differs.
  *
  * MODULE   what to import: `node:net`, `iouring-transport/net`, and the same of tls
- * MODE     `echo` sends back what comes in, `pipe` does so by `socket.pipe(socket)`, `sink` reads and forgets, `source` sends without end; `close` is `echo` whose connections are all
- *          destroyed when a line `close` comes on standard input, which is answered with what that took; `secure-` before says over TLS
+ * MODE     `echo` sends back what comes in, `pipe` does so by `socket.pipe(socket)`, `sink` reads and forgets, `source` sends without end; `proxy` pipes to and from a connection to
+ *          the address that BENCH_UPSTREAM names; `close` is `echo` whose connections are all destroyed when a line `close` comes on standard input, which is answered with what that
+ *          took; `secure-` before says over TLS
  * ADDRESS  `host:port` (port 0 for any) or `unix:/path`
  *
  * Prints its address when ready. Ends when standard input closes. A line `gc` on standard input collects garbage where
@@ -24,6 +25,13 @@ const sockets = new Set();
 const serve = {
   echo: (socket) => socket.on('data', (bytes) => socket.write(bytes)),
   pipe: (socket) => socket.pipe(socket),
+  proxy(socket) {
+    const [, upstreamHost, upstreamPort] = /^(.*):(\d+)$/.exec(process.env.BENCH_UPSTREAM);
+    const upstream = net.connect({ host: upstreamHost, port: Number(upstreamPort), noDelay: true });
+    upstream.on('error', () => {}).on('close', () => socket.destroy());
+    socket.on('close', () => upstream.destroy());
+    socket.pipe(upstream).pipe(socket);
+  },
   close(socket) {
     sockets.add(socket);
     socket.on('data', (bytes) => socket.write(bytes)).on('close', () => sockets.delete(socket));

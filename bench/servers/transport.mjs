@@ -1,11 +1,18 @@
 /**
- * The server of the arm `transport`: `node transport.mjs MODULE MODE ADDRESS`, as stream.mjs. Modes `echo` and `pipe` send payloads back from where the kernel has
- * put them.
+ * The server of the arm `transport`: `node transport.mjs MODULE MODE ADDRESS`, as stream.mjs. Modes `echo`, `pipe` and `proxy` send payloads on from where the kernel
+ * has put them.
  */
 import process from 'node:process';
 
 const [name, mode, address] = process.argv.slice(2);
 const { worker } = await import(name);
+
+/** Passes everything on. What the other side does not take yet stays unreleased, and so holds the peer back. */
+const pass = (from, to) =>
+  from.stream(async (payload) => {
+    await to.writeSingle(payload).catch(() => {});
+    payload.release();
+  });
 
 const serve = {
   echo: (connection) =>
@@ -20,6 +27,15 @@ const serve = {
   },
 };
 serve.pipe = serve.echo;
+serve.proxy = async (client) => {
+  const [, upstreamHost, upstreamPort] = /^(.*):(\d+)$/.exec(process.env.BENCH_UPSTREAM);
+  const upstream = await worker.clients.tcp({ host: upstreamHost, port: Number(upstreamPort) });
+  pass(client, upstream);
+  pass(upstream, client);
+  await Promise.race([client.closed, upstream.closed]);
+  client.reset();
+  upstream.reset();
+};
 
 const path = address.startsWith('unix:') ? address.slice('unix:'.length) : undefined;
 const [, host, port] = /^(.*):(\d+)$/.exec(address) ?? [];
