@@ -14,6 +14,9 @@ interface TimeoutHolder {
   readonly _onTimeout: () => void;
 }
 
+/** Longest delay of a timer. */
+const MAX_DELAY = 2 ** 31 - 1;
+
 /** Where core's sockets keep their timers: looked for when the first one is set. */
 let kTimeout: symbol | undefined | null = null;
 const setCoreTimeout = core.Socket.prototype.setTimeout as (this: TimeoutHolder, delay: number) => unknown;
@@ -53,7 +56,7 @@ function findTimeoutSymbol(): symbol | undefined {
   return Object.getOwnPropertySymbols(new core.Socket()).find(({ description }) => description === 'timeout');
 }
 
-/** Core's `setTimeout`, of a timer that does not keep the process alive: that of its sockets. `delay` is in ms and valid. */
+/** Core's `setTimeout`, of a timer that does not keep the process alive: that of its sockets. `delay` is in ms; it counts as 1 to 2^31 - 1, as in core. */
 export function setTimeout(callback: () => void, delay: number): NodeJS.Timeout {
   if (kTimeout === null) kTimeout = findTimeoutSymbol();
   if (kTimeout === undefined) return givenTimeout(callback, delay).unref();
@@ -62,7 +65,8 @@ export function setTimeout(callback: () => void, delay: number): NodeJS.Timeout 
     _onTimeout: callback,
     [kTimeout]: undefined,
   };
-  setCoreTimeout.call(holder, delay);
+  // Of 0 a socket makes no timer.
+  setCoreTimeout.call(holder, Math.min(Math.max(delay, 1), MAX_DELAY));
   return holder[kTimeout]!;
 }
 

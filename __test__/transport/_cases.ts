@@ -215,6 +215,49 @@ export function declareCases(): void {
       await nothingLeft(t);
     });
 
+    test.serial(`${kind.name}: many writes at once fail like single ones where the connection has ended`, async (t) => {
+      const server = await kind.serve((connection) => void connection.read());
+      const client = await kind.connect(server, { idleTimeout: 5 });
+      const error = await client.closed;
+      t.is((error as NodeJS.ErrnoException).code, 'ERR_IOURING_TIMEOUT');
+      const bytes = Buffer.from('x');
+      t.is(await t.throwsAsync(client.writeSingle(bytes)), error!);
+      t.is(await t.throwsAsync(client.shutdown()), error!);
+      for (const linked of [false, true]) {
+        const failed: unknown[] = [];
+        const onError = (why: Error, index: number): void => void failed.push(why, index);
+        t.is(await t.throwsAsync(client.writeMany([bytes, bytes], { linked, onError })), error!);
+        t.deepEqual(failed, [error, 0, error, 1]);
+        await client.writeMany([], { linked });
+      }
+      await server.close({ gracefulTimeout: 0 });
+      await nothingLeft(t);
+    });
+
+    test.serial(`${kind.name}: of many writes none is made where one of them cannot be`, async (t) => {
+      const server = await kind.serve(async (connection) => {
+        const payload = (await connection.read())!;
+        payload.release();
+        for (const linked of [false, true]) {
+          const writeMany = (list: unknown[], options?: object) => () =>
+            connection.writeMany(list as Payload[], { linked, ...options });
+          t.throws(writeMany([Buffer.from('x'), payload]), { code: 'ERR_IOURING_PAYLOAD_RELEASED' });
+          t.throws(writeMany([Buffer.from('x'), 'y']), { code: 'ERR_INVALID_ARG_TYPE' });
+          t.throws(writeMany([Buffer.from('x')], { onDone: 1 }), { code: 'ERR_INVALID_ARG_TYPE' });
+          t.throws(writeMany([Buffer.from('x')], { onError: 1 }), { code: 'ERR_INVALID_ARG_TYPE' });
+          await connection.writeMany([], { linked });
+        }
+        await connection.writeSingle(Buffer.from('end'));
+        await connection.close();
+      });
+      const client = await kind.connect(server);
+      await client.writeSingle(Buffer.from('hello'));
+      t.is((await readBytes(client, 100)).toString(), 'end');
+      await client.close();
+      await server.close();
+      await nothingLeft(t);
+    });
+
     test.serial(`${kind.name}: after close() and reset() nothing can be done, and says so`, async (t) => {
       const server = await kind.serve(echo);
       const client = await kind.connect(server);

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import type { FileMode, FileOptions } from 'iouring-transport/transport';
+import { needs } from '../_needs.ts';
 
 const { Transport, worker } = await import('iouring-transport/transport');
 
@@ -131,6 +132,35 @@ export function declareCases(): void {
   test.serial('a file that has no size is loaded whole', async (t) => {
     await using file = await worker.files.open('/proc/self/status');
     t.regex((await file.load()).toString(), /^Name:/u);
+  });
+
+  test.serial('whoever closes the FileHandle closes the file', async (t) => {
+    const file = await worker.files.open(at('x'));
+    const closing = file.delegate.close();
+    t.false(file.active);
+    await closing;
+    t.false(file.active);
+    t.is(file.fd, -1);
+    await t.throwsAsync(file.read(), { code: 'ERR_IOURING_CLOSED' });
+    await t.throwsAsync(file.load(), { code: 'ERR_IOURING_CLOSED' });
+    await file.close();
+    await new Promise(setImmediate);
+    nothingLeft(t);
+  });
+
+  // Twice, and one system call moves less than 2 GiB.
+  const large = needs('6 GiB of free memory', os.freemem() > 6 * 2 ** 30);
+  large('more than 2 GiB are loaded and written whole', async (t) => {
+    const size = 2 ** 31 + 10_000;
+    // Of a hole for the most part.
+    await using file = await worker.files.open(at('first'), { mode: 'readWrite' });
+    await file.write(Buffer.from('last'), { position: size - 4 });
+    const whole = await file.load();
+    t.is(whole.length, size);
+    t.is(whole.toString('latin1', 0, 5), 'first');
+    t.is(whole.toString('latin1', size - 4), 'last');
+    await using nowhere = await worker.files.open('/dev/null', { mode: 'writeOnly' });
+    await nowhere.write(whole);
   });
 
   test.serial('truncate() and sync() do what they say, and delegate is the FileHandle', async (t) => {

@@ -1,22 +1,15 @@
 // What a transport and its workers do, on whichever backend is chosen: the spec files beside choose one and call this.
 import { once } from 'node:events';
-import { readdirSync, readlinkSync } from 'node:fs';
 import net from 'node:net';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import type { TransportOptions, WorkerInfo } from 'iouring-transport/transport';
+import { descriptors, does, thread, untilClosed } from './_workers.ts';
 
-const { Transport } = await import('iouring-transport/transport');
+const { Transport, worker } = await import('iouring-transport/transport');
 const { IouringError } = await import('iouring-transport');
 type Transport = InstanceType<typeof Transport>;
-
-/** Threads need no TypeScript. */
-const thread = { execArgv: [] };
-
-/** A module whose function has this body. */
-const does = (body: string): string =>
-  `data:text/javascript,${encodeURIComponent(`export default async (worker, data) => { ${body} };`)}`;
 
 /** Tells the transport of its port, and each client who it is, as long as nobody says `die`. */
 const SERVES = `
@@ -30,23 +23,6 @@ const SERVES = `
     });
   });
   worker.send(0, server.address.port);`;
-
-/** Sockets, rings and what else is no file: of those the loader of the specs leaves some open in each thread. */
-const descriptors = (): number => readdirSync('/proc/self/fd').filter((fd) => /^(socket|anon_inode):/u.test(target(fd))).length;
-
-function target(fd: string): string {
-  try {
-    return readlinkSync(`/proc/self/fd/${fd}`);
-  } catch {
-    return ''; // That of the folder itself.
-  }
-}
-
-/** Waits until there are no more descriptors than before: what a thread had takes a moment to be closed. */
-async function untilClosed(t: ExecutionContext, before: number): Promise<void> {
-  for (let i = 0; i < 1000 && descriptors() > before; i++) await sleep(5);
-  t.true(descriptors() <= before, `${descriptors()} descriptors, ${before} before`);
-}
 
 /** Starts a module and waits for a message of each worker. */
 async function serve(t: ExecutionContext, options: TransportOptions, body = SERVES, data?: unknown) {
@@ -89,6 +65,39 @@ export function declareCases(): void {
     const answers = await Promise.all(Array.from({ length: 64 }, () => ask(values[0] as number)));
     t.is(new Set(answers).size, transport.workers.length);
     await transport.shutdown();
+  });
+
+  test.serial('workers share the UDP port that is free, and the senders', async (t) => {
+    for (const host of ['127.0.0.1', '0.0.0.0', '::1']) {
+      const { transport, values } = await serve(
+        t,
+        { workers: 2 },
+        `for (const protocol of ['first', 'second']) {
+          const server = await worker.servers.udp({ host: data });
+          server.stream((datagram) => {
+            datagram.payload.release();
+            datagram.respondSingle(Buffer.from(worker.id + protocol));
+          });
+          worker.send(0, server.address.port);
+        }`,
+        host,
+      );
+      while (values.length < 2 * transport.workers.length) await once(transport, 'message');
+      t.is(new Set(values).size, 2);
+      // As many senders as it takes until each worker has had one, and none goes unanswered.
+      const workersOf = async (port: number): Promise<Set<string>> => {
+        const answers = await Promise.all(
+          Array.from({ length: 64 }, async () => {
+            await using client = await worker.clients.udp({ port, host: host === '0.0.0.0' ? '127.0.0.1' : host });
+            void client.sendSingle(Buffer.from('x'));
+            return (await client.receive({ timeout: 20_000 })).payload.takeBytes().toString();
+          }),
+        );
+        return new Set(answers);
+      };
+      for (const port of new Set(values)) t.is((await workersOf(port as number)).size, transport.workers.length);
+      await transport.shutdown();
+    }
   });
 
   test.serial(
@@ -345,7 +354,6 @@ export function declareCases(): void {
       url,
     );
     t.deepEqual(values, [true]);
-    const { worker } = await import('iouring-transport/transport');
     t.throws(() => worker.send(0, ''), { code: 'ERR_INVALID_STATE' });
   });
 

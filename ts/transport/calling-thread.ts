@@ -1,19 +1,26 @@
 /** The calling thread in the place of a worker's: what a transport without workers runs in. */
 import process from 'node:process';
 import type { TransferListItem } from 'node:worker_threads';
+import { TransportClosedError } from '../errors/iouring.ts';
 import { configureReactor } from '../reactor/index.ts';
-import { setImmediate } from '../timers.ts';
+import { clearTimeout, setImmediate, setTimeout } from '../timers.ts';
 import { Deferred } from './deferred.ts';
+import { Mailbox } from './mailbox.ts';
 import type { FromWorker, Home, ToWorker } from './messages.ts';
 import { runModule, type Stop } from './run-module.ts';
-import type { Site, SiteEnd, SiteOptions } from './site.ts';
+import { END_TIME, type Site, type SiteEnd, type SiteOptions } from './site.ts';
+import { warnOfWorker } from './warnings.ts';
 import { deliver, TransportWorker } from './worker.ts';
 
 export class CallingThread implements Site {
-  readonly started: Promise<boolean>;
   readonly #worker: TransportWorker;
+  readonly #mailbox: Mailbox;
+  readonly #started = new Deferred<boolean>();
   readonly #ended = new Deferred<SiteEnd>();
   #stop: Stop | undefined;
+  #isClosing = false;
+  /** What the module's function returns comes too late to be waited for. */
+  #isOver = false;
 
   /** @throws {ReactorInUseError} where the ring of this thread is in use, and options for it are given. */
   constructor({ id, workers, module, data, reactor }: SiteOptions, hear: (message: FromWorker) => void) {
@@ -29,11 +36,16 @@ export class CallingThread implements Site {
       reservePort: () => Promise.resolve(0),
     };
     this.#worker = new TransportWorker(id, home);
-    this.started = this.#start(module, data);
+    this.#mailbox = new Mailbox(this.#worker);
+    void this.#start(module, data);
   }
 
   get threadId(): number {
     return process.getBuiltinModule('node:worker_threads').threadId;
+  }
+
+  get started(): Promise<boolean> {
+    return this.#started.promise;
   }
 
   get ended(): Promise<SiteEnd> {
@@ -42,28 +54,57 @@ export class CallingThread implements Site {
 
   post(message: ToWorker, transfer: readonly TransferListItem[] = []): void {
     if (message.kind !== 'message') return;
+    const { from } = message;
     const copy = copyOf(message.value, transfer);
-    // A module that is starting has no listeners yet.
-    void this.started.then((hasStarted) => {
-      if (hasStarted) setImmediate(() => deliver(this.#worker, copy, message.from));
-    });
+    setImmediate(() => this.#mailbox.put('message', () => deliver(this.#worker, copy, from)));
   }
 
   async shutdown(gracefulTimeout: number): Promise<void> {
-    await this.#worker.shutdown({ gracefulTimeout });
-    await this.#stop?.();
-    this.#ended.resolve({ code: 0, error: undefined });
+    this.#isClosing = true;
+    // Nothing can be ended by force here: what takes too long is no longer waited for.
+    const timer = setTimeout(() => this.#end(1), gracefulTimeout + END_TIME);
+    void this.#close(gracefulTimeout);
+    await this.ended;
+    clearTimeout(timer);
   }
 
-  async #start(module: string, data: unknown): Promise<boolean> {
+  /** As in a thread of its own, what fails here is the failure of the worker. */
+  async #close(gracefulTimeout: number): Promise<void> {
     try {
-      this.#stop = await runModule(module, this.#worker, data);
-      return true;
+      await this.#worker.shutdown({ gracefulTimeout });
+      this.#isOver = true;
+      await this.#stop?.();
+      this.#end(0);
     } catch (error) {
-      await this.#worker.shutdown({ gracefulTimeout: 0 });
-      this.#ended.resolve({ code: 1, error });
-      return false;
+      this.#end(1, error);
     }
+  }
+
+  async #start(module: string, data: unknown): Promise<void> {
+    let stop: Stop | undefined;
+    try {
+      stop = await runModule(module, this.#worker, data);
+    } catch (error) {
+      if (!this.#isClosing) {
+        // Why it has failed is what counts, not what that brings about.
+        await this.#worker.shutdown({ gracefulTimeout: 0 }).catch(() => {});
+        this.#end(1, error);
+      } else if (!(error instanceof TransportClosedError)) {
+        warnOfWorker(`Worker ${this.#worker.id} has failed to start while it was shut down`, error);
+      }
+      return;
+    }
+    if (this.#isOver) await stop?.();
+    this.#stop = stop;
+    this.#started.resolve(true);
+    this.#mailbox.open();
+  }
+
+  /** Once. */
+  #end(code: number, error?: unknown): void {
+    this.#isOver = true;
+    this.#started.resolve(false);
+    this.#ended.resolve({ code, error });
   }
 }
 

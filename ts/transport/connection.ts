@@ -8,11 +8,11 @@ import { Buffer } from 'node:buffer';
 import diagnostics from 'node:diagnostics_channel';
 import { constants } from 'node:os';
 import { ERR_INVALID_ARG_TYPE } from '../errors/core.ts';
-import { TransportClosedError } from '../errors/iouring.ts';
+import { PayloadReleasedError, TransportClosedError } from '../errors/iouring.ts';
 import { errnoException } from '../errors/system.ts';
 import { AsyncScope, duplicateDescriptor, getReactor, type ReceivedBuffers } from '../reactor/index.ts';
 import { clearTimeout, setTimeout } from '../timers.ts';
-import { validateDelay, validateObject } from '../validate.ts';
+import { validateDelay, validateFunction, validateObject } from '../validate.ts';
 import {
   describe,
   GRACEFUL_TIMEOUT,
@@ -234,30 +234,16 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
     validateList(list);
     validateObject(options, 'options');
     const { linked = false, onDone, onError } = options;
-    if (linked) {
-      const chunks = list.map((item) => (item instanceof Payload ? item.toBytes() : item));
-      if (this.#phase !== 'open' || this.#shutdown !== null) {
-        return new Deferred<void>().quiet().reject(new TransportClosedError('connection')).promise;
-      }
-      const written = this.#stream.writev(chunks) ? DONE : this.#waitForWrite();
-      this.#noteWrite();
-      return settleEach(
-        list.map(() => written),
-        onDone,
-        onError,
-      );
-    }
-    return settleEach(
-      list.map((item) => this.writeSingle(item)),
-      onDone,
-      onError,
-    );
+    if (onDone !== undefined) validateFunction(onDone, 'options.onDone');
+    if (onError !== undefined) validateFunction(onError, 'options.onError');
+    const writes = linked ? this.#writeLinked(list) : list.map((item) => this.writeSingle(item));
+    return settleEach(writes, onDone, onError);
   }
 
   /** Ends the sending half behind what has been written; the peer may go on. Settled when that has been sent. */
   shutdown(): Promise<void> {
     if (this.#shutdown !== null) return this.#shutdown.promise;
-    if (this.#phase === 'closed' || this.#phase === 'leaving') return Promise.reject(new TransportClosedError('connection'));
+    if (this.#phase === 'closed' || this.#phase === 'leaving') return Promise.reject(this.#refusal());
     this.#shutdown = new Deferred<void>().quiet();
     this.#stream.shutdown();
     return this.#shutdown.promise;
@@ -274,7 +260,7 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
    */
   async detach(): Promise<DetachedConnection> {
     if (this.#stream.readCease === undefined) throw unavailableOnCore();
-    if (this.#phase !== 'open' || this.#shutdown !== null) throw this.#error ?? new TransportClosedError('connection');
+    if (this.#phase !== 'open' || this.#shutdown !== null) throw this.#refusal();
     this.#phase = 'leaving';
     this.#inbox.hoard();
     this.#leaving = new Deferred();
@@ -286,7 +272,7 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
     this.#leaveIfDone();
     await this.#leaving.promise;
     // Others may have gone on first.
-    if (this.#phase !== 'leaving') throw this.#error ?? new TransportClosedError('connection');
+    if (this.#phase !== 'leaving') throw this.#refusal();
     const fd = duplicateDescriptor(this.#stream.fd());
     if (fd < 0) {
       const error = errnoException(fd, 'dup');
@@ -366,7 +352,7 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
   onshutdown(status: number): void {
     this.#sentEnd = true;
     if (status === 0) this.#shutdown?.resolve();
-    else this.#shutdown?.reject(errnoException(status, 'shutdown'));
+    else this.#shutdown?.reject(status === -ECANCELED ? this.#refusal() : errnoException(status, 'shutdown'));
     if (this.#phase === 'closing') this.#closeIfDone();
   }
 
@@ -410,13 +396,28 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
     return write.promise;
   }
 
+  /** All as one write: a promise for each. */
+  #writeLinked(list: readonly (Uint8Array | Payload)[]): Promise<void>[] {
+    if (list.length === 0) return [];
+    if (this.#phase !== 'open' || this.#shutdown !== null) return list.map((item) => this.#refuse(item));
+    const chunks = list.map((item) => (item instanceof Payload ? item.toBytes() : item));
+    const written = this.#stream.writev(chunks) ? DONE : this.#waitForWrite();
+    this.#noteWrite();
+    return list.map(() => written);
+  }
+
   #refuse(data: unknown): Promise<void> {
     if (!(data instanceof Payload)) validateBytes(data);
-    return new Deferred<void>().quiet().reject(this.#error ?? new TransportClosedError('connection')).promise;
+    return new Deferred<void>().quiet().reject(this.#refusal()).promise;
+  }
+
+  /** Why nothing can be done any more. */
+  #refusal(): Error {
+    return this.#error ?? new TransportClosedError('connection');
   }
 
   #writeError(status: number): Error {
-    if (status === -ECANCELED) return this.#error ?? new TransportClosedError('connection');
+    if (status === -ECANCELED) return this.#refusal();
     return errnoException(status, 'write');
   }
 
@@ -461,7 +462,7 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
 
   #leaveOpen(): void {
     this.#phase = 'closing';
-    this.#leaving?.reject(this.#error ?? new TransportClosedError('connection'));
+    this.#leaving?.reject(this.#refusal());
     this.#inbox.drop(this.#error);
   }
 
@@ -472,7 +473,7 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
     this.#timeouts?.close();
     this.#inbox.close();
     for (const write of this.#writes.splice(0)) write.reject(this.#writeError(-ECANCELED));
-    this.#shutdown?.reject(this.#error ?? new TransportClosedError('connection'));
+    this.#shutdown?.reject(this.#refusal());
     this.#scope.emitDestroy();
     if (closed.hasSubscribers) closed.publish({ connection: this, error: this.#error });
     this.#closed?.resolve(this.#error);
@@ -485,7 +486,10 @@ function validateBytes(data: unknown): asserts data is Uint8Array {
 
 function validateList(list: unknown): void {
   if (!Array.isArray(list)) throw new ERR_INVALID_ARG_TYPE('list', 'Array', list);
-  for (const item of list) if (!(item instanceof Payload)) validateBytes(item);
+  for (const item of list) {
+    if (!(item instanceof Payload)) validateBytes(item);
+    else if (item.released) throw new PayloadReleasedError();
+  }
 }
 
 /** Tells of each as it is over. Quiet where a write has failed, which `closed` tells of as well, but not where a callback throws. */

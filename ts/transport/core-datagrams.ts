@@ -4,31 +4,17 @@ import type core from 'node:dgram';
 import { readdirSync, readFileSync } from 'node:fs';
 import { constants, networkInterfaces } from 'node:os';
 import process from 'node:process';
-import type { SystemCallError } from '../errors/system.ts';
 import { SocketOption, type DatagramReceiver } from '../reactor/index.ts';
+import { attempt, statusOf } from './core-status.ts';
 import type { DatagramPort, Endpoint, Peer, ReceivedDatagram, SentReport } from './datagram-port.ts';
 
-const { EBADF, ECANCELED, ENODEV, ENOPROTOOPT, EINVAL } = constants.errno;
+const { EBADF, ECANCELED, EINVAL, ENODEV, ENOPROTOOPT } = constants.errno;
 
 /** Bytes that wait while nothing is received, since core cannot be told to stop: about what a socket's receive buffer holds. What comes beyond is dropped. */
 const WAITING_LIMIT = 208 * 1024;
 
 /** Those to core have no `sockaddr`. */
 const NAMELESS = new Uint8Array(0);
-
-function statusOf(error: Partial<SystemCallError>): number {
-  return error.errno ?? (error.code === 'ERR_SOCKET_BAD_PORT' ? -EINVAL : -ECANCELED);
-}
-
-/** The status of what core throws where it fails. */
-function attempt(work: () => unknown): number {
-  try {
-    work();
-    return 0;
-  } catch (error) {
-    return statusOf(error as SystemCallError);
-  }
-}
 
 /** A datagram that core has not told of. */
 interface Waiting {
@@ -56,10 +42,13 @@ export class CoreDatagrams implements DatagramPort {
       const peer: Peer = { address, family, port, name: NAMELESS };
       this.#arrived({ data, peer, truncated: false, control: undefined, controlTruncated: false });
     });
-    socket.on('error', (error: SystemCallError) => this.onerror(statusOf(error)));
+    socket.on('error', (error) => this.onerror(statusOf(error)));
     socket.on('close', () => {
       // Core forgets what it was still looking an address up for.
-      for (const { report, place } of this.#sends) report(-ECANCELED, place);
+      const forgotten = [...this.#sends];
+      // What it tells of after all is told of already.
+      this.#sends.clear();
+      for (const { report, place } of forgotten) report(-ECANCELED, place);
       this.onclose();
     });
   }
@@ -86,11 +75,12 @@ export class CoreDatagrams implements DatagramPort {
       if (!this.#sends.delete(waiting)) return;
       report(error ? statusOf(error) : sent, place);
     };
+    this.#sends.add(waiting);
     const status = attempt(() => {
       if (to === undefined) this.#socket.send(bytes, done);
       else this.#socket.send(bytes, to.port, to.address, done);
     });
-    if (status === 0) this.#sends.add(waiting);
+    if (status < 0) this.#sends.delete(waiting);
     return status;
   }
 
@@ -189,7 +179,7 @@ export class CoreDatagrams implements DatagramPort {
       const { address, family, port } = ask();
       return { address, port, family: family === 'IPv6' ? 6 : 4 };
     } catch (error) {
-      return statusOf(error as SystemCallError);
+      return statusOf(error);
     }
   }
 

@@ -2,14 +2,10 @@
 import { Buffer } from 'node:buffer';
 import type core from 'node:net';
 import { constants } from 'node:os';
-import type { SystemCallError } from '../errors/system.ts';
+import { statusOf } from './core-status.ts';
 import type { Endpoint, StreamListener, TransportStream } from './stream.ts';
 
-const { ECANCELED, ENOTCONN, EBADF } = constants.errno;
-
-function statusOf(error: Partial<SystemCallError> | null | undefined): number {
-  return error == null ? 0 : (error.errno ?? -ECANCELED);
-}
+const { ENOTCONN, EBADF } = constants.errno;
 
 export class CoreStream implements TransportStream {
   listener!: StreamListener;
@@ -24,7 +20,7 @@ export class CoreStream implements TransportStream {
     this.#socket = socket;
     socket.on('data', (bytes: Buffer) => this.listener.onread(bytes));
     socket.on('end', () => this.#end(0));
-    socket.on('error', (error: SystemCallError) => this.#end(statusOf(error)));
+    socket.on('error', (error) => this.#end(statusOf(error)));
     socket.on('close', () => this.onclose());
   }
 
@@ -72,7 +68,7 @@ export class CoreStream implements TransportStream {
   }
 
   shutdown(): void {
-    this.#socket.end(() => this.listener.onshutdown(0));
+    this.#socket.end(((error?: Error | null) => this.listener.onshutdown(statusOf(error))) as () => void);
   }
 
   close(): void {

@@ -5,7 +5,7 @@
  * has asked for. An error of the network ends nothing: it is told to who receives.
  */
 import type { Buffer } from 'node:buffer';
-import { TransportClosedError, TransportTimeoutError } from '../errors/iouring.ts';
+import { TransportClosedError } from '../errors/iouring.ts';
 import { errnoException } from '../errors/system.ts';
 import {
   AsyncScope,
@@ -27,6 +27,7 @@ import { Multicast } from './multicast.ts';
 import { Payload } from './payload.ts';
 import { ReceiveShare } from './receive-share.ts';
 import { Timeouts, type TimeoutOptions } from './timeouts.ts';
+import { WaitingReads } from './waiting-reads.ts';
 
 /** Bytes of unreleased payloads from which on a socket receives nothing more, by default. */
 const PAYLOAD_LIMIT = 1024 * 1024;
@@ -79,7 +80,7 @@ export abstract class DatagramSocket implements DatagramReceiver, SenderOwner, A
   #streaming: Deferred<void> | null = null;
   /** Datagrams nobody has asked for yet, and those who wait for one. At most one of both is not empty. */
   readonly #queue: Datagram[] = [];
-  readonly #readers: Deferred<Datagram>[] = [];
+  readonly #readers = new WaitingReads<Datagram>();
   /** An error of the network that nobody has heard of. */
   #unheard: Error | null = null;
   #graceTimer: NodeJS.Timeout | undefined;
@@ -158,39 +159,22 @@ export abstract class DatagramSocket implements DatagramReceiver, SenderOwner, A
    */
   receive({ timeout = this.#readTimeout, signal }: ReceiveOptions = {}): Promise<Datagram> {
     if (signal !== undefined || timeout !== 0) return this.#receiveUntil(timeout, signal);
-    const next = this.#queue.shift();
-    return next === undefined ? this.#wait().promise : Promise.resolve(next);
+    return this.#next();
   }
 
   async #receiveUntil(timeout: number, signal: AbortSignal | undefined): Promise<Datagram> {
     validateDelay(timeout, 'options.timeout');
     validateAbortSignal(signal, 'options.signal');
     signal?.throwIfAborted();
-    const next = this.#queue.shift();
-    if (next !== undefined) return next;
-    const reader = this.#wait();
-    const giveUp = (reason: Error): void => {
-      const at = this.#readers.indexOf(reader);
-      if (at >= 0) this.#readers.splice(at, 1)[0].reject(reason);
-    };
-    const abort = (): void => giveUp(signal!.reason as Error);
-    signal?.addEventListener('abort', abort, { once: true });
-    const timer = timeout > 0 ? setTimeout(() => giveUp(new TransportTimeoutError('read', timeout)), timeout) : undefined;
-    try {
-      return await reader.promise;
-    } finally {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', abort);
-    }
+    return this.#next(signal, timeout);
   }
 
-  #wait(): Deferred<Datagram> {
-    const reader = new Deferred<Datagram>();
+  #next(signal?: AbortSignal, timeout?: number): Promise<Datagram> {
+    const next = this.#queue.shift();
+    if (next !== undefined) return Promise.resolve(next);
     const error = this.refusal() ?? this.#unheard;
     this.#unheard = null;
-    if (error === null) this.#readers.push(reader);
-    else reader.reject(error);
-    return reader;
+    return error === null ? this.#readers.wait(signal, timeout) : Promise.reject(error);
   }
 
   /**
@@ -318,10 +302,8 @@ export abstract class DatagramSocket implements DatagramReceiver, SenderOwner, A
     if (listener !== null) {
       this.#scope.run(listener, undefined, datagram);
       if (payload.released) return;
-    } else {
-      const reader = this.#readers.shift();
-      if (reader === undefined) this.#queue.push(datagram);
-      else reader.resolve(datagram);
+    } else if (!this.#readers.serve(datagram)) {
+      this.#queue.push(datagram);
     }
     holdPayload(payload, this.#buffers);
   }
@@ -331,8 +313,8 @@ export abstract class DatagramSocket implements DatagramReceiver, SenderOwner, A
     if (this.#phase !== 'open') return;
     if (this.#listener !== null) {
       if (this.#onError !== undefined) this.#scope.run(this.#onError, undefined, error);
-    } else if (this.#readers.length === 0) this.#unheard = error;
-    else for (const reader of this.#readers.splice(0)) reader.reject(error);
+    } else if (this.#readers.count === 0) this.#unheard = error;
+    else for (const reader of this.#readers.takeAll()) reader.reject(error);
   }
 
   #settleReceiving(): void {
@@ -357,7 +339,7 @@ export abstract class DatagramSocket implements DatagramReceiver, SenderOwner, A
   #end(): void {
     this.#phase = 'closing';
     for (const { payload } of this.#queue.splice(0)) payload.release();
-    for (const reader of this.#readers.splice(0)) reader.reject(this.givenUp());
+    for (const reader of this.#readers.takeAll()) reader.reject(this.givenUp());
     this.#endStreaming();
   }
 

@@ -1,7 +1,8 @@
 /** A file of the transport: what is read comes as payloads, what is written is written whole. */
-import { Buffer } from 'node:buffer';
+import { Buffer, constants } from 'node:buffer';
+import type { EventEmitter } from 'node:events';
 import type { Stats } from 'node:fs';
-import { ERR_INVALID_ARG_TYPE } from '../errors/core.ts';
+import { ERR_FS_FILE_TOO_LARGE, ERR_INVALID_ARG_TYPE } from '../errors/core.ts';
 import { TransportClosedError } from '../errors/iouring.ts';
 import type { FileHandle } from '../fs/additions.ts';
 import { getReactor, withoutFirst } from '../reactor/index.ts';
@@ -14,7 +15,7 @@ import { ReceiveShare } from './receive-share.ts';
 /** Bytes of a read, by default. */
 const READ_SIZE = 64 * 1024;
 
-/** Most bytes of one read. */
+/** Most bytes of one read or write: the system takes less than twice as many. */
 const MOST_BYTES = 2 ** 30;
 
 /** Most payloads of one read: as many pieces as the kernel takes at once. */
@@ -54,11 +55,13 @@ export class TransportFile implements AsyncDisposable {
     this.delegate = delegate;
     this.#onRing = onRing;
     this.#onClose = onClose;
+    // By whoever it is closed. Core's typings lack that it is an emitter.
+    (delegate as unknown as EventEmitter).once('close', () => queueMicrotask(() => void this.close().catch(() => {})));
   }
 
-  /** Whether it can be read and written: it has not been closed. */
+  /** Whether it can be read and written: neither it nor its `delegate` has been closed. */
   get active(): boolean {
-    return this.#closed === null;
+    return this.#closed === null && this.delegate.fd >= 0;
   }
 
   /** The descriptor's number, which stays the file's own; -1 once it is closed. */
@@ -98,22 +101,27 @@ export class TransportFile implements AsyncDisposable {
     });
   }
 
-  /** Reads the whole file, from its beginning. The bytes are the caller's. */
+  /** Reads the whole file, from its beginning. The bytes are the caller's. @throws core's `ERR_FS_FILE_TOO_LARGE` for more than a buffer can have */
   async load(): Promise<Buffer> {
     this.#check();
     const { size } = await this.delegate.stat();
-    const parts: Buffer[] = [];
-    let position = 0;
-    // It may have grown meanwhile; files that have no size have bytes all the same.
-    for (;;) {
-      const buffer = Buffer.allocUnsafeSlow(Math.max(size - position, READ_SIZE));
-      const { bytesRead } = await this.delegate.read(buffer, 0, buffer.length, position);
-      if (bytesRead === 0) break;
-      parts.push(buffer.subarray(0, bytesRead));
-      position += bytesRead;
-      if (bytesRead < buffer.length && position === size) break;
+    if (size > constants.MAX_LENGTH) throw new ERR_FS_FILE_TOO_LARGE(size);
+    const whole = Buffer.allocUnsafeSlow(size);
+    let filled = 0;
+    while (filled < size) {
+      const { bytesRead } = await this.delegate.read(whole, filled, Math.min(size - filled, MOST_BYTES), filled);
+      if (bytesRead === 0) return whole.subarray(0, filled);
+      filled += bytesRead;
     }
-    return parts.length === 1 ? parts[0] : Buffer.concat(parts);
+    // It may have grown meanwhile; files that have no size have bytes all the same.
+    const more: Buffer[] = [];
+    for (let position = size; ;) {
+      const buffer = Buffer.allocUnsafeSlow(READ_SIZE);
+      const { bytesRead } = await this.delegate.read(buffer, 0, READ_SIZE, position);
+      if (bytesRead === 0) return more.length === 0 ? whole : Buffer.concat([whole, ...more]);
+      more.push(buffer.subarray(0, bytesRead));
+      position += bytesRead;
+    }
   }
 
   /** Writes all of the bytes. They may be changed, and a payload be released, when the promise is settled. */
@@ -136,7 +144,7 @@ export class TransportFile implements AsyncDisposable {
       const some = left.slice(0, MOST_PIECES);
       const { bytesWritten } =
         some.length === 1
-          ? await this.delegate.write(some[0], 0, some[0].length, position)
+          ? await this.delegate.write(some[0], 0, Math.min(some[0].length, MOST_BYTES), position)
           : await this.delegate.writev(some, position as number);
       left = withoutFirst(left, bytesWritten);
       if (position !== null) position += bytesWritten;
@@ -181,7 +189,7 @@ export class TransportFile implements AsyncDisposable {
   }
 
   #check(): void {
-    if (this.#closed !== null) throw new TransportClosedError('file');
+    if (!this.active) throw new TransportClosedError('file');
   }
 
   #wrap(bytes: Buffer): Payload {

@@ -14,6 +14,7 @@ import type { Payload } from './payload.ts';
 import { ReceiveShare } from './receive-share.ts';
 import type { TransportStream } from './stream.ts';
 import type { Timeouts } from './timeouts.ts';
+import { WaitingReads } from './waiting-reads.ts';
 
 type Phase = 'open' | 'hoarding' | 'dropping' | 'closed';
 
@@ -49,7 +50,7 @@ export class Inbox {
   #streaming: Deferred<void> | null = null;
   /** Payloads nobody has asked for yet, and those who wait for one. At most one of both is not empty. */
   readonly #queue: Payload[] = [];
-  readonly #readers: Deferred<Payload | null>[] = [];
+  readonly #readers = new WaitingReads<Payload | null>();
 
   constructor({ stream, buffers, limit, scope, timeouts, onEndHeard }: InboxOptions) {
     this.#stream = stream;
@@ -74,17 +75,16 @@ export class Inbox {
   }
 
   /** {@link Connection.read} */
-  read(): Promise<Payload | null> {
+  read(signal?: AbortSignal): Promise<Payload | null> {
     const next = this.#queue.shift();
     if (next !== undefined) return Promise.resolve(next);
-    const deferred = new Deferred<Payload | null>();
-    if (this.#over) {
-      this.#settle(deferred);
-      this.#tellEnd();
-    } else {
-      this.#readers.push(deferred);
+    if (!this.#over) {
       this.#timeouts?.read.begin();
+      return this.#readers.wait(signal);
     }
+    const deferred = new Deferred<Payload | null>();
+    this.#settle(deferred);
+    this.#tellEnd();
     return deferred.promise;
   }
 
@@ -92,20 +92,11 @@ export class Inbox {
   async readUnlessAborted(signal: AbortSignal): Promise<Payload | null> {
     validateAbortSignal(signal, 'options.signal');
     signal.throwIfAborted();
-    const reading = this.read();
-    const reader = this.#readers.at(-1);
-    const giveUp = (): void => {
-      const at = reader === undefined ? -1 : this.#readers.indexOf(reader);
-      if (at < 0) return;
-      this.#readers.splice(at, 1);
-      if (this.#readers.length === 0 && this.#listener === null) this.#timeouts?.read.end();
-      reader!.reject(signal.reason as Error);
-    };
-    signal.addEventListener('abort', giveUp, { once: true });
     try {
-      return await reading;
-    } finally {
-      signal.removeEventListener('abort', giveUp);
+      return await this.read(signal);
+    } catch (error) {
+      if (this.#readers.count === 0 && this.#listener === null) this.#timeouts?.read.end();
+      throw error;
     }
   }
 
@@ -133,7 +124,7 @@ export class Inbox {
   take(payload: Payload): void {
     if (this.#timeouts !== undefined) {
       this.#timeouts.idle.begin();
-      if (this.#listener !== null || this.#readers.length > 1) this.#timeouts.read.begin();
+      if (this.#listener !== null || this.#readers.count > 1) this.#timeouts.read.begin();
       else this.#timeouts.read.end();
     }
     if (this.share.full) this.#receiveNoMore();
@@ -145,10 +136,8 @@ export class Inbox {
     if (listener !== null) {
       this.#scope.run(listener, undefined, payload);
       if (payload.released) return;
-    } else {
-      const reader = this.#readers.shift();
-      if (reader === undefined) this.#queue.push(payload);
-      else reader.resolve(payload);
+    } else if (!this.#readers.serve(payload)) {
+      this.#queue.push(payload);
     }
     holdPayload(payload, this.#buffers);
   }
@@ -159,7 +148,7 @@ export class Inbox {
     this.#receiving = false;
     this.#timeouts?.read.end();
     if (this.#phase === 'open') this.#onPeerEnd?.();
-    const isWaitedFor = this.#listener !== null || this.#readers.length > 0;
+    const isWaitedFor = this.#listener !== null || this.#readers.count > 0;
     if (this.#phase === 'open' && this.#queue.length === 0 && isWaitedFor) this.#tellEnd();
   }
 
@@ -184,7 +173,7 @@ export class Inbox {
 
   /** Those who wait hear that nothing comes any more. */
   settleReaders(): void {
-    for (const reader of this.#readers.splice(0)) this.#settle(reader);
+    for (const reader of this.#readers.takeAll()) this.#settle(reader);
     if (this.#streaming === null) return;
     if (this.#error === null) this.#streaming.resolve();
     else this.#streaming.reject(this.#error);

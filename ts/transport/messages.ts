@@ -19,6 +19,7 @@ export interface WorkerSetup {
 
 /** An address of which a port is wanted, the same for all workers. */
 export interface PortRequest {
+  readonly protocol: 'tcp' | 'udp';
   readonly address: string;
   readonly family: 4 | 6;
   readonly ipv6Only: boolean;

@@ -18,6 +18,7 @@ import { CoreDatagrams } from './core-datagrams.ts';
 import type { SocketParts } from './datagram-socket.ts';
 import { endpointsOf } from './connecting.ts';
 import { removePath } from './listening.ts';
+import type { InternetEndpoint } from './stream.ts';
 import { validateTimeouts, type TimeoutOptions } from './timeouts.ts';
 
 /** What datagram sockets of all kinds are made with. Of the time-outs `readTimeout` is how long each `receive()` waits; the other two end the socket. */
@@ -53,8 +54,8 @@ export interface UdpServerOptions extends UdpOptions {
   /** The address or name to receive at. Default: `127.0.0.1`. */
   readonly host?: string;
   /**
-   * Share the port with other sockets of this user that say so too; the kernel deals senders out. Default: true in the worker of a transport, where port 0 is another
-   * port in each; else false.
+   * Share the port with other sockets of this user that say so too; the kernel deals senders out. Default: true in the worker of a transport, where port 0 is
+   * the same port in all of them; else false.
    */
   readonly reusePort?: boolean;
   /** Refuse IPv4 on an IPv6 address. Default: false. */
@@ -119,8 +120,20 @@ interface Plan {
   readonly ipv6Only?: boolean;
 }
 
-/** A UDP socket that anybody can send to. @param shares whether it shares its port where nothing is said of that */
-export async function openUdpServer(options: UdpServerOptions, onRing: boolean, shares: boolean): Promise<SocketParts> {
+/** Makes any port one that is shared. */
+export type SettlePort = (endpoint: InternetEndpoint, ipv6Only: boolean) => Promise<InternetEndpoint>;
+
+/**
+ * A UDP socket that anybody can send to.
+ *
+ * @param shares whether it shares its port where nothing is said of that
+ */
+export async function openUdpServer(
+  options: UdpServerOptions,
+  onRing: boolean,
+  shares: boolean,
+  settlePort: SettlePort,
+): Promise<SocketParts> {
   validateObject(options, 'options');
   const { port = 0, host = '127.0.0.1', reusePort = shares, ipv6Only = false } = options;
   validateString(host, 'options.host');
@@ -129,7 +142,8 @@ export async function openUdpServer(options: UdpServerOptions, onRing: boolean, 
   const number = validatePort(port, 'options.port');
   const settings = socketSettings(options.transport, 'udp');
   validateOptions(options);
-  const [local] = await endpointsOf(host, number);
+  const [found] = await endpointsOf(host, number);
+  const local = reusePort ? await settlePort(found as InternetEndpoint, ipv6Only) : found;
   return open({ kind: kindOf(local), local, peer: undefined, settings, options, reusePort, ipv6Only }, onRing);
 }
 

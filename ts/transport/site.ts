@@ -3,6 +3,9 @@ import type { TransferListItem } from 'node:worker_threads';
 import type { ReactorOptions } from '../reactor/index.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
 
+/** How long a module may take to end when all is closed, in milliseconds. */
+export const END_TIME = 1000;
+
 /** How a life has ended. */
 export interface SiteEnd {
   /** The thread's exit code: 0 where it ended by itself. */

@@ -38,4 +38,7 @@ export interface TransportStream extends Pick<
   setNoDelay(wanted: boolean): number;
 }
 
+/** An address and a port. */
+export type InternetEndpoint = Exclude<Endpoint, { readonly path: string }>;
+
 export type { Endpoint, StreamListener };

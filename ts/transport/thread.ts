@@ -5,6 +5,7 @@ import { threadId, workerData } from 'node:worker_threads';
 import { configureReactor } from '../reactor/index.ts';
 import { Deferred } from './deferred.ts';
 import type { FromWorker, Home, PortRequest, ToWorker, WorkerSetup } from './messages.ts';
+import { Mailbox } from './mailbox.ts';
 import { runModule, type Stop } from './run-module.ts';
 import { enterTransport } from './thread-worker.ts';
 import { deliver, receive, type TransportWorker } from './worker.ts';
@@ -13,8 +14,6 @@ const { id, workers, module, data, reactor, channel } = workerData as WorkerSetu
 const ports = new Map<number, Deferred<number>>();
 const deliveries = new Map<string, Deferred<boolean>>();
 let requests = 0;
-/** What is for the module, as long as that has not started, or has not heard all of it yet; null from then on. */
-let early: ToWorker[] | null = [];
 let stop: Stop | undefined;
 let ending: Promise<void> | undefined;
 
@@ -41,13 +40,16 @@ const home: Home = {
   },
 };
 
-function hear(worker: TransportWorker, message: ToWorker): void {
+/** What the module may wait for itself, and its end, are not put off until it has started. */
+function hear(worker: TransportWorker, mailbox: Mailbox, message: ToWorker): void {
   switch (message.kind) {
     case 'message':
-      deliver(worker, message.value, message.from);
+      mailbox.put('message', () => deliver(worker, message.value, message.from));
       break;
     case 'connection':
-      receive(worker, message.parcel, message.from, (isTaken) => tell({ kind: 'answer', ticket: message.ticket, isTaken }));
+      mailbox.put('connection', () => {
+        receive(worker, message.parcel, message.from, (isTaken) => tell({ kind: 'answer', ticket: message.ticket, isTaken }));
+      });
       break;
     case 'delivered':
       deliveries.get(message.ticket)?.resolve(message.isTaken);
@@ -63,23 +65,6 @@ function hear(worker: TransportWorker, message: ToWorker): void {
   }
 }
 
-/** A module that is starting has no listeners yet. What it may wait for itself, and its end, are not put off. */
-function hearInTime(worker: TransportWorker, message: ToWorker): void {
-  if (early !== null && (message.kind === 'message' || message.kind === 'connection')) early.push(message);
-  else hear(worker, message);
-}
-
-/** In turns of their own: what a listener throws is an uncaught exception, behind which it goes on if the thread does. */
-function hearNext(worker: TransportWorker, messages: Iterator<ToWorker, undefined>): void {
-  const { value } = messages.next();
-  if (value === undefined) {
-    early = null;
-    return;
-  }
-  process.nextTick(hearNext, worker, messages);
-  hear(worker, value);
-}
-
 /** What fails here is an uncaught exception, of which the transport hears as of any other. */
 async function end(worker: TransportWorker, gracefulTimeout: number): Promise<void> {
   await worker.shutdown({ gracefulTimeout });
@@ -91,10 +76,11 @@ async function main(): Promise<void> {
   try {
     if (reactor !== undefined) configureReactor(reactor);
     const worker = enterTransport(id, home);
-    channel.on('message', (message: ToWorker) => hearInTime(worker, message));
+    const mailbox = new Mailbox(worker);
+    channel.on('message', (message: ToWorker) => hear(worker, mailbox, message));
     stop = await runModule(module, worker, data);
     tell({ kind: 'started' });
-    process.nextTick(hearNext, worker, early!.values());
+    mailbox.open();
   } catch (error) {
     const code = (error as { code?: unknown } | null | undefined)?.code;
     try {

@@ -7,7 +7,6 @@ import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { pathToFileURL } from 'node:url';
-import { inspect } from 'node:util';
 import type { TransferListItem, WorkerOptions } from 'node:worker_threads';
 import { CORE_MAJOR, CORE_MINOR } from '../core/version.ts';
 import { ERR_INVALID_ARG_TYPE, ERR_INVALID_STATE } from '../errors/core.ts';
@@ -21,6 +20,7 @@ import type { FromWorker } from './messages.ts';
 import { PostOffice } from './post-office.ts';
 import { SharedPorts } from './shared-ports.ts';
 import type { Launch } from './site.ts';
+import { warnOfWorker } from './warnings.ts';
 import { WorkerSlot, type RestartPolicy, type SlotListener, type WorkerInfo } from './worker-slot.ts';
 import { WorkerThread } from './worker-thread.ts';
 
@@ -212,11 +212,7 @@ export class Transport extends EventEmitter<TransportEvents> implements AsyncDis
       this.#tell('error', error, slot);
       return;
     }
-    process.emitWarning(error.message, {
-      type: 'IouringTransportWarning',
-      code: 'IOURING_TRANSPORT_WORKER_FAILED',
-      detail: inspect(error.cause),
-    });
+    warnOfWorker(error.message, error.cause);
   }
 
   /** What a listener throws is an uncaught exception, and the workers go on. */

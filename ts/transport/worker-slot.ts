@@ -103,7 +103,8 @@ export class WorkerSlot implements WorkerInfo {
   }
 
   async #run(): Promise<void> {
-    for (let failures = 0; this.#grace === undefined;) {
+    for (let lives = 0, failures = 0; this.#grace === undefined; lives++) {
+      this.#restarts = lives;
       const begun = performance.now();
       const end = await this.#live();
       failures = performance.now() - begun < this.#policy.resetAfter ? failures + 1 : 1;
@@ -113,11 +114,10 @@ export class WorkerSlot implements WorkerInfo {
       if (end.code !== undefined) this.#listener.onEnded(this, end.code);
       if (error !== null && this.#hasStarted) this.#listener.onFailed(this, error);
       if (!goesOn) {
-        this.#first.reject(error ?? this.#neverStarted());
+        this.#first.reject(this.#neverStarted(error));
         break;
       }
       await this.#pause(pauseAfter(failures - 1, this.#policy.minBackoff, this.#policy.maxBackoff));
-      this.#restarts++;
     }
     this.#state = 'ended';
     this.#over.resolve();
@@ -150,8 +150,10 @@ export class WorkerSlot implements WorkerInfo {
     return isInOrder ? null : new TransportWorkerError(this.id, code, error);
   }
 
-  #neverStarted(): Error {
-    return this.#grace === undefined ? new TransportWorkerError(this.id, 0) : new TransportClosedError('transport');
+  /** Who is shut down while it starts may fail by that. */
+  #neverStarted(error: TransportWorkerError | null): Error {
+    if (this.#grace !== undefined) return new TransportClosedError('transport');
+    return error ?? new TransportWorkerError(this.id, 0);
   }
 
   async #pause(duration: number): Promise<void> {

@@ -4,10 +4,7 @@ import type { MessagePort, TransferListItem, Worker, WorkerOptions } from 'node:
 import { clearTimeout, setTimeout } from '../timers.ts';
 import { Deferred } from './deferred.ts';
 import type { FromWorker, ToWorker, WorkerSetup } from './messages.ts';
-import type { Site, SiteEnd, SiteOptions } from './site.ts';
-
-/** How long a thread may take to end when all is closed, in milliseconds. */
-const END_TIME = 1000;
+import { END_TIME, type Site, type SiteEnd, type SiteOptions } from './site.ts';
 
 export class WorkerThread implements Site {
   readonly #thread: Worker;

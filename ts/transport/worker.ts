@@ -34,6 +34,7 @@ import {
   openUdpServer,
   openUnixClient,
   openUnixServer,
+  type SettlePort,
   type UdpClientOptions,
   type UdpServerOptions,
   type UnixDatagramClientOptions,
@@ -42,7 +43,7 @@ import {
 import type { DatagramSocket } from './datagram-socket.ts';
 import { claim, makeParcel, unclaim, type Parcel } from './parcel.ts';
 import { StreamServer } from './stream-server.ts';
-import type { Endpoint, TransportStream } from './stream.ts';
+import type { Endpoint, InternetEndpoint, TransportStream } from './stream.ts';
 
 /** Connections that may wait to be accepted, by default; the kernel rounds it up to 512. */
 const BACKLOG = 511;
@@ -104,7 +105,6 @@ export interface BufferCounts {
   available(): number;
 }
 
-type InternetEndpoint = Exclude<Endpoint, { readonly path: string }>;
 type OnConnection = (connection: Connection) => unknown;
 
 /** What a connection is made with of a descriptor. */
@@ -140,7 +140,7 @@ export class TransportWorker extends EventEmitter<WorkerEvents> implements Async
   readonly #files = new Set<TransportFile>();
   /** The transport that it belongs to. */
   readonly #home: Home | undefined;
-  /** How many servers on any port there have been, by address. */
+  /** How many servers on any port there have been, by protocol and address. */
   readonly #anyPort = new Map<string, number>();
   #active = true;
 
@@ -186,7 +186,7 @@ export class TransportWorker extends EventEmitter<WorkerEvents> implements Async
       validateBoolean(reusePort, 'options.reusePort');
       validateBoolean(ipv6Only, 'options.ipv6Only');
       const [found] = await endpointsOf(host, validatePort(port, 'options.port'));
-      const endpoint = reusePort ? await this.#settlePort(found as InternetEndpoint, ipv6Only) : found;
+      const endpoint = reusePort ? await this.#settlePort('tcp', found as InternetEndpoint, ipv6Only) : found;
       return this.#serve({ endpoint, backlog, reusePort, ipv6Only }, options, listener);
     },
     /** A server at a path. */
@@ -200,7 +200,10 @@ export class TransportWorker extends EventEmitter<WorkerEvents> implements Async
     },
     /** A UDP server. */
     udp: (options: UdpServerOptions = {}): Promise<DatagramServer> =>
-      this.#open(async () => new DatagramServer(await openUdpServer(options, this.#onRing, this.id > 0)), this.#servers),
+      this.#open(async () => {
+        const settlePort: SettlePort = (endpoint, ipv6Only) => this.#settlePort('udp', endpoint, ipv6Only);
+        return new DatagramServer(await openUdpServer(options, this.#onRing, this.id > 0, settlePort));
+      }, this.#servers),
     /** A server of UNIX-domain datagrams at a path. Core has none: `ERR_IOURING_UNAVAILABLE` there. */
     unixDatagram: (options: UnixDatagramServerOptions): Promise<DatagramServer> =>
       this.#open(() => new DatagramServer(openUnixServer(options, this.#onRing)), this.#servers),
@@ -330,13 +333,14 @@ export class TransportWorker extends EventEmitter<WorkerEvents> implements Async
   }
 
   /** Any port is to be the same one in all workers. */
-  async #settlePort(endpoint: InternetEndpoint, ipv6Only: boolean): Promise<InternetEndpoint> {
+  async #settlePort(protocol: 'tcp' | 'udp', endpoint: InternetEndpoint, ipv6Only: boolean): Promise<InternetEndpoint> {
     if (endpoint.port !== 0 || this.#home === undefined) return endpoint;
     const { address, family } = endpoint;
-    const index = this.#anyPort.get(address) ?? 0;
-    this.#anyPort.set(address, index + 1);
-    const port = await this.#home.reservePort({ address, family, ipv6Only, index });
-    if (port < 0) throw describedEndpointException(port, 'listen', address, 0);
+    const key = `${protocol} ${address}`;
+    const index = this.#anyPort.get(key) ?? 0;
+    this.#anyPort.set(key, index + 1);
+    const port = await this.#home.reservePort({ protocol, address, family, ipv6Only, index });
+    if (port < 0) throw describedEndpointException(port, protocol === 'tcp' ? 'listen' : 'bind', address, 0);
     return { ...endpoint, port };
   }
 
