@@ -23,7 +23,7 @@ import {
   type WriteManyOptions,
 } from './connection-options.ts';
 import { Deferred } from './deferred.ts';
-import { Inbox } from './inbox.ts';
+import { Inbox, type InboxOwner } from './inbox.ts';
 import { Payload, sendPayload } from './payload.ts';
 import { unavailableOnCore } from './ring-only.ts';
 import type { StreamListener, TransportStream } from './stream.ts';
@@ -36,8 +36,17 @@ const closed = diagnostics.channel('iouring-transport.connection.close');
 
 const DONE = Promise.resolve();
 
+/** In place of a list that nothing has been entered in yet: many connections wait for long before they write. */
+const NONE: never[] = [];
+
 /** Has a listener called when the peer of a connection has ended. */
 export let whenPeerEnds: (connection: Connection, listener: () => void) => void;
+
+/** Has a listener called when a connection is closed. */
+export let whenGone: (connection: Connection, listener: (connection: Connection) => void) => void;
+
+/** Tells a connection that its stream is closed; a method of streams, since a function each would take nine words of every connection that does nothing. */
+let tellGone: (this: TransportStream) => void;
 
 /** Puts what was received elsewhere in front of what a connection is going to receive. */
 export let preload: (connection: Connection, received: Uint8Array) => void;
@@ -56,7 +65,7 @@ export interface DetachedConnection {
   readonly received: Buffer;
 }
 
-export class Connection implements StreamListener, AsyncIterable<Payload>, AsyncDisposable {
+export class Connection implements StreamListener, InboxOwner, AsyncIterable<Payload>, AsyncDisposable {
   /** What this stands on. */
   readonly #stream: TransportStream;
   /** The ring's receive buffers; undefined on core. */
@@ -67,10 +76,11 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
   #phase: Phase = 'open';
   #error: Error | null = null;
   /** Writes that are not over, in order. */
-  readonly #writes: Deferred<void>[] = [];
+  #writes: Deferred<void>[] = NONE;
   #shutdown: Deferred<void> | null = null;
   #sentEnd = false;
   #closed: Deferred<Error | null> | null = null;
+  #onGone: ((connection: Connection) => void) | null = null;
   #graceTimer: NodeJS.Timeout | undefined;
   readonly #timeouts: Timeouts | undefined;
   /** Settled when nothing is under way any more, or the connection is closed instead. Not null: nothing more is received. */
@@ -84,7 +94,7 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
     if (options.noDelay !== false) stream.setNoDelay(true);
     stream.listener = this;
     stream.borrows = onRing;
-    stream.onclose = () => this.#gone();
+    stream.onclose = tellGone;
     this.#timeouts = Timeouts.of(options, (error) => this.#fail(error));
     if (this.#timeouts !== undefined) stream.ontaken = () => this.#taken();
     this.#inbox = new Inbox({
@@ -93,7 +103,7 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
       limit: options.payloadLimit ?? PAYLOAD_LIMIT,
       scope: this.#scope,
       timeouts: this.#timeouts,
-      onEndHeard: () => this.#endHeard(),
+      owner: this,
     });
     this.#inbox.receive();
     if (opened.hasSubscribers) opened.publish({ connection: this });
@@ -101,6 +111,12 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
 
   static {
     whenPeerEnds = (connection, listener) => connection.#inbox.whenEnded(listener);
+    whenGone = (connection, listener) => {
+      connection.#onGone = listener;
+    };
+    tellGone = function (this: TransportStream): void {
+      (this.listener as Connection).#gone();
+    };
     optionsOf = (connection) => connection.#options;
     preload = (connection, received) => {
       const inbox = connection.#inbox;
@@ -356,6 +372,11 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
     if (this.#phase === 'closing') this.#closeIfDone();
   }
 
+  /** @internal With that the connection ends, unless it is half-open. */
+  onendheard(): void {
+    if (this.#options.allowHalfOpen !== true) this.#closeGracefully(GRACEFUL_TIMEOUT);
+  }
+
   /** @internal Not asked for. */
   onlent(): void {}
 
@@ -392,7 +413,8 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
 
   #waitForWrite(): Promise<void> {
     const write = new Deferred<void>().quiet();
-    this.#writes.push(write);
+    if (this.#writes === NONE) this.#writes = [write];
+    else this.#writes.push(write);
     return write.promise;
   }
 
@@ -419,11 +441,6 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
   #writeError(status: number): Error {
     if (status === -ECANCELED) return this.#refusal();
     return errnoException(status, 'write');
-  }
-
-  /** The peer's end has been told of, behind all that came before it: with that the connection ends, unless it is half-open. */
-  #endHeard(): void {
-    if (this.#options.allowHalfOpen !== true) this.#closeGracefully(GRACEFUL_TIMEOUT);
   }
 
   #fail(error: Error): void {
@@ -477,6 +494,7 @@ export class Connection implements StreamListener, AsyncIterable<Payload>, Async
     this.#scope.emitDestroy();
     if (closed.hasSubscribers) closed.publish({ connection: this, error: this.#error });
     this.#closed?.resolve(this.#error);
+    this.#onGone?.(this);
   }
 }
 

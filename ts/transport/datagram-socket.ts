@@ -91,7 +91,7 @@ export abstract class DatagramSocket implements DatagramReceiver, SenderOwner, A
     const { port, onRing, payloadLimit = PAYLOAD_LIMIT, readTimeout = 0 } = parts;
     this.port = port;
     this.#buffers = onRing ? getReactor().receivedDatagrams : undefined;
-    this.#share = new ReceiveShare(payloadLimit, () => this.#settleReceiving(), DATAGRAM_COST);
+    this.#share = new ReceiveShare(payloadLimit, { receive: () => this.#settleReceiving() }, DATAGRAM_COST);
     this.#timeouts = Timeouts.of({ ...parts, readTimeout: 0 }, (error) => this.#fail(error));
     this.#readTimeout = readTimeout;
     this.#removePath = parts.removePath;

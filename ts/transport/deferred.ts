@@ -1,3 +1,5 @@
+function ignore(): void {}
+
 /** A promise that is settled from outside. */
 export class Deferred<T> {
   readonly promise: Promise<T>;
@@ -23,7 +25,7 @@ export class Deferred<T> {
 
   /** A rejection that nobody looks at is no unhandled one: it is told of elsewhere. */
   quiet(): this {
-    this.promise.catch(() => {});
+    this.promise.catch(ignore);
     return this;
   }
 }

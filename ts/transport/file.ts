@@ -45,7 +45,7 @@ export class TransportFile implements AsyncDisposable {
   readonly #onRing: boolean;
   readonly #onClose: (file: TransportFile) => void;
   /** Files have no peer that could be held back. */
-  readonly #share = new ReceiveShare(Infinity, () => {});
+  readonly #share = new ReceiveShare(Infinity, { receive: () => {} });
   #closed: Promise<void> | null = null;
 
   /** @internal Files come of {@link TransportWorker}. */

@@ -18,6 +18,9 @@ import { WaitingReads } from './waiting-reads.ts';
 
 type Phase = 'open' | 'hoarding' | 'dropping' | 'closed';
 
+/** In place of a list that nothing has been entered in yet: most connections never need theirs. */
+const NONE: never[] = [];
+
 /** What an inbox is made with. */
 export interface InboxOptions {
   readonly stream: TransportStream;
@@ -28,8 +31,13 @@ export interface InboxOptions {
   /** Where listeners run. */
   readonly scope: AsyncScope;
   readonly timeouts: Timeouts | undefined;
+  readonly owner: InboxOwner;
+}
+
+/** Whose inbox it is. */
+export interface InboxOwner {
   /** The peer's end has been told of, behind all that came before it. */
-  readonly onEndHeard: () => void;
+  onendheard(): void;
 }
 
 export class Inbox {
@@ -39,7 +47,7 @@ export class Inbox {
   readonly #buffers: ReceivedBuffers | undefined;
   readonly #scope: AsyncScope;
   readonly #timeouts: Timeouts | undefined;
-  readonly #onEndHeard: () => void;
+  readonly #owner: InboxOwner;
   #phase: Phase = 'open';
   /** Why nothing more comes, where that is an error. */
   #error: Error | null = null;
@@ -49,16 +57,16 @@ export class Inbox {
   #listener: ((payload: Payload) => void) | null = null;
   #streaming: Deferred<void> | null = null;
   /** Payloads nobody has asked for yet, and those who wait for one. At most one of both is not empty. */
-  readonly #queue: Payload[] = [];
+  #queue: Payload[] = NONE;
   readonly #readers = new WaitingReads<Payload | null>();
 
-  constructor({ stream, buffers, limit, scope, timeouts, onEndHeard }: InboxOptions) {
+  constructor({ stream, buffers, limit, scope, timeouts, owner }: InboxOptions) {
     this.#stream = stream;
     this.#buffers = buffers;
     this.#scope = scope;
     this.#timeouts = timeouts;
-    this.#onEndHeard = onEndHeard;
-    this.share = new ReceiveShare(limit, () => this.receive());
+    this.#owner = owner;
+    this.share = new ReceiveShare(limit, this);
   }
 
   /** Whether the peer has ended, or nothing will come for another reason. */
@@ -137,7 +145,7 @@ export class Inbox {
       this.#scope.run(listener, undefined, payload);
       if (payload.released) return;
     } else if (!this.#readers.serve(payload)) {
-      this.#queue.push(payload);
+      this.#keep(payload);
     }
     holdPayload(payload, this.#buffers);
   }
@@ -190,6 +198,11 @@ export class Inbox {
     return this.#ended || this.#phase !== 'open';
   }
 
+  #keep(payload: Payload): void {
+    if (this.#queue === NONE) this.#queue = [payload];
+    else this.#queue.push(payload);
+  }
+
   #receiveNoMore(): void {
     if (!this.#receiving || this.#phase !== 'open') return;
     this.#receiving = false;
@@ -204,6 +217,6 @@ export class Inbox {
 
   #tellEnd(): void {
     this.settleReaders();
-    if (this.#ended && this.#phase === 'open') this.#onEndHeard();
+    if (this.#ended && this.#phase === 'open') this.#owner.onendheard();
   }
 }

@@ -2,7 +2,7 @@
 import process from 'node:process';
 import { AsyncScope } from '../reactor/index.ts';
 import { validateDelay, validateObject } from '../validate.ts';
-import { Connection } from './connection.ts';
+import { Connection, whenGone } from './connection.ts';
 import {
   describe,
   GRACEFUL_TIMEOUT,
@@ -110,12 +110,15 @@ export class StreamServer implements AsyncDisposable {
     }
     const connection = new Connection(stream, this.#onRing, this.#options);
     this.#connections.add(connection);
-    void connection.closed.then(() => {
-      this.#connections.delete(connection);
-      this.#settle();
-    });
+    whenGone(connection, this.#forget);
     this.#scope.run(this.#listener, undefined, connection);
   }
+
+  /** One function for all connections. */
+  readonly #forget = (connection: Connection): void => {
+    this.#connections.delete(connection);
+    this.#settle();
+  };
 
   #settle(): void {
     if (!this.#active && this.#connections.size === 0) this.#closed.resolve();

@@ -3,8 +3,11 @@ import { TransportTimeoutError } from '../errors/iouring.ts';
 import { clearTimeout, setTimeout } from '../timers.ts';
 import { Deferred } from './deferred.ts';
 
+/** In place of a list that nothing has been entered in yet: many never need theirs. */
+const NONE: never[] = [];
+
 export class WaitingReads<T> {
-  readonly #reads: Deferred<T>[] = [];
+  #reads: Deferred<T>[] = NONE;
 
   get count(): number {
     return this.#reads.length;
@@ -19,7 +22,8 @@ export class WaitingReads<T> {
    */
   wait(signal?: AbortSignal, timeout: number = 0): Promise<T> {
     const read = new Deferred<T>();
-    this.#reads.push(read);
+    if (this.#reads === NONE) this.#reads = [read];
+    else this.#reads.push(read);
     return signal === undefined && timeout === 0 ? read.promise : this.#waitUntil(read, signal, timeout);
   }
 
