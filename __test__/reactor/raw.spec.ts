@@ -71,6 +71,37 @@ uring('places for lent views cannot be made to run code', (t) => {
   }
 });
 
+uring('a place beyond the last is none: no getter of the prototype runs', async (t) => {
+  const { native, command } = raw();
+  const { length } = native.makePlaces(8);
+  const asked = [length, length + 1, 500, 2 ** 24];
+  const results: number[] = [];
+  let ran = 0;
+  heard = (kind, _handle, result, token) => {
+    if (kind === Completion.FileDone && token < asked.length) results.push(result);
+  };
+  const handle = native.adoptFile(openSync('/dev/null', 'r'));
+  for (const [index, place] of asked.entries()) command(Command.FileRead, handle, place + 1, 0, 16, index, 0, 0);
+  for (const place of asked) Object.defineProperty(Array.prototype, place, { get: () => ran++, configurable: true });
+  native.flush();
+  for (const place of asked) Reflect.deleteProperty(Array.prototype, place);
+  t.true(await until(() => results.length === asked.length));
+  t.true(results.every((result) => result < 0));
+  t.is(ran, 0);
+  command(Command.FileClose, handle, 99);
+  native.flush();
+});
+
+uring('memory that is too long for an ArrayBuffer is refused', (t) => {
+  for (const length of [constants.MAX_LENGTH + 4096, 2 ** 33, 2 ** 34]) {
+    try {
+      t.true((binding.alignedMemory(length)?.byteLength ?? 0) >= 0);
+    } catch (error) {
+      t.true(error instanceof Error);
+    }
+  }
+});
+
 uring('more places than there can be are refused', (t) => {
   t.throws(() => raw().native.makePlaces(2 ** 32 - 1));
 });

@@ -218,16 +218,14 @@ export const enum FileOpKind {
   Allocate = 10,
   /** Say how the file will be used: `POSIX_FADV_*`, offset, length. */
   Advise = 11,
-  /** Move bytes from the handle's file to another handle: position, the other handle, length. */
-  Splice = 12,
   /** Extended attribute `other` of `path`: 0, region for the value, its length. The result is the number of bytes. */
-  GetXattr = 13,
+  GetXattr = 12,
   /** The same of the handle's file. */
-  FGetXattr = 14,
+  FGetXattr = 13,
   /** Set extended attribute `other` of `path`: `XATTR_*`, region of the value, its length. */
-  SetXattr = 15,
+  SetXattr = 14,
   /** The same of the handle's file. */
-  FSetXattr = 16,
+  FSetXattr = 15,
 }
 
 /** Positions of the further words of a completion about files. */

@@ -40,8 +40,6 @@ pub enum FileOpKind {
     Allocate,
     /// Say how the file will be used: `POSIX_FADV_*`, offset, length.
     Advise,
-    /// Move bytes from the handle's file to another handle: position, the other handle, length.
-    Splice,
     /// Extended attribute `other` of `path`: 0, region for the value, its length. The result is the number of bytes.
     GetXattr,
     /// The same of the handle's file.
@@ -79,7 +77,6 @@ fn op(kind: FileOpKind, a: f64, b: f64, c: f64) -> FileOp {
         FileOpKind::Truncate => FileOp::Truncate { length: a as u64 },
         FileOpKind::Allocate => FileOp::Allocate { mode: int(a), offset: b as u64, length: c as u64 },
         FileOpKind::Advise => FileOp::Advise { advice: int(a), offset: b as u64, length: c as u32 },
-        FileOpKind::Splice => FileOp::Splice { from_position: a as i64, to_position: -1, length: c as u32 },
         FileOpKind::GetXattr => FileOp::GetXattr,
         FileOpKind::FGetXattr => FileOp::FGetXattr,
         FileOpKind::SetXattr => FileOp::SetXattr { flags: int(a) },
@@ -87,12 +84,11 @@ fn op(kind: FileOpKind, a: f64, b: f64, c: f64) -> FileOp {
     }
 }
 
-/// What the operation is about, as far as `b` and `c` tell: memory, or the handle that a splice goes to.
+/// What the operation is about, as far as `b` and `c` tell: memory.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates; looked up and bounds-checked")]
 fn subject<'a>(op: FileOp, b: f64, c: f64) -> Subject<'a> {
     let length = if matches!(op, FileOp::Status { .. }) { STATUS_BYTES } else { c as u32 };
-    let to = HandleId::from_raw(b as i64 as i32);
-    Subject { to, place: Span { region: b as u32, offset: 0, length }, ..Subject::default() }
+    Subject { place: Span { region: b as u32, offset: 0, length }, ..Subject::default() }
 }
 
 #[napi]

@@ -73,6 +73,8 @@ pub struct Instance {
     dispatch: sys::napi_ref,
     /// The places of the views that writes and reads name; null before there are any.
     views: Cell<sys::napi_ref>,
+    /// How many places they are.
+    places: Cell<u32>,
     /// Buffers of the completions handed over last: position of the record, number of the buffer.
     delivered: RefCell<Vec<(usize, BufferGroup, u16)>>,
     driver: OnceCell<Box<dyn Driver>>,
@@ -110,6 +112,7 @@ impl Instance {
             mappings: Mappings::default(),
             dispatch,
             views: Cell::new(ptr::null_mut()),
+            places: Cell::new(0),
             delivered: RefCell::new(Vec::new()),
             driver: OnceCell::new(),
             running: Cell::new(false),
@@ -188,6 +191,7 @@ impl Instance {
         let before = self.views.get();
         let (places, reference) = memory::places(self.env, before, count)?;
         self.views.set(reference);
+        self.places.set(count);
         if !before.is_null() {
             // SAFETY: made in this environment, and nobody uses it any more.
             unsafe { sys::napi_delete_reference(self.env, before) };
@@ -202,6 +206,7 @@ impl Instance {
             received: &self.received,
             datagrams: &self.datagrams,
             views: self.views.get(),
+            count: self.places.get(),
             array: ptr::null_mut(),
             mappings: &self.mappings,
             last: None,

@@ -22,6 +22,8 @@ pub struct JsMemory<'a> {
     pub datagrams: &'a Mapping,
     /// The [`places`] of views; null when JavaScript may not be entered any more.
     pub views: sys::napi_ref,
+    /// How many they are.
+    pub count: u32,
     /// The array itself, looked up on first use: a turn asks for many of its elements.
     pub array: sys::napi_value,
     pub mappings: &'a Mappings,
@@ -53,7 +55,8 @@ unsafe impl Memory for JsMemory<'_> {
 impl JsMemory<'_> {
     /// Where a view's bytes are now. A detached view has length zero.
     fn view(&mut self, index: u32) -> Option<(NonNull<u8>, usize)> {
-        if self.views.is_null() {
+        // Beyond the last place is the array's prototype, where a script may have put what runs code.
+        if self.views.is_null() || index >= self.count {
             return None;
         }
         // JavaScript does not run while this lives, so that what was found stays true.

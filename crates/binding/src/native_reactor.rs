@@ -133,6 +133,8 @@ impl NativeReactor {
             if waiter { None } else { UvDriver::start(&instance, eventfd).map(|driver| Box::new(driver) as _) };
         let driver = driver.or_else(|| WaiterDriver::start(&instance, eventfd).map(|driver| Box::new(driver) as _));
         let Some(driver) = driver else {
+            // SAFETY: made above, and nobody else uses it: nothing calls the instance.
+            unsafe { sys::napi_delete_reference(env.raw(), dispatch) };
             return Err(throw(env, "ERR_IOURING_SET_UP", "nothing to wake JavaScript with", None));
         };
         instance.drive(driver);

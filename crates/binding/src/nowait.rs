@@ -62,8 +62,8 @@ impl NativeReactor {
         callback: unsafe extern "C" fn(sys::napi_env, sys::napi_callback_info) -> sys::napi_value,
     ) -> napi::Result<Unknown<'static>> {
         let env = self.instance.env();
-        // The environment's instance data holds the instance for as long as JavaScript runs, and so for as long as the
-        // function can be called.
+        // The clean-up hook holds the instance until the environment ends, also where it has been ended before: for as
+        // long as the function can be called.
         let data = Rc::as_ptr(&self.instance).cast_mut().cast();
         let mut function = ptr::null_mut();
         // SAFETY: called from JavaScript on the environment's thread; the out-pointer is a local.
@@ -90,7 +90,7 @@ unsafe fn called<'a, const N: usize>(
         let start = arguments.as_mut_ptr();
         sys::napi_get_cb_info(env, info, &raw mut count, start, ptr::null_mut(), &raw mut data)
     };
-    // SAFETY: what `function` gave, which lives as long as JavaScript runs.
+    // SAFETY: what `function` gave, which the clean-up hook holds for as long as JavaScript runs.
     (status == sys::Status::napi_ok).then(|| (arguments, unsafe { &*data.cast::<Instance>() }))
 }
 

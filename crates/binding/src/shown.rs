@@ -49,7 +49,8 @@ pub fn show(
         witness: Cell::new(ptr::null_mut()),
         moved: Cell::new(false),
     });
-    let buffer = external(env, memory.start().as_ptr().cast(), memory.length(), release, &shown)?;
+    let buffer = external(env, memory.start().as_ptr().cast(), memory.length(), release, &shown)
+        .inspect_err(|_| drop(shown.share.take()))?;
     let witnessed = external(env, (&raw const NOTHING).cast_mut().cast(), 1, look, &shown).and_then(|witness| {
         shown.buffer.set(reference(env, buffer, 0)?);
         shown.witness.set(reference(env, witness, 1)?);
@@ -123,8 +124,12 @@ fn external(
     if status == sys::Status::napi_ok {
         return Ok(buffer);
     }
-    // SAFETY: nothing was made that would call the finalizer.
-    drop(unsafe { Rc::from_raw(hint) });
+    // Elsewhere the finalizer may have run, as it does at once for what is too long, or may still run: the hint is its
+    // own.
+    if status == sys::Status::napi_no_external_buffers_allowed {
+        // SAFETY: nothing was made that would call the finalizer.
+        drop(unsafe { Rc::from_raw(hint) });
+    }
     Err(napi::Error::new(Status::from(status), "this runtime does not allow external ArrayBuffers"))
 }
 

@@ -255,7 +255,7 @@ unsafe fn shared(functions: Functions, handle: Handle) -> Rc<Shared> {
 impl Shared {
     /// Whether the loop has nothing urgent to do.
     fn is_quiet(&self, functions: Functions) -> bool {
-        // SAFETY: the loop outlives its handles. It only looks: zero where a timer is due, or an immediate waits, for
+        // SAFETY: the environment is running, and its loop outlives it. It only looks: zero where a timer is due, or an immediate waits, for
         // which Node has an idle handle.
         unsafe { (functions.backend_timeout)(self.uv_loop) != 0 }
     }
@@ -423,9 +423,11 @@ unsafe fn on_closed(handle: Handle, kind: c_uint) {
         shared
     };
     shared.open.set(shared.open.get() - 1);
-    if shared.open.get() == 0
-        && let Some(done) = shared.done.borrow_mut().take()
-    {
+    if shared.open.get() > 0 {
+        return;
+    }
+    let done = shared.done.borrow_mut().take();
+    if let Some(done) = done {
         done();
     }
 }

@@ -55,6 +55,15 @@ impl Flight {
             _ => None,
         }
     }
+
+    /// The file that a request is about.
+    fn file(&self) -> Option<RawFd> {
+        match self.request {
+            Request::File { request: FileRequest::Transfer { fd, .. } | FileRequest::Await { fd, .. }, .. } => Some(fd),
+            Request::File { request: FileRequest::Op { operands, .. }, .. } => Some(operands.fd),
+            _ => None,
+        }
+    }
 }
 
 /// The kernel's side, shared between the reactor's [`Fake`] and the test.
@@ -136,6 +145,11 @@ impl Kernel for Fake {
             assert!(world.live.insert(user_data), "user_data is used twice at once: {request:?}");
         }
         world.descriptors.pushed(request);
+        if let Request::Close { fd } = *request {
+            let mut known = world.flights.iter().chain(&world.submission);
+            // The number of a linked one is looked up when it is started: by then it may be another file's.
+            assert!(known.all(|flight| flight.file() != Some(fd)), "closed before requests on it have ended");
+        }
         let memory = snapshot(request);
         world.submission.push_back(Flight { request: *request, user_data, memory });
         true

@@ -8,7 +8,7 @@
 //! wait for a server.
 
 use std::collections::VecDeque;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
 
 use crate::handle_id::{GENERATION_MASK, HandleId, INDEX_BITS, MAX_HANDLES};
 use crate::slab::InFlight;
@@ -47,6 +47,14 @@ impl HandleState {
     /// Gives the descriptor away, to whoever closes it.
     pub(crate) fn take_descriptor(&mut self) -> Option<OwnedFd> {
         self.descriptor.take()
+    }
+
+    /// Leaves the descriptor open for good where the kernel still has requests on it: it looks up the number of one that
+    /// is linked to another when it starts it, and must not find somebody else's file there.
+    pub(crate) fn leave_open_if_used(&mut self) {
+        if self.in_flight > 0 {
+            self.descriptor.take().map(IntoRawFd::into_raw_fd);
+        }
     }
 
     /// It is closed: its number may be somebody else's from here on.
@@ -139,11 +147,12 @@ impl<R> Handles<R> {
         self.slots.get(id.index())?.handle.as_ref().filter(|handle| handle.state.id == id)
     }
 
-    /// The handle that a descriptor belongs to, until it is closed.
+    /// The handle that a descriptor belongs to, until it is closed or given to a close request: the number may be
+    /// somebody else's by then.
     #[must_use]
     pub(crate) fn owner(&self, fd: RawFd) -> Option<&Handle<R>> {
         let &id = self.owners.get(usize::try_from(fd).ok()?)?;
-        self.get(id).filter(|handle| handle.state.fd == fd)
+        self.get(id).filter(|handle| handle.state.fd == fd && handle.state.has_descriptor())
     }
 
     /// Whether there is no room for another.

@@ -378,11 +378,6 @@ impl<K: Kernel> Reactor<K> {
         state.ending = true;
         self.io.cancel_all(state);
         self.io.enter_again |= state.in_flight > 0;
-        if matches!(resource, Resource::File(_))
-            && let Some(descriptor) = state.take_descriptor()
-        {
-            self.io.start_close(state, descriptor);
-        }
         self.end_if_closed(id);
     }
 

@@ -128,7 +128,7 @@ fn file_entry(request: &FileRequest) -> squeue::Entry {
 
 fn op_entry(op: FileOp, operands: &Operands) -> squeue::Entry {
     let here = Fd(libc::AT_FDCWD);
-    let &Operands { fd, to, path, other, data, length: room } = operands;
+    let &Operands { fd, path, other, data, length: room } = operands;
     let (fd, value) = (Fd(fd), data.cast::<libc::c_void>());
     match op {
         FileOp::Open { flags, mode } => opcode::OpenAt::new(here, path).flags(flags).mode(mode).build(),
@@ -151,9 +151,6 @@ fn op_entry(op: FileOp, operands: &Operands) -> squeue::Entry {
         }
         FileOp::Advise { advice, offset, length } => {
             opcode::Fadvise::new(fd, length.into(), advice).offset(offset).build()
-        }
-        FileOp::Splice { from_position, to_position, length } => {
-            opcode::Splice::new(fd, from_position, Fd(to), to_position, length).build()
         }
         FileOp::GetXattr => opcode::GetXattr::new(other, value, path, room).build(),
         FileOp::FGetXattr => opcode::FGetXattr::new(fd, other, value, room).build(),

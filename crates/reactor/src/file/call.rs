@@ -22,8 +22,6 @@ pub const MAX_VALUE: u32 = 65_536;
 pub struct Subject<'a> {
     /// The open file; no handle for those with paths.
     pub handle: HandleId,
-    /// The file that a splice goes to.
-    pub to: HandleId,
     /// A path, without a terminating zero.
     pub path: &'a [u8],
     /// A second path, or the name of an attribute.
@@ -37,7 +35,7 @@ impl Default for Subject<'_> {
     fn default() -> Self {
         let nobody = HandleId::from_raw(-1);
         let place = Span { region: u32::MAX, offset: 0, length: 0 };
-        Self { handle: nobody, to: nobody, path: &[], other: &[], place }
+        Self { handle: nobody, path: &[], other: &[], place }
     }
 }
 
@@ -49,8 +47,6 @@ pub struct FileCall {
     pub handle: HandleId,
     /// What it does.
     pub op: FileOp,
-    /// The other handle, of a splice.
-    pub(crate) to: HandleId,
     /// Where in JavaScript's memory a status or a value belongs.
     pub(crate) place: Span,
     /// Opening may wait for ever.
@@ -70,7 +66,7 @@ impl FileCall {
     /// # Errors
     /// `EINVAL` for a path with a zero byte in it, `E2BIG` for a value longer than [`MAX_VALUE`].
     pub fn new(token: u32, op: FileOp, subject: &Subject) -> Result<Self, Errno> {
-        let &Subject { handle, to, path, other, place } = subject;
+        let &Subject { handle, path, other, place } = subject;
         let terminated = |bytes: &[u8]| CString::new(bytes).map_err(|_| Errno(libc::EINVAL));
         let status = matches!(op, FileOp::Status { .. }).then(|| {
             // SAFETY: all fields are integers.
@@ -84,7 +80,6 @@ impl FileCall {
             token,
             handle,
             op,
-            to,
             place,
             by_worker: false,
             path: terminated(path)?,
@@ -128,15 +123,15 @@ impl FileCall {
         Ok(())
     }
 
-    /// The request, about descriptors that the caller has looked up. Points into the call, whose heap memory stays
+    /// The request, about the descriptor that the caller has looked up. Points into the call, whose heap memory stays
     /// where it is.
-    pub(crate) fn request(&mut self, fd: i32, to: i32) -> FileRequest {
+    pub(crate) fn request(&mut self, fd: i32) -> FileRequest {
         let data = match self.status.as_deref_mut() {
             Some(status) => ptr::from_mut(status).cast(),
             None => self.value.as_mut_ptr(),
         };
         let (path, other, length) = (self.path.as_ptr(), self.other.as_ptr(), self.value.len() as u32);
-        let operands = Operands { fd, to, path, other, data, length };
+        let operands = Operands { fd, path, other, data, length };
         FileRequest::Op { op: self.op, operands, by_worker: self.by_worker }
     }
 

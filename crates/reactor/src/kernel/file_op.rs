@@ -66,15 +66,6 @@ pub enum FileOp {
         /// Number of bytes, 0 for all that follow.
         length: u32,
     },
-    /// Move bytes from the file to another (`IORING_OP_SPLICE`). One of the two is a pipe, whose position is -1.
-    Splice {
-        /// Where in the file; -1 for its own position.
-        from_position: i64,
-        /// Where in the other; -1 for its own position.
-        to_position: i64,
-        /// Number of bytes at most.
-        length: u32,
-    },
     /// Read extended attribute `other` of `path` to `data`, or ask for its length where there is no room
     /// (`IORING_OP_GETXATTR`).
     GetXattr,
@@ -102,7 +93,6 @@ impl FileOp {
                 | Self::Truncate { .. }
                 | Self::Allocate { .. }
                 | Self::Advise { .. }
-                | Self::Splice { .. }
                 | Self::FGetXattr
                 | Self::FSetXattr { .. }
         )
@@ -115,7 +105,7 @@ impl FileOp {
 
     /// Whether it seldom has to wait for a disk; see [`ShortOps`](crate::file::ShortOps).
     pub(crate) fn is_short(self) -> bool {
-        !matches!(self, Self::Sync { .. } | Self::Allocate { .. } | Self::Advise { .. } | Self::Splice { .. })
+        !matches!(self, Self::Sync { .. } | Self::Allocate { .. } | Self::Advise { .. })
     }
 }
 
@@ -124,8 +114,6 @@ impl FileOp {
 pub struct Operands {
     /// The open file.
     pub fd: RawFd,
-    /// Where a splice goes to.
-    pub to: RawFd,
     /// Terminated path.
     pub path: *const libc::c_char,
     /// Terminated: a second path, or the name of an attribute.
@@ -140,6 +128,6 @@ impl Operands {
     /// An open file and nothing else.
     #[must_use]
     pub fn of(fd: RawFd) -> Self {
-        Self { fd, to: -1, path: ptr::null(), other: ptr::null(), data: ptr::null_mut(), length: 0 }
+        Self { fd, path: ptr::null(), other: ptr::null(), data: ptr::null_mut(), length: 0 }
     }
 }

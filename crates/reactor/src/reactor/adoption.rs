@@ -3,7 +3,7 @@
 //! All of it happens here, so that one rule holds for every kind of handle: a descriptor has one owner. A second would
 //! close a number that belongs to somebody else by then.
 
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
 use crate::datagram::Datagram;
 use crate::error::Errno;
@@ -72,17 +72,17 @@ impl<K: Kernel> Reactor<K> {
         if self.handles.is_full() {
             return Err(Errno::EMFILE);
         }
-        let fd = match fd {
-            0..=libc::STDERR_FILENO => std::os::fd::IntoRawFd::into_raw_fd(socket::duplicate(&fd)?),
-            _ => fd,
-        };
+        let duplicate = if fd <= libc::STDERR_FILENO { Some(socket::duplicate(&fd)?) } else { None };
+        let number = duplicate.as_ref().map_or(fd, AsRawFd::as_raw_fd);
         let descriptor = if kind == Adopted::File {
-            // SAFETY: it is open, as fstat(2) has shown, and the caller gives it away.
-            unsafe { OwnedFd::from_raw_fd(fd) }
+            // SAFETY: it is open, as fstat(2) has shown, and the caller's to give away, or a duplicate given up below.
+            unsafe { OwnedFd::from_raw_fd(number) }
         } else {
-            // SAFETY: the caller gives it away.
-            unsafe { socket::adopt(fd)? }
+            // SAFETY: the caller gives it away; a duplicate is given up below.
+            unsafe { socket::adopt(number)? }
         };
+        // One owner: the handle.
+        duplicate.map(IntoRawFd::into_raw_fd);
         self.handles.insert(descriptor, resource).ok_or(Errno::EMFILE)
     }
 

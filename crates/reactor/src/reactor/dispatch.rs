@@ -153,14 +153,24 @@ impl<K: Kernel> Reactor<K> {
         }
     }
 
-    /// Ends a handle that is to end and on which nothing is in flight any more.
+    /// Ends a handle that is to end and on which nothing is in flight any more. A file's descriptor goes to a close
+    /// request only then: the kernel looks up the number of a linked request, or of a worker's, when it starts it.
     pub(crate) fn end_if_closed(&mut self, id: HandleId) {
-        let ends = self.handles.get(id).is_some_and(|handle| handle.state.ending && handle.state.in_flight == 0);
-        if ends && let Some(mut handle) = self.handles.remove(id) {
-            if let Some(descriptor) = handle.state.take_descriptor() {
-                self.io.kernel.close(descriptor);
-            }
-            self.io.closed(id);
+        let Some(Handle { state, resource }) = self.handles.get_mut(id) else { return };
+        if !state.ending || state.in_flight > 0 {
+            return;
         }
+        let descriptor = state.take_descriptor();
+        match (resource, descriptor) {
+            (Resource::File(_), Some(descriptor)) => {
+                self.io.start_close(state, descriptor);
+                self.io.enter_again = true;
+                return;
+            }
+            (_, Some(descriptor)) => self.io.kernel.close(descriptor),
+            (_, None) => {}
+        }
+        self.handles.remove(id);
+        self.io.closed(id);
     }
 }

@@ -40,6 +40,9 @@ impl<K: Kernel> Reactor<K> {
             Resource::Datagram(datagram) => datagram.abort(state, &mut self.io, errno),
         }
         if state.closing {
+            if matches!(resource, Resource::File(_)) {
+                state.leave_open_if_used();
+            }
             if let Some(descriptor) = state.take_descriptor() {
                 // Requests in flight keep the socket open beyond this: its peer hears of the end all the same.
                 let _ = socket::shutdown_write(descriptor.as_raw_fd());
@@ -53,7 +56,8 @@ impl<K: Kernel> Reactor<K> {
     /// and then for at most `patience`. Writes of files that are under way from JavaScript's memory, which is about to
     /// go, are waited for as long as the ring works: core waits for its own as well.
     ///
-    /// What is still open afterwards is closed when the reactor is dropped, and what is still in flight is leaked.
+    /// What is still open afterwards is closed when the reactor is dropped, and what is still in flight is leaked, files
+    /// included that something is in flight on.
     pub fn shut_down(&mut self, memory: &mut impl Memory, patience: Duration) {
         let _ = self.turn(memory);
         self.discard_events();
@@ -81,6 +85,11 @@ impl<K: Kernel> Reactor<K> {
             }
         }
         self.discard_events();
+        for id in self.handles.ids() {
+            if let Some(Handle { state, resource: Resource::File(_) }) = self.handles.get_mut(id) {
+                state.leave_open_if_used();
+            }
+        }
     }
 
     fn forget_starved(&mut self) {
@@ -104,6 +113,7 @@ impl<K: Kernel> Reactor<K> {
                 Event::Message { slice, .. } => self.give_datagram_back(slice.buffer),
                 // It came while everything was being closed.
                 Event::Accepted { peer, .. } => self.close(peer),
+                Event::Opened { handle, .. } => self.close(handle),
                 _ => {}
             }
         }

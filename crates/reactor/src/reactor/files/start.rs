@@ -11,7 +11,7 @@ use crate::file::commit;
 use crate::file::files::{Flow, Lack, Linked, NotNow, Prepared, Queued, Step};
 use crate::file::start::{prepare_transfer, start_await, start_transfer};
 use crate::handle_id::HandleId;
-use crate::kernel::{FileOp, Kernel};
+use crate::kernel::Kernel;
 use crate::memory::Memory;
 use crate::operation::FileOperation;
 use crate::reactor::Reactor;
@@ -171,20 +171,17 @@ impl<K: Kernel> Reactor<K> {
     /// What a call asks for. By itself it may be [short](crate::file::ShortOps); in a chain it waits for others.
     ///
     /// # Errors
-    /// `EBADF` for handles that are not open, `EFAULT` where the value that is to be set is gone.
+    /// `EBADF` for a handle that is not open, `EFAULT` where the value that is to be set is gone.
     fn prepare_call(
         &mut self,
         mut call: Box<FileCall>,
         by_itself: bool,
         memory: &mut impl Memory,
     ) -> Result<Prepared, (Box<FileCall>, Errno)> {
-        let mut fds = [-1, -1];
+        let mut fd = -1;
         if call.op.is_about_open_file() {
-            let to = if matches!(call.op, FileOp::Splice { .. }) { call.to } else { call.handle };
-            for (fd, id) in fds.iter_mut().zip([call.handle, to]) {
-                let Some(found) = self.descriptor(id) else { return Err((call, Errno(libc::EBADF))) };
-                *fd = found;
-            }
+            let Some(found) = self.descriptor(call.handle) else { return Err((call, Errno(libc::EBADF))) };
+            fd = found;
         } else {
             call.handle = HandleId::from_raw(-1);
         }
@@ -192,7 +189,7 @@ impl<K: Kernel> Reactor<K> {
             return Err((call, errno));
         }
         call.look(&mut self.files.mounts);
-        let request = call.request(fds[0], fds[1]);
+        let request = call.request(fd);
         let (handle, short) = (call.handle, by_itself && call.op.is_short());
         // SAFETY: it points at nothing but what the call owns, which stays where it is when the call's box is moved.
         Ok(unsafe { Prepared::new(handle, FileOperation::Call { call, short }, request) })
