@@ -11,15 +11,22 @@ import { onRing, open } from './_tools.ts';
 
 const serial = needs('io_uring', onRing);
 
-/** A socket of core's, and its descriptor. */
-async function descriptor(): Promise<number> {
+interface Inside {
+  fd: number;
+  recvStop(): void;
+}
+
+/** The descriptor of a socket of core's, which that does not use any more unless it is `watched`. */
+async function descriptor({ watched = false } = {}): Promise<number> {
   const socket = core.createSocket('udp4');
   socket.bind(0, '127.0.0.1');
   await once(socket, 'listening');
   // Whoever adopts it closes it, as with core: the handle here is left alone.
   socket.unref();
   const state = Object.getOwnPropertySymbols(socket).find(({ description }) => description === 'state symbol')!;
-  return (socket as unknown as Record<symbol, { handle: { fd: number } }>)[state].handle.fd;
+  const { handle } = (socket as unknown as Record<symbol, { handle: Inside }>)[state];
+  if (!watched) handle.recvStop();
+  return handle.fd;
 }
 
 async function closed(socket: core.Socket): Promise<void> {
@@ -47,6 +54,13 @@ serial('a descriptor is taken over once, and its owner closes nobody else’s', 
   await closed(second);
   t.notThrows(() => fstatSync(file));
   closeSync(file);
+});
+
+serial('a descriptor that a socket of core’s uses is refused, as core refuses it', async (t) => {
+  const fd = await descriptor({ watched: true });
+  const refusals = [core, dgram].map((module) => t.throws(() => module.createSocket('udp4').bind({ fd })).message);
+  t.deepEqual(refusals, ['open EEXIST', 'open EEXIST']);
+  t.notThrows(() => fstatSync(fd));
 });
 
 serial('a socket that has one already does not take another', async (t) => {

@@ -16,7 +16,7 @@ const onRing = needs('io_uring', support().backend === 'uring', test);
 
 interface Native {
   duplicate(fd: number): number;
-  adopt(fd: number, listener: boolean): number;
+  adopt(fd: number, listener: boolean, fresh: boolean): number;
   getOption(handle: number, option: SocketOption): number | null;
   closeNow(handle: number): number;
 }
@@ -37,7 +37,7 @@ const read = (socket: Socket, option: SocketOption) => handleOf(socket, 'link').
 
 /** The same of a server, by a second descriptor. */
 function readServer(server: Server, option: SocketOption, { reactor: { native } }: Handle): number | null {
-  const second = native.adopt(native.duplicate((server as unknown as { _handle: { fd: number } })._handle.fd), true);
+  const second = native.adopt(native.duplicate((server as unknown as { _handle: { fd: number } })._handle.fd), true, true);
   const value = native.getOption(second, option);
   native.closeNow(second);
   return value;

@@ -176,8 +176,8 @@ uring('no number makes the reactor forget a command that somebody waits for', as
 uring('a descriptor has one handle, whatever it is and was taken over as', async (t) => {
   const { native, command } = raw();
   const adoptions: [string, (fd: number) => number][] = [
-    ['stream', (fd) => native.adopt(fd, false)],
-    ['listener', (fd) => native.adopt(fd, true)],
+    ['stream', (fd) => native.adopt(fd, false, false)],
+    ['listener', (fd) => native.adopt(fd, true, false)],
     ['datagram', (fd) => native.adoptDatagram(fd, false)],
     ['file', (fd) => native.adoptFile(fd)],
   ];
@@ -200,7 +200,7 @@ uring('a descriptor has one handle, whatever it is and was taken over as', async
 
   // What nobody has can be taken over, also under a number that a handle had.
   const again = openSync('/dev/null', 'r');
-  t.is(native.adopt(again, false), -os.constants.errno.ENOTSOCK);
+  t.is(native.adopt(again, false, false), -os.constants.errno.ENOTSOCK);
   t.is(native.adoptDatagram(again, false), -os.constants.errno.ENOTSOCK);
   const handle = native.adoptFile(again);
   t.true(handle >= 0);

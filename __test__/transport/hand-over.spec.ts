@@ -1,7 +1,7 @@
 // Connections that are given up: to another worker, or as a descriptor. That takes the ring.
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { closeSync, openSync, readdirSync, readlinkSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
@@ -138,6 +138,17 @@ for (const kind of ['tcp', 'unix'] as const) {
     await next.closed;
   });
 
+  test.serial(`${kind}: whether a descriptor is in blocking mode stays as it was`, async (t) => {
+    const [connection] = await pair(t, kind);
+    const { fd } = await connection.detach();
+    const flags = (): string => /^flags:.*$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))![0];
+    const before = flags();
+    t.regex(before, /[0-3]...$/, 'it is in blocking mode');
+    const next = worker.clients.adopt({ fd });
+    t.is(flags(), before);
+    await next.close({ gracefulTimeout: 0 });
+  });
+
   test.serial(`${kind}: a connection that is closed while it is given up is closed`, async (t) => {
     const before = sockets();
     const [connection, peer] = await pair(t, kind);
@@ -180,6 +191,8 @@ test.serial('what is no socket cannot be adopted, and stays the caller’s', asy
   const fd = openSync(process.execPath, 'r');
   t.throws(adopt({ fd }), { code: 'ENOTSOCK' });
   closeSync(fd);
+  const [, theirs] = await pair(t, 'tcp');
+  t.throws(adopt({ fd: (theirs as unknown as { _handle: { fd: number } })._handle.fd }), { code: 'EEXIST' }, 'core uses it');
   await t.throwsAsync(worker.handOff({} as never, 1), { code: 'ERR_INVALID_ARG_TYPE' });
   const [connection] = await pair(t, 'tcp');
   await t.throwsAsync(worker.handOff(connection, 1), { code: 'ERR_INVALID_STATE' });

@@ -20,7 +20,7 @@ export class DealtListener implements BoundListener {
     noteOwner(handle, server);
     const unix = handle.getsockname === undefined;
     handle.onconnection = (_status, client) => {
-      const peer = takeFromCore(client, (fd) => StreamHandle.adopt(fd));
+      const peer = takeFromCore(client, (fd) => StreamHandle.adopt(fd, true));
       // Out of descriptors: the client sees an end, as it does of a server of one's own.
       if (typeof peer === 'number') return;
       const link = new Link(unix);

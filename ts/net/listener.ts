@@ -101,7 +101,7 @@ export class RingListener implements BoundListener, Listening {
 
   accept(status: number, client?: CoreHandle): void {
     if (client !== undefined) this.#setOptions(client);
-    const peer = client === undefined ? status : takeFromCore(client, (fd) => StreamHandle.adopt(fd));
+    const peer = client === undefined ? status : takeFromCore(client, (fd) => StreamHandle.adopt(fd, true));
     if (typeof peer === 'object') this.#welcome(peer);
     else if (peer < 0) this.#server.emit('error', errnoException(peer, 'accept'));
   }

@@ -142,7 +142,7 @@ export class DatagramHandle extends SocketHandle implements DatagramEvents {
     return getReactor().native.socketKind(fd);
   }
 
-  /** Takes over an open datagram socket; `-EEXIST` where a handle has it already. */
+  /** Takes over an open datagram socket; `-EEXIST` where a handle has it already, of ours or one of core's that uses it. */
   static adopt(fd: number, kind: DatagramKind): DatagramHandle | number {
     const reactor = getReactor();
     const id = reactor.native.adoptDatagram(fd, kind === 'unix_dgram');

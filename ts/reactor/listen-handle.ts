@@ -24,10 +24,10 @@ export class ListenHandle extends SocketHandle {
     return id < 0 ? id : new ListenHandle(reactor, id);
   }
 
-  /** Takes over an open stream socket, which may listen already. */
+  /** Takes over an open stream socket, which may listen already; `-EEXIST` where a handle has it, of ours or one of core's that uses it. */
   static adopt(fd: number): ListenHandle | number {
     const reactor = getReactor();
-    const id = reactor.native.adopt(fd, true);
+    const id = reactor.native.adopt(fd, true, false);
     if (id < 0) return id;
     const handle = new ListenHandle(reactor, id);
     handle.shared = true;

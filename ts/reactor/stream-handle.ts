@@ -178,10 +178,14 @@ export class StreamHandle extends SocketHandle implements StreamEvents {
     return id < 0 ? id : new StreamHandle(reactor, id);
   }
 
-  /** Takes over an open stream socket. */
-  static adopt(fd: number): StreamHandle | number {
+  /**
+   * Takes over an open stream socket; `-EEXIST` where a handle has it already, of ours or one of core's that uses it.
+   *
+   * @param fresh it is a duplicate that nobody else knows yet, so that core need not be asked
+   */
+  static adopt(fd: number, fresh = false): StreamHandle | number {
     const reactor = getReactor();
-    const id = reactor.native.adopt(fd, false);
+    const id = reactor.native.adopt(fd, false, fresh);
     return id < 0 ? id : new StreamHandle(reactor, id);
   }
 

@@ -32,7 +32,7 @@ function isCores(thing: object, Ours: { prototype: object }): boolean {
 
 function takeSocket(theirs: core.Socket): core.Socket {
   const inside = theirs as unknown as Inside;
-  const taken = takeFromCore(inside._handle!, (fd) => StreamHandle.adopt(fd));
+  const taken = takeFromCore(inside._handle!, (fd) => StreamHandle.adopt(fd, true));
   inside._handle = null;
   let ours: core.Socket;
   if (typeof taken === 'number') {

@@ -4,6 +4,8 @@
 //! - [`WaiterDriver`](crate::waiter::WaiterDriver): a thread sleeps on the eventfd and calls through a
 //!   ThreadsafeFunction. Needs Node-API alone.
 
+use std::os::fd::RawFd;
+
 /// Calls [`Instance::run`](crate::instance::Instance::run) on the environment's thread whenever the ring's eventfd is
 /// readable.
 pub trait Driver {
@@ -19,6 +21,12 @@ pub trait Driver {
 
     /// Whether commands are taken up by the driver at the end of every tick. Otherwise JavaScript has to call `flush`.
     fn flushes(&self) -> bool;
+
+    /// Whether the event loop watches a descriptor itself, for a handle of core's. A driver that knows no event loop
+    /// says no.
+    fn watches(&self, _fd: RawFd) -> bool {
+        false
+    }
 
     /// Stops, if it has not been stopped before. `done` is called once nothing of the driver will be called again, on
     /// the environment's thread, perhaps later; that of an earlier call may not be.

@@ -127,10 +127,11 @@ impl NativeReactor {
             .map_or(-libc::EBADF, |()| 0)
     }
 
-    /// Takes over the descriptor of an open file: a handle. `EEXIST` where the reactor has it already.
+    /// Takes over the descriptor of an open file: a handle. `EEXIST` where the reactor has it already, or the event loop
+    /// watches it.
     #[napi]
     pub fn adopt_file(&self, fd: i32) -> i32 {
-        self.take_over(fd, Adopted::File)
+        self.take_over(fd, Adopted::File, false)
     }
 
     /// Gives a file's descriptor away: its number, which the caller owns from then on. `-EBUSY` while something is in

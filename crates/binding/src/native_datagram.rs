@@ -73,10 +73,10 @@ impl NativeReactor {
     }
 
     /// Takes over an open datagram socket, of the UNIX domain or not: a handle. The descriptor belongs to the reactor
-    /// from then on. `EEXIST` where it does already.
+    /// from then on. `EEXIST` where it does already, or the event loop watches it for a handle of core's.
     #[napi]
     pub fn adopt_datagram(&self, fd: i32, unix: bool) -> i32 {
-        self.take_over(fd, Adopted::Datagram { unix })
+        self.take_over(fd, Adopted::Datagram { unix }, false)
     }
 
     /// What libuv calls a socket's kind: `TCP`, `PIPE` or `UDP`; null for what is none of these.

@@ -301,10 +301,11 @@ impl NativeReactor {
     }
 
     /// Takes over an open stream socket: a handle. The descriptor belongs to the reactor from then on. `EEXIST` where
-    /// it does already.
+    /// it does already, or the event loop watches it for a handle of core's. Of a descriptor that is `fresh`, a
+    /// duplicate that nobody else knows yet, the event loop is not asked: that takes some 3 µs.
     #[napi]
-    pub fn adopt(&self, fd: i32, listener: bool) -> i32 {
-        self.take_over(fd, if listener { Adopted::Listener } else { Adopted::Stream })
+    pub fn adopt(&self, fd: i32, listener: bool, fresh: bool) -> i32 {
+        self.take_over(fd, if listener { Adopted::Listener } else { Adopted::Stream }, fresh)
     }
 
     /// A second descriptor of what is open at `fd`, close-on-exec, which belongs to the caller; or a negative errno.
@@ -313,10 +314,11 @@ impl NativeReactor {
         socket::duplicate(&fd).map_or_else(Errno::negated, std::os::fd::IntoRawFd::into_raw_fd)
     }
 
-    pub(crate) fn take_over(&self, fd: i32, kind: Adopted) -> i32 {
+    pub(crate) fn take_over(&self, fd: i32, kind: Adopted, fresh: bool) -> i32 {
+        let watched = |fd| !fresh && self.instance.driver().is_some_and(|driver| driver.watches(fd));
         // SAFETY: JavaScript gives the descriptor away, as with core's `new net.Socket({ fd })`; nothing of ours owns
         // it, or the caller has broken the same rule that core has.
-        let taken = self.instance.with(|reactor| unsafe { reactor.adopt(fd, kind) });
+        let taken = self.instance.with(|reactor| unsafe { reactor.adopt(fd, kind, watched) });
         taken.unwrap_or(Err(Errno(libc::EBADF))).map_or_else(Errno::negated, HandleId::raw)
     }
 

@@ -15,6 +15,7 @@
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_int, c_uint, c_void};
+use std::os::fd::RawFd;
 use std::ptr::NonNull;
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
@@ -24,6 +25,7 @@ use napi::sys;
 use crate::driver::Driver;
 use crate::instance::Instance;
 use iouring_reactor::busy_poll::BusyPoll;
+use iouring_reactor::socket::NonBlocking;
 use iouring_reactor::spin::Spin;
 
 type Handle = *mut c_void;
@@ -201,6 +203,23 @@ impl Driver for UvDriver {
 
     fn flushes(&self) -> bool {
         true
+    }
+
+    fn watches(&self, fd: RawFd) -> bool {
+        // libuv refuses a second handle, which is what core's handles go by, too. A first one would leave the socket in
+        // its mode.
+        let _mode = NonBlocking::new(fd);
+        // SAFETY: as in `start`.
+        unsafe {
+            let probe = allocate(self.functions, UV_POLL);
+            let status = (self.functions.poll_init)(self.shared.uv_loop, probe, fd);
+            if status == 0 {
+                (self.functions.close)(probe, Some(on_closed_probe));
+            } else {
+                release(self.functions, probe, UV_POLL);
+            }
+            status == -libc::EEXIST
+        }
     }
 
     fn stop(&self, done: Box<dyn FnOnce()>) {
@@ -395,6 +414,12 @@ unsafe extern "C" fn on_idle(idle: Handle) {
 unsafe extern "C" fn on_closed_poll(handle: Handle) {
     // SAFETY: called once, by libuv, with the closed poll handle.
     unsafe { on_closed(handle, UV_POLL) };
+}
+
+unsafe extern "C" fn on_closed_probe(handle: Handle) {
+    let Some(functions) = functions() else { return };
+    // SAFETY: called once, by libuv, with the closed poll handle of `watches`, which has no data.
+    unsafe { release(functions, handle, UV_POLL) };
 }
 
 unsafe extern "C" fn on_closed_prepare(handle: Handle) {

@@ -259,14 +259,17 @@ pub(crate) fn connect(fd: RawFd, address: &SocketAddress) -> Result<(), Errno> {
 
 /// `O_NONBLOCK` for a system call that must not wait. Where it was set already it stays so: it may be there for others,
 /// who have the same open socket.
-pub(crate) struct NonBlocking {
+pub struct NonBlocking {
     fd: RawFd,
     was_blocking: bool,
 }
 
 impl NonBlocking {
     /// The descriptor must stay open for as long as this lives.
-    pub(crate) fn new(fd: RawFd) -> Result<Self, Errno> {
+    ///
+    /// # Errors
+    /// `EBADF`; of what is open there, if it has no such mode.
+    pub fn new(fd: RawFd) -> Result<Self, Errno> {
         // SAFETY: this fcntl(2) takes integers alone.
         let flags = Errno::check(unsafe { libc::fcntl(fd, libc::F_GETFL) })?;
         let was_blocking = flags & libc::O_NONBLOCK == 0;

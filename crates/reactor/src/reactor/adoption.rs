@@ -39,11 +39,17 @@ impl<K: Kernel> Reactor<K> {
     ///
     /// # Errors
     /// `EBADF`; `ENOTSOCK`, and `EINVAL` for a socket of another kind; `EEXIST` where a handle has it already, as in
-    /// libuv; `EMFILE` where the handle table is full; `ENOMEM`. The descriptor is then still the caller's.
+    /// libuv, or somebody else whom the reactor does not know, which `watched` says; `EMFILE` where the handle table is
+    /// full; `ENOMEM`. The descriptor is then still the caller's.
     ///
     /// # Safety
     /// The descriptor must be the caller's to give away: from success on, the handle closes it.
-    pub unsafe fn adopt(&mut self, fd: RawFd, kind: Adopted) -> Result<HandleId, Errno> {
+    pub unsafe fn adopt(
+        &mut self,
+        fd: RawFd,
+        kind: Adopted,
+        watched: impl FnOnce(RawFd) -> bool,
+    ) -> Result<HandleId, Errno> {
         let resource = match kind {
             Adopted::File => Resource::File(Box::new(File::of(fd, &mut self.files.mounts)?.0)),
             Adopted::Stream | Adopted::Listener | Adopted::Datagram { .. } => {
@@ -66,7 +72,7 @@ impl<K: Kernel> Reactor<K> {
                 }
             }
         };
-        if self.owns(fd) {
+        if self.owns(fd) || watched(fd) {
             return Err(Errno(libc::EEXIST));
         }
         if self.handles.is_full() {
