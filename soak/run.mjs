@@ -15,6 +15,7 @@ import { streams } from './actors/streams.mjs';
 import { threads } from './actors/threads.mjs';
 import { Checkpoints } from './checkpoint.mjs';
 import { Ledger } from './ledger.mjs';
+import { patience } from './patience.mjs';
 import { Random } from './random.mjs';
 import { makeWorld } from './world.mjs';
 
@@ -38,9 +39,9 @@ const SMALL = [streams, datagrams, files, threads];
 /** Descriptors that the process may have: few enough for all of them to be taken. */
 const DESCRIPTORS = 2048;
 
-/** A round takes a few seconds; one that takes so long hangs. A small one is part of another. */
-const LIMIT = 180_000;
-const SMALL_LIMIT = 90_000;
+/** A round takes a few seconds; one that takes so long, in seconds, hangs. A small one is part of another. */
+const LIMIT = 400;
+const SMALL_LIMIT = 90;
 
 const text = { type: 'string' };
 const { values: options } = parseArgs({
@@ -90,10 +91,7 @@ async function playRound(number) {
     await actor(world, random.fork()).catch((error) => ledger.check(false, `${role} comes to its end`, error));
     waiting.delete(role);
   });
-  const hangs = await Promise.race([
-    Promise.all(acting).then(() => false),
-    sleep(options.small ? SMALL_LIMIT : LIMIT, true, { ref: false }),
-  ]);
+  const hangs = await Promise.race([Promise.all(acting).then(() => false), patience(options.small ? SMALL_LIMIT : LIMIT)]);
   if (hangs) ledger.check(false, 'a round ends', 'without', [...waiting], world.main.stats());
   else await checkpoints.pass(ledger);
   return !hangs;
