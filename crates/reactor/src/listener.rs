@@ -84,6 +84,8 @@ impl Listener {
         self.accept = None;
         let accepted = if completion.result >= 0 {
             self.hopeful = false;
+            // The last shortage may have cost it: other threads take descriptors, too.
+            io.spare_descriptor.fill();
             // SAFETY: the kernel has just made this descriptor for us and nobody else knows its number.
             Some(unsafe { OwnedFd::from_raw_fd(completion.result) })
         } else {

@@ -16,6 +16,12 @@ impl SpareDescriptor {
         }
     }
 
+    /// Whether there is one.
+    #[cfg(test)]
+    pub(crate) fn is_there(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Whether there are descriptors beside it.
     pub(crate) fn is_one_of_many(&mut self) -> bool {
         self.fill();

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use super::harness::{Books, Simulation};
 use super::streams::behavior;
 use crate::fake::{Behavior, Descriptors, FarEnd};
+use crate::spare_descriptor::SpareDescriptor;
 use crate::{HandleId, kernel::Request};
 
 #[derive(Clone, Debug)]
@@ -225,4 +226,15 @@ fn a_shortage_that_is_over_turns_nobody_away() {
     assert_eq!(setting.simulation.accepted.len(), 1);
     setting.simulation.close(0);
     setting.simulation.close_all();
+}
+
+#[test]
+fn the_spare_descriptor_is_taken_again_with_the_next_connection() {
+    let mut setting = Setting::new(Behavior::faultless(), 16);
+    // As after a shortage in which another thread was faster.
+    setting.simulation.reactor.io.spare_descriptor = SpareDescriptor::default();
+    setting.arrive();
+    setting.simulation.settle();
+    assert_eq!(setting.simulation.accepted.len(), 1);
+    assert!(setting.simulation.reactor.io.spare_descriptor.is_there());
 }
