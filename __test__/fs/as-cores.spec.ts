@@ -77,6 +77,22 @@ test.serial('what reads and writes give has no prototype', async (t) => {
   }
 });
 
+test.serial('several pieces, empty ones and none, of a file that is not open for that', async (t) => {
+  const file = path.join(directory(t), 'file');
+  writeFileSync(file, 'hello');
+  const outcomes = [];
+  for (const { open } of [core, fs]) {
+    await using reader = await open(file, 'r');
+    await using writer = await open(file, 'a');
+    const pieces = [[], [Buffer.alloc(0)], [Buffer.alloc(0), Buffer.alloc(0)], [Buffer.alloc(2)]];
+    const asked = pieces.flatMap((some) => [undefined, 0].flatMap((at) => [reader.writev(some, at), writer.readv(some, at)]));
+    outcomes.push(
+      (await Promise.allSettled(asked)).map((each) => (each.status === 'rejected' ? String(each.reason) : each.value)),
+    );
+  }
+  t.deepEqual(outcomes[1], outcomes[0]);
+});
+
 test.serial('positions of every kind', async (t) => {
   const file = path.join(directory(t), 'file');
   const numbers = [0, 2, 4, 5, -1, -2, 2 ** 31, 2 ** 32, 2 ** 32 + 1, 2 ** 53 - 1, 2 ** 53, 1.5, NaN, Infinity, -Infinity];
