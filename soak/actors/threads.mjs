@@ -29,7 +29,8 @@ export async function threads(world, random) {
       });
       if (end === 'terminate') {
         // Not while it is being loaded: a module that core's loader is just opening stays open for good then.
-        await Promise.race([once(worker, 'message'), left]);
+        // What is wrong has been judged above.
+        await Promise.race([once(worker, 'message').catch(() => {}), left]);
         await sleep(delay);
         await worker.terminate();
       }
