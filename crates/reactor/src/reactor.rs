@@ -256,8 +256,8 @@ impl<K: Kernel> Reactor<K> {
     }
 
     /// Receives a piece of what waits, behind [`Event::Readable`]: how many bytes. Zero where nothing is to be had at
-    /// once, which includes the stream's end and errors: they are told of as ever. A piece that has filled its room is
-    /// followed by another such event.
+    /// once, which includes the stream's end and errors: they are told of as ever. Behind a piece that has filled its
+    /// room another one may be had at once; if none is asked for, another such event follows.
     ///
     /// # Safety
     /// `room` points at as many bytes as it says, which may be written and which nobody else looks at for the length of

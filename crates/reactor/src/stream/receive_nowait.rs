@@ -2,7 +2,7 @@
 //!
 //! What the ring receives lies in buffers that are lent, and is copied out of them. Of many bytes that copy is the
 //! price. Where a receive has ended and the kernel says that more waits, the reader is told so, and can have it put
-//! where it is to stay: one piece a turn, so that others have theirs, until one does not fill its room.
+//! where it is to stay: piece by piece until one does not fill its room, as many in a row as leaves others their turn.
 
 use super::Stream;
 use super::receiving::Receiving;
@@ -46,6 +46,7 @@ impl Stream {
         if !is_offered || self.takes_descriptors() || room.iov_len == 0 || io.failure().is_some() {
             return 0;
         }
+        self.more_waits = false;
         // SAFETY: the caller's promise.
         match unsafe { io.kernel.receive_nowait(state.fd(), room) } {
             // The end of the stream: the ring finds it as well, when what the reader has answered is offered.

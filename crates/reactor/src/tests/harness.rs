@@ -318,7 +318,7 @@ impl Simulation {
                 assert!(book.inbound.starts_with(&book.received), "bytes lost, doubled or out of order");
                 self.lent.push((slice, bytes));
             }
-            Event::Readable { handle } => self.take_piece(handle),
+            Event::Readable { handle } => (0..self.random.below(4)).for_each(|_| self.take_piece(handle)),
             Event::Ended { handle, status } => {
                 let book = self.open_book(handle);
                 assert_eq!(book.ended.replace(status), None, "two ends");
