@@ -25,7 +25,7 @@ for (const kind of ['TCP', 'UNIX'] as const) {
     const server = track(core.createServer().listen(where()));
     await once(server, 'listening');
     const theirs = track(
-      core.connect(kind === 'TCP' ? { port: portOf(server), host: '127.0.0.1' } : { path: String(server.address()) }),
+      core.connect(kind === 'TCP' ? { port: portOf(server), host: '127.0.0.1' } : { path: server.address() as string }),
     );
     await once(theirs, 'connect');
     theirs.resume();
