@@ -9,6 +9,7 @@ mod accept_pace;
 pub mod address;
 mod bounce;
 pub mod buffer_pool;
+mod buffer_ring;
 pub mod busy_poll;
 pub mod config;
 pub mod control;

@@ -1,16 +1,14 @@
-//! The real kernel: an io_uring with its rings of provided buffers. The only file that lays out SQEs.
+//! The real kernel: an io_uring with its rings of provided buffers.
 //!
-//! NOTE on what is shared. The submission and completion queues are the `io-uring` crate's. The buffer rings are ours:
-//! - its **entries** are written by us, at positions from the tail we last published up to the tail we will publish,
-//!   and read by the kernel only between its own head and the published tail;
-//! - its **tail** is written by us with release order in [`Kernel::publish`] and read by the kernel.
+//! The submission and completion queues are the `io-uring` crate's, the [buffer rings](crate::buffer_ring) are ours.
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicU16, Ordering, fence};
+use std::sync::atomic::{Ordering, fence};
 
 use io_uring::IoUring;
-use io_uring::types::{BufRingEntry, SubmitArgs, Timespec};
+use io_uring::types::{SubmitArgs, Timespec};
 
+use crate::buffer_ring::{BufferRing, PBUF_RING_INC};
 use crate::config::{self, Config};
 use crate::error::{Errno, Error, Reason};
 use crate::features::Features;
@@ -23,8 +21,7 @@ use crate::watch::Watch;
 
 /// `IORING_ENTER_GETEVENTS`.
 const ENTER_GETEVENTS: u32 = 1;
-/// `IOU_PBUF_RING_INC`: a buffer is consumed bit by bit.
-const PBUF_RING_INC: u16 = 2;
+
 /// An io_uring, its eventfd and its rings of provided buffers.
 pub struct Ring {
     // Dropped first: closing the ring ends the kernel's use of the memory below.
@@ -36,49 +33,15 @@ pub struct Ring {
     watch: Watch,
 }
 
-/// A ring of provided buffers.
-struct BufferRing {
-    entries: Mapping,
-    mask: u16,
-    tail: u16,
-}
-
-impl BufferRing {
-    /// Registers a ring of `count` entries, a power of two, under the number of the group.
-    ///
-    /// # Safety
-    /// The result must outlive the io_uring.
-    unsafe fn register(ring: &IoUring, group: BufferGroup, count: u16, flags: u16) -> Result<Self, Error> {
-        let entries = Mapping::new(usize::from(count) * size_of::<BufRingEntry>())
-            .map_err(|errno| Reason::OutOfMemory.because(errno))?;
-        // SAFETY: the mapping is page-aligned, holds `count` entries and, as the caller promises, outlives the ring.
-        unsafe {
-            ring.submitter().register_buf_ring_with_flags(entries.start().as_ptr() as u64, count, group as u16, flags)
-        }
-        .map_err(|error| Reason::of_register(error.into(), "IORING_REGISTER_PBUF_RING"))?;
-        Ok(Self { entries, mask: count - 1, tail: 0 })
-    }
-
-    fn provide(&mut self, address: *mut u8, length: u32, buffer: u16) {
-        let position = usize::from(self.tail & self.mask);
-        self.tail = self.tail.wrapping_add(1);
-        // SAFETY: the position is below the number of entries in the mapping. The kernel does not read it before the
-        // tail is published, nor has it left anything unread there: a buffer is handed over only when it holds it no
-        // longer, and there are no more buffers than entries.
-        let entry = unsafe { &mut *self.entries.start().as_ptr().cast::<BufRingEntry>().add(position) };
-        entry.set_addr(address as u64);
-        entry.set_len(length);
-        entry.set_bid(buffer);
-    }
-
-    fn publish(&self) {
-        // SAFETY: the first entry exists; its address, page-aligned, is where the kernel has the ring's tail.
-        let tail =
-            unsafe { BufRingEntry::tail(self.entries.start().as_ptr().cast::<BufRingEntry>()) }.cast::<AtomicU16>();
-        // SAFETY: the tail is a 16-bit field of the mapping, aligned to two bytes, and shared with the kernel alone,
-        // which only reads it.
-        unsafe { (*tail).store(self.tail, Ordering::Release) };
-    }
+/// Registers a ring of `count` buffers, a power of two.
+///
+/// # Safety
+/// The result must outlive the io_uring.
+unsafe fn register_buffers(ring: &IoUring, group: BufferGroup, count: u16, flags: u16) -> Result<BufferRing, Error> {
+    let memory = Mapping::new(BufferRing::size(count)).map_err(|errno| Reason::OutOfMemory.because(errno))?;
+    // SAFETY: the caller's promise.
+    unsafe { BufferRing::register(ring, group as u16, memory, count, flags) }
+        .map_err(|errno| Reason::of_register(errno, "IORING_REGISTER_PBUF_RING"))
 }
 
 impl Ring {
@@ -130,9 +93,9 @@ impl Ring {
         let count = config.recv_buffers.next_power_of_two();
         let flags = if incremental { PBUF_RING_INC } else { 0 };
         // SAFETY: it outlives the io_uring: fields are dropped in order.
-        let bytes = unsafe { BufferRing::register(&ring, BufferGroup::Bytes, count, flags) }?;
+        let bytes = unsafe { register_buffers(&ring, BufferGroup::Bytes, count, flags) }?;
         // SAFETY: the same.
-        match unsafe { BufferRing::register(&ring, BufferGroup::Datagrams, BUFFERS, 0) } {
+        match unsafe { register_buffers(&ring, BufferGroup::Datagrams, BUFFERS, 0) } {
             Ok(datagrams) => Ok(Self { ring, eventfd, bytes, datagrams, bounds_receives, watch: Watch::default() }),
             Err(error) => {
                 // Before what is registered with it.
@@ -314,10 +277,12 @@ impl Kernel for Ring {
     }
 
     unsafe fn provide(&mut self, group: BufferGroup, address: *mut u8, length: u32, buffer: u16) {
-        match group {
-            BufferGroup::Bytes => self.bytes.provide(address, length, buffer),
-            BufferGroup::Datagrams => self.datagrams.provide(address, length, buffer),
-        }
+        let buffers = match group {
+            BufferGroup::Bytes => &mut self.bytes,
+            BufferGroup::Datagrams => &mut self.datagrams,
+        };
+        // SAFETY: the caller's promise.
+        unsafe { buffers.provide(address, length, buffer) };
     }
 
     fn publish(&mut self, group: BufferGroup) {

@@ -1,4 +1,4 @@
-//! SelfTests: small conversations through a real ring, which show what the kernel's own answers do not.
+//! Self-tests: small conversations through a real ring, which show what the kernel's own answers do not.
 //!
 //! Multishot is invisible to `IORING_REGISTER_PROBE`, and a seccomp filter may allow set-up and forbid the rest. So
 //! every thing that the reactor depends on is done once, on sockets that nobody else knows of, and its outcome compared
@@ -9,15 +9,15 @@ use std::net::Ipv4Addr;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::raw::c_int;
 use std::ptr;
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use io_uring::cqueue::{self, Entry as Cqe};
 use io_uring::squeue::Entry as Submission;
-use io_uring::types::{BufRingEntry, CancelBuilder, Fd, SubmitArgs, Timespec};
+use io_uring::types::{CancelBuilder, Fd, SubmitArgs, Timespec};
 use io_uring::{IoUring, opcode};
 
 use crate::address::SocketAddress;
+use crate::buffer_ring::{BufferRing, PBUF_RING_INC};
 use crate::error::{Errno, Error, Reason};
 use crate::memory::Mapping;
 use crate::socket::{self, Domain, Type};
@@ -34,17 +34,14 @@ const CANCEL: u64 = 2;
 /// Entries of the self-test's buffer ring, and the size of its buffers: small enough for a message to need several.
 const BUFFERS: u16 = 8;
 const BUFFER_SIZE: usize = 4;
-/// What begins behind the buffer ring, whose entries are 16 bytes long.
-const BUFFERS_START: usize = 1024;
-
-/// Registered buffers are filled one message after another (Linux 6.12). The crate does not export it.
-const IOU_PBUF_RING_INC: u16 = 2;
+/// They begin behind the ring.
+const BUFFERS_START: usize = BufferRing::size(BUFFERS);
 
 /// A ring with at most one operation under test at a time.
 pub(crate) struct SelfTest<'ring> {
     ring: &'ring mut IoUring,
     /// Memory that the kernel writes to while an operation is in flight: `None` where the step needs none.
-    buffers: Option<Mapping>,
+    buffers: Option<BufferRing>,
     /// What is being tried, for the error message.
     name: &'static str,
     /// Operations whose terminal completion has not been seen.
@@ -118,7 +115,7 @@ impl<'ring> SelfTest<'ring> {
 
     fn try_incremental_buffers(&mut self) -> Result<bool, Error> {
         self.name = "incremental buffers";
-        match self.provide_buffers(IOU_PBUF_RING_INC) {
+        match self.provide_buffers(PBUF_RING_INC) {
             Err(Errno::EINVAL) => return Ok(false),
             provided => provided.map_err(|errno| Reason::of_register(errno, "IOU_PBUF_RING_INC"))?,
         }
@@ -215,25 +212,15 @@ impl<'ring> SelfTest<'ring> {
         }
         let memory = Mapping::new(BUFFERS_START + usize::from(BUFFERS) * BUFFER_SIZE)?;
         let start = memory.start().as_ptr();
-        // SAFETY: the mapping is page-aligned and larger than BUFFERS entries. It outlives the registration: it is
-        // unmapped only by withdraw_buffers(), after unregistering (see Drop).
-        unsafe {
-            let submitter = self.ring.submitter();
-            submitter.register_buf_ring_with_flags(start.expose_provenance() as u64, BUFFERS, 0, flags)?;
-        }
+        // SAFETY: it is given back only by withdraw_buffers(), after unregistering (see Drop).
+        let mut buffers = unsafe { BufferRing::register(self.ring, 0, memory, BUFFERS, flags) }?;
         for index in 0..BUFFERS {
-            // SAFETY: index is below BUFFERS, which the mapping has room for, and nobody else refers to the entry:
-            // the kernel reads only what lies before the tail, which is still 0.
-            let entry = unsafe { &mut *start.cast::<BufRingEntry>().add(usize::from(index)) };
             let buffer = start.wrapping_add(BUFFERS_START + usize::from(index) * BUFFER_SIZE);
-            entry.set_addr(buffer.expose_provenance() as u64);
-            entry.set_len(BUFFER_SIZE as u32);
-            entry.set_bid(index);
+            // SAFETY: it lies in the mapping behind the ring, and each is provided once.
+            unsafe { buffers.provide(buffer, BUFFER_SIZE as u32, index) };
         }
-        // SAFETY: the start of the mapping is the first entry, initialised above; the tail lies within it, is aligned
-        // and is written by nobody but us.
-        unsafe { AtomicU16::from_ptr(BufRingEntry::tail(start.cast()).cast_mut()) }.store(BUFFERS, Ordering::Release);
-        self.buffers = Some(memory);
+        buffers.publish();
+        self.buffers = Some(buffers);
         Ok(())
     }
 
@@ -249,11 +236,11 @@ impl<'ring> SelfTest<'ring> {
 
     /// The memory of all buffers.
     fn buffer_bytes(&self) -> &[u8] {
-        let Some(memory) = &self.buffers else { return &[] };
+        let Some(buffers) = &self.buffers else { return &[] };
         // SAFETY: the buffers lie within the mapping, BUFFERS_START bytes in, and were zero when mapped. The kernel
         // writes only while the ring is entered, and for that the SelfTest, borrowed here, is needed mutably.
         unsafe {
-            let start = memory.start().as_ptr().add(BUFFERS_START);
+            let start = buffers.memory().start().as_ptr().add(BUFFERS_START);
             std::slice::from_raw_parts(start, usize::from(BUFFERS) * BUFFER_SIZE)
         }
     }

@@ -11,7 +11,7 @@ const LAYERS: [&[&str]; 8] = [
     // The kernel's numbers, memory, and what system calls are given.
     &["error", "control", "memory", "bounce", "address", "options", "multicast", "socket", "message"],
     // The border to the kernel, and the ring.
-    &["features", "config", "kernel", "sqe", "buffer_pool", "user_data", "watch"],
+    &["features", "config", "kernel", "sqe", "buffer_pool", "buffer_ring", "user_data", "watch"],
     // Names, and what is told to the owner.
     &["handle_id", "event", "receive_buffers", "self_test", "support", "ring"],
     // What is in flight, and what is open.
