@@ -18,9 +18,10 @@ use std::time::{Duration, Instant};
 use iouring_reactor::buffer_pool::BufferPool;
 use iouring_reactor::kernel::BufferGroup;
 use iouring_reactor::memory::{Mapping, Mappings};
-use iouring_reactor::{Config, Errno, Error, Event, Features, HandleId, Reactor, Reason, Ring};
+use iouring_reactor::{Config, Error, Event, Features, HandleId, Reactor, Reason, Ring};
 use napi::sys;
 
+use crate::dispatch::Dispatch;
 use crate::driver::Driver;
 use crate::memory::{self, JsMemory};
 use crate::protocol::{COMPLETION_CAPACITY, Completion};
@@ -30,10 +31,6 @@ use crate::settings::Pace;
 /// A turn that takes longer is followed by one that takes fewer connections: what becomes of those that were accepted
 /// keeps timers and other sockets waiting.
 const SHORT_TURN: Duration = Duration::from_micros(250);
-
-/// How many calls of the dispatch in a row may pass no completion: one to be called in another way, and one before
-/// ticks and microtasks. More are a script's, which has put its own in the dispatch's place: the event loop must go on.
-const MAX_IN_VAIN: usize = 8;
 
 /// How long the end of an environment waits for the kernel to let go of one operation more.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -69,8 +66,7 @@ pub struct Instance {
     received: Arc<Mapping>,
     datagrams: Arc<Mapping>,
     mappings: Mappings,
-    /// The function that dispatches completions.
-    dispatch: sys::napi_ref,
+    dispatch: Dispatch,
     /// The places of the views that writes and reads name; null before there are any.
     views: Cell<sys::napi_ref>,
     /// How many places they are.
@@ -81,9 +77,6 @@ pub struct Instance {
     running: Cell<bool>,
     /// What keeps the process alive.
     hold: Cell<Hold>,
-    /// What the ring has failed with, until JavaScript has been told; that is done once.
-    failed: Cell<Option<Errno>>,
-    told: Cell<bool>,
 }
 
 impl Instance {
@@ -110,15 +103,13 @@ impl Instance {
             received,
             datagrams,
             mappings: Mappings::default(),
-            dispatch,
+            dispatch: Dispatch::new(env, dispatch),
             views: Cell::new(ptr::null_mut()),
             places: Cell::new(0),
             delivered: RefCell::new(Vec::new()),
             driver: OnceCell::new(),
             running: Cell::new(false),
             hold: Cell::new(Hold::default()),
-            failed: Cell::new(None),
-            told: Cell::new(false),
         })
     }
 
@@ -162,6 +153,10 @@ impl Instance {
         &self.mappings
     }
 
+    pub fn dispatch(&self) -> &Dispatch {
+        &self.dispatch
+    }
+
     /// Uses the reactor, unless the environment has ended.
     pub fn with<T>(&self, use_it: impl FnOnce(&mut Reactor<Ring>) -> T) -> Option<T> {
         self.reactor.borrow_mut().as_mut().map(use_it)
@@ -178,9 +173,7 @@ impl Instance {
             if outside {
                 // In this order: what arrives after `unmute` is announced, what arrived before is seen here.
                 reactor.kernel().unmute();
-                if reactor.has_work() {
-                    reactor.kernel().signal();
-                }
+                Self::signal_if_left(reactor);
             }
             result
         })
@@ -241,10 +234,6 @@ impl Instance {
         self.submit(reactor);
         let mut delivered = self.delivered.borrow_mut();
         let mut count = 0;
-        if let Some(errno) = self.failed.take() {
-            self.queues.put_failure(count, errno);
-            count += 1;
-        }
         while count < COMPLETION_CAPACITY as usize
             && let Some(event) = reactor.next_event()
         {
@@ -277,7 +266,8 @@ impl Instance {
         self.take_commands(reactor);
         reactor.set_unheard(self.queues.undispatched());
         if reactor.has_work() {
-            self.note(reactor.turn(&mut self.memory()));
+            // A failure of the ring is an event as well.
+            let _ = reactor.turn(&mut self.memory());
         }
         self.hold(|hold| Hold { unoffered: false, untaken: reactor.holds_bytes(), ..hold });
     }
@@ -290,9 +280,9 @@ impl Instance {
         self.submit(reactor);
     }
 
-    /// Has the driver come round for what is left, or to tell that the ring has failed.
-    fn signal_if_left(&self, reactor: &Reactor<Ring>) {
-        if reactor.has_work() || self.failed.get().is_some() {
+    /// Has the driver come round for what is left.
+    fn signal_if_left(reactor: &Reactor<Ring>) {
+        if reactor.has_work() {
             reactor.kernel().signal();
         }
     }
@@ -319,22 +309,13 @@ impl Instance {
         }
     }
 
-    /// The first failure of the ring is told.
-    fn note(&self, outcome: Result<(), Errno>) {
-        if let Err(errno) = outcome
-            && !self.told.replace(true)
-        {
-            self.failed.set(Some(errno));
-        }
-    }
-
     /// Hands over what JavaScript has sent through a datagram socket so far, as far as there is room.
     pub fn offer_datagrams(&self, handle: HandleId) {
         self.with(|reactor| {
             self.submit(reactor);
-            // A failure is told of with the next turn.
+            // A failure of the ring is told of with the next turn, here and below.
             let _ = reactor.offer_datagrams(handle, &mut self.memory());
-            self.signal_if_left(reactor);
+            Self::signal_if_left(reactor);
         });
     }
 
@@ -344,8 +325,8 @@ impl Instance {
         self.with(|reactor| {
             self.take_commands(reactor);
             reactor.set_unheard(self.queues.undispatched());
-            self.note(reactor.close_now(handle, &mut self.memory()));
-            self.signal_if_left(reactor);
+            let _ = reactor.close_now(handle, &mut self.memory());
+            Self::signal_if_left(reactor);
             self.queues.undispatched_of(Completion::Accepted, handle) + reactor.accepted_and_untold(handle)
         })
         .unwrap_or(0)
@@ -356,7 +337,7 @@ impl Instance {
     pub fn flush(&self) {
         self.with(|reactor| {
             self.submit(reactor);
-            self.signal_if_left(reactor);
+            Self::signal_if_left(reactor);
         });
     }
 
@@ -408,7 +389,6 @@ impl Instance {
         self.queues.commands() > 0
             || !self.queues.dispatched()
             || !self.delivered.borrow().is_empty()
-            || self.failed.get().is_some()
             || self.reactor.borrow().as_ref().is_some_and(Reactor::has_work)
     }
 
@@ -444,7 +424,7 @@ impl Instance {
             if self.queues.dispatched() && !self.with(|reactor| self.exchange(reactor)).unwrap_or(false) {
                 break;
             }
-            if !self.call_dispatch() || !self.has_work() {
+            if !self.dispatch.run(&self.queues) || !self.has_work() {
                 break;
             }
             if begin.elapsed() >= self.pace.turn || !self.driver().is_some_and(Driver::may_go_on) {
@@ -452,64 +432,6 @@ impl Instance {
             }
         }
         self.with(|reactor| reactor.pace(begin.elapsed() < SHORT_TURN));
-    }
-
-    /// Calls JavaScript until it has passed every completion. It returns early between two completions of one handle,
-    /// so that microtasks run in between as they would in core, and when a handler throws. False when its time is used
-    /// up, or JavaScript cannot be entered any more.
-    fn call_dispatch(&self) -> bool {
-        let mut failures = 0;
-        let mut in_vain = 0;
-        while !self.queues.dispatched() {
-            let before = self.queues.undispatched();
-            let mut function = ptr::null_mut();
-            let mut result = ptr::null_mut();
-            // SAFETY: the environment is alive, a handle scope is open, the reference lives until the environment's
-            // end.
-            let status = unsafe {
-                if sys::napi_get_reference_value(self.env, self.dispatch, &raw mut function) != sys::Status::napi_ok {
-                    return false;
-                }
-                // The receiver counts as the resource that this is done for, and `domain` enters what it finds there
-                // under its own name: in the global object that may be the module.
-                sys::napi_make_callback(self.env, ptr::null_mut(), function, function, 0, ptr::null(), &raw mut result)
-            };
-            if self.queues.take_yielded() {
-                return false;
-            }
-            if status == sys::Status::napi_ok {
-                in_vain = if self.queues.undispatched() == before { in_vain + 1 } else { 0 };
-                if in_vain > MAX_IN_VAIN {
-                    return false;
-                }
-                continue;
-            }
-            failures += 1;
-            if !self.report_exception() || failures > COMPLETION_CAPACITY {
-                return false;
-            }
-        }
-        true
-    }
-
-    /// Makes an exception that a handler threw an uncaught exception, as core does. False when there is none to be had:
-    /// JavaScript is being terminated.
-    fn report_exception(&self) -> bool {
-        let mut pending = false;
-        let mut exception = ptr::null_mut();
-        // SAFETY: the environment is alive and a handle scope is open.
-        let taken = unsafe {
-            sys::napi_is_exception_pending(self.env, &raw mut pending) == sys::Status::napi_ok
-                && pending
-                && sys::napi_get_and_clear_last_exception(self.env, &raw mut exception) == sys::Status::napi_ok
-        };
-        taken && self.report(exception)
-    }
-
-    /// Makes a value an uncaught exception. False where that is not possible.
-    pub fn report(&self, exception: sys::napi_value) -> bool {
-        // SAFETY: the environment is alive, and the value is of the scope that is open.
-        unsafe { sys::napi_fatal_exception(self.env, exception) == sys::Status::napi_ok }
     }
 
     /// Ends it all. `done` is called, on this thread and perhaps later, once nothing of it is in the event loop any

@@ -5,6 +5,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "napi-rs hands arguments over as owned values")]
 
 mod cleanup;
+mod dispatch;
 mod driver;
 mod file;
 mod instance;
@@ -14,6 +15,7 @@ mod native_reactor;
 mod native_scm_rights;
 mod native_stats;
 mod nowait;
+mod numbers;
 mod protocol;
 mod queues;
 mod settings;

@@ -12,7 +12,7 @@ use napi::bindgen_prelude::{ArrayBuffer, Env, Unknown};
 use napi_derive::napi;
 
 use crate::native_reactor::{Domain, Endpoint, NativeReactor, address, domain_of, endpoint, status};
-use crate::native_stats::count;
+use crate::numbers::count;
 
 /// An IPv4 or IPv6 address as libuv reads it: up to the first NUL, and behind `%` the name of an interface. A name that
 /// no interface has says nothing, and an index is no name.
@@ -149,9 +149,9 @@ impl NativeReactor {
         endpoint(Ok(unsafe { SocketAddress::from_raw(bytes.as_ptr(), length) }))
     }
 
-    /// Joins or leaves a multicast group, for what one source sends to it where there is a source, on an interface given
-    /// by an address or by its index. Opens nothing: `EBADF` on a handle that is not there, once the addresses have been
-    /// found to be some.
+    /// Joins or leaves a multicast group, for what one source sends to it where there is a source, on an interface
+    /// given by an address or by its index. Opens nothing: `EBADF` on a handle that is not there, once the addresses
+    /// have been found to be some.
     #[napi]
     pub fn membership(
         &self,

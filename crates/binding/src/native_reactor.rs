@@ -17,7 +17,7 @@ use napi_derive::napi;
 
 use crate::driver::Driver;
 use crate::instance::Instance;
-use crate::native_stats::count;
+use crate::numbers::count;
 use crate::settings::{ReactorOptions, ReactorSettings, micros};
 use crate::shown::show;
 use crate::uv::UvDriver;
@@ -261,7 +261,7 @@ impl NativeReactor {
     /// Makes an error an uncaught exception, in the middle of a dispatch.
     #[napi]
     pub fn report_exception(&self, error: Unknown) {
-        self.instance.report(error.raw());
+        self.instance.dispatch().report(error.raw());
     }
 
     /// Takes the memory away from an `ArrayBuffer` that nobody will use any more, at once instead of when garbage is

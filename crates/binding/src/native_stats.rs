@@ -4,8 +4,10 @@ use iouring_reactor::Watch;
 use napi_derive::napi;
 
 use crate::native_reactor::NativeReactor;
+use crate::numbers::count;
 
-/// Counts: of what the reactor holds, which return to zero when everything has been closed and read; and, from `turns` on, of what has happened since it was made.
+/// Counts: of what the reactor holds, which return to zero when everything has been closed and read; and, from `turns`
+/// on, of what has happened since it was made.
 #[napi(object, object_from_js = false)]
 pub struct Stats {
     /// Handles open or closing.
@@ -44,11 +46,6 @@ pub struct Stats {
     pub bytes_read: f64,
     /// Bytes written to files.
     pub bytes_written: f64,
-}
-
-/// A count as JavaScript gets it.
-pub(crate) fn count(number: usize) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 #[napi]

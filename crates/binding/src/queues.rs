@@ -281,6 +281,7 @@ impl Queues {
             }
             Event::Readable { handle } => (Completion::Readable, handle.raw(), 0, 0, 0, 0),
             Event::Closed { handle } => (Completion::Closed, handle.raw(), 0, 0, 0, 0),
+            Event::RingFailed { errno } => (Completion::RingFailed, -1, errno.negated(), 0, 0, 0),
         };
         self.put_words(record, [kind as i32, handle, result, first, second, third]);
     }
@@ -303,11 +304,6 @@ impl Queues {
         words[DatagramWord::Name as usize] = received.name.cast_signed();
         words[DatagramWord::Lengths as usize] = lengths.cast_signed();
         self.put_words(record, words);
-    }
-
-    /// Writes the completion that says that the ring has failed.
-    pub fn put_failure(&self, record: usize, errno: Errno) {
-        self.put_words(record, [Completion::RingFailed as i32, -1, errno.negated(), 0, 0, 0]);
     }
 
     fn put_words<const N: usize>(&self, record: usize, words: [i32; N]) {

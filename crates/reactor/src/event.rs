@@ -1,6 +1,7 @@
 //! What a turn brings to light, and what can be counted.
 
 use crate::buffer_pool::Slice;
+use crate::error::Errno;
 use crate::handle_id::HandleId;
 use crate::kernel::Direction;
 
@@ -121,6 +122,12 @@ pub enum Event {
         /// Bytes or zero on success, a negative errno on failure.
         result: i32,
     },
+    /// The ring is beyond use. Told once, before what ends because of it: whatever is asked for from then on ends with
+    /// that error.
+    RingFailed {
+        /// What it failed with.
+        errno: Errno,
+    },
 }
 
 /// Where the parts of a received datagram lie in its buffer. All of it is inside `slice`.
@@ -185,7 +192,8 @@ pub struct Totals {
     pub completions: u64,
     /// Most completions that were taken at once.
     pub largest_batch: u64,
-    /// Calls that the kernel refused because its completion queue had overflowed (`EBUSY`): nothing is lost by that, but it costs time.
+    /// Calls that the kernel refused because its completion queue had overflowed (`EBUSY`): nothing is lost by that,
+    /// but it costs time.
     pub overflows: u64,
     /// Receives that ended because there was no receive buffer (`ENOBUFS`).
     pub exhaustions: u64,

@@ -7,6 +7,7 @@ mod commits;
 mod datagram_cases;
 mod datagram_simulation;
 mod datagrams;
+mod file_simulation;
 mod files;
 mod harness;
 mod holes;

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use proptest::prelude::*;
 
-use super::files::FileSimulation;
+use super::file_simulation::FileSimulation;
 use super::harness::{Books, Simulation};
 use super::streams::{act, actions, behavior};
 use crate::address::SocketAddress;

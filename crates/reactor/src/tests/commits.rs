@@ -1,6 +1,6 @@
 //! Writes that are followed by a sync: how many syncs there are, and who hears of what.
 
-use super::files::FileSimulation;
+use super::file_simulation::FileSimulation;
 use crate::HandleId;
 use crate::fake::Behavior;
 use crate::file::MAX_IN_FLIGHT;

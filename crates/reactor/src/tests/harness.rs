@@ -113,6 +113,8 @@ pub(crate) struct Simulation {
     /// Connections that listeners reported, in order.
     pub(crate) accepted: Vec<(HandleId, HandleId)>,
     pub(crate) accept_failures: Vec<i32>,
+    /// It was told that the ring has failed.
+    pub(crate) ring_failed: bool,
     buffers: usize,
 }
 
@@ -132,6 +134,7 @@ impl Simulation {
             lent: Vec::new(),
             accepted: Vec::new(),
             accept_failures: Vec::new(),
+            ring_failed: false,
             buffers: usize::from(buffers),
         }
     }
@@ -345,6 +348,9 @@ impl Simulation {
                 assert!(book.shutdown_asked && book.requests.is_empty());
                 assert!(status == 0 || book.close_asked && status == -libc::ECANCELED, "{status}");
                 assert_eq!(book.shut_down.replace(status), None, "two reports");
+            }
+            Event::RingFailed { .. } => {
+                assert!(!std::mem::replace(&mut self.ring_failed, true), "two reports");
             }
             Event::Opened { .. } | Event::FileDone { .. } => unreachable!("no files here"),
             Event::Message { .. } => unreachable!("no descriptors here"),

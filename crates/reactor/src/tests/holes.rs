@@ -184,6 +184,7 @@ fn a_ring_that_fails_leaves_nobody_waiting() {
     simulation.world.borrow_mut().refusal = Some(libc::EBADF);
     assert_eq!(simulation.reactor.turn(&mut simulation.memory), Err(Errno(libc::EBADF)));
     let mut news: Vec<_> = std::iter::from_fn(|| simulation.reactor.next_event()).collect();
+    assert_eq!(news.remove(0), Event::RingFailed { errno: Errno(libc::EBADF) }, "before what ends because of it");
     for expected in [
         Event::Written { handle: first, status: failed },
         Event::Ended { handle: first, status: failed },
@@ -204,6 +205,7 @@ fn a_ring_that_fails_leaves_nobody_waiting() {
     let news: Vec<_> = std::iter::from_fn(|| simulation.reactor.next_event()).collect();
     assert!(news.contains(&Event::Written { handle: first, status: failed }), "{news:?}");
     assert!(news.contains(&Event::Connected { handle: first, status: failed }), "{news:?}");
+    assert!(!news.iter().any(|event| matches!(event, Event::RingFailed { .. })), "told once");
     assert_eq!(news.last(), Some(&Event::Closed { handle: first }));
     assert!(!simulation.reactor.has_work());
 }
@@ -387,7 +389,9 @@ fn who_reads_on_after_a_failure_of_the_ring_hears_of_it() {
         let told = |simulation: &mut Simulation| -> Vec<Event> {
             std::iter::from_fn(|| simulation.reactor.next_event()).collect()
         };
-        assert_eq!(told(&mut simulation), [Event::Ended { handle: other, status: -libc::EBADFD }]);
+        let (failed, ended) =
+            (Event::RingFailed { errno: Errno(libc::EBADFD) }, Event::Ended { handle: other, status: -libc::EBADFD });
+        assert_eq!(told(&mut simulation), [failed, ended]);
         simulation.reactor.read_start(id);
         assert!(simulation.reactor.has_work(), "nobody would look");
         assert!(simulation.reactor.turn(&mut simulation.memory).is_err());

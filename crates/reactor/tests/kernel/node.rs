@@ -295,6 +295,7 @@ impl Node {
             Event::AcceptFailed { listener, status } => {
                 self.open_book(listener).accept_failed = Some(status);
             }
+            Event::RingFailed { errno } => panic!("the ring has failed: {errno}"),
             Event::Opened { .. } | Event::FileDone { .. } => unreachable!("no files here"),
             Event::Datagram { .. } | Event::ReceiveFailed { .. } | Event::Sent { .. } => unreachable!("streams alone"),
             Event::Closed { handle } => {
