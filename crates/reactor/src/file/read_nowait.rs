@@ -16,6 +16,12 @@ use crate::io::Io;
 use crate::kernel::{Direction, FileRequest, Kernel, Request, Wait};
 use crate::user_data::nowait_user_data;
 
+/// Fewer reads than that are done one by one.
+const MIN_TOGETHER: usize = 4;
+
+/// Most reads of one system call.
+const MAX_TOGETHER: usize = 64;
+
 /// See [`Reactor::read_nowait`](crate::Reactor::read_nowait).
 ///
 /// # Errors
@@ -68,18 +74,92 @@ pub(crate) struct Pieces<P> {
     pub(crate) position: P,
 }
 
+impl<P: Fn(usize) -> i64> Pieces<P> {
+    /// # Safety
+    /// There are more pieces than that.
+    unsafe fn place(&self, piece: usize) -> *mut u8 {
+        // SAFETY: the caller's promise.
+        unsafe { self.data.add(piece * self.size as usize) }
+    }
+}
+
+/// See [`Reactor::read_many_nowait`](crate::Reactor::read_many_nowait).
+///
+/// # Safety
+/// The pieces may be written for the length of the call.
+pub(crate) unsafe fn read_many<K: Kernel>(
+    state: &HandleState,
+    pieces: &Pieces<impl Fn(usize) -> i64>,
+    mut done: impl FnMut(usize, u32),
+    file: &mut File,
+    files: &mut Files,
+    io: &mut Io<K>,
+) -> usize {
+    let &Pieces { size, count, ref position, .. } = pieces;
+    let mut read = 0;
+    while count - read >= MIN_TOGETHER {
+        let asked = (count - read).min(MAX_TOGETHER);
+        // SAFETY: as many pieces lie behind that place.
+        let data = unsafe { pieces.place(read) };
+        let some = Pieces { data, size, count: asked, position: |piece| position(read + piece) };
+        // SAFETY: the caller's promise, for some of the pieces.
+        let group = unsafe { read_together(state, &some, file, files, io) };
+        for &had in &group {
+            // SAFETY: the place of a piece.
+            let bytes = unsafe { read_rest(state, pieces.place(read), size, position(read), had, file, io) };
+            let Some(bytes) = bytes else { return read };
+            done(read, bytes);
+            read += 1;
+        }
+        if group.len() < asked {
+            return read;
+        }
+    }
+    while read < count {
+        // SAFETY: the place of a piece.
+        let bytes = unsafe { read_rest(state, pieces.place(read), size, position(read), 0, file, io) };
+        let Some(bytes) = bytes else { break };
+        done(read, bytes);
+        read += 1;
+    }
+    read
+}
+
+/// Reads what is left of a piece of which `had` bytes are there: it is short where the file ends, and where its other
+/// pages are not in memory. The bytes of it all; `None` where it cannot be read at once.
+///
+/// # Safety
+/// As for [`read_nowait`], for the whole piece.
+unsafe fn read_rest<K: Kernel>(
+    state: &HandleState,
+    data: *mut u8,
+    size: u32,
+    position: i64,
+    had: u32,
+    file: &mut File,
+    io: &mut Io<K>,
+) -> Option<u32> {
+    if had >= size {
+        return Some(size);
+    }
+    let position = position.max(0).saturating_add(had.into());
+    // SAFETY: what is left of the piece.
+    let more = unsafe { read_nowait(state, data.add(had as usize), size - had, position, file, io) };
+    more.ok().map(|more| had + more)
+}
+
 /// Reads pieces with one system call: the bytes of each, up to the first that was refused.
 ///
 /// # Safety
 /// The pieces may be written for the length of the call.
-pub(crate) unsafe fn read_together<K: Kernel>(
+unsafe fn read_together<K: Kernel>(
     state: &HandleState,
     pieces: &Pieces<impl Fn(usize) -> i64>,
     file: &File,
     files: &mut Files,
     io: &mut Io<K>,
 ) -> Vec<u32> {
-    let &Pieces { data, size, count, ref position } = pieces;
+    let &Pieces { size, count, ref position, .. } = pieces;
     if !may_read(file, io, false) || !io.backlog.is_empty() || io.failure().is_some() {
         return Vec::new();
     }
@@ -87,8 +167,8 @@ pub(crate) unsafe fn read_together<K: Kernel>(
     let mut results = Vec::with_capacity(count);
     while results.len() < count {
         let piece = results.len();
-        // SAFETY: the place of that piece, within the caller's bytes.
-        let data = unsafe { data.add(piece * size as usize) };
+        // SAFETY: there are more pieces than that.
+        let data = unsafe { pieces.place(piece) };
         let position = position(piece).max(0);
         let request = FileRequest::read_nowait(fd, data, size, position);
         let number = u32::try_from(piece).unwrap_or(u32::MAX);

@@ -3,13 +3,13 @@
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::ptr;
 
-mod read_nowait;
 mod start;
 
 use crate::error::Errno;
 use crate::event::{Event, Opened, bytes};
 use crate::file::call::{FileCall, STATUS_BYTES};
 use crate::file::files::{Files, Queued, Step};
+use crate::file::read_nowait::{self, Pieces};
 use crate::file::settle::advance;
 use crate::file::transfer::{Progress, Role, Transfer};
 use crate::file::{File, MAX_CHAIN, ShortOps, commit};
@@ -133,6 +133,51 @@ impl<K: Kernel> Reactor<K> {
     #[must_use]
     pub fn short_ops(&self) -> ShortOps {
         self.files.short_ops
+    }
+
+    /// Reads `length` bytes, or up to the end of the file, at `position`, or at the file's own where that is negative.
+    /// Nothing is under way afterwards, whatever comes of it.
+    ///
+    /// # Errors
+    /// `EAGAIN` where it cannot be done at once, and whatever the file system says. The bytes at `data` may have been
+    /// changed then, the file's own position has not; [`transfer`](Self::transfer) will tell what is the matter.
+    ///
+    /// # Safety
+    /// `data` points at `length` bytes that may be written for the length of the call.
+    pub unsafe fn read_nowait(
+        &mut self,
+        id: HandleId,
+        data: *mut u8,
+        length: u32,
+        position: i64,
+    ) -> Result<u32, Errno> {
+        if length == 0 {
+            return Ok(0);
+        }
+        let (file, state, _, io) = self.file(id).ok_or(Errno(libc::EBADF))?;
+        // SAFETY: the caller's promise.
+        unsafe { read_nowait::read_nowait(state, data, length, position, file, io) }
+    }
+
+    /// Reads `count` pieces of `size` bytes each, to consecutive places from `data` on, as
+    /// [`read_nowait`](Self::read_nowait) does: up to the first that cannot be read at once. `position` tells where in
+    /// the file each is, and `done` hears of those that were read, in order: number, bytes. Nothing is under way
+    /// afterwards. Returns how many were read; beyond them bytes may have been changed as well.
+    ///
+    /// # Safety
+    /// `data` points at `count * size` bytes that may be written for the length of the call.
+    pub unsafe fn read_many_nowait(
+        &mut self,
+        id: HandleId,
+        data: *mut u8,
+        size: u32,
+        count: usize,
+        position: impl Fn(usize) -> i64,
+        done: impl FnMut(usize, u32),
+    ) -> usize {
+        let Some((file, state, files, io)) = self.file(id) else { return 0 };
+        // SAFETY: the caller's promise.
+        unsafe { read_nowait::read_many(state, &Pieces { data, size, count, position }, done, file, files, io) }
     }
 
     /// A completion of an operation on files, already taken out of the slab.
