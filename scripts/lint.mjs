@@ -12,6 +12,9 @@ import process from 'node:process';
 import { bin, fail, inRoot, root, run, say } from './lib.mjs';
 import { installDependencies, setup } from './setup.mjs';
 
+/** Columns of a comment in Rust, as of its code: rustfmt wraps no comments. */
+const COMMENT_WIDTH = 120;
+
 const node = (packageName, command, ...args) => run(process.execPath, [bin(packageName, command), ...args]);
 
 const checks = {
@@ -57,16 +60,24 @@ function checkPackage() {
   }
 }
 
-/** What no tracked file may contain: paths of the machine it was written on, and hosts of a package registry in the lock file. */
+/**
+ * What no tracked file may contain: paths of the machine it was written on, hosts of a package registry in the lock file, and in Rust comments that
+ * are wider than the code.
+ */
 function checkTree() {
   const problems = [];
+  const complain = (file, index, complaint, line) =>
+    problems.push(`${file}:${index + 1}: ${complaint}: ${line.trim().slice(0, COMMENT_WIDTH)}`);
   const machinePaths = new RegExp(`(?<![\\w.~/-])/(?:home|root|work|Users)/[\\w.-]+|${root.replace(/[^\w]/g, '\\$&')}`);
   for (const file of trackedFiles()) {
     if (/\.(?:png|node)$/.test(file)) continue;
     readFileSync(inRoot(file), 'utf8')
       .split('\n')
       .forEach((line, index) => {
-        if (machinePaths.test(line)) problems.push(`${file}:${index + 1}: a path of one machine: ${line.trim().slice(0, 120)}`);
+        if (machinePaths.test(line)) complain(file, index, 'a path of one machine', line);
+        if (file.endsWith('.rs') && line.length > COMMENT_WIDTH && /^\s*\/\//.test(line)) {
+          complain(file, index, `a comment beyond column ${COMMENT_WIDTH}`, line);
+        }
       });
   }
   if (/"resolved": "https?:/.test(readFileSync(inRoot('package-lock.json'), 'utf8'))) {

@@ -45,7 +45,10 @@ async function announceBackend() {
   if (process.env.CI && process.env.IOURING_TRANSPORT !== 'core') total.failed++;
 }
 
-/** The tests' own harness has no other stable report than this line for each binary. */
+/**
+ * The tests' own harness has no other stable report than this line for each binary: its JSON is for nightly compilers, and another runner (cargo-nextest)
+ * would have to be installed before `npm test` could run.
+ */
 async function testRust(args) {
   say('Rust tests (cargo test)');
   const { status, output } = await runCapturing('cargo', ['test', '--workspace', ...args]);

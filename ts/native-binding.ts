@@ -69,9 +69,9 @@ export interface NativeReactor {
   /** The address that a `sockaddr` stands for. */
   describeAddress(bytes: Uint8Array): Endpoint | number;
   /**
-   * Joins or leaves a multicast group, for what one source sends to it where there is a source, on an interface given
-   * by an address or by its index. Opens nothing: `EBADF` on a handle that is not there, once the addresses have been
-   * found to be some.
+   * Joins or leaves a multicast group, for what one source sends to it where there is a source, on an interface
+   * given by an address or by its index. Opens nothing: `EBADF` on a handle that is not there, once the addresses
+   * have been found to be some.
    */
   membership(
     handle: number,
@@ -324,7 +324,10 @@ export interface ReactorSettings {
   unboundedWorkers: number;
 }
 
-/** Counts: of what the reactor holds, which return to zero when everything has been closed and read; and, from `turns` on, of what has happened since it was made. */
+/**
+ * Counts: of what the reactor holds, which return to zero when everything has been closed and read; and, from `turns`
+ * on, of what has happened since it was made.
+ */
 export interface Stats {
   /** Handles open or closing. */
   handles: number;

@@ -112,9 +112,9 @@ export const enum Completion {
   FileDone = 10,
   /**
    * A datagram has arrived: its length, the payload's offset in the datagram pool, the buffer's number; the word to
-   * borrow it by, as with `Received`, until a `ReleaseDatagram`; where in the pool the sender's name is; and how long
-   * that is, with, from bit 8 on, the length of the control data, which follow behind the room for the name, and the
-   * flags `DATAGRAM_TRUNCATED` and `DATAGRAM_CONTROL_TRUNCATED`.
+   * borrow it by, as with `Received`, until a `ReleaseDatagram`; where in the pool the sender's name is; and how
+   * long that is, with, from bit 8 on, the length of the control data, which follow behind the room for the name,
+   * and the flags `DATAGRAM_TRUNCATED` and `DATAGRAM_CONTROL_TRUNCATED`.
    */
   Datagram = 11,
   /** The network reports an error on a datagram socket, which goes on receiving: status. */

@@ -176,8 +176,8 @@ unsafe extern "C" fn send_nowait(env: sys::napi_env, info: sys::napi_callback_in
     for first in (0..count).step_by(SLICES as usize) {
         let group = first..count.min(first + SLICES);
         values.clear();
-        // SAFETY: as above. Looking at an element may run JavaScript, a getter's, so that no memory is looked at before
-        // all are known.
+        // SAFETY: inside a call from JavaScript; the out-pointer is a local. Looking at an element may run JavaScript,
+        // a getter's, so that no memory is looked at before all are known.
         values.extend(group.clone().map_while(|index| unsafe {
             let mut value = ptr::null_mut();
             (sys::napi_get_element(env, views, index, &raw mut value) == sys::Status::napi_ok).then_some(value)

@@ -1,11 +1,13 @@
-//! Runs a command under a seccomp profile, loaded with libseccomp as container runtimes do. The specs of `deploy/` use it.
+//! Runs a command under a seccomp profile, loaded with libseccomp as container runtimes do. The specs of `deploy/` use
+//! it.
 //!
 //! ```text
 //! confine RULES COMMAND …
 //! ```
 //!
-//! RULES is a file of lines: `default ACTION`, then `rule ACTION NAME` with up to six conditions `INDEX OP VALUE VALUE2` behind it. ACTION is
-//! `allow` or an errno, OP one of libseccomp's numbers for comparisons. Calls that libseccomp does not know are passed over, as runtimes do.
+//! RULES is a file of lines: `default ACTION`, then `rule ACTION NAME` with up to six conditions behind it, each
+//! `INDEX OP VALUE VALUE2`. ACTION is `allow` or an errno, OP one of libseccomp's numbers for comparisons. Calls that
+//! libseccomp does not know are passed over, as runtimes do.
 //!
 //! Status 125: the profile could not be loaded; 126: there is no libseccomp here; 127: the command could not be run.
 
@@ -94,7 +96,8 @@ impl Library {
     fn confine(&self, rules: &str) -> io::Result<()> {
         let mut lines = rules.lines();
         let default = lines.next().and_then(|line| line.strip_prefix("default ")).ok_or_else(malformed)?;
-        // SAFETY: takes a number, and gives an object that is used here alone. It is not released: the process becomes another.
+        // SAFETY: takes a number, and gives an object that is used here alone. It is not released: the process becomes
+        // another.
         let filter = unsafe { (self.init)(action(default)?) };
         if filter.is_null() {
             return Err(io::Error::other("libseccomp takes no such default"));

@@ -36,8 +36,9 @@ impl Default for BusyPoll {
     }
 }
 
-/// Whether this thread, and the kernel's workers with it, may run on more than one processor. What share of their time a control group
-/// grants does not matter here, and reading it from `/sys` takes longer than all the rest of a start-up.
+/// Whether this thread, and the kernel's workers with it, may run on more than one processor. What share of their time
+/// a control group grants does not matter here, and reading it from `/sys` takes longer than all the rest of a
+/// start-up.
 fn has_processors() -> bool {
     // SAFETY: a set may be all zero, the kernel fills in no more than its size, and counting reads no more than that.
     unsafe {

@@ -65,7 +65,7 @@ pub(crate) struct Io<K> {
     pub(crate) arrived: Vec<Cqe>,
     #[allow(clippy::vec_box, reason = "the kernel reads the header: its address must hold while the vector grows")]
     spare_messages: Vec<Box<Message>>,
-    #[allow(clippy::vec_box, reason = "as above")]
+    #[allow(clippy::vec_box, reason = "the same holds for these")]
     spare_datagrams: Vec<Box<DatagramMessage>>,
     /// A request waits to be handed over whose outcome is to be had in the same turn: a receive behind one that was
     /// ended by what it received, an accept where others wait, or what ends a handle.

@@ -147,7 +147,8 @@ impl Trace {
     fn print(&self, line: fmt::Arguments<'_>) {
         let time = self.begun.elapsed();
         let text = format!("iouring-transport {}.{:06} {line}\n", time.as_secs(), time.subsec_micros());
-        // In one piece, so that lines of several threads stay apart. Who traces and closes standard error has wanted nothing.
+        // In one piece, so that lines of several threads stay apart. Who traces and closes standard error has wanted
+        // nothing.
         let _ = std::io::stderr().write_all(text.as_bytes());
     }
 }

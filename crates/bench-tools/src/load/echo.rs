@@ -1,4 +1,5 @@
-//! Messages that come back: a closed loop in which every connection keeps a fixed number of messages under way, or sends them at a given rate.
+//! Messages that come back: a closed loop in which every connection keeps a fixed number of messages under way, or
+//! sends them at a given rate.
 
 mod exchange;
 mod ring;
@@ -26,7 +27,8 @@ pub(crate) struct Options {
     /// Messages that a connection keeps under way.
     #[arg(long, default_value_t = 1)]
     pipeline: usize,
-    /// Messages a second, of all connections; 0: the next as soon as one has come back. One that is due while as many as may be are under way is left out.
+    /// Messages a second, of all connections; 0: the next as soon as one has come back. One that is due while as many
+    /// as may be are under way is left out.
     #[arg(long, default_value_t = 0.0)]
     rate: f64,
     #[command(flatten)]

@@ -85,7 +85,8 @@ const NAMES: [&str; 56] = [
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // SAFETY: an entry is the kernel's `struct io_uring_sqe` and nothing else (`repr(C)`, 64 bytes, aligned to eight), which begins with these integers.
+        // SAFETY: an entry is the kernel's `struct io_uring_sqe` and nothing else (`repr(C)`, 64 bytes, aligned to
+        // eight), which begins with these integers.
         let fields = unsafe { std::ptr::from_ref(self.0).cast::<Fields>().read() };
         let Fields { opcode, flags, ioprio, fd, offset, address, length, op_flags } = fields;
         let name = NAMES.get(usize::from(opcode)).copied().unwrap_or("?");
