@@ -55,12 +55,12 @@ pub enum Endpoint {
 
 impl SocketAddress {
     /// Bytes that the kernel may write behind [`as_mut_ptr`](Self::as_mut_ptr): any address of any family fits.
-    pub const CAPACITY: socklen_t = size_of::<sockaddr_storage>() as socklen_t;
+    pub(crate) const CAPACITY: socklen_t = size_of::<sockaddr_storage>() as socklen_t;
 
     /// The longest UNIX socket path or abstract name (its leading NUL included), in bytes.
     ///
     /// A path of exactly this length leaves no room for the terminating NUL; Linux accepts it.
-    pub const UNIX_PATH_MAX: usize = size_of::<sockaddr_un>() - mem::offset_of!(sockaddr_un, sun_path);
+    pub(crate) const UNIX_PATH_MAX: usize = size_of::<sockaddr_un>() - mem::offset_of!(sockaddr_un, sun_path);
 
     /// An address for the kernel to fill: all zero, with the whole [`CAPACITY`](Self::CAPACITY) as its length.
     pub fn zeroed() -> Self {
@@ -124,7 +124,7 @@ impl SocketAddress {
     }
 
     /// An IPv4 address and port.
-    pub fn from_v4(address: Ipv4Addr, port: u16) -> Self {
+    pub(crate) fn from_v4(address: Ipv4Addr, port: u16) -> Self {
         Self::from_struct(sockaddr_in {
             sin_family: libc::AF_INET as sa_family_t,
             sin_port: port.to_be(),
@@ -145,7 +145,7 @@ impl SocketAddress {
     }
 
     /// No address: connecting a datagram socket to it ends its connection.
-    pub fn unspecified() -> Self {
+    pub(crate) fn unspecified() -> Self {
         let mut address = Self::zeroed();
         address.len = size_of::<sockaddr_in>() as socklen_t;
         address
@@ -179,7 +179,7 @@ impl SocketAddress {
     /// For a `socklen_t *`: capacity on the way in, length on the way out.
     ///
     /// What comes out may exceed the capacity; every reader here copes with that.
-    pub fn as_mut_len_ptr(&mut self) -> *mut socklen_t {
+    pub(crate) fn as_mut_len_ptr(&mut self) -> *mut socklen_t {
         &raw mut self.len
     }
 
@@ -341,7 +341,7 @@ pub fn index_of_name(name: &str) -> Option<u32> {
 }
 
 /// The name of the interface with this index, or `None` where there is none.
-pub fn interface_name(index: u32) -> Option<String> {
+pub(crate) fn interface_name(index: u32) -> Option<String> {
     let mut name = MaybeUninit::<[c_char; libc::IF_NAMESIZE]>::uninit();
     // SAFETY: if_indextoname(3) writes at most IF_NAMESIZE bytes, the terminating NUL included.
     let written = unsafe { libc::if_indextoname(index, name.as_mut_ptr().cast()) };

@@ -78,7 +78,7 @@ impl BufferPool {
     ///
     /// # Errors
     /// `ENOMEM` when the address space is full.
-    pub fn of_group(group: BufferGroup, count: u16, size: u32) -> Result<Self, Errno> {
+    pub(crate) fn of_group(group: BufferGroup, count: u16, size: u32) -> Result<Self, Errno> {
         let memory = Arc::new(Mapping::new(usize::from(count) * Self::stride(size))?);
         let idle = (0..count).rev().collect();
         let states = vec![State::default(); usize::from(count)];
@@ -144,7 +144,7 @@ impl BufferPool {
     }
 
     /// Begins a round: hands the kernel what it lacks, at the beginning and after it has starved. To be published.
-    pub fn replenish(&mut self, kernel: &mut impl Kernel) {
+    pub(crate) fn replenish(&mut self, kernel: &mut impl Kernel) {
         self.most_used = self.most_used.max(std::mem::take(&mut self.used));
         self.rounds += 1;
         if self.rounds == ROUNDS {
@@ -228,7 +228,7 @@ impl BufferPool {
     }
 
     /// Keeps the memory for the life of the process: the kernel may still write into it.
-    pub fn leak(&self) {
+    pub(crate) fn leak(&self) {
         std::mem::forget(Arc::clone(&self.memory));
     }
 }

@@ -81,7 +81,7 @@ impl Config {
     ///
     /// # Errors
     /// [`Error::Config`] with the first field that is out of range.
-    pub fn validate(&self) -> Result<(), Error> {
+    pub(crate) fn validate(&self) -> Result<(), Error> {
         fn check(field: &'static str, value: u64, fits: bool, allowed: &'static str) -> Result<(), Error> {
             if fits { Ok(()) } else { Err(Error::Config { field, value, allowed }) }
         }

@@ -53,11 +53,6 @@ impl Errno {
         -self.0
     }
 
-    /// The reverse of [`Errno::negated`]: a completion's result as a count or an error.
-    pub const fn from_result(result: i32) -> Result<u32, Self> {
-        if result < 0 { Err(Self(-result)) } else { Ok(result as u32) }
-    }
-
     /// What a libc function returned: `-1` becomes the thread's `errno`.
     pub(crate) fn check(returned: libc::c_int) -> Result<libc::c_int, Self> {
         if returned == -1 { Err(Self::last_os_error()) } else { Ok(returned) }
@@ -308,11 +303,8 @@ mod tests {
     }
 
     #[test]
-    fn results_cross_as_negative_numbers_and_back() {
+    fn errors_travel_as_negative_numbers() {
         assert_eq!(Errno::ECONNRESET.negated(), -104);
-        assert_eq!(Errno::from_result(-104), Err(Errno::ECONNRESET));
-        assert_eq!(Errno::from_result(0), Ok(0));
-        assert_eq!(Errno::from_result(i32::MAX), Ok(i32::MAX as u32));
     }
 
     #[test]

@@ -42,13 +42,13 @@ pub use files::ShortOps;
 use transfer::Transfer;
 
 /// Most file operations that the kernel has at once.
-pub const MAX_IN_FLIGHT: usize = 1024;
+pub(crate) const MAX_IN_FLIGHT: usize = 1024;
 
 /// Bytes of the longest write that is [short](ShortOps).
 pub(crate) const MAX_SHORT_WRITE: u32 = 128 * 1024;
 
 /// Most steps of one chain: the smallest submission queue takes it whole.
-pub const MAX_CHAIN: usize = 32;
+pub(crate) const MAX_CHAIN: usize = 32;
 
 /// An open file.
 pub struct File {

@@ -141,7 +141,7 @@ impl Cqe {
     /// Whether the kernel knows of others that wait: connections behind the one that was accepted, bytes behind those
     /// that were received.
     #[must_use]
-    pub fn others_wait(&self) -> bool {
+    pub(crate) fn others_wait(&self) -> bool {
         self.flags & CQE_F_SOCK_NONEMPTY != 0
     }
 
@@ -154,7 +154,7 @@ impl Cqe {
 
     /// Whether the kernel keeps the buffer and goes on filling it behind these bytes.
     #[must_use]
-    pub fn buffer_more(&self) -> bool {
+    pub(crate) fn buffer_more(&self) -> bool {
         self.flags & CQE_F_BUF_MORE != 0
     }
 }

@@ -46,7 +46,7 @@ impl Mapping {
     }
 
     /// Keeps the memory for the life of the process: the kernel may still write into it.
-    pub fn leak(self) {
+    pub(crate) fn leak(self) {
         std::mem::forget(self);
     }
 }

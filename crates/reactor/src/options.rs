@@ -18,7 +18,8 @@ macro_rules! socket_options {
 
         impl $enum {
             /// Every option, in the order of their numbers.
-            pub const ALL: &[Self] = &[$(Self::$name,)*];
+            #[cfg(test)]
+            pub(crate) const ALL: &[Self] = &[$(Self::$name,)*];
         }
 
         impl TryFrom<u32> for $enum {

@@ -29,7 +29,7 @@ pub const INTERNET_NAME: usize = 32;
 pub const UNIX_NAME: usize = 112;
 
 /// Room for control data where it is asked for: enough for all that [`control`] knows, at once.
-pub const CONTROL: usize = 256;
+pub(crate) const CONTROL: usize = 256;
 
 /// The same on a UNIX socket, where there are a timestamp and credentials, of 32 bytes each. Descriptors come last, and
 /// nobody wants them: in what the others leave there is room for four at most, and the kernel closes the rest itself.

@@ -97,7 +97,7 @@ pub fn listen(fd: RawFd, backlog: i32) -> Result<(), Errno> {
 /// # Errors
 /// `ENOTCONN`.
 #[doc(alias = "shutdown")]
-pub fn shutdown_write(fd: RawFd) -> Result<(), Errno> {
+pub(crate) fn shutdown_write(fd: RawFd) -> Result<(), Errno> {
     // SAFETY: shutdown(2) takes integers alone.
     Errno::check(unsafe { libc::shutdown(fd, libc::SHUT_WR) }).map(drop)
 }
@@ -161,7 +161,7 @@ pub fn peer_credentials(fd: RawFd) -> Result<Credentials, Errno> {
 /// # Errors
 /// `EAGAIN` where the listener's backlog is full, `ECONNREFUSED` where nobody listens, `ENOENT`, `EACCES`,
 /// `EPROTOTYPE` (the peer is of another type), `EISCONN`, `ENOTSOCK`.
-pub fn connect_unix_nowait(fd: RawFd, address: &SocketAddress) -> Result<(), Errno> {
+pub(crate) fn connect_unix_nowait(fd: RawFd, address: &SocketAddress) -> Result<(), Errno> {
     let _guard = NonBlocking::new(fd)?;
     connect(fd, address)
 }
@@ -186,7 +186,7 @@ pub fn set_reset_on_close(fd: RawFd) -> Result<(), Errno> {
 /// # Errors
 /// `EBADF` where it is not open, `ENOTSOCK` where it is not a socket, `EAFNOSUPPORT` and `ESOCKTNOSUPPORT` where it
 /// is one of a family or type that this crate does not speak.
-pub fn classify(fd: RawFd) -> Result<(Domain, Type), Errno> {
+pub(crate) fn classify(fd: RawFd) -> Result<(Domain, Type), Errno> {
     let domain = match options::family(fd)? {
         libc::AF_INET => Domain::Ipv4,
         libc::AF_INET6 => Domain::Ipv6,

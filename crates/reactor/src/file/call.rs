@@ -10,12 +10,12 @@ use crate::kernel::{FileOp, FileRequest, Operands};
 use crate::memory::{Memory, Span};
 
 /// Words of 64 bits that a status is told in.
-pub const STATUS_WORDS: usize = 18;
+pub(crate) const STATUS_WORDS: usize = 18;
 /// The same in bytes.
 pub const STATUS_BYTES: u32 = (STATUS_WORDS * 8) as u32;
 
 /// Bytes of the longest value that an extended attribute may have: `XATTR_SIZE_MAX`.
-pub const MAX_VALUE: u32 = 65_536;
+pub(crate) const MAX_VALUE: u32 = 65_536;
 
 /// What a call is about: of these its operation uses what it needs.
 #[derive(Clone, Copy, Debug)]

@@ -15,16 +15,16 @@ pub struct Transfer {
     /// Where in the file; negative for the file's own position.
     pub position: i64,
     /// Bytes done so far.
-    pub done: u32,
+    pub(crate) done: u32,
     /// What it is to others.
-    pub role: Role,
+    pub(crate) role: Role,
     /// How it is tried.
-    pub attempt: Attempt,
+    pub(crate) attempt: Attempt,
 }
 
 /// What a transfer is to others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub(crate) enum Role {
     /// Nothing: it says where, and nobody waits for it.
     Single,
     /// It is at the file's own position, and the next one there waits for it.
@@ -37,7 +37,7 @@ pub enum Role {
 
 /// How a transfer is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Attempt {
+pub(crate) enum Attempt {
     /// The kernel may be asked to do it at once or to refuse.
     First,
     /// It has refused, or need not be asked: another [carrier](crate::file::carrier) is needed.
@@ -46,18 +46,18 @@ pub enum Attempt {
 
 /// Who waits for the sync behind a write, and for which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Commit {
+pub(crate) struct Commit {
     /// Whose it is.
-    pub token: u32,
+    pub(crate) token: u32,
     /// `fdatasync(2)` will do.
-    pub data_only: bool,
+    pub(crate) data_only: bool,
     /// What sees to it.
-    pub by: SyncedBy,
+    pub(crate) by: SyncedBy,
 }
 
 /// What gets a write to the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SyncedBy {
+pub(crate) enum SyncedBy {
     /// A sync that its group shares.
     Group,
     /// The write itself (`RWF_DSYNC`, `RWF_SYNC`): nothing follows.
@@ -85,7 +85,7 @@ impl Transfer {
 
     /// The memory of what is left.
     #[must_use]
-    pub fn rest(&self) -> Span {
+    pub(crate) fn rest(&self) -> Span {
         Span {
             offset: self.place.offset.saturating_add(self.done.into()),
             length: self.place.length - self.done,
@@ -95,13 +95,13 @@ impl Transfer {
 
     /// Where in the file what is left belongs: -1 for the file's own position, which the kernel advances.
     #[must_use]
-    pub fn rest_position(&self) -> i64 {
+    pub(crate) fn rest_position(&self) -> i64 {
         if self.position < 0 { -1 } else { self.position.saturating_add(self.done.into()) }
     }
 
     /// Takes account of a result of the kernel's. `whole` says that the file gives all that was asked for unless it
     /// ends: a short step is followed by another.
-    pub fn advance(&mut self, result: i32, whole: bool) -> Progress {
+    pub(crate) fn advance(&mut self, result: i32, whole: bool) -> Progress {
         match u32::try_from(result) {
             Ok(count) => {
                 self.done = self.done.saturating_add(count).min(self.place.length);
@@ -127,7 +127,7 @@ impl Transfer {
 
 /// What comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
+pub(crate) enum Progress {
     /// Another step.
     Again,
     /// Another step, with another carrier.

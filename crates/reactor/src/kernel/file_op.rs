@@ -86,7 +86,7 @@ pub enum FileOp {
 impl FileOp {
     /// Whether it is about an open file, not a path.
     #[must_use]
-    pub fn is_about_open_file(self) -> bool {
+    pub(crate) fn is_about_open_file(self) -> bool {
         matches!(
             self,
             Self::Sync { .. }
