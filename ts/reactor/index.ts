@@ -29,7 +29,8 @@ export {
   runTicks,
 } from './thread-reactor.ts';
 export { duplicateDescriptor, type Endpoint, type SocketKind } from './socket-handle.ts';
-export { StreamHandle, type StreamListener, type WriteEncoding } from './stream-handle.ts';
+export { StreamHandle } from './stream-handle.ts';
+export type { StreamListener, WriteEncoding } from './stream-listener.ts';
 export { type FileRequest, type Found } from './file-requests.ts';
 export { bytesOf, endChain, fileCall, lendingCall, type LendingRequest, RingFile } from './ring-file.ts';
 export { withoutFirst } from './without-first.ts';

@@ -14,46 +14,91 @@ export type SetupFlag = 'no-sqarray';
 
 /** Limits of the kernel's own threads (io-wq), which do for a ring what cannot be done without waiting. */
 export interface WorkerLimits {
-  /** Most threads for what ends in bounded time, such as reads and writes of files: 0 to 65535, 0 (the default) for the kernel's own limit. */
+  /**
+   * Most threads for what ends in bounded time, such as reads and writes of files. 0 to 65535; 0 is the kernel's own limit.
+   *
+   * @default 0
+   */
   readonly bounded?: number;
-  /** Most threads for everything else: 0 to 65535, 0 (the default) for the kernel's own limit. */
+  /**
+   * Most threads for everything else. 0 to 65535; 0 is the kernel's own limit.
+   *
+   * @default 0
+   */
   readonly unbounded?: number;
 }
 
 /** What {@link configure} takes. What is left out, or undefined, keeps its value. */
 export interface ReactorOptions {
-  /** Entries of the submission queue: how many requests one system call hands over. A power of two from 64 to 32768; 256. */
+  /**
+   * Entries of the submission queue: how many requests one system call hands over. A power of two from 64 to 32768.
+   *
+   * @default 256
+   */
   readonly submissionEntries?: number | undefined;
   /**
-   * Entries of the completion queue. A power of two, at least twice and at most 64 times `submissionEntries`, at most 65536; 16 times
-   * `submissionEntries`, as far as that goes.
+   * Entries of the completion queue. A power of two, at least twice and at most 64 times `submissionEntries`, at most 65536.
+   *
+   * @default 16 times `submissionEntries`, as far as that goes
    */
   readonly completionEntries?: number | undefined;
-  /** Flags of `io_uring_setup(2)`, each used where the kernel knows it; `['no-sqarray']`. */
+  /**
+   * Flags of `io_uring_setup(2)`, each used where the kernel knows it.
+   *
+   * @default ['no-sqarray']
+   */
   readonly setupFlags?: readonly SetupFlag[] | undefined;
   /**
-   * Receive buffers, shared by all sockets of the thread: a power of two from 8 to 32768, with `receiveBufferSize` at most 1 GiB; 256. Where neither this nor
+   * Receive buffers, shared by all sockets of the thread: a power of two from 8 to 32768, with `receiveBufferSize` at most 1 GiB. Where neither this nor
    * the size is set, a kernel that fills buffers bit by bit (Linux 6.12) has a quarter of them, four times as long.
+   *
+   * @default 256
    */
   readonly receiveBuffers?: number | undefined;
-  /** Bytes of a receive buffer, and so of the longest chunk that the kernel delivers at once. 1024 to 1048576; 16384. */
+  /**
+   * Bytes of a receive buffer, and so of the longest chunk that the kernel delivers at once. 1024 to 1048576.
+   *
+   * @default 16384
+   */
   readonly receiveBufferSize?: number | undefined;
-  /** Completions taken from the kernel in one round. 1 to 65536; 512. */
+  /**
+   * Completions taken from the kernel in one round. 1 to 65536.
+   *
+   * @default 512
+   */
   readonly completionsPerRound?: number | undefined;
-  /** Rounds of one turn, before the rest of the event loop has its own. 1 to 1024; 8. */
+  /**
+   * Rounds of one turn, before the rest of the event loop has its own. 1 to 1024.
+   *
+   * @default 8
+   */
   readonly roundsPerTurn?: number | undefined;
-  /** Microseconds after which a turn begins no further round, and its dispatch is cut short. 50 to 1000000; 1000. */
+  /**
+   * Microseconds after which a turn begins no further round, and its dispatch is cut short. 50 to 1000000.
+   *
+   * @default 1000
+   */
   readonly turnTime?: number | undefined;
-  /** What wakes JavaScript. `'uv'`; `'waiter'` where `IOURING_TRANSPORT_DRIVER=waiter` is set, and in Bun, which cannot do otherwise. */
+  /**
+   * What wakes JavaScript.
+   *
+   * @default 'uv', but 'waiter' where `IOURING_TRANSPORT_DRIVER=waiter` is set, and in Bun, which cannot do otherwise
+   */
   readonly driver?: ReactorDriver | undefined;
   /** The kernel's own threads. */
   readonly ioWorkers?: WorkerLimits | undefined;
   /**
-   * Microseconds for which the event loop looks at its ring again and again before it goes to sleep, while it has nothing else to do. 0 to 1000000; 0. What
+   * Microseconds for which the event loop looks at its ring again and again before it goes to sleep, while it has nothing else to do. 0 to 1000000. What
    * comes within that time is heard of without a wake-up, at the price of a busy processor. With the driver `'uv'` alone.
+   *
+   * @default 0
    */
   readonly busyPoll?: number | undefined;
-  /** Print each command, request and completion to standard error. false; true where `IOURING_TRANSPORT_TRACE=1` is set. */
+  /**
+   * Print each command, request and completion to standard error.
+   *
+   * @default false, but true where `IOURING_TRANSPORT_TRACE=1` is set
+   */
   readonly trace?: boolean | undefined;
 }
 

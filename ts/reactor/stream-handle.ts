@@ -22,6 +22,7 @@ import { Command, Completion, MAX_PIECE, RECEIVED_REGION, SocketOption } from '.
 import type { Reactor } from './reactor.ts';
 import { getReactor } from './thread-reactor.ts';
 import type { ReceivedBuffers } from './received-buffers.ts';
+import { DEAF, type StreamListener, type WriteEncoding } from './stream-listener.ts';
 import type { Place } from './write-memory.ts';
 import { withoutFirst } from './without-first.ts';
 import {
@@ -105,44 +106,6 @@ class Pending {
     this.request = request;
   }
 }
-
-/** Encodings that can be written straight into the arena. */
-export type WriteEncoding = 'utf8' | 'latin1' | 'ascii' | 'ucs2' | 'utf16le';
-
-/**
- * Who hears what becomes of a connection: one object, since a function each would take nine words of every connection that does nothing.
- */
-export interface StreamListener {
-  /** Bytes have arrived. They are the receiver's own. */
-  onread(bytes: Buffer): void;
-  /** The same where `feedsCore`: they are the kernel's again after the call. */
-  onlent(bytes: Uint8Array): void;
-  /** The same where `borrows`: they stay where they are until they are let go of. */
-  onborrowed?(buffer: number, offset: number, length: number): void;
-  /** Nothing more will arrive: zero at the end of the stream, or an error. */
-  onend(status: number): void;
-  /** The kernel has taken the write, or it has failed. Once for each write that returned false, after it has returned. */
-  onwrite(status: number): void;
-  /** The same for a write that was made for a request. */
-  onrequest(request: object, status: number): void;
-  /** A write that returned true has failed after all. */
-  onwriteerror(status: number): void;
-  /** The sending half has been shut down. */
-  onshutdown(status: number): void;
-  /** Descriptors have arrived with the bytes that `onread` follows with. They are the receiver's own. `lost`: some did not get through. */
-  ondescriptors(descriptors: number[], lost: boolean): void;
-}
-
-const DEAF: StreamListener = {
-  onread: nothing,
-  onlent: nothing,
-  onend: nothing,
-  onwrite: nothing,
-  onrequest: nothing,
-  onwriteerror: nothing,
-  onshutdown: nothing,
-  ondescriptors: nothing,
-};
 
 /** In place of a list that nothing has been entered in yet: many connections wait for long before they write, some never do. */
 const EMPTY: never[] = [];
