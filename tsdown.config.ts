@@ -1,6 +1,7 @@
 import { defineConfig } from 'tsdown';
 import { coreImports } from './scripts/core-imports.mjs';
 import { esmFaces } from './scripts/esm-faces.mjs';
+import { plainExports } from './scripts/plain-exports.mjs';
 
 /**
  * Public entry points: the name in `exports` of package.json, and the file behind it.
@@ -62,7 +63,14 @@ export default defineConfig({
     // What most entries need is one file: finding and opening a second one costs a program that starts more than what is in it.
     // Of types each file stays by itself: a group would be named in the imports and not be written.
     codeSplitting: {
-      groups: [{ name: 'ring', test: /[\\/]ts[\\/](?:(?!\.d\.)[^?])*$/, minShareCount: 4 }],
+      // What datagram sockets alone need is not in it, nor is what one or two entries share.
+      groups: [
+        {
+          name: 'ring',
+          test: /[\\/]ts[\\/](?!reactor[\\/](?:datagram-handle|ancillary|pending-sends|peers)\.)(?:(?!\.d\.)[^?])*$/,
+          minShareCount: 4,
+        },
+      ],
     },
   },
   inputOptions: {
@@ -71,5 +79,5 @@ export default defineConfig({
     // An entry gets the files that it uses something of, and not all that `ts/reactor/index.ts` names.
     treeshake: { moduleSideEffects: [{ test: /./, external: false, sideEffects: false }] },
   },
-  plugins: [coreImports(), esmFaces(wholes, firsts)],
+  plugins: [coreImports(), plainExports(), esmFaces(wholes, firsts)],
 });
