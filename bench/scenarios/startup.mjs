@@ -8,7 +8,11 @@ import { median } from '../lib/statistics.mjs';
 /** Processes of one measurement, whose median counts: each takes little longer than a clock's tick. */
 const PROCESSES = 15;
 
-const OURS = { core: 'node:net', 'core-again': 'node:net', ours: 'iouring-transport/net' };
+const MODULES = { core: 'node:net', 'core-again': 'node:net', base: 'iouring-transport/net', ours: 'iouring-transport/net' };
+
+/** Where a program starts, and so whose package it finds. */
+const folderOf = (arm) => (arm.name === 'base' ? process.env.BENCH_BASE : inRoot('.'));
+const isOurs = (arm) => arm === 'base' || arm === 'ours';
 
 /** Told at the very end, so that threads which are still starting are counted. */
 const report = `
@@ -19,10 +23,10 @@ const report = `
 const whole = `const since = { user: 0, system: 0 }; process.on('exit', () => {${report}});`;
 
 const programs = {
-  register: (arm) => [...(arm === 'ours' ? ['--import', 'iouring-transport/register'] : []), '--eval', whole],
+  register: (arm) => [...(isOurs(arm) ? ['--import', 'iouring-transport/register'] : []), '--eval', whole],
   listen: (arm) => [
     '--eval',
-    `const since = process.cpuUsage(); const server = require('${OURS[arm]}').createServer().listen(0, () => {${report} server.close(); });`,
+    `const since = process.cpuUsage(); const server = require('${MODULES[arm]}').createServer().listen(0, () => {${report} server.close(); });`,
   ],
 };
 
@@ -35,7 +39,7 @@ export default {
   title: 'Starting',
   mode: 'startup',
   unit: 'process',
-  takes: (arm) => Object.hasOwn(OURS, arm.name),
+  takes: (arm) => Object.hasOwn(MODULES, arm.name),
   columns: [column('CPU ms', milliseconds, 1), column('MiB at most', mebibytes, 1)],
   metrics: { 'CPU of a start': milliseconds, 'memory of a start': mebibytes },
   plotted: [['CPU ms', milliseconds]],
@@ -45,14 +49,14 @@ export default {
   ],
 
   async measure({ program }, arm) {
-    const told = Array.from({ length: PROCESSES }, () => start(programs[program](arm.name), arm.env));
+    const told = Array.from({ length: PROCESSES }, () => start(programs[program](arm.name), folderOf(arm), arm.env));
     const middle = (key) => median(told.map((one) => one[key]));
     return { milliseconds: middle('milliseconds'), kibibytes: middle('kibibytes') };
   },
 };
 
-function start(args, env) {
-  const options = { cwd: inRoot('.'), encoding: 'utf8', env: { ...process.env, ...env }, timeout: 20_000 };
+function start(args, cwd, env) {
+  const options = { cwd, encoding: 'utf8', env: { ...process.env, ...env }, timeout: 20_000 };
   const { status, stdout, stderr } = spawnSync(process.execPath, args, options);
   if (status !== 0) throw new Error(`a process ended: status ${status}\n${stderr}`);
   return JSON.parse(stdout);
