@@ -16,8 +16,8 @@
 //! may go together: see `datagram/sending.rs`.
 //!
 //! **Another peer.** What was sent to the socket's peer is for that peer, also where the socket gets another or none
-//! before the kernel has taken it: it is offered before ([`Reactor::offer_datagrams`]), and what does not fit is sent
-//! by name from then on.
+//! before the kernel has taken it: it is offered before ([`offer_datagrams`](crate::Reactor::offer_datagrams)), and
+//! what does not fit is sent by name from then on.
 //!
 //! **Closing.** What was sent before is offered to the kernel once; what does not fit is given up and reported with
 //! `ECANCELED`.
@@ -39,8 +39,6 @@ use crate::kernel::{BufferGroup, Cqe, Kernel};
 use crate::memory::Span;
 use crate::message::DatagramMessage;
 use crate::operation::CancelableOperation;
-#[cfg(doc)]
-use crate::reactor::Reactor;
 use crate::receive_buffers::{CONTROL, HEADER, INTERNET_NAME, UNIX_CONTROL, UNIX_NAME};
 use crate::room::Room;
 use crate::slab::OperationId;

@@ -7,8 +7,6 @@
 use std::collections::VecDeque;
 
 use crate::buffer_pool::{BufferPool, Slice};
-#[cfg(doc)]
-use crate::control;
 use crate::error::Errno;
 use crate::handle_id::HandleId;
 use crate::kernel::{BufferGroup, Cqe, Kernel};
@@ -28,7 +26,7 @@ pub const INTERNET_NAME: usize = 32;
 /// Room for the sender's name where it is a path.
 pub const UNIX_NAME: usize = 112;
 
-/// Room for control data where it is asked for: enough for all that [`control`] knows, at once.
+/// Room for control data where it is asked for: enough for all that [`control`](crate::control) knows, at once.
 pub(crate) const CONTROL: usize = 256;
 
 /// The same on a UNIX socket, where there are a timestamp and credentials, of 32 bytes each. Descriptors come last, and

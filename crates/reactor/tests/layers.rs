@@ -45,10 +45,9 @@ fn place(module: &str) -> Option<(usize, &'static str)> {
         .max_by_key(|(_, name)| name.len())
 }
 
-/// Paths of the modules that a source names behind `crate::`, tests and documentation apart.
+/// Paths of the modules that a source names behind `crate::`, tests and comments apart.
 fn imports(source: &str) -> BTreeSet<String> {
     let code = source.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
-    let code = code.replace("#[cfg(doc)]\nuse crate::", "");
     let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
     let text: String = lines.collect::<Vec<_>>().join("\n");
     text.split("crate::")
