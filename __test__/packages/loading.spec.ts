@@ -60,6 +60,14 @@ test('with the binary’s package it is loaded', (t) => {
   t.false(/BINARY/.test(reason ?? ''), reason);
 });
 
+test('one within this package comes before one beside it, which may be of another version', (t) => {
+  const { reason, message } = inProject(t, (modules) => {
+    cpSync(path.join(modules, platform), path.join(modules, 'iouring-transport', 'node_modules', platform), { recursive: true });
+    writeFileSync(binaryIn(modules), 'another');
+  });
+  t.false(/BINARY/.test(reason ?? ''), message);
+});
+
 test('without it the answer is that there is none, with the error of what was looked for', (t) => {
   const answer = inProject(t, (modules) => rmSync(path.join(modules, platform), { recursive: true }));
   t.is(answer.reason, 'ERR_IOURING_NO_BINARY');
