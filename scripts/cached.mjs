@@ -9,13 +9,16 @@ import process from 'node:process';
 
 export const MINUTE = 60_000;
 
+/** What a check needs cannot be had here: it is skipped, and not failed. */
+export class Missing extends Error {}
+
 /** The folder of that name among the user's caches. */
 export function cacheFolder(...names) {
   const caches = process.env.XDG_CACHE_HOME || path.join(os.homedir(), '.cache');
   return path.join(caches, 'iouring-transport', ...names);
 }
 
-/** Installs one package into a folder, unless `isThere`. @returns whether it is there then */
+/** Installs a package or several (with further arguments for npm) into a folder, unless `isThere`. @returns whether it is there then */
 export function install(folder, wanted, isThere) {
   if (isThere()) return true;
   try {
@@ -23,7 +26,7 @@ export function install(folder, wanted, isThere) {
   } catch {
     return false;
   }
-  const args = ['install', '--prefix', folder, '--no-save', '--no-audit', '--no-fund', '--loglevel=error', wanted];
+  const args = ['install', '--prefix', folder, '--no-save', '--no-audit', '--no-fund', '--loglevel=error'].concat(wanted);
   spawnSync('npm', args, { cwd: folder, stdio: ['ignore', 'inherit', 'inherit'], timeout: 3 * MINUTE });
   return isThere();
 }

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { PassThrough } from 'node:stream';
 import { once } from 'node:events';
 import test from 'ava';
+import { support } from 'iouring-transport';
 import fs, { ChainError, openBlocks, sendFile, writeFileAtomic } from 'iouring-transport/fs';
 import net from 'iouring-transport/net';
 import { needs } from '../_needs.ts';
@@ -25,14 +26,34 @@ function flushCounter(place: string): (() => number) | undefined {
 }
 
 const ring = needs('io_uring', onRing);
+/** Whether Linux cuts files off on the ring. */
+const cutsOff = support().features?.ftruncate === true;
 
 ring('a chain does one step after the other', async (t) => {
   const file = path.join(directory(t), 'file');
   const handle = await fs.open(file, 'w+');
   const back = Buffer.alloc(5);
-  t.deepEqual(await handle.chain().write('hello', 0).datasync().read(back, 0).truncate(4).sync().submit(), [5, 0, 5, 0, 0]);
+  t.deepEqual(await handle.chain().write('hello', 0).datasync().read(back, 0).preallocate(4, 0).sync().submit(), [5, 0, 5, 0, 0]);
   t.is(back.toString(), 'hello');
-  t.is(readFileSync(file, 'utf8'), 'hell');
+  t.is(readFileSync(file, 'utf8'), 'hello');
+  await handle.close();
+  nothingLeft(t);
+});
+
+ring('a chain cuts a file off where Linux can within one (6.9), and does nothing at all where it cannot', async (t) => {
+  const file = path.join(directory(t), 'file');
+  const handle = await fs.open(file, 'w+');
+  const chain = handle.chain().write('hello', 0).truncate(4).sync();
+  if (cutsOff) {
+    t.deepEqual(await chain.submit(), [5, 0, 0]);
+  } else {
+    const error = await t.throwsAsync(chain.submit(), { instanceOf: ChainError });
+    t.like(error, { step: 1, syscall: 'ftruncate', results: [-125, -22, -125], cause: { code: 'EINVAL' } });
+  }
+  t.is(readFileSync(file, 'utf8'), cutsOff ? 'hell' : '');
+  // Alone it is done in any case.
+  await handle.truncate(2);
+  t.is(statSync(file).size, 2);
   await handle.close();
   nothingLeft(t);
 });

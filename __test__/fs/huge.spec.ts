@@ -2,6 +2,7 @@
 import { constants, kMaxLength } from 'node:buffer';
 import { closeSync, ftruncateSync, openSync, readSync, statSync } from 'node:fs';
 import path from 'node:path';
+import { support } from 'iouring-transport';
 import fs, { openBlocks } from 'iouring-transport/fs';
 import { needs } from '../_needs.ts';
 import { directory, nothingLeft, onRing } from './_helpers.ts';
@@ -28,11 +29,14 @@ ring('positions in the file', async (t) => {
   await handle.preallocate(4096, { offset: 2 ** 40 + 4096 });
   await handle.truncate(2 ** 33);
   t.is(statSync(file).size, 2 ** 33);
-  await handle
-    .chain()
-    .truncate(2 ** 32 + 1)
-    .submit();
-  t.is(statSync(file).size, 2 ** 32 + 1);
+  // Linux 6.9.
+  if (support().features?.ftruncate === true) {
+    await handle
+      .chain()
+      .truncate(2 ** 32 + 1)
+      .submit();
+    t.is(statSync(file).size, 2 ** 32 + 1);
+  }
   const blocks = await openBlocks(file, { mode: 'readWrite' });
   await blocks.write(Buffer.from('block'), 2 ** 32 - 4096);
   t.is((await blocks.readBlocks(2 ** 20 - 1)).toString('utf8', 0, 5), 'block');

@@ -103,7 +103,7 @@ export class Chain {
     }));
   }
 
-  /** `ftruncate(2)`; takes Linux 6.9. */
+  /** `ftruncate(2)`. Before Linux 6.9 (`support().features.ftruncate`) the whole chain fails with `EINVAL`, and nothing of it is done. */
   truncate(length: number = 0): this {
     return this.#add(() => {
       validateInteger(length, 'length', 0);
