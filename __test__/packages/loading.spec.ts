@@ -5,6 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import test, { type ExecutionContext } from 'ava';
+import { needs } from '../_needs.ts';
 
 const binary = readdirSync('.').find((name) => name.startsWith('iouring-transport.') && name.endsWith('.node'))!;
 const platform = binary.replace('iouring-transport.', 'iouring-transport-').replace('.node', '');
@@ -120,6 +121,25 @@ test('a binary of another version is not used: it would lay the shared memory ou
   });
   t.is(reason, 'ERR_IOURING_BINARY_NOT_LOADABLE');
   t.regex(message ?? '', /it is of version [\d.]+, this is 0\.0\.0-other/);
+});
+
+const compiler = needs('a C compiler', spawnSync('cc', ['--version']).status === 0, test);
+
+compiler('a runtime that allows no external buffers, as Electron does, is named as one', (t) => {
+  // The binary asks for a function of another name, which answers as Electron's does.
+  const [asked, other] = ['napi_create_external_arraybuffer', 'napi_refuse_external_arraybuffer'];
+  const library = path.join(mkdtempSync(path.join(os.tmpdir(), 'iouring-transport-electron-')), 'refuse.so');
+  t.teardown(() => rmSync(path.dirname(library), { recursive: true, force: true }));
+  const source = `int ${other}(void) { return 22; /* napi_no_external_buffers_allowed */ }`;
+  t.is(spawnSync('cc', ['-shared', '-fPIC', '-x', 'c', '-o', library, '-'], { input: source }).status, 0);
+  const renamed = (modules: string) => {
+    const contents = readFileSync(binaryIn(modules), 'latin1');
+    t.true(contents.includes(`\0${asked}\0`));
+    writeFileSync(binaryIn(modules), contents.replace(`\0${asked}\0`, `\0${other}\0`), 'latin1');
+  };
+  const { backend, reason, message } = inProject(t, renamed, { LD_PRELOAD: library });
+  t.is(backend, 'core');
+  t.regex(`${reason} ${message}`, /^ERR_IOURING_SET_UP .*does not allow external ArrayBuffers/);
 });
 
 test('a folder by the binary’s name is none', (t) => {
