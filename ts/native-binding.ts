@@ -138,6 +138,11 @@ export interface NativeReactor {
    * duplicate that nobody else knows yet, the event loop is not asked: that takes some 3 µs.
    */
   adopt(fd: number, listener: boolean, fresh: boolean): number;
+  /**
+   * Gives the descriptor of a stream away with which nothing has been done yet, and closes the handle: the
+   * descriptor, which belongs to the caller, or a negative errno.
+   */
+  release(handle: number): number;
   /** A second descriptor of what is open at `fd`, close-on-exec, which belongs to the caller; or a negative errno. */
   duplicate(fd: number): number;
   /** The descriptor of a handle. */

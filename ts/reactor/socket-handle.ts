@@ -122,8 +122,13 @@ export abstract class SocketHandle implements Handle {
   /** Closes. `onclose` follows, once and later; before it what cannot be done any more is reported with `-ECANCELED`. */
   close(): void {
     if (this.closed) return;
-    this.closed = true;
     this.reactor.commands.write(Command.Close, this.id);
+    this.closing();
+  }
+
+  /** Its close has been asked for. */
+  protected closing(): void {
+    this.closed = true;
     this.#settle();
   }
 

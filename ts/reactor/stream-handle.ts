@@ -348,6 +348,15 @@ export class StreamHandle extends SocketHandle implements StreamEvents {
     return status;
   }
 
+  /** Closes, and gives the descriptor away, with which nothing has been done yet. `onclose` follows. @returns the descriptor, or a negative errno */
+  release(): number {
+    const fd = this.closed ? -EBADF : this.reactor.native.release(this.id);
+    if (fd < 0) return fd;
+    this.closing();
+    this.reactor.commands.scheduleFlush();
+    return fd;
+  }
+
   received(bytes: Buffer): void {
     this.bytesRead += bytes.length;
     this.listener.onread(bytes);

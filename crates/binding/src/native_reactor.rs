@@ -308,6 +308,14 @@ impl NativeReactor {
         self.take_over(fd, if listener { Adopted::Listener } else { Adopted::Stream }, fresh)
     }
 
+    /// Gives the descriptor of a stream away with which nothing has been done yet, and closes the handle: the
+    /// descriptor, which belongs to the caller, or a negative errno.
+    #[napi]
+    pub fn release(&self, handle: i32) -> i32 {
+        let released = self.instance.with(|reactor| reactor.release(HandleId::from_raw(handle)));
+        released.unwrap_or(Err(Errno(libc::EBADF))).map_or_else(Errno::negated, std::os::fd::IntoRawFd::into_raw_fd)
+    }
+
     /// A second descriptor of what is open at `fd`, close-on-exec, which belongs to the caller; or a negative errno.
     #[napi]
     pub fn duplicate(&self, fd: i32) -> i32 {

@@ -67,6 +67,12 @@ impl Stream {
         io.start(state, CancelableOperation::Connect(Box::new(peer)));
     }
 
+    /// Whether nothing has been asked of it that is not over.
+    pub(crate) fn is_untouched(&self) -> bool {
+        let reads = self.wants_to_read || self.has_stopped || self.ceasing;
+        !reads && self.queue.is_empty() && !self.connecting && !self.shutdown && self.scm_rights.is_none()
+    }
+
     /// The handle is being closed.
     pub(crate) fn close(&mut self) {
         self.wants_to_read = false;

@@ -1,4 +1,4 @@
-//! Taking over descriptors that somebody else has opened.
+//! Taking over descriptors that somebody else has opened, and giving them away.
 //!
 //! All of it happens here, so that one rule holds for every kind of handle: a descriptor has one owner. A second would
 //! close a number that belongs to somebody else by then.
@@ -90,6 +90,22 @@ impl<K: Kernel> Reactor<K> {
         // One owner: the handle.
         duplicate.map(IntoRawFd::into_raw_fd);
         self.handles.insert(descriptor, resource).ok_or(Errno::EMFILE)
+    }
+
+    /// Gives a stream's descriptor away, with which nothing has been done yet: it is the caller's from success on.
+    /// [`Event::Closed`](crate::Event::Closed) follows, as behind a close.
+    ///
+    /// # Errors
+    /// `EBADF` where there is no such stream, or it is being closed; `EBUSY` where it has anything under way.
+    pub fn release(&mut self, id: HandleId) -> Result<OwnedFd, Errno> {
+        let (stream, state, _) = self.stream(id).ok_or(Errno(libc::EBADF))?;
+        if state.in_flight > 0 || !stream.is_untouched() {
+            return Err(Errno(libc::EBUSY));
+        }
+        let descriptor = state.take_descriptor().ok_or(Errno(libc::EBADF))?;
+        state.forget_descriptor();
+        self.close(id);
+        Ok(descriptor)
     }
 
     /// Whether a descriptor belongs to a handle, from the moment that it gets it until it is closed.

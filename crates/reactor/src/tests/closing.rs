@@ -136,6 +136,45 @@ fn a_close_cancels_its_own_operations_by_name() {
     simulation.close_all();
 }
 
+/// Whoever is given a descriptor has it alone, with what the peer has sent.
+#[test]
+fn what_nothing_was_done_with_can_be_given_away() {
+    let mut simulation = Simulation::new(Behavior::faultless(), 2, 32, 16);
+    let id = simulation.stream();
+    simulation.peer_sends(0, 8);
+    let fd = simulation.fds[0];
+    let given = simulation.reactor.release(id).expect("nothing is under way");
+    assert_eq!((given.as_raw_fd(), simulation.reactor.owns(fd)), (fd, false));
+    assert_eq!(simulation.reactor.release(id).err(), Some(Errno(libc::EBADF)));
+    simulation.book(0).close_asked = true;
+    simulation.book(0).inbound.clear();
+    simulation.settle();
+    assert!(simulation.book(0).closed);
+    assert_eq!(simulation.reactor.stats().handles, 0);
+    assert!(!simulation.far_ends[0].ended(), "the descriptor was closed");
+    drop(given);
+    assert!(simulation.far_ends[0].ended());
+}
+
+/// Bytes may be on their way, in either direction.
+#[test]
+fn what_is_under_way_is_not_given_away() {
+    let mut simulation = Simulation::new(Behavior::faultless(), 2, 32, 16);
+    for stream in 0..2 {
+        simulation.stream();
+        if stream == 0 {
+            simulation.read_start(0);
+        } else {
+            simulation.write(1, &[8]);
+        }
+        let outcome = simulation.reactor.release(simulation.streams[stream]);
+        assert_eq!(outcome.err(), Some(Errno(libc::EBUSY)), "{stream}");
+    }
+    simulation.settle();
+    assert_eq!(simulation.reactor.release(simulation.streams[0]).err(), Some(Errno(libc::EBUSY)));
+    simulation.close_all();
+}
+
 /// Wherever in a turn the ring fails, whoever waits is told once, and what is closed is closed, in that turn, before it
 /// or after.
 #[test]
