@@ -13,8 +13,7 @@ import { makeCertificates } from '../_certificates.ts';
 
 const require = createRequire(import.meta.url);
 
-// All of https is ours.
-for (const name of ['net', 'http', 'tls', 'http2'] as const) {
+for (const name of ['net', 'http', 'https', 'tls', 'http2'] as const) {
   test.serial(`${name}: what is core's can be assigned to where core's can`, (t) => {
     const core = process.getBuiltinModule(`node:${name}`) as unknown as Record<string, unknown>;
     const ours = require(`iouring-transport/${name}`) as Record<string, unknown>;

@@ -1,4 +1,4 @@
-// Exceptions of HTTP/2 listeners and callbacks: whatever throws, core's native code never goes on with an exception pending, and the streams end as ever.
+// Exceptions of HTTP/2 listeners and callbacks, over sockets of ours that are given to it: whatever throws, core's native code never goes on with an exception pending, and the streams end as ever.
 import { execFile } from 'node:child_process';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -29,7 +29,7 @@ for (const transport of ['plain', 'tls']) {
     test(`listeners of HTTP/2 that throw, ${when}, leave sessions and the process as they were, ${transport}`, async (t) => {
       t.timeout(60_000);
       const env = { ...process.env, KEY: server.key, CERT: server.cert };
-      const { stdout } = await exec(process.execPath, [APP, 'iouring-transport/http2', transport, when], {
+      const { stdout } = await exec(process.execPath, [APP, transport, when], {
         env,
         timeout: 60_000,
       });

@@ -6,6 +6,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import net from 'iouring-transport/net';
 import tls from 'iouring-transport/tls';
 import { makeCertificates } from '../_certificates.ts';
+import { serveGiven } from '../_given.ts';
 import { track } from '../net/_sockets.ts';
 
 export interface Modules {
@@ -15,12 +16,22 @@ export interface Modules {
 
 export const core: Modules = { net: coreNet, tls: coreTls };
 const ours: Modules = { net, tls };
+/** Core's TLS, which is given sockets of ours. */
+const given: Modules = {
+  net,
+  tls: {
+    ...coreTls,
+    createServer: ((options: coreTls.TlsOptions) =>
+      serveGiven(coreTls.createServer(options), options.allowHalfOpen)) as typeof coreTls.createServer,
+  },
+};
 
 /** Which modules the server and the client are of. */
 export const SIDES: Readonly<Record<string, { server: Modules; client: Modules }>> = {
   'both ours': { server: ours, client: ours },
   'server ours': { server: ours, client: core },
   'client ours': { server: core, client: ours },
+  'server given': { server: given, client: core },
 };
 
 const { server: certificate, ca } = makeCertificates();

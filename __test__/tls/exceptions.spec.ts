@@ -1,4 +1,4 @@
-// Exceptions of listeners over TLS: core's native code must never go on with one pending, which ends in a failed assertion.
+// Exceptions of listeners over TLS, over sockets of ours that are given to it: core's native code must never go on with one pending, which ends in a failed assertion.
 import { execFile } from 'node:child_process';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';

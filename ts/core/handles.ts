@@ -43,11 +43,15 @@ export function duplicated(fd: number): number {
  * @throws {Error} `EMFILE` and its like
  */
 export function makeCoreHandle(fd: number): CoreHandle {
-  const copy = duplicated(fd);
-  // The classes are not to be had, but a socket of core's makes a handle of the right one for any descriptor.
-  const handle = handleOf({ fd: copy })!;
+  const handle = openCoreHandle(duplicated(fd));
   handle.unref();
   return handle;
+}
+
+/** The same that has the descriptor itself from here on, and holds the process as core's do. */
+export function openCoreHandle(fd: number): CoreHandle {
+  // The classes are not to be had, but a socket of core's makes a handle of the right one for any descriptor.
+  return handleOf({ fd })!;
 }
 
 function handleOf(options: object): CoreHandle | null {

@@ -1,15 +1,15 @@
 /**
- * Requests of core's http and https that take our agent where the caller names none.
+ * Requests of core's http that take our agent where the caller names none.
  */
 import core from 'node:http';
 import { urlToHttpOptions } from 'node:url';
 import { inPlaceOf } from '../core/in-place-of.ts';
 
-export type Callback = (response: core.IncomingMessage) => void;
-export type Options = core.RequestOptions & { _defaultAgent?: core.Agent };
+type Callback = (response: core.IncomingMessage) => void;
+type Options = core.RequestOptions & { _defaultAgent?: core.Agent };
 
 /** The functions of a module that make requests. */
-export interface RequestFunctions {
+interface RequestFunctions {
   ClientRequest: typeof core.ClientRequest;
   request: typeof core.request;
   get: typeof core.get;
@@ -21,21 +21,8 @@ function isURL(input: unknown): input is URL {
   return Boolean(href && protocol && auth === undefined && path === undefined);
 }
 
-/** Makes a request from options that name the agent of requests without one. */
-type Make = (options: Options, callback?: Callback) => core.ClientRequest;
-
-/**
- * Makes them.
- *
- * @param theirs core's, whose place they take
- * @param defaultAgent what serves a request that has no agent of its own, asked anew for each: `globalAgent` may be exchanged
- * @param make what makes a request
- */
-export function requestsThrough(
-  theirs: Pick<RequestFunctions, 'request' | 'get'>,
-  defaultAgent: () => core.Agent,
-  make: Make = (options, callback) => new core.ClientRequest(options, callback),
-): RequestFunctions {
+/** Makes them. `defaultAgent` is what serves a request that has no agent of its own, asked anew for each: `globalAgent` may be exchanged. */
+export function requestsThrough(defaultAgent: () => core.Agent): RequestFunctions {
   function withAgent(args: unknown[]): [Options, Callback | undefined] {
     const [input, ...rest] = args;
     const isUrl = typeof input === 'string' || isURL(input);
@@ -58,7 +45,7 @@ export function requestsThrough(
   Object.defineProperty(construct, 'prototype', { value: core.ClientRequest.prototype, writable: false });
 
   function request(...args: unknown[]): core.ClientRequest {
-    return make(...withAgent(args));
+    return new core.ClientRequest(...withAgent(args));
   }
 
   function get(...args: unknown[]): core.ClientRequest {
@@ -69,7 +56,7 @@ export function requestsThrough(
 
   return {
     ClientRequest: inPlaceOf(core.ClientRequest, construct as unknown as typeof core.ClientRequest),
-    request: inPlaceOf(theirs.request, request),
-    get: inPlaceOf(theirs.get, get),
+    request: inPlaceOf(core.request, request),
+    get: inPlaceOf(core.get, get),
   };
 }

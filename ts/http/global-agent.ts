@@ -1,5 +1,5 @@
 /**
- * `http.globalAgent` and `https.globalAgent`, which programs exchange by assignment.
+ * `http.globalAgent`, which programs exchange by assignment.
  */
 import type { Agent } from 'node:http';
 

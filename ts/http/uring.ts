@@ -48,4 +48,4 @@ export function setGlobalAgent(next: core.Agent): void {
   agent = next;
 }
 
-export const { ClientRequest, request, get } = requestsThrough(core, getGlobalAgent);
+export const { ClientRequest, request, get } = requestsThrough(getGlobalAgent);

@@ -1,32 +1,31 @@
 /**
- * The connection below an HTTP/2 client.
+ * The connection below an HTTP/2 client, where somebody has replaced `net.connect`: core's http2, which asks its own module, would not ask who has.
  */
-import { isIP, type Socket } from 'node:net';
+import { isIP } from 'node:net';
 import type { ClientSessionOptions, SecureClientSessionOptions } from 'node:http2';
 import type { Duplex } from 'node:stream';
-import type { TLSSocket } from 'node:tls';
+import tls from 'node:tls';
 import { ERR_HTTP2_UNSUPPORTED_PROTOCOL } from '../errors/core.ts';
-import { exported } from '../exported.ts';
-import { connect as connectPlain } from '../net/uring.ts';
-import { connect as connectSecure } from '../tls/connect.ts';
+import { connect as ownConnect, exported } from '../net/uring.ts';
 
 type Options = ClientSessionOptions & SecureClientSessionOptions & { allowHTTP1?: boolean };
 type Authority = Partial<Pick<URL, 'protocol' | 'port' | 'hostname' | 'host'>>;
+
+/** Whether it has been replaced. */
+export function isConnectReplaced(): boolean {
+  return exported.net !== undefined && exported.net.connect !== ownConnect;
+}
 
 /** Starts connecting to an authority, over TLS unless its protocol is `http:`. */
 export function connectBelow(authority: Authority, options: Options): Duplex {
   const host = hostOf(authority);
   const protocol = authority.protocol || options.protocol || 'https:';
   const port = String(authority.port || (authority.protocol === 'http:' ? 80 : 443));
-  if (protocol === 'http:') return (exported.net?.connect ?? connectPlain)({ port, host, ...options }) as Socket;
+  if (protocol === 'http:') return exported.net!.connect({ port, host, ...options }) as Duplex;
   if (protocol === 'https:') {
     const ALPNProtocols = options.allowHTTP1 === true ? ['h2', 'http/1.1'] : ['h2'];
     const servername = isIP(host) ? undefined : host;
-    return (exported.tls?.connect ?? connectSecure)(port, host, {
-      ALPNProtocols,
-      servername,
-      ...definedOf(options),
-    }) as TLSSocket;
+    return tls.connect(port as never, host, { ALPNProtocols, servername, ...definedOf(options) });
   }
   throw new ERR_HTTP2_UNSUPPORTED_PROTOCOL(protocol);
 }

@@ -25,18 +25,10 @@ const channel = diagnostics.channel('net.server.socket');
  */
 export function acceptConnection(server: NetServer, link: Link, late = 0): void {
   const peer = link.handle!;
-  if (isFull(server, late)) {
-    const ends = describeBothEnds(peer);
-    if (ends === null) server.emit('drop');
-    else server.emit('drop', ends);
+  if (!admits(server, peer, late)) {
     link.refuse();
     return;
   }
-  if (isBlocked(server, peer)) {
-    link.refuse();
-    return;
-  }
-
   const socket = new Socket(acceptedOptions(link, server)) as NetSocket;
   if (server.noDelay || server.keepAlive) {
     socket[kSettings] = settingsFrom(server);
@@ -44,6 +36,20 @@ export function acceptConnection(server: NetServer, link: Link, late = 0): void 
   }
   const own = server[kConnectionTransport];
   if (own !== undefined) applySocketSettings(peer, own);
+  announce(server, socket);
+}
+
+/** Whether a server wants a connection; for the rest see {@link acceptConnection}. Where it has too many its listeners hear of that. */
+export function admits(server: NetServer, peer: StreamHandle, late: number): boolean {
+  if (!isFull(server, late)) return !isBlocked(server, peer);
+  const ends = describeBothEnds(peer);
+  if (ends === null) server.emit('drop');
+  else server.emit('drop', ends);
+  return false;
+}
+
+/** Tells a server's listeners of a connection. */
+export function announce(server: NetServer, socket: NetSocket): void {
   server._connections++;
   socket.server = server;
   socket._server = server;

@@ -6,9 +6,10 @@ import { StreamHandle } from '../reactor/index.ts';
 import type { DealtHandle } from '../primary.ts';
 import { acceptConnection } from './accept.ts';
 import { noteOwner, takeFromCore, type CoreHandle } from '../core/handles.ts';
+import { acceptForLibuv } from './libuv-socket.ts';
 import { Link } from './link.ts';
 import type { BoundListener } from './listener.ts';
-import type { NetServer } from './server-internals.ts';
+import { kOverLibuv, type NetServer } from './server-internals.ts';
 
 export class DealtListener implements BoundListener {
   readonly listening = true;
@@ -23,6 +24,10 @@ export class DealtListener implements BoundListener {
       const peer = takeFromCore(client, (fd) => StreamHandle.adopt(fd, true));
       // Out of descriptors: the client sees an end, as it does of a server of one's own.
       if (typeof peer === 'number') return;
+      if (server[kOverLibuv]) {
+        acceptForLibuv(server, peer);
+        return;
+      }
       const link = new Link(unix);
       link.attach(peer);
       acceptConnection(server, link);

@@ -5,9 +5,8 @@
  * @packageDocumentation
  */
 import core from 'node:net';
-import { exported } from '../exported.ts';
 import { selectSocketBackend } from '../socket-backend.ts';
-import { ring } from './uring.ts';
+import { exported, ring } from './uring.ts';
 
 const chosen = (selectSocketBackend() === 'uring' ? ring : core) as unknown as typeof core & typeof ring;
 

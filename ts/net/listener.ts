@@ -7,9 +7,10 @@ import { errnoException } from '../errors/system.ts';
 import { AsyncScope, StreamHandle, type ListenHandle } from '../reactor/index.ts';
 import { acceptConnection } from './accept.ts';
 import { makeCoreHandle, takeFromCore, type CoreHandle } from '../core/handles.ts';
+import { acceptForLibuv } from './libuv-socket.ts';
 import { Link } from './link.ts';
 import { ServerHandle, tellName, type Listening } from './server-handle.ts';
-import { kListener, type NetServer } from './server-internals.ts';
+import { kListener, kOverLibuv, type NetServer } from './server-internals.ts';
 
 /** Where connections come from. */
 export interface Listener {
@@ -84,6 +85,10 @@ export class RingListener implements BoundListener, Listening {
 
   /** The connection's own context is the event loop's, not the listener's, in which the listener is called. */
   #welcome(peer: StreamHandle): void {
+    if (this.#server[kOverLibuv]) {
+      acceptForLibuv(this.#server, peer, this.#scope, this.#late);
+      return;
+    }
     const link = new Link(this.#unix, this.#scope.asyncId());
     link.attach(peer);
     if (this.#late === 0) this.#scope.run(acceptConnection, undefined, this.#server, link);

@@ -2,11 +2,12 @@
  * Core's servers (http, https, tls, http2) on our sockets.
  *
  * Each of them extends `net.Server` and adds a protocol to its 'connection'. A class derived here keeps the protocol and exchanges the `net.Server`
- * below it: our listen, close, address and so on lie in front of core's in the prototype chain, and accepted connections are our sockets.
+ * below it: our listen, close, address and so on lie in front of core's in the prototype chain, and the ring accepts connections. Where JavaScript reads them,
+ * as with HTTP, they are our sockets; where core's C++ does, as with TLS and HTTP/2, libuv has them from there on.
  */
 import core from 'node:net';
 import { promisify } from 'node:util';
-import { kListener, type NetServer } from './server-internals.ts';
+import { kListener, kOverLibuv, type NetServer } from './server-internals.ts';
 import { Server as NetServerClass } from './server.ts';
 import { deriveFrom, method, type Changes, type CoreClass } from '../core/derived-class.ts';
 
@@ -14,6 +15,16 @@ type Close = (this: NetServer, callback?: (error?: Error) => void) => unknown;
 
 const { prototype: netMembers } = NetServerClass;
 const closeListener = netMembers.close as unknown as Close;
+
+/** Makes a server class whose connections the ring accepts, and libuv reads and writes: see libuv-socket.ts. */
+export function serveOverLibuv<Class extends CoreClass>(Core: Class, prepare: (server: any) => void = () => {}): Class {
+  return serveOverRing(Core, {
+    prepare(server: NetServer) {
+      server[kOverLibuv] = true;
+      prepare(server);
+    },
+  });
+}
 
 /** Makes a server class whose connections are our sockets. */
 export function serveOverRing<Class extends CoreClass>(Core: Class, changes: Omit<Changes<any>, 'members'> = {}): Class {

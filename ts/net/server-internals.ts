@@ -9,9 +9,13 @@ import type { Listener } from './listener.ts';
 /** What the server stands on; null exactly while it is not listening. */
 export const kListener = Symbol('listener');
 
+/** Whether the connections of a server are read and written by core's C++, so that libuv has them: see libuv-socket.ts. */
+export const kOverLibuv = Symbol('over libuv');
+
 /** A server seen from inside. */
 export interface NetServer extends core.Server {
   [kListener]: Listener | null;
+  [kOverLibuv]?: boolean;
   [kTransport]?: SocketSettings | undefined;
   [kConnectionTransport]?: SocketSettings | undefined;
 

@@ -31,6 +31,12 @@ export function createServer(
   return new Server(options, listener);
 }
 
+/**
+ * `iouring-transport/net` as programs see it, once it is loaded. Core's http2 connects with what `net.connect` is at that moment, so that who replaces it (a mock,
+ * an instrument) is asked; so does what stands in for core's.
+ */
+export const exported: { net?: { readonly connect: (...args: any[]) => any } } = {};
+
 let warned = false;
 
 /** Once a switch of core's on Windows; does nothing but say so. */

@@ -1,12 +1,13 @@
-// Sessions of which all listeners of one event throw, in a process that lives on; one after the other for each event, with what each emitter tells.
-// usage: throwing.mjs <module> <plain|tls> <at once|tick|microtask> [event…], with KEY and CERT; a line of JSON for each event
+// Sessions over sockets of ours that they are given, of which all listeners of one event throw, in a process that lives on; one after the other for each event, with what each emitter tells.
+// usage: throwing.mjs <plain|tls> <at once|tick|microtask> [event…], with KEY and CERT; a line of JSON for each event
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { createRequire } from 'node:module';
 import process from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
+import http2 from 'iouring-transport/http2';
+import net from 'iouring-transport/net';
+import tls from 'iouring-transport/tls';
 
-const [, , module, transport, when, ...only] = process.argv;
-const http2 = createRequire(import.meta.url)(module);
+const [, , transport, when, ...only] = process.argv;
 const { KEY: key, CERT: cert } = process.env;
 const secure = transport === 'tls';
 const storage = new AsyncLocalStorage();
@@ -146,9 +147,13 @@ function play() {
   if (throwing.startsWith('compat')) server.on('request', answerAsHttp);
   else server.prependListener('stream', answer);
   return new Promise((resolve) => {
-    server.listen(0, '127.0.0.1', async () => {
-      const { port } = server.address();
-      const client = http2.connect(`http${secure ? 's' : ''}://127.0.0.1:${port}`, { rejectUnauthorized: false });
+    const below = net.createServer((socket) => server.emit('connection', socket));
+    below.listen(0, '127.0.0.1', async () => {
+      const { port } = below.address();
+      const socket = net.connect(port, '127.0.0.1');
+      const options = { host: '127.0.0.1', rejectUnauthorized: false };
+      const createConnection = () => (secure ? tls.connect({ ...options, socket, ALPNProtocols: ['h2'] }) : socket);
+      const client = http2.connect(`http${secure ? 's' : ''}://127.0.0.1:${port}`, { createConnection });
       watch('client session', client, 'session');
       client.on('stream', (pushed, headers) => watch(`client ${headers[':path']}`, pushed, 'stream'));
       client.ping(callback('client session', 'ping()'));
@@ -161,7 +166,7 @@ function play() {
         ? []
         : [...streams, aborted];
       await Promise.all(ends.map((stream) => new Promise((closed) => stream.prependOnceListener('close', closed))));
-      resolve({ server, client, sessions });
+      resolve({ server: below, client, sessions });
     });
   });
 }

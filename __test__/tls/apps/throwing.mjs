@@ -1,7 +1,8 @@
-// Connections whose listeners all throw, at once or in a tick, in a process that lives on. usage: throwing.mjs <tls|https> <at once|tick>, with KEY and CERT
+// Connections over sockets of ours, which are given to core, and whose listeners all throw, at once or in a tick, in a process that lives on. usage: throwing.mjs <tls|https> <at once|tick>, with KEY and CERT
 import { AsyncLocalStorage } from 'node:async_hooks';
 import process from 'node:process';
 import https from 'iouring-transport/https';
+import net from 'iouring-transport/net';
 import tls from 'iouring-transport/tls';
 
 const [, , kind, when] = process.argv;
@@ -25,9 +26,11 @@ function throwPlanned() {
   }
 }
 
+const connect = (port) => tls.connect({ ...options, socket: net.connect(port, options.host) });
+
 function exchange(port) {
   return new Promise((resolve) => {
-    const client = tls.connect({ ...options, port });
+    const client = connect(port);
     let pieces = 0;
     client.on('secureConnect', () => {
       client.write('x');
@@ -43,6 +46,7 @@ function exchange(port) {
 }
 
 const agent = new https.Agent({ keepAlive: true, maxSockets: 2 });
+agent.createConnection = ({ port }) => connect(port);
 
 function ask(port) {
   return new Promise((resolve) => {
@@ -74,8 +78,9 @@ const servers = {
 // Whoever looks at asynchronous contexts makes Node check that they are in order.
 new AsyncLocalStorage().run('store', () => {
   const server = servers[kind]();
-  server.listen(0, '127.0.0.1', async () => {
-    const { port } = server.address();
+  const below = net.createServer((socket) => server.emit('connection', socket));
+  below.listen(0, '127.0.0.1', async () => {
+    const { port } = below.address();
     await Promise.all(Array.from({ length: 5 }, () => (kind === 'tls' ? exchange(port) : ask(port))));
     process.stdout.write(JSON.stringify({ received, thrown }), () => process.exit());
   });
