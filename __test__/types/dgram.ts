@@ -48,3 +48,8 @@ socket.send('text', { path: '/run/other' });
 createSocket('udp5');
 // @ts-expect-error core has no such option, nor have we
 createSocket({ type: 'udp4', nonsense: true });
+
+// Options that core has no name for.
+createSocket({ type: 'udp4', transport: { multicastTtl: 4, multicastInterface: 'eth0' } });
+// @ts-expect-error: no such option
+createSocket({ type: 'udp4', transport: { colour: 1 } });

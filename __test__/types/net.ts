@@ -16,9 +16,10 @@ expectTypeOf<BlockList>().toEqualTypeOf<core.BlockList>();
 expectTypeOf<SocketAddress>().toEqualTypeOf<core.SocketAddress>();
 
 // Functions.
-expectTypeOf<typeof net.createServer>().toEqualTypeOf<typeof core.createServer>();
-expectTypeOf(net.connect).toEqualTypeOf<typeof core.connect>();
-expectTypeOf(net.createConnection).toEqualTypeOf<typeof core.createConnection>();
+expectTypeOf<typeof net.createServer>().toExtend<typeof core.createServer>();
+expectTypeOf(net.connect).toExtend<typeof core.connect>();
+expectTypeOf(net.createConnection).toExtend<typeof core.createConnection>();
+expectTypeOf<Parameters<typeof core.connect>>().toExtend<Parameters<typeof net.connect>>();
 expectTypeOf(net.isIP).toEqualTypeOf(core.isIP);
 expectTypeOf(net.isIPv4).toEqualTypeOf(core.isIPv4);
 expectTypeOf(net.isIPv6).toEqualTypeOf(core.isIPv6);
@@ -55,6 +56,25 @@ declare function takesCoreSocket(socket: core.Socket): void;
 declare function takesOurSocket(socket: net.Socket): void;
 createServer((socket) => takesCoreSocket(socket));
 core.createServer((socket) => takesOurSocket(socket));
+
+// Options that core has no name for.
+connect({ port: 1, transport: { userTimeout: 30_000, fastOpen: true } }, () => {});
+connect({ path: '/run/socket', transport: { sendBufferSize: 4096 } });
+net.createConnection({ port: 1, host: '::1', transport: { bindToDevice: 'eth0' } });
+// @ts-expect-error: no such option
+connect({ port: 1, transport: { userTimeOut: 1 } });
+// @ts-expect-error: an option of servers
+connect({ port: 1, transport: { deferAccept: 1 } });
+// @ts-expect-error: not a string
+connect({ port: 1, transport: { userTimeout: '1' } });
+createServer({ noDelay: true, transport: { deferAccept: 1, fastOpen: 5 } }, (socket) => takesCoreSocket(socket)).listen(0);
+// @ts-expect-error: an option of clients
+createServer({ transport: { synCount: 1 } });
+new net.Server({ transport: { reusePort: true } });
+new net.Socket({ transport: { synCount: 1 } });
+// @ts-expect-error: no such option
+new net.Socket({ transport: { colour: 1 } });
+expectTypeOf<ours.ConnectOptions['transport']>().toEqualTypeOf<ours.TcpClientOptions | undefined>();
 
 // Events.
 createServer().on('drop', (ends) => expectTypeOf(ends).toEqualTypeOf<core.DropArgument | undefined>());

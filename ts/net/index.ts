@@ -6,6 +6,8 @@
  */
 import core from 'node:net';
 import { selectSocketBackend } from '../socket-backend.ts';
+import type { ServerOptions } from './server.ts';
+import type { SocketOptions } from './socket.ts';
 import { exported, ring } from './uring.ts';
 
 const chosen = (selectSocketBackend() === 'uring' ? ring : core) as unknown as typeof core & typeof ring;
@@ -26,13 +28,29 @@ export type Server = core.Server;
 export const Stream = chosen.Socket;
 export type Stream = core.Socket;
 
+/** The forms of {@link createServer}: core's, with {@link ServerOptions}. */
+export interface CreateServer {
+  (connectionListener?: (socket: core.Socket) => void): core.Server;
+  (options?: ServerOptions, connectionListener?: (socket: core.Socket) => void): core.Server;
+}
+
+/** Options of {@link connect}: core's, those of a socket's constructor, and `transport`. */
+export type ConnectOptions = core.NetConnectOpts & Pick<SocketOptions, 'transport'>;
+
+/** The forms of {@link connect}: core's, with {@link ConnectOptions}. */
+export interface Connect {
+  (options: ConnectOptions, connectionListener?: () => void): core.Socket;
+  (port: number, host?: string, connectionListener?: () => void): core.Socket;
+  (path: string, connectionListener?: () => void): core.Socket;
+}
+
 /** Makes a server: `(options?, connectionListener?)`. */
-export const createServer: typeof core.createServer = chosen.createServer;
+export const createServer: CreateServer = chosen.createServer;
 
 /** Makes a socket and connects it: `(options[, cb])`, `(port[, host][, cb])` or `(path[, cb])`. */
-export const connect = chosen.connect as typeof core.connect;
+export const connect = chosen.connect as Connect;
 /** Same as {@link connect}. */
-export const createConnection = chosen.connect as typeof core.createConnection;
+export const createConnection = chosen.connect as Connect;
 
 // Whatever is not named here is core's, also what newer Node versions have: `BlockList` and `SocketAddress`, which touch no I/O, whose classes core's own
 // options check for, and which core loads when they are first asked for; the defaults of `autoSelectFamily`, one setting for core's sockets and ours.
@@ -40,6 +58,9 @@ export * from 'node:net';
 
 // Beyond core; on the core backend they throw.
 export { peerCredentials, receiveDescriptors, sendDescriptors } from './descriptors.ts';
+export type { ServerOptions } from './server.ts';
+export type { SocketOptions } from './socket.ts';
+export type { TcpClientOptions, TcpServerOptions } from '../socket-options.ts';
 export type { DescriptorInfo, DescriptorListener, Passable, PeerCredentials, ReceiveDescriptorsOptions } from './descriptors.ts';
 
 /** @internal */
