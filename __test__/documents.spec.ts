@@ -50,7 +50,7 @@ test('the README is short, and all its links work from a page of the registry', 
 });
 
 test('links between documents lead to files and headings', (t) => {
-  const pages = readdirSync('docs').filter((name) => name.endsWith('.md'));
+  const pages = readdirSync('docs', { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.md'));
   for (const file of [
     ...pages.map((name) => `docs/${name}`),
     'bench/README.md',

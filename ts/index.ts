@@ -29,6 +29,7 @@ export {
   IouringError,
   type IouringErrorCode,
   IouringUnavailableError,
+  type MissingBindingReason,
   NotUnixSocketError,
   PayloadReleasedError,
   ReactorInUseError,
@@ -38,5 +39,6 @@ export {
   TransportTimeoutError,
   TransportUnavailableError,
   TransportWorkerError,
+  type TrialReason,
   type UnavailableReason,
 } from './errors/iouring.ts';

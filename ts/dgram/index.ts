@@ -36,5 +36,6 @@ export type { Ancillary } from '../reactor/index.ts';
 export type { OutgoingMessage, SendManyOptions, SendResult } from './send-many.ts';
 export type { MessagesOptions } from './iteration.ts';
 export type { Message } from './receive.ts';
-export type { DgramOptions } from './types.ts';
+export type { DgramAdditions, DgramOptions } from './types.ts';
+export type { CommonSocketOptions, UdpSocketOptions } from '../socket-options.ts';
 export type { BindOptions, RemoteInfo, SocketOptions, SocketType } from 'node:dgram';

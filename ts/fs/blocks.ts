@@ -15,7 +15,8 @@ const STEP = 1024 * 1024;
 /** Most bytes of one read at all. */
 const LONGEST = 2 ** 31 - 1;
 
-type BlockMode = 'readOnly' | 'writeOnly' | 'readWrite' | 'writeOnlyAppend' | 'readWriteAppend';
+/** What a block file is opened for. */
+export type BlockMode = 'readOnly' | 'writeOnly' | 'readWrite' | 'writeOnlyAppend' | 'readWriteAppend';
 
 const MODES: ReadonlyMap<BlockMode, number> = new Map([
   ['readOnly', O_RDONLY],

@@ -70,9 +70,10 @@ export const {
 /** What newer versions of Node have; `undefined` in those without. */
 export const { glob, mkdtempDisposable } = core as unknown as { glob: any; mkdtempDisposable: any };
 
-export type { FileHandle, FileHandleAdditions } from './additions.ts';
+export type { Advice, FileHandle, FileHandleAdditions, PriorityClass } from './additions.ts';
 export type { SetXattrOptions } from './attributes.ts';
-export { BlockFile, type BlockFileOptions } from './blocks.ts';
+export type { Positions } from './batch.ts';
+export { BlockFile, type BlockFileOptions, type BlockMode } from './blocks.ts';
 export type { Chain } from './chain.ts';
 export { ChainError } from '../errors/iouring.ts';
 export { sendFile, type SendFileOptions } from './send-file.ts';

@@ -272,7 +272,7 @@ export class Connection implements StreamListener, InboxOwner, AsyncIterable<Pay
    * closing the socket. For who reads or writes here it is closed from now on.
    *
    * @throws {TransportClosedError} where it is closed, or is closed first, and where the sending half has been ended.
-   * @throws the connection's error; {@link IouringUnavailableError} on core, which cannot do so
+   * @throws the connection's error; `IouringUnavailableError` on core, which cannot do so
    */
   async detach(): Promise<DetachedConnection> {
     if (this.#stream.readCease === undefined) throw unavailableOnCore();

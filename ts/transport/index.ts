@@ -34,6 +34,7 @@ export {
   TransportWorker,
   type AdoptOptions,
   type BufferCounts,
+  type OnConnection,
   type TcpClientOptions,
   type TcpServerOptions,
   type UnixClientOptions,
@@ -42,6 +43,7 @@ export {
 } from './worker.ts';
 export type { WorkerInfo, WorkerState } from './worker-slot.ts';
 export type { Ancillary } from '../reactor/index.ts';
+export type { CommonSocketOptions, UdpSocketOptions, UnixSocketOptions } from '../socket-options.ts';
 export {
   PayloadReleasedError,
   type TimeoutKind,

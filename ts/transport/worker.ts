@@ -105,7 +105,8 @@ export interface BufferCounts {
   available(): number;
 }
 
-type OnConnection = (connection: Connection) => unknown;
+/** What a server calls with each connection that it has taken. What it returns is not looked at. */
+export type OnConnection = (connection: Connection) => unknown;
 
 /** What a connection is made with of a descriptor. */
 export interface AdoptOptions extends ConnectionOptions {
