@@ -127,7 +127,9 @@ export class ClientPool implements AsyncDisposable {
   }
 
   /** Settled when a connection can be handed out. @throws the signal's reason; {@link TransportClosedError} */
-  async ready({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+  async ready(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    validateObject(options, 'options');
+    const { signal } = options;
     validateAbortSignal(signal, 'options.signal');
     while (this.count === 0) {
       signal?.throwIfAborted();

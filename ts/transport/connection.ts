@@ -203,8 +203,8 @@ export class Connection implements StreamListener, InboxOwner, AsyncIterable<Pay
    * @throws {TransportClosedError} where the connection is closed first.
    * @throws the connection's error, such as `ECONNRESET`; the signal's reason.
    */
-  read({ signal }: { readonly signal?: AbortSignal } = {}): Promise<Payload | null> {
-    return signal === undefined ? this.#inbox.read() : this.#inbox.readUnlessAborted(signal);
+  read(options?: { readonly signal?: AbortSignal }): Promise<Payload | null> {
+    return options === undefined ? this.#inbox.read() : this.#readWith(options);
   }
 
   /**
@@ -387,6 +387,11 @@ export class Connection implements StreamListener, InboxOwner, AsyncIterable<Pay
   ondescriptors(): void {}
 
   /* ---- inside ---- */
+
+  async #readWith(options: { readonly signal?: AbortSignal }): Promise<Payload | null> {
+    validateObject(options, 'options');
+    return options.signal === undefined ? this.#inbox.read() : this.#inbox.readUnlessAborted(options.signal);
+  }
 
   /** A write has been made. */
   #noteWrite(): void {

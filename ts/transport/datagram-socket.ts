@@ -157,12 +157,14 @@ export abstract class DatagramSocket implements DatagramReceiver, SenderOwner, A
    * @throws {TransportClosedError} where the socket is closed first.
    * @throws an error of the network, such as `ECONNREFUSED`; the signal's reason.
    */
-  receive({ timeout = this.#readTimeout, signal }: ReceiveOptions = {}): Promise<Datagram> {
-    if (signal !== undefined || timeout !== 0) return this.#receiveUntil(timeout, signal);
-    return this.#next();
+  receive(options?: ReceiveOptions): Promise<Datagram> {
+    if (options === undefined && this.#readTimeout === 0) return this.#next();
+    return this.#receiveUntil(options === undefined ? {} : options);
   }
 
-  async #receiveUntil(timeout: number, signal: AbortSignal | undefined): Promise<Datagram> {
+  async #receiveUntil(options: ReceiveOptions): Promise<Datagram> {
+    validateObject(options, 'options');
+    const { timeout = this.#readTimeout, signal } = options;
     validateDelay(timeout, 'options.timeout');
     validateAbortSignal(signal, 'options.signal');
     signal?.throwIfAborted();
