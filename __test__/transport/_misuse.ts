@@ -64,7 +64,7 @@ const ODD: readonly unknown[] = [
   ...[{ policy: 'x' }, { healthCheck: 1 }, { workers: -1 }, { restart: 1 }, { restart: { limit: -1 } }, { thread: 1 }],
 ];
 
-const shown = (value: unknown): string => (typeof value === 'object' ? JSON.stringify(value) : String(value as symbol));
+const shown = (value: unknown): string => (typeof value === 'object' ? JSON.stringify(value) : String(value));
 
 /** Counts what is thrown, and what promises reject with; none of it may be without a code. */
 class Attempts {
@@ -103,7 +103,7 @@ function discard(made: unknown): void {
   const { close, reset, release } = (made ?? {}) as Record<string, Method | undefined>;
   if (reset !== undefined) reset.call(made);
   else if (release !== undefined) release.call(made);
-  else if (close !== undefined) void (close.call(made, { gracefulTimeout: 0 }) as Promise<unknown>)?.catch?.(() => {});
+  else if (close !== undefined) void Promise.resolve(close.call(made, { gracefulTimeout: 0 })).catch(() => {});
 }
 
 /** Names of the methods of a class that are not for this package alone. */

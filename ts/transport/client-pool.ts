@@ -1,6 +1,7 @@
 /**
  * Connections to one peer, kept open: what breaks is made anew, after pauses that grow, and is not handed out meanwhile.
  */
+import { setMaxListeners } from 'node:events';
 import { TransportClosedError, TransportUnavailableError } from '../errors/iouring.ts';
 import { clearTimeout, setTimeout } from '../timers.ts';
 import {
@@ -49,6 +50,7 @@ interface Place {
   timer: NodeJS.Timeout | undefined;
 }
 
+/** Connections to one peer that are kept open: one that breaks is not handed out any more, and replaced after a pause. */
 export class ClientPool implements AsyncDisposable {
   readonly #connect: (signal: AbortSignal) => Promise<Connection>;
   readonly #policy: PoolPolicy;
@@ -73,6 +75,8 @@ export class ClientPool implements AsyncDisposable {
     validateInteger(size, 'options.size', 1, 65_535);
     if (healthCheck !== undefined) validateFunction(healthCheck, 'options.healthCheck');
     this.#connect = connect;
+    // As many connects as there are places hear of it.
+    setMaxListeners(0, this.#ending.signal);
     this.#policy = validateWord(policy, 'options.policy', POLICIES);
     this.#minBackoff = validateDelay(minBackoff, 'options.minBackoff');
     this.#maxBackoff = validateDelay(maxBackoff, 'options.maxBackoff');
@@ -164,14 +168,18 @@ export class ClientPool implements AsyncDisposable {
     if (!this.#active) throw new TransportClosedError('pool');
     const count = this.#places.length;
     let best: (Place & { connection: Connection }) | null = null;
+    let chosen = 0;
     for (let i = 0; i < count; i++) {
-      const place = this.#places[(this.#next + i) % count];
+      const index = (this.#next + i) % count;
+      const place = this.#places[index];
       if (!isUsable(place) || (best !== null && !isLessPending(place, best))) continue;
       best = place;
-      if (this.#policy === 'round-robin') break;
+      chosen = index;
+      // Nothing can be less pending than what is not used at all.
+      if (this.#policy === 'round-robin' || isIdle(place)) break;
     }
     if (best === null) throw new TransportUnavailableError(this.#failure);
-    this.#next = (this.#places.indexOf(best) + 1) % count;
+    this.#next = (chosen + 1) % count;
     return best;
   }
 
@@ -250,6 +258,10 @@ export class ClientPool implements AsyncDisposable {
 
 function isUsable(place: Place): place is Place & { connection: Connection } {
   return place.connection?.active === true && !place.connection.ended;
+}
+
+function isIdle({ uses, connection }: Place & { connection: Connection }): boolean {
+  return uses === 0 && connection.pendingBytes === 0;
 }
 
 function isLessPending(one: Place & { connection: Connection }, other: Place & { connection: Connection }): boolean {

@@ -65,6 +65,7 @@ export interface DetachedConnection {
   readonly received: Buffer;
 }
 
+/** A TCP or UNIX-domain connection: payloads in, writes out. It comes of a server, a client or a `ClientPool`, and ends as {@link close} says, by an error, or by a time-out. */
 export class Connection implements StreamListener, InboxOwner, AsyncIterable<Payload>, AsyncDisposable {
   /** What this stands on. */
   readonly #stream: TransportStream;

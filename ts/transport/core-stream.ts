@@ -75,8 +75,11 @@ export class CoreStream implements TransportStream {
     this.#socket.destroy();
   }
 
+  /** Core resets TCP alone, and only while the sending half is open: behind its end the socket would stay open, and nobody would hear of it. */
   reset(): number {
-    this.#socket.resetAndDestroy();
+    const socket = this.#socket;
+    if (socket.localFamily === undefined || socket.writableEnded) socket.destroy();
+    else socket.resetAndDestroy();
     return 0;
   }
 

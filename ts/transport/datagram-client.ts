@@ -4,6 +4,7 @@ import type { SendManyOptions, SendOptions } from './datagram-sending.ts';
 import { DatagramSocket, type SocketParts } from './datagram-socket.ts';
 import type { Payload } from './payload.ts';
 
+/** A UDP or UNIX-domain socket with one peer. */
 export class DatagramClient extends DatagramSocket {
   protected readonly subject = 'client';
 

@@ -2,6 +2,7 @@
 import type { ConnectionAddress } from './connection-options.ts';
 import { DatagramSocket, type SocketParts } from './datagram-socket.ts';
 
+/** A UDP or UNIX-domain socket that answers whoever sends to it, by the responders of what it has received. */
 export class DatagramServer extends DatagramSocket {
   protected readonly subject = 'server';
 

@@ -60,6 +60,7 @@ export interface SocketParts extends TimeoutOptions {
   readonly removePath?: (() => void) | undefined;
 }
 
+/** What servers and clients of datagrams have in common. It is open until {@link close}, or a write or idle time-out; an error of the network ends nothing. */
 export abstract class DatagramSocket implements DatagramReceiver, SenderOwner, AsyncIterable<Datagram>, AsyncDisposable {
   /** Groups of datagrams: which it receives from, and how it sends to them. UDP alone. */
   readonly multicast: Multicast;

@@ -4,6 +4,7 @@ import type { ConnectionAddress } from './connection-options.ts';
 import type { DatagramSender, SendManyOptions, SendOptions } from './datagram-sending.ts';
 import type { Payload } from './payload.ts';
 
+/** What was received in one message, whom it is from, and how to answer. */
 export class Datagram implements Disposable {
   /** What it holds: the receiver's to release. */
   readonly payload: Payload;

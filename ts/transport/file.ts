@@ -36,6 +36,7 @@ export interface FileReadOptions extends FilePosition {
   readonly length?: number;
 }
 
+/** A file that is read as payloads. It comes of `worker.files.open()`. */
 export class TransportFile implements AsyncDisposable {
   /** The path that it was opened by. */
   readonly path: string;

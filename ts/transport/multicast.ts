@@ -25,6 +25,7 @@ export interface MembershipOptions {
   readonly source?: string;
 }
 
+/** Groups of a UDP socket: which it receives from, and how it sends to them. */
 export class Multicast {
   readonly #port: DatagramPort;
 

@@ -67,6 +67,7 @@ export interface Estate {
 /** Moves a payload to memory of its own: what it will leave; undefined where it has been released. */
 export let moveOut: (payload: Payload) => Estate | undefined;
 
+/** What was received, until it is released. Who gets a payload releases it. */
 export class Payload implements Disposable {
   /** Number of bytes, also after the release. Of a datagram it may be zero. */
   readonly length: number;

@@ -21,6 +21,7 @@ export type Listen = (
   failed: (error: Error) => void,
 ) => Listening | Promise<Listening>;
 
+/** Takes TCP or UNIX-domain connections. It comes of `worker.servers.tcp()` and `worker.servers.unix()`, and is listening from the beginning. */
 export class StreamServer implements AsyncDisposable {
   readonly #listener: (connection: Connection) => unknown;
   readonly #options: ConnectionOptions;

@@ -69,6 +69,7 @@ export interface TransportEvents {
   message: [value: unknown, from: number];
 }
 
+/** Workers that run one module: each a thread with a ring of its own, or the calling thread. */
 export class Transport extends EventEmitter<TransportEvents> implements AsyncDisposable {
   readonly #onRing = selectSocketBackend() === 'uring';
   readonly #count: number;

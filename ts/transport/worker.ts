@@ -132,6 +132,7 @@ export let receive: (worker: TransportWorker, parcel: Parcel, from: number, answ
 /** Has a worker tell of a message. */
 export let deliver: (worker: TransportWorker, value: unknown, from: number) => void;
 
+/** What a thread makes its servers, clients and files with, and by which it talks to the other workers of its `Transport`. */
 export class TransportWorker extends EventEmitter<WorkerEvents> implements AsyncDisposable {
   /** Number of the worker: 0 in a thread that no {@link Transport} has started. */
   readonly id: number;

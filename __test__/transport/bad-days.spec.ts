@@ -1,0 +1,4 @@
+// Bad days on io_uring.
+import { declareBadDays } from './_bad-days.ts';
+
+declareBadDays();
