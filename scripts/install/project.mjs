@@ -31,7 +31,7 @@ async function smoke(net, dgram, fs, support) {
   console.log(JSON.stringify({ backend, reason, cause: cause?.message }));
 }
 `;
-const NAMES = ['net', 'dgram', 'fs'];
+export const NAMES = ['net', 'dgram', 'fs'];
 export const CJS = `${SMOKE}
 smoke(${NAMES.map((name) => `require('iouring-transport/${name}')`).join(', ')}, require('iouring-transport').support);
 `;

@@ -7,7 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync, chmodSync, cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
-import { CJS, ESM, Project, SMOKE } from './project.mjs';
+import { CJS, ESM, NAMES, Project, SMOKE } from './project.mjs';
 
 /** Milliseconds that an install of root and binary may take with an empty cache. */
 const INSTALL_LIMIT = 2000;
@@ -28,9 +28,13 @@ export const scenarios = {
     return took > INSTALL_LIMIT ? `SLOW: ${took} ms` : `installed in ${took} ms`;
   }),
 
-  'ES modules': quick(async (context) => {
+  'ES modules, and what is imported is what is required': quick(async (context) => {
     const project = await new Project(context).install(OWN);
-    isAsHere(context, await project.write('app.mjs', ESM).node(['app.mjs']));
+    const same = NAMES.map((name) => `if (require('iouring-transport/${name}') !== ${name}) throw new Error('two of ${name}');`);
+    isAsHere(
+      context,
+      await project.write('app.mjs', ESM.replace('await smoke', `${same.join('\n')}\nawait smoke`)).node(['app.mjs']),
+    );
   }),
 
   'a worker thread': quick(async (context) => {
@@ -237,28 +241,17 @@ export const scenarios = {
     isAsHere(context, JSON.parse(stdout));
   },
 
-  Deno: known('it works, and Deno aborts when the program ends', async (context) => {
+  Deno: async (context) => {
     const project = await new Project(context).install(OWN, 'deno');
     const [platform] = readdirSync(project.file('node_modules', '@deno')).filter((name) => /linux/.test(name));
     const program = project.file('node_modules', '@deno', platform, 'deno');
     const { stdout } = await project.write('app.cjs', CJS).run(program, ['run', '-A', '--node-modules-dir=manual', 'app.cjs']);
-    return stdout.trim();
-  }),
+    isAsHere(context, JSON.parse(stdout));
+  },
 };
 
 function quick(scenario) {
   return Object.assign(scenario, { quick: true });
-}
-
-/** What is known not to work yet; see docs/compatibility.md. That it does is worth a line there. */
-function known(fault, scenario) {
-  return async (context) => {
-    try {
-      return `works, which is news: ${await scenario(context)}`;
-    } catch (error) {
-      return `KNOWN NOT TO WORK: ${fault}: ${error.message.split('\n')[0]}`;
-    }
-  };
 }
 
 /** An application that a bundler makes one file of, our package within it and outside of it; it runs where the binary's package can be found from. */

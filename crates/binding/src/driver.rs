@@ -28,6 +28,9 @@ pub trait Driver {
         false
     }
 
+    /// Whether [`Driver::stop`] has called `done` when it returns.
+    fn stops_at_once(&self) -> bool;
+
     /// Stops, if it has not been stopped before. `done` is called once nothing of the driver will be called again, on
     /// the environment's thread, perhaps later; that of an earlier call may not be.
     fn stop(&self, done: Box<dyn FnOnce()>);

@@ -222,6 +222,10 @@ impl Driver for UvDriver {
         }
     }
 
+    fn stops_at_once(&self) -> bool {
+        false
+    }
+
     fn stop(&self, done: Box<dyn FnOnce()>) {
         if self.shared.open.get() == 0 {
             return done();

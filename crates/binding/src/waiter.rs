@@ -124,6 +124,10 @@ impl Driver for WaiterDriver {
         false
     }
 
+    fn stops_at_once(&self) -> bool {
+        true
+    }
+
     fn stop(&self, done: Box<dyn FnOnce()>) {
         if self.stopped.replace(true) {
             return done();
