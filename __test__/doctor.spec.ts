@@ -141,7 +141,11 @@ test('on macOS', (t) => {
 test('on a processor that there is no binary for, and without one', (t) => {
   const other = reported(t, { node: preload(`Object.defineProperty(process, 'arch', { value: 'riscv64' });`) });
   t.like(other, { status: 1, reason: 'ERR_IOURING_UNSUPPORTED_ARCHITECTURE' });
-  const code = `import module from 'node:module';
+  const code = `import fs from 'node:fs';
+    import module from 'node:module';
+    const exists = fs.existsSync;
+    fs.existsSync = (path) => !String(path).endsWith('.node') && exists(path);
+    module.syncBuiltinESMExports();
     const resolve = module._resolveFilename;
     module._resolveFilename = function (request, ...rest) {
       if (/\\.node$|-gnu$|-musl$/.test(request)) throw Object.assign(new Error(request), { code: 'MODULE_NOT_FOUND' });

@@ -23,8 +23,8 @@ export interface NativeReactor {
     linked: boolean,
   ): number;
   /**
-   * Takes over the descriptor of an open file: a handle. `EEXIST` where the reactor has it already, or the event loop
-   * watches it.
+   * Takes over the descriptor of an open file: a handle. `EEXIST` where the reactor has it already, or the event
+   * loop watches it.
    */
   adoptFile(fd: number): number;
   /**

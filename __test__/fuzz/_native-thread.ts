@@ -159,6 +159,10 @@ const CALLS: (() => void)[] = [
     const fd = native.releaseFile(oneOf(files));
     if (fd >= 0) closeSync(fd);
   },
+  () => {
+    const fd = native.release(oneOf(handles));
+    if (fd >= 0) closeSync(fd);
+  },
   () => native.prioritizeFile(oneOf(files), word() >>> 0),
   () => native.describeAddress(Uint8Array.from({ length: random.below(200) }, () => random.below(256))),
   () => {
@@ -192,7 +196,7 @@ function misuse(): void {
   const receiver = random.chance(0.95) ? native : random.chance(0.5) ? odd() : random.pick([native, ...ended]);
   const result = Reflect.apply(member, receiver, given) as unknown;
   if (name === 'takeDescriptors' && Array.isArray(result)) result.forEach((fd: number) => closeSync(fd));
-  if (/^(?:releaseFile|duplicate)$/.test(name) && (result as number) > 2) closeSync(result as number);
+  if (/^(?:release|releaseFile|duplicate)$/.test(name) && (result as number) > 2) closeSync(result as number);
 }
 
 function act(): void {

@@ -1,4 +1,5 @@
 // Whatever a public method is given, and in whichever state: what is wrong has a code. On whichever backend is chosen.
+import { inspect } from 'node:util';
 import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -64,7 +65,7 @@ const ODD: readonly unknown[] = [
   ...[{ policy: 'x' }, { healthCheck: 1 }, { workers: -1 }, { restart: 1 }, { restart: { limit: -1 } }, { thread: 1 }],
 ];
 
-const shown = (value: unknown): string => (typeof value === 'object' ? JSON.stringify(value) : String(value));
+const shown = (value: unknown): string => inspect(value);
 
 /** Counts what is thrown, and what promises reject with; none of it may be without a code. */
 class Attempts {

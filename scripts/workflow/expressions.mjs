@@ -30,8 +30,9 @@ const comparable = (value) => (typeof value === 'string' ? value.toLowerCase() :
  *
  * @param {string} text without `${{ }}`
  * @param {Record<string, unknown>} contexts `github`, `matrix`, `inputs`, …; and functions, such as `always`
+ * @public specs import this file by a path that they put together
  */
-function evaluate(text, contexts) {
+export function evaluate(text, contexts) {
   const tokens = tokensOf(text);
   let at = 0;
   const take = (sign) => tokens[at]?.sign === sign && at++ >= 0;

@@ -127,8 +127,8 @@ impl NativeReactor {
             .map_or(-libc::EBADF, |()| 0)
     }
 
-    /// Takes over the descriptor of an open file: a handle. `EEXIST` where the reactor has it already, or the event loop
-    /// watches it.
+    /// Takes over the descriptor of an open file: a handle. `EEXIST` where the reactor has it already, or the event
+    /// loop watches it.
     #[napi]
     pub fn adopt_file(&self, fd: i32) -> i32 {
         self.take_over(fd, Adopted::File, false)

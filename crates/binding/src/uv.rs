@@ -278,8 +278,8 @@ unsafe fn shared(functions: Functions, handle: Handle) -> Rc<Shared> {
 impl Shared {
     /// Whether the loop has nothing urgent to do.
     fn is_quiet(&self, functions: Functions) -> bool {
-        // SAFETY: the environment is running, and its loop outlives it. It only looks: zero where a timer is due, or an immediate waits, for
-        // which Node has an idle handle.
+        // SAFETY: the environment is running, and its loop outlives it. It only looks: zero where a timer is due, or an
+        // immediate waits, for which Node has an idle handle.
         unsafe { (functions.backend_timeout)(self.uv_loop) != 0 }
     }
 

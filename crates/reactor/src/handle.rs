@@ -49,8 +49,8 @@ impl HandleState {
         self.descriptor.take()
     }
 
-    /// Leaves the descriptor open for good where the kernel still has requests on it: it looks up the number of one that
-    /// is linked to another when it starts it, and must not find somebody else's file there.
+    /// Leaves the descriptor open for good where the kernel still has requests on it: it looks up the number of one
+    /// that is linked to another when it starts it, and must not find somebody else's file there.
     pub(crate) fn leave_open_if_used(&mut self) {
         if self.in_flight > 0 {
             self.descriptor.take().map(IntoRawFd::into_raw_fd);

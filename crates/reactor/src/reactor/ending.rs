@@ -56,8 +56,8 @@ impl<K: Kernel> Reactor<K> {
     /// and then for at most `patience`. Writes of files that are under way from JavaScript's memory, which is about to
     /// go, are waited for as long as the ring works: core waits for its own as well.
     ///
-    /// What is still open afterwards is closed when the reactor is dropped, and what is still in flight is leaked, files
-    /// included that something is in flight on.
+    /// What is still open afterwards is closed when the reactor is dropped, and what is still in flight is leaked,
+    /// files included that something is in flight on.
     pub fn shut_down(&mut self, memory: &mut impl Memory, patience: Duration) {
         let _ = self.turn(memory);
         self.discard_events();

@@ -128,7 +128,7 @@ impl FileNode {
         };
         // The name of an attribute is no path.
         let other = if other.starts_with("user.") { other.as_bytes().to_vec() } else { bytes(other) };
-        let subject = Subject { handle, path: &bytes(path), other: &other, place, ..Subject::default() };
+        let subject = Subject { handle, path: &bytes(path), other: &other, place };
         self.reactor.call_file(FileCall::new(token, op, &subject).expect("no zero bytes"), linked);
         token
     }
