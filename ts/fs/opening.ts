@@ -2,6 +2,7 @@
  * Opening files on the ring.
  */
 import { fileCall, FileOpKind, type FileRequest, type Found, getReactor, RingFile } from '../reactor/index.ts';
+import { failing } from '../errors/callers.ts';
 import { fileError } from '../errors/system.ts';
 import type { PathBytes } from './arguments.ts';
 import { request } from './request.ts';
@@ -16,13 +17,12 @@ export interface Opened extends Found {
 
 class Opening implements FileRequest {
   constructor(
-    private readonly resolve: (opened: Opened) => void,
-    private readonly reject: (error: Error) => void,
+    private readonly resolve: (opened: Opened | Promise<never>) => void,
     private readonly path: PathBytes,
   ) {}
 
   done(result: number): void {
-    this.reject(fileError(result, 'open', this.path));
+    this.resolve(failing(fileError(result, 'open', this.path)));
   }
 
   opened(handle: number, found: Found): void {
@@ -32,8 +32,8 @@ class Opening implements FileRequest {
 
 /** Opens a file. */
 export function openFile(path: PathBytes, flags: number, mode: number): Promise<Opened> {
-  return new Promise((resolve, reject) => {
-    fileCall(FileOpKind.Open, -1, path, null, flags | O_CLOEXEC, mode, 0, new Opening(resolve, reject, path));
+  return new Promise((resolve) => {
+    fileCall(FileOpKind.Open, -1, path, null, flags | O_CLOEXEC, mode, 0, new Opening(resolve, path));
   });
 }
 

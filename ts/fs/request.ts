@@ -1,6 +1,7 @@
 /**
  * One-off requests as promises.
  */
+import { failing } from '../errors/callers.ts';
 import { EFAULT } from '../errors/errno.ts';
 import type { FileRequest } from '../reactor/index.ts';
 import { BufferGoneError } from '../errors/iouring.ts';
@@ -14,15 +15,14 @@ export function failureOf(result: number, syscall: string, path?: PathBytes, des
 
 class Settling implements FileRequest {
   constructor(
-    private readonly resolve: (result: number) => void,
-    private readonly reject: (error: Error) => void,
+    private readonly resolve: (result: number | Promise<never>) => void,
     private readonly syscall: string,
     private readonly path: PathBytes | undefined,
     private readonly dest: PathBytes | undefined,
   ) {}
 
   done(result: number): void {
-    if (result < 0) this.reject(failureOf(result, this.syscall, this.path, this.dest));
+    if (result < 0) this.resolve(failing(failureOf(result, this.syscall, this.path, this.dest)));
     else this.resolve(result);
   }
 }
@@ -34,5 +34,5 @@ export function request(
   path?: PathBytes,
   dest?: PathBytes,
 ): Promise<number> {
-  return new Promise((resolve, reject) => start(new Settling(resolve, reject, syscall, path, dest)));
+  return new Promise((resolve) => start(new Settling(resolve, syscall, path, dest)));
 }

@@ -4,6 +4,7 @@
  * Arguments of the usual kind go to the ring. For all others `undefined` is returned: core's methods decide, on the same descriptor.
  */
 import { CORE_MAJOR } from '../core/version.ts';
+import { failing } from '../errors/callers.ts';
 import { bytesOf, type LendingRequest, type RingFile } from '../reactor/index.ts';
 import type { FileState } from './file-state.ts';
 import { failureOf } from './request.ts';
@@ -18,15 +19,13 @@ const NEAR_THE_LAST = 2n ** 63n - 2n ** 31n;
 /** Until then a position that will not do was none. */
 const CHECKS_POSITIONS = CORE_MAJOR >= 22;
 
-type Resolve = (value: never) => void;
-type Reject = (error: unknown) => void;
+/** Settles a promise; errors are those of {@link failing}. */
+type Resolve<T> = (value: T | Promise<never>) => void;
 
-let resolveLast: Resolve;
-let rejectLast: Reject;
+let resolveLast: Resolve<any>;
 /** Shared by all promises: what they are settled with is taken over right after each was made. */
-function takeOver(resolve: (value: any) => void, reject: Reject): void {
-  resolveLast = resolve as Resolve;
-  rejectLast = reject;
+function takeOver(resolve: Resolve<any>): void {
+  resolveLast = resolve;
 }
 
 /** A read under way. Keeps the handle from being collected, and its file from being closed. */
@@ -39,8 +38,7 @@ class Reading implements LendingRequest {
     private readonly file: RingFile,
     private readonly buffer: ArrayBufferView,
     private readonly placed: boolean,
-    private readonly resolve: (value: BytesRead) => void,
-    private readonly reject: Reject,
+    private readonly resolve: Resolve<BytesRead>,
   ) {}
 
   done(result: number): void {
@@ -48,7 +46,7 @@ class Reading implements LendingRequest {
     if (this.placed) this.state.reading--;
     this.state.leave();
     if (result >= 0) this.resolve(bytesRead(result, this.buffer));
-    else this.reject(failureOf(result, 'read'));
+    else this.resolve(failing(failureOf(result, 'read')));
   }
 }
 
@@ -61,15 +59,14 @@ class Writing implements LendingRequest {
     private readonly state: FileState,
     private readonly file: RingFile,
     private readonly buffer: unknown,
-    private readonly resolve: (value: BytesWritten) => void,
-    private readonly reject: Reject,
+    private readonly resolve: Resolve<BytesWritten>,
   ) {}
 
   done(result: number): void {
     this.file.reclaim(this.region);
     this.state.leave();
     if (result >= 0) this.resolve(bytesWritten(result, this.buffer));
-    else this.reject(failureOf(result, 'write'));
+    else this.resolve(failing(failureOf(result, 'write')));
   }
 }
 
@@ -90,7 +87,7 @@ function startRead(
   }
   const promise = new Promise<any>(takeOver);
   const placed = position >= 0;
-  const reading = new Reading(holder, state, file, buffer, placed, resolveLast as never, rejectLast);
+  const reading = new Reading(holder, state, file, buffer, placed, resolveLast);
   file.transfer(false, bytes, offset, length, position, reading);
   state.enter();
   if (placed) state.reading++;
@@ -108,7 +105,7 @@ function startWrite(
 ) {
   const file = state.file('write');
   const promise = new Promise<any>(takeOver);
-  file.transfer(true, bytes, offset, length, position, new Writing(holder, state, file, given, resolveLast as never, rejectLast));
+  file.transfer(true, bytes, offset, length, position, new Writing(holder, state, file, given, resolveLast));
   state.enter();
   return promise;
 }
