@@ -61,8 +61,12 @@ test.serial('not to what the block list rules out', async (t) => {
   const blockList = new net.BlockList();
   blockList.addAddress('127.0.0.1');
   const client = track(net.connect({ port: 1, host: '127.0.0.1', blockList } as never));
+  const attempts: unknown[] = [];
+  client.on('connectionAttempt', (...attempt) => attempts.push(attempt));
   const error = await errorOf(client);
   t.is(error.code, 'ERR_IP_BLOCKED');
+  // It is told of first, as core does.
+  t.deepEqual(attempts, [['127.0.0.1', 1, 4]]);
   t.is(error.message, 'IP(127.0.0.1) is blocked by net.BlockList');
   return undefined;
 });

@@ -18,11 +18,6 @@ const { EALREADY, EINVAL, EISCONN } = constants.errno;
 /** Connects to one address; what becomes of it is the socket's fate. */
 export function connectTo(socket: NetSocket, target: Target): void {
   const link = socket[kLink]!;
-  if (blocked(socket, target)) {
-    socket.destroy(new ERR_IP_BLOCKED(target.address));
-    return;
-  }
-
   const reused = link.handle !== null;
   const handle = prepare(socket, link, target);
   if (handle instanceof Refusal) {
@@ -32,6 +27,10 @@ export function connectTo(socket: NetSocket, target: Target): void {
 
   socket.emit('connectionAttempt', target.address, target.port, target.family);
   if (link.stale) return;
+  if (blocked(socket, target)) {
+    socket.destroy(new ERR_IP_BLOCKED(target.address));
+    return;
+  }
   if (typeof handle === 'number') {
     socket.destroy(immediateError(handle, target));
     return;

@@ -7,7 +7,7 @@ import { chmodSync, statSync } from 'node:fs';
 import core from 'node:net';
 import { constants } from 'node:os';
 import process from 'node:process';
-import { CORE_MAJOR } from '../core/version.ts';
+import { CORE_MAJOR, UV_MAJOR, UV_MINOR } from '../core/version.ts';
 import { ERR_INVALID_ARG_VALUE, ERR_SERVER_ALREADY_LISTEN } from '../errors/core.ts';
 import { describedEndpointException, endpointException, errnoException, type SystemCallError } from '../errors/system.ts';
 import { askPrimary, asksPrimary, type Query, type SharedHandle } from '../primary.ts';
@@ -32,6 +32,9 @@ const ANY_IPV6 = '::';
 
 /** Whether core heeds `ipv6Only` without a host, too: from Node 22 on. Before it is both families then. */
 const HEEDS_IPV6_ONLY = CORE_MAJOR >= 22;
+
+/** From libuv 1.51 on `readableAll` and `writableAll` say what the mode of a path is; before, what is added to it. */
+const SETS_MODES = UV_MAJOR > 1 || UV_MINOR >= 51;
 
 /** Connections that may wait to be accepted; the kernel rounds this up to 512. */
 const DEFAULT_BACKLOG = 511;
@@ -220,11 +223,11 @@ function listenOnPath(server: NetServer, path: string, options: Record<string, a
   throw errnoException(status, 'uv_pipe_chmod');
 }
 
-/** Lets all users of the machine in. @returns 0, or a negative errno */
+/** Lets all users of the machine in: for what is asked, and, as libuv has it from 1.51 on, for nothing else, the owner included. @returns 0, or a negative errno */
 function openUp(path: string, readable: boolean, writable: boolean): number {
   try {
-    const mode = statSync(path).mode & 0o7777;
-    chmodSync(path, mode | (readable ? 0o444 : 0) | (writable ? 0o222 : 0));
+    const others = SETS_MODES ? 0 : statSync(path).mode & 0o7777;
+    chmodSync(path, others | (readable ? 0o444 : 0) | (writable ? 0o222 : 0));
     return 0;
   } catch (error) {
     return (error as SystemCallError).errno;

@@ -3,8 +3,8 @@
  */
 import { isUint8Array } from 'node:util/types';
 import { constants } from 'node:os';
-import process from 'node:process';
 import { errnoException } from '../errors/system.ts';
+import { setImmediate } from '../timers.ts';
 import type { Link } from './internals.ts';
 
 /** Called with the number of bytes and the buffer they lie in. `false` pauses the socket. */
@@ -38,6 +38,7 @@ export class UserBuffer {
   begin(): void {
     this.#held = [];
     this.#endHeld = false;
+    this.#releasing = false;
     this.#advance();
   }
 
@@ -53,48 +54,64 @@ export class UserBuffer {
     return this.#endHeld;
   }
 
-  /** The caller wants data again. @returns whether there are held bytes, which come first */
+  /** The caller wants data again. @returns whether there is something held, which comes first */
   release(link: Link): boolean {
-    if (this.#held.length === 0) return false;
-    if (!this.#releasing) {
-      this.#releasing = true;
-      process.nextTick(() => this.#handHeld(link));
-    }
+    if (this.#held.length === 0 && !this.#endHeld) return false;
+    this.#continueSoon(link);
     return true;
+  }
+
+  /** Not before 'resume' was emitted, nor before an exception was reported: core's bytes come out of the event loop. */
+  #continueSoon(link: Link): void {
+    if (this.#releasing) return;
+    this.#releasing = true;
+    setImmediate(() => link.scope.run(this.#handHeld, this, link));
   }
 
   #handHeld(link: Link): void {
     this.#releasing = false;
-    while (this.#held.length > 0) {
-      if (!link.reading || link.stale) return;
-      this.#hand(link, this.#held.shift()!);
+    while (link.reading && !link.stale) {
+      const bytes = this.#held.shift();
+      if (bytes === undefined) {
+        this.#finish(link);
+        return;
+      }
+      this.#hand(link, bytes);
     }
+  }
+
+  /** Nothing is held any more, except perhaps the end. */
+  #finish(link: Link): void {
     if (this.#endHeld) {
       this.#endHeld = false;
       link.deliverEnd(0);
-    } else if (link.reading) {
+    } else {
       link.handle?.readStart();
     }
   }
 
   #hand(link: Link, bytes: Buffer): void {
     let offset = 0;
-    while (offset < bytes.length && !link.stale) {
-      const target = this.#target;
-      if (target === null || target.length === 0) {
-        link.socket.destroy(errnoException(-constants.errno.ENOBUFS, 'read'));
-        return;
+    let thrown = true;
+    try {
+      while (offset < bytes.length && link.reading && !link.stale) {
+        const target = this.#target;
+        if (target === null || target.length === 0) {
+          link.socket.destroy(errnoException(-constants.errno.ENOBUFS, 'read'));
+          break;
+        }
+        const length = Math.min(target.length, bytes.length - offset);
+        target.set(bytes.subarray(offset, offset + length));
+        offset += length;
+        const more = this.#callback.call(link.socket, length, target) !== false;
+        this.#advance();
+        if (!more) link.stopReading();
       }
-      const length = Math.min(target.length, bytes.length - offset);
-      target.set(bytes.subarray(offset, offset + length));
-      offset += length;
-      const more = this.#callback.call(link.socket, length, target) !== false;
-      this.#advance();
-      if (!more) link.stopReading();
-      if (!link.reading && offset < bytes.length) {
-        this.#held.unshift(bytes.subarray(offset));
-        return;
-      }
+      thrown = false;
+    } finally {
+      // The caller gets the rest when it wants data again, or when its exception was reported.
+      if (offset < bytes.length) this.#held.unshift(bytes.subarray(offset));
+      if (thrown) this.#continueSoon(link);
     }
   }
 
