@@ -109,6 +109,20 @@ alike('sizes that do not fit into an int are refused', async (dgram, log, t) => 
   log(attempt(() => socket.setSendBufferSize(2 ** 32 - 1)));
 });
 
+alike('a size of 0 leaves a buffer as it is', async (dgram, log, t) => {
+  const socket = await boundOn(dgram, t);
+  const sizes = () => [socket.getRecvBufferSize(), socket.getSendBufferSize()];
+  socket.setRecvBufferSize(20_000);
+  socket.setSendBufferSize(30_000);
+  log(sizes());
+  log(attempt(() => socket.setRecvBufferSize(0)));
+  log(attempt(() => socket.setSendBufferSize(0)));
+  log(sizes());
+  const unbound = watched(dgram, log, t);
+  log(attempt(() => unbound.setRecvBufferSize(0)));
+  log(attempt(() => unbound.setSendBufferSize(0)));
+});
+
 alike('hop limits below zero are refused', async (dgram, log, t) => {
   const socket = await boundOn(dgram, t);
   for (const hops of [-1, 0, 1, 255, 256]) {

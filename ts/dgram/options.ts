@@ -31,8 +31,16 @@ export function bufferSize(size: number): number {
   return size;
 }
 
-/** @throws {Error} `ERR_SOCKET_BUFFER_SIZE` where the kernel will not have it, or the size is none that an `int` can tell. */
+/**
+ * Sets the size of a buffer. 0 leaves it as it is: to libuv, that is the question how large the buffer is.
+ *
+ * @throws {Error} `ERR_SOCKET_BUFFER_SIZE` where the kernel will not have it, or the size is none that an `int` can tell.
+ */
 export function setBufferSize(state: State, option: SocketOption, size: number): void {
+  if (size === 0) {
+    getBufferSize(state, option);
+    return;
+  }
   const status = size > MAX_SIZE ? -EINVAL : (state.handle?.setOption(option, size) ?? -EBADF);
   if (status < 0) throw new ERR_SOCKET_BUFFER_SIZE(status, callName(option));
 }
