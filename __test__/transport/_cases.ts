@@ -396,6 +396,15 @@ export function declareCases(): void {
     await nothingLeft(t);
   });
 
+  test.serial('the stack of a connect’s error names who waits for it', async (t) => {
+    const fetchPrice = async (): Promise<unknown> => {
+      const connection = await worker.clients.unix({ path: '/nowhere/at-all' });
+      return connection;
+    };
+    const { stack } = await t.throwsAsync(fetchPrice, { code: 'ENOENT' });
+    t.regex(stack!, /^Error: connect ENOENT .*\n(.*\n)*\s+at async fetchPrice /);
+  });
+
   test.serial('what cannot be had is the system’s error', async (t) => {
     const taken = net.createServer().listen(0, '127.0.0.1');
     await once(taken, 'listening');

@@ -1,6 +1,7 @@
 /** Connects: names to addresses, addresses one after the other. */
 import { lookup } from 'node:dns/promises';
 import core, { isIP } from 'node:net';
+import { failing } from '../errors/callers.ts';
 import { endpointException } from '../errors/system.ts';
 import { StreamHandle, type Endpoint } from '../reactor/index.ts';
 import { CoreStream } from './core-stream.ts';
@@ -61,7 +62,7 @@ export const connectOnRing: Attempt = (endpoint, signal) =>
         return;
       }
       handle.close();
-      reject(connectError(status, endpoint));
+      resolve(failing(connectError(status, endpoint)));
     };
     handle.onconnect = settle;
     const status = handle.connect(endpoint);
@@ -82,7 +83,7 @@ export const connectOnCore: Attempt = (endpoint, signal) =>
       signal?.removeEventListener('abort', abort);
       settle();
     };
-    const refuse = (error: Error): void => finish(() => reject(error));
+    const refuse = (error: Error): void => finish(() => resolve(failing(error)));
     socket.once('error', refuse);
     socket.connect(where, () => {
       finish(() => {
