@@ -187,7 +187,7 @@ alike('a buffer size that cannot be had is printed with its values', async (dgra
     socket.getRecvBufferSize();
   } catch (error) {
     (error as Error).stack = 'a stack';
-    log(inspect(error), inspect([error], { depth: 0 }), JSON.stringify(error), String(error));
+    log(inspect(error), inspect([error], { depth: 0 }), JSON.stringify(error), String(error), (error as Error).constructor.name);
   }
 });
 

@@ -3,7 +3,7 @@
  */
 import { Buffer } from 'node:buffer';
 import { getSystemErrorMap, getSystemErrorName, inspect, type InspectOptions } from 'node:util';
-import { type CodedError, dressAsCore } from './coded.ts';
+import { type CodedError, dress } from './coded.ts';
 
 /** A failed system call. */
 export interface SystemCallError extends CodedError {
@@ -77,7 +77,8 @@ export class ERR_SOCKET_BUFFER_SIZE extends Error {
   declare errno: number;
   declare syscall: string;
   constructor(errno: number, syscall: string) {
-    dressAsCore(ERR_SOCKET_BUFFER_SIZE, Error);
+    // Unlike other errors of core's it has a class of its own, whose name tells nothing.
+    dress(ERR_SOCKET_BUFFER_SIZE, {});
     const [code, meaning] = getSystemErrorMap().get(errno) ?? ['UNKNOWN', 'unknown error'];
     super(`Could not get or set buffer size: ${syscall} returned ${code} (${meaning})`);
     const info = { errno, code, message: meaning, syscall };
@@ -102,6 +103,8 @@ export class ERR_SOCKET_BUFFER_SIZE extends Error {
     return inspect(this, { ...options, getters: true, customInspect: false });
   }
 }
+
+Object.defineProperty(ERR_SOCKET_BUFFER_SIZE, 'name', { value: 'NodeError' });
 
 /* ---- of files ---- */
 
