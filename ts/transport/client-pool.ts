@@ -15,6 +15,7 @@ import {
 import { whenPeerEnds, type Connection } from './connection.ts';
 import type { CloseOptions } from './connection-options.ts';
 import { pauseAfter } from './backoff.ts';
+import { defaults } from './defaults.ts';
 import { Deferred } from './deferred.ts';
 import { unlessAborted } from './giving-up.ts';
 
@@ -71,7 +72,9 @@ export class ClientPool implements AsyncDisposable {
   constructor(connect: (signal: AbortSignal) => Promise<Connection>, options: ClientPoolOptions = {}) {
     validateFunction(connect, 'connect');
     validateObject(options, 'options');
-    const { size = 8, policy = 'round-robin', minBackoff = 50, maxBackoff = 5000, healthCheck, healthInterval = 0 } = options;
+    const { pool } = defaults;
+    const { size = pool.size, policy = pool.policy, healthCheck, healthInterval = pool.healthInterval } = options;
+    const { minBackoff = pool.minBackoff, maxBackoff = pool.maxBackoff } = options;
     validateInteger(size, 'options.size', 1, 65_535);
     if (healthCheck !== undefined) validateFunction(healthCheck, 'options.healthCheck');
     this.#connect = connect;

@@ -1,15 +1,17 @@
-/** What connections are made with, written with and closed with, and how their ends are shown. */
+/** What connections are made with, written with and closed with, what is left of one that was given up, and how their ends are shown. */
+import type { Buffer } from 'node:buffer';
 import type { AddressInfo } from 'node:net';
 import { ERR_INVALID_ARG_TYPE } from '../errors/core.ts';
 import { validateInteger } from '../validate.ts';
+import { defaults } from './defaults.ts';
 import type { Endpoint } from './stream.ts';
 import { validateTimeouts, type TimeoutOptions } from './timeouts.ts';
 
 /** How long the peer's end is waited for by default, in milliseconds. */
-export const GRACEFUL_TIMEOUT = 5000;
+export const GRACEFUL_TIMEOUT = defaults.close.gracefulTimeout;
 
 /** Bytes of unreleased payloads from which on a connection receives nothing more, by default. */
-export const PAYLOAD_LIMIT = 256 * 1024;
+export const PAYLOAD_LIMIT = defaults.tcpServer.payloadLimit;
 
 /** What connections are made with. */
 export interface ConnectionOptions extends TimeoutOptions {
@@ -35,6 +37,14 @@ export interface WriteManyOptions {
   readonly onDone?: (index: number) => void;
   /** Called for each that has failed, with its index. */
   readonly onError?: (error: Error, index: number) => void;
+}
+
+/** A connection that was given up. */
+export interface DetachedConnection {
+  /** The descriptor, which is the caller's to close. */
+  readonly fd: number;
+  /** What was received and nobody had asked for. */
+  readonly received: Buffer;
 }
 
 /** An end of a connection. A UNIX-domain one has a path, which is empty where it is unnamed. */

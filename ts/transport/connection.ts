@@ -6,9 +6,9 @@
  */
 import { Buffer } from 'node:buffer';
 import diagnostics from 'node:diagnostics_channel';
+import type { Socket } from 'node:net';
 import { constants } from 'node:os';
-import { ERR_INVALID_ARG_TYPE } from '../errors/core.ts';
-import { PayloadReleasedError, TransportClosedError } from '../errors/iouring.ts';
+import { TransportClosedError } from '../errors/iouring.ts';
 import { errnoException } from '../errors/system.ts';
 import { AsyncScope, duplicateDescriptor, getReactor, type ReceivedBuffers } from '../reactor/index.ts';
 import { clearTimeout, setTimeout } from '../timers.ts';
@@ -20,14 +20,18 @@ import {
   type CloseOptions,
   type ConnectionAddress,
   type ConnectionOptions,
+  type DetachedConnection,
   type WriteManyOptions,
 } from './connection-options.ts';
+import { CoreStream } from './core-stream.ts';
 import { Deferred } from './deferred.ts';
 import { Inbox, type InboxOwner } from './inbox.ts';
 import { Payload, sendPayload } from './payload.ts';
 import { unavailableOnCore } from './ring-only.ts';
+import { sendFile, type FileSource, type SendFileOptions } from './sending-files.ts';
 import type { StreamListener, TransportStream } from './stream.ts';
 import { Timeouts } from './timeouts.ts';
+import { settleEach, validateWrite, validateWrites } from './writes.ts';
 
 const { ECANCELED } = constants.errno;
 
@@ -54,16 +58,17 @@ export let preload: (connection: Connection, received: Uint8Array) => void;
 /** What a connection was made with. */
 export let optionsOf: (connection: Connection) => ConnectionOptions;
 
+type FromSocket = (socket: Socket, options?: ConnectionOptions) => Promise<Connection>;
+
+let fromSocket: FromSocket;
+
+/** Says who makes connections of sockets: the thread's worker, which closes them at its end. */
+export function makeFromSocketsBy(make: FromSocket): void {
+  fromSocket = make;
+}
+
 /** `leaving`: it is about to be given up. */
 type Phase = 'open' | 'leaving' | 'closing' | 'closed';
-
-/** A connection that was given up. */
-export interface DetachedConnection {
-  /** The descriptor, which is the caller's to close. */
-  readonly fd: number;
-  /** What was received and nobody had asked for. */
-  readonly received: Buffer;
-}
 
 /** A TCP or UNIX-domain connection: payloads in, writes out. It comes of a server, a client or a `ClientPool`, and ends as {@link close} says, by an error, or by a time-out. */
 export class Connection implements StreamListener, InboxOwner, AsyncIterable<Payload>, AsyncDisposable {
@@ -97,7 +102,7 @@ export class Connection implements StreamListener, InboxOwner, AsyncIterable<Pay
     stream.borrows = onRing;
     stream.onclose = tellGone;
     this.#timeouts = Timeouts.of(options, (error) => this.#fail(error));
-    if (this.#timeouts !== undefined) stream.ontaken = () => this.#taken();
+    if (this.#timeouts !== undefined) stream.ontaken = () => this.#timeouts!.taken(stream.writeQueueSize);
     this.#inbox = new Inbox({
       stream,
       buffers: this.#buffers,
@@ -108,6 +113,11 @@ export class Connection implements StreamListener, InboxOwner, AsyncIterable<Pay
     });
     this.#inbox.receive();
     if (opened.hasSubscribers) opened.publish({ connection: this });
+  }
+
+  /** Makes a connection of a socket, by the `worker` of this thread, which closes it at its end: see its `clients.from`. */
+  static from(socket: Socket, options?: ConnectionOptions): Promise<Connection> {
+    return fromSocket(socket, options);
   }
 
   static {
@@ -239,7 +249,7 @@ export class Connection implements StreamListener, InboxOwner, AsyncIterable<Pay
   writeSingle(data: Uint8Array | Payload): Promise<void> {
     if (this.#phase !== 'open' || this.#shutdown !== null) return this.#refuse(data);
     const over = this.#offer(data);
-    this.#noteWrite();
+    this.#timeouts?.written(this.#stream.writeQueueSize);
     return over ? DONE : this.#waitForWrite();
   }
 
@@ -248,13 +258,24 @@ export class Connection implements StreamListener, InboxOwner, AsyncIterable<Pay
    * unless a callback has thrown it
    */
   writeMany(list: readonly (Uint8Array | Payload)[], options: WriteManyOptions = {}): Promise<void> {
-    validateList(list);
+    validateWrites(list);
     validateObject(options, 'options');
     const { linked = false, onDone, onError } = options;
     if (onDone !== undefined) validateFunction(onDone, 'options.onDone');
     if (onError !== undefined) validateFunction(onError, 'options.onError');
     const writes = linked ? this.#writeLinked(list) : list.map((item) => this.writeSingle(item));
     return settleEach(writes, onDone, onError);
+  }
+
+  /**
+   * Sends a file, or a part of one, piece by piece as the peer takes it: what else is written meanwhile comes in between. A path is opened and closed here, a file
+   * stays the caller's, and is read at places of its own.
+   *
+   * @returns how many bytes were written, fewer than asked for where the file ends
+   * @throws what {@link writeSingle} rejects with, what reading does, and the signal's reason: the pieces before have been written then
+   */
+  async sendFile(source: FileSource, options: SendFileOptions = {}): Promise<number> {
+    return sendFile(this, source, options);
   }
 
   /** Ends the sending half behind what has been written; the peer may go on. Settled when that has been sent. */
@@ -276,13 +297,41 @@ export class Connection implements StreamListener, InboxOwner, AsyncIterable<Pay
    * @throws the connection's error; `IouringUnavailableError` on core, which cannot do so
    */
   async detach(): Promise<DetachedConnection> {
-    if (this.#stream.readCease === undefined) throw unavailableOnCore();
+    if (this.#stream instanceof CoreStream) throw unavailableOnCore();
+    const { taken, received } = await this.#giveUp(() => {
+      const fd = duplicateDescriptor(this.#stream.fd());
+      if (fd < 0) throw errnoException(fd, 'dup');
+      return fd;
+    });
+    return { fd: taken, received };
+  }
+
+  /**
+   * Makes a socket of `iouring-transport/net` of the connection, on core one of `node:net`: {@link detach}, and what was received and not asked for is read there
+   * first. It is half-open where the connection is. What the options set is set still.
+   *
+   * @throws what {@link detach} throws, but on core too
+   */
+  async toSocket(): Promise<Socket> {
+    const { socketOnCoreHandle, socketOnDescriptor } = await import('./sockets.ts');
+    const { allowHalfOpen = false } = this.#options;
+    const stream = this.#stream;
+    if (stream instanceof CoreStream) {
+      const { taken, received } = await this.#giveUp(() => stream.takeHandle());
+      return socketOnCoreHandle(taken, received, allowHalfOpen);
+    }
+    const { fd, received } = await this.detach();
+    return socketOnDescriptor(fd, received, allowHalfOpen);
+  }
+
+  /** Ends the connection without closing the socket, which `take` takes when nothing is under way any more. */
+  async #giveUp<T>(take: () => T): Promise<{ taken: T; received: Buffer }> {
     if (this.#phase !== 'open' || this.#shutdown !== null) throw this.#refusal();
     this.#phase = 'leaving';
     this.#inbox.hoard();
     this.#leaving = new Deferred();
     this.#stream.ontaken = () => {
-      if (this.#timeouts !== undefined) this.#taken();
+      this.#timeouts?.taken(this.#stream.writeQueueSize);
       this.#leaveIfDone();
     };
     if (!this.#inbox.ended) this.#stream.readCease();
@@ -290,15 +339,15 @@ export class Connection implements StreamListener, InboxOwner, AsyncIterable<Pay
     await this.#leaving.promise;
     // Others may have gone on first.
     if (this.#phase !== 'leaving') throw this.#refusal();
-    const fd = duplicateDescriptor(this.#stream.fd());
-    if (fd < 0) {
-      const error = errnoException(fd, 'dup');
-      this.#fail(error);
+    try {
+      const taken = take();
+      const received = this.#inbox.takeAll();
+      this.#closeNow();
+      return { taken, received };
+    } catch (error) {
+      this.#fail(error as Error);
       throw error;
     }
-    const received = this.#inbox.takeAll();
-    this.#closeNow();
-    return { fd, received };
   }
 
   /**
@@ -394,26 +443,10 @@ export class Connection implements StreamListener, InboxOwner, AsyncIterable<Pay
     return options.signal === undefined ? this.#inbox.read() : this.#inbox.readUnlessAborted(options.signal);
   }
 
-  /** A write has been made. */
-  #noteWrite(): void {
-    const timeouts = this.#timeouts;
-    if (timeouts === undefined) return;
-    timeouts.idle.begin();
-    if (!timeouts.write.running && this.#stream.writeQueueSize > 0) timeouts.write.begin();
-  }
-
-  /** The kernel has taken a write. */
-  #taken(): void {
-    const { write, idle } = this.#timeouts!;
-    idle.begin();
-    if (this.#stream.writeQueueSize > 0) write.begin();
-    else write.end();
-  }
-
   /** True: over. */
   #offer(data: Uint8Array | Payload): boolean {
     if (data instanceof Payload) return sendPayload(data, this.#stream);
-    validateBytes(data);
+    validateWrite(data);
     return this.#stream.write(data);
   }
 
@@ -430,12 +463,12 @@ export class Connection implements StreamListener, InboxOwner, AsyncIterable<Pay
     if (this.#phase !== 'open' || this.#shutdown !== null) return list.map((item) => this.#refuse(item));
     const chunks = list.map((item) => (item instanceof Payload ? item.toBytes() : item));
     const written = this.#stream.writev(chunks) ? DONE : this.#waitForWrite();
-    this.#noteWrite();
+    this.#timeouts?.written(this.#stream.writeQueueSize);
     return list.map(() => written);
   }
 
   #refuse(data: unknown): Promise<void> {
-    if (!(data instanceof Payload)) validateBytes(data);
+    if (!(data instanceof Payload)) validateWrite(data);
     return new Deferred<void>().quiet().reject(this.#refusal()).promise;
   }
 
@@ -502,44 +535,4 @@ export class Connection implements StreamListener, InboxOwner, AsyncIterable<Pay
     this.#closed?.resolve(this.#error);
     this.#onGone?.(this);
   }
-}
-
-function validateBytes(data: unknown): asserts data is Uint8Array {
-  if (!(data instanceof Uint8Array)) throw new ERR_INVALID_ARG_TYPE('data', ['Uint8Array', 'Payload'], data);
-}
-
-function validateList(list: unknown): void {
-  if (!Array.isArray(list)) throw new ERR_INVALID_ARG_TYPE('list', 'Array', list);
-  for (const item of list) {
-    if (!(item instanceof Payload)) validateBytes(item);
-    else if (item.released) throw new PayloadReleasedError();
-  }
-}
-
-/** Tells of each as it is over. Quiet where a write has failed, which `closed` tells of as well, but not where a callback throws. */
-function settleEach(
-  writes: readonly Promise<void>[],
-  onDone: ((index: number) => void) | undefined,
-  onError: ((error: Error, index: number) => void) | undefined,
-): Promise<void> {
-  const all = new Deferred<void>();
-  const failures = new Set<Error>();
-  const told = writes.map((write, index) =>
-    write.then(
-      () => onDone?.(index),
-      (error: Error) => {
-        onError?.(error, index);
-        failures.add(error);
-        throw error;
-      },
-    ),
-  );
-  Promise.all(told).then(
-    () => all.resolve(),
-    (error: Error) => {
-      if (failures.has(error)) all.quiet();
-      all.reject(error);
-    },
-  );
-  return all.promise;
 }

@@ -2,10 +2,12 @@
 import { Buffer } from 'node:buffer';
 import type core from 'node:net';
 import { constants } from 'node:os';
+import process from 'node:process';
+import { takeCoreHandle, type CoreHandle } from './core-handle.ts';
 import { statusOf } from './core-status.ts';
 import type { Endpoint, StreamListener, TransportStream } from './stream.ts';
 
-const { ENOTCONN, EBADF } = constants.errno;
+const { EBADF, ECANCELED, ENOTCONN } = constants.errno;
 
 export class CoreStream implements TransportStream {
   listener!: StreamListener;
@@ -42,6 +44,18 @@ export class CoreStream implements TransportStream {
 
   readStop(): void {
     this.#socket.pause();
+  }
+
+  readCease(): void {
+    this.#socket.pause();
+    process.nextTick(() => this.#end(-ECANCELED));
+  }
+
+  /** Takes the connection out of the socket, which tells of what it has read before. */
+  takeHandle(): CoreHandle {
+    const handle = takeCoreHandle(this.#socket);
+    while (this.#socket.read() !== null);
+    return handle;
   }
 
   write(bytes: Uint8Array): boolean {

@@ -21,6 +21,7 @@ import { describe, GRACEFUL_TIMEOUT, type CloseOptions, type ConnectionAddress }
 import { Datagram } from './datagram.ts';
 import type { DatagramPort, Peer } from './datagram-port.ts';
 import { DatagramSender, type SenderOwner } from './datagram-sending.ts';
+import { defaults } from './defaults.ts';
 import { Deferred } from './deferred.ts';
 import { holdPayload } from './held-payloads.ts';
 import { Multicast } from './multicast.ts';
@@ -30,7 +31,7 @@ import { Timeouts, type TimeoutOptions } from './timeouts.ts';
 import { WaitingReads } from './waiting-reads.ts';
 
 /** Bytes of unreleased payloads from which on a socket receives nothing more, by default. */
-const PAYLOAD_LIMIT = 1024 * 1024;
+const PAYLOAD_LIMIT = defaults.udpServer.payloadLimit;
 
 /** What each datagram counts as beside its bytes: one of none holds memory too. */
 const DATAGRAM_COST = 256;
@@ -282,12 +283,7 @@ export abstract class DatagramSocket implements DatagramReceiver, SenderOwner, A
   /** @internal */
   taken(): void {
     const { pending } = this.sender;
-    if (this.#timeouts !== undefined) {
-      const { idle, write } = this.#timeouts;
-      idle.begin();
-      if (pending === 0) write.end();
-      else write.begin();
-    }
+    this.#timeouts?.taken(pending);
     if (pending === 0 && this.#phase === 'closing') this.#closeNow();
   }
 

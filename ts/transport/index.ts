@@ -8,8 +8,14 @@ import { threadWorker } from './thread-worker.ts';
 import type { TransportWorker } from './worker.ts';
 
 export { ClientPool, type ClientPoolOptions, type PoolPolicy } from './client-pool.ts';
-export { Connection, type DetachedConnection } from './connection.ts';
-export type { CloseOptions, ConnectionAddress, ConnectionOptions, WriteManyOptions } from './connection-options.ts';
+export { Connection } from './connection.ts';
+export type {
+  CloseOptions,
+  ConnectionAddress,
+  ConnectionOptions,
+  DetachedConnection,
+  WriteManyOptions,
+} from './connection-options.ts';
 export { Datagram } from './datagram.ts';
 export { DatagramClient } from './datagram-client.ts';
 export type { SendManyOptions, SendOptions } from './datagram-sending.ts';
@@ -25,9 +31,12 @@ export type {
   UnixDatagramOptions,
   UnixDatagramServerOptions,
 } from './opening-datagrams.ts';
+export { defaults } from './defaults.ts';
+export { withOptions, type WithOptions } from './freezing.ts';
 export { TransportFile, type FileMode, type FilePosition, type FileReadOptions } from './file.ts';
 export type { FileOptions } from './files.ts';
 export { Payload } from './payload.ts';
+export type { FileSource, SendFileOptions } from './sending-files.ts';
 export { StreamServer } from './stream-server.ts';
 export { Transport, type RestartOptions, type ThreadOptions, type TransportEvents, type TransportOptions } from './transport.ts';
 export {

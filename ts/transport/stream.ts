@@ -13,6 +13,7 @@ export interface TransportStream extends Pick<
   | 'writeQueueSize'
   | 'readStart'
   | 'readStop'
+  | 'readCease'
   | 'write'
   | 'writev'
   | 'shutdown'
@@ -25,8 +26,6 @@ export interface TransportStream extends Pick<
   | 'peerEndpoint'
 > {
   listener: StreamListener;
-  /** Of those alone whose descriptor can be given up. See {@link StreamHandle.readCease}. */
-  readCease?(): void;
   borrows: boolean;
   onclose: () => void;
   /** The kernel has taken a write. Asked for by who has time-outs. */

@@ -1,4 +1,5 @@
 /** The worker of the calling thread: the one that a transport has made for it, or one that belongs to none. */
+import { makeFromSocketsBy } from './connection.ts';
 import type { Home } from './messages.ts';
 import { TransportWorker } from './worker.ts';
 
@@ -13,3 +14,5 @@ export function enterTransport(id: number, home: Home): TransportWorker {
 export function threadWorker(): TransportWorker {
   return (current ??= new TransportWorker(0));
 }
+
+makeFromSocketsBy((socket, options) => threadWorker().clients.from(socket, options));

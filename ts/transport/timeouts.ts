@@ -40,6 +40,19 @@ export class Timeouts {
     return readTimeout > 0 || writeTimeout > 0 || idleTimeout > 0 ? new Timeouts(options, expired) : undefined;
   }
 
+  /** A write has been made: `pending` bytes wait for the kernel. */
+  written(pending: number): void {
+    this.idle.begin();
+    if (!this.write.running && pending > 0) this.write.begin();
+  }
+
+  /** The kernel has taken a write: `pending` bytes still wait for it. */
+  taken(pending: number): void {
+    this.idle.begin();
+    if (pending > 0) this.write.begin();
+    else this.write.end();
+  }
+
   close(): void {
     this.read.close();
     this.write.close();

@@ -16,6 +16,8 @@ import { selectSocketBackend } from '../socket-backend.ts';
 import { validateDelay, validateInteger, validateObject } from '../validate.ts';
 import { CallingThread } from './calling-thread.ts';
 import { GRACEFUL_TIMEOUT, type CloseOptions } from './connection-options.ts';
+import { defaults } from './defaults.ts';
+import { withOptions } from './freezing.ts';
 import type { FromWorker } from './messages.ts';
 import { PostOffice } from './post-office.ts';
 import { SharedPorts } from './shared-ports.ts';
@@ -91,7 +93,7 @@ export class Transport extends EventEmitter<TransportEvents> implements AsyncDis
     if (reactor !== undefined) mergeOptions({}, reactor);
     validateObject(restart, 'options.restart');
     validateObject(thread, 'options.thread');
-    const { limit = 10, minBackoff = 100, maxBackoff = 10_000, resetAfter = 60_000 } = restart;
+    const { limit, minBackoff, maxBackoff, resetAfter } = withOptions(defaults.restart, restart) as RestartPolicy;
     validateInteger(limit, 'options.restart.limit', 0);
     this.#count = this.#onRing || CORE_SHARES_PORTS ? workers : Math.min(workers, 1);
     this.#reactor = reactor;

@@ -1,6 +1,7 @@
 /** A thread's view of the transport: makes servers and clients, and closes them. */
 import { Buffer } from 'node:buffer';
 import { EventEmitter } from 'node:events';
+import type { Socket } from 'node:net';
 import type { TransferListItem } from 'node:worker_threads';
 import { ERR_INVALID_ARG_TYPE, ERR_INVALID_STATE } from '../errors/core.ts';
 import { TransportClosedError } from '../errors/iouring.ts';
@@ -22,6 +23,7 @@ import { adoptOnCore, adoptOnRing } from './adopting.ts';
 import { connectOnCore, connectOnRing, connectToAny, endpointsOf } from './connecting.ts';
 import { Connection, optionsOf, preload } from './connection.ts';
 import { validateBytes, validateConnectionOptions, type CloseOptions, type ConnectionOptions } from './connection-options.ts';
+import { defaults } from './defaults.ts';
 import type { TransportFile } from './file.ts';
 import { openFile, type FileOptions } from './files.ts';
 import { unlessAborted, withDeadline } from './giving-up.ts';
@@ -46,7 +48,7 @@ import { StreamServer } from './stream-server.ts';
 import type { Endpoint, InternetEndpoint, TransportStream } from './stream.ts';
 
 /** Connections that may wait to be accepted, by default; the kernel rounds it up to 512. */
-const BACKLOG = 511;
+const BACKLOG = defaults.tcpServer.backlog;
 
 const NOTHING = Buffer.alloc(0);
 
@@ -247,6 +249,24 @@ export class TransportWorker extends EventEmitter<WorkerEvents> implements Async
       validateConnectionOptions(options);
       this.#check();
       return this.#adopt(fd, received, options);
+    },
+    /**
+     * A connection of a socket of `iouring-transport/net` (on core of `node:net`) that is connected, with what that has read and nobody has taken from it. What it has
+     * been given to write is sent first; then the socket is destroyed, and the connection goes on.
+     *
+     * @throws core's `ERR_INVALID_ARG_TYPE`; its `ERR_INVALID_STATE` for a socket that TLS or something else reads and writes below, that has an encoding, or is of
+     * another backend; {@link TransportClosedError} for one that is not connected, or has ended its sending half; what its last write fails with
+     */
+    from: async (socket: Socket, options: ConnectionOptions = {}): Promise<Connection> => {
+      validateObject(options, 'options');
+      validateConnectionOptions(options);
+      this.#check();
+      const { takeConnection } = await import('./sockets.ts');
+      const { stream, received, ended } = await takeConnection(socket, this.#onRing);
+      const connection = this.#enter(stream, options);
+      preload(connection, received);
+      if (ended) connection.onend(0);
+      return connection;
     },
     /** Those that are not closed. */
     [Symbol.iterator]: (): IterableIterator<Connection | DatagramClient> => this.#clients.values(),
