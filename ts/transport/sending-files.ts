@@ -4,7 +4,6 @@ import { ERR_INVALID_ARG_TYPE } from '../errors/core.ts';
 import { TransportClosedError } from '../errors/iouring.ts';
 import type { FileHandle } from '../fs/additions.ts';
 import { validateAbortSignal, validateInteger, validateObject } from '../validate.ts';
-import type { Connection } from './connection.ts';
 import type { TransportFile } from './file.ts';
 import { unlessAborted } from './giving-up.ts';
 
@@ -26,8 +25,13 @@ export type FileSource = string | URL | TransportFile | Pick<FileHandle, 'read'>
 
 type Readable = Pick<FileHandle, 'read'>;
 
-/** {@link Connection.sendFile} */
-export async function sendFile(connection: Connection, source: FileSource, options: SendFileOptions): Promise<number> {
+/** A `Connection`, as far as it is needed here. */
+interface Writer {
+  writeSingle(data: Uint8Array): Promise<void>;
+}
+
+/** `Connection.sendFile()` */
+export async function sendFile(connection: Writer, source: FileSource, options: SendFileOptions): Promise<number> {
   validateSource(source);
   validateObject(options, 'options');
   const { start = 0, length = Infinity, signal } = options;
@@ -51,7 +55,7 @@ export async function sendFile(connection: Connection, source: FileSource, optio
 }
 
 async function send(
-  connection: Connection,
+  connection: Writer,
   file: Readable,
   start: number,
   length: number,
