@@ -209,7 +209,8 @@ impl Driver for UvDriver {
         // libuv refuses a second handle, which is what core's handles go by, too. A first one would leave the socket in
         // its mode.
         let _mode = NonBlocking::new(fd);
-        // SAFETY: as in `start`.
+        // SAFETY: as a handle of `start`: initialized by libuv on the loop's thread, in memory of the size it asks for,
+        // which is freed in the close callback, or at once where the initialization has failed.
         unsafe {
             let probe = allocate(self.functions, UV_POLL);
             let status = (self.functions.poll_init)(self.shared.uv_loop, probe, fd);

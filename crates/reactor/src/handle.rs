@@ -32,7 +32,7 @@ pub(crate) struct HandleState {
 }
 
 impl HandleState {
-    /// The descriptor's number, for requests. Meaningless once a close has been requested.
+    /// The descriptor's number, for requests; -1 once it was given away.
     #[must_use]
     pub(crate) fn fd(&self) -> RawFd {
         self.fd
@@ -44,8 +44,9 @@ impl HandleState {
         self.descriptor.is_some()
     }
 
-    /// Gives the descriptor away, to whoever closes it.
+    /// Gives the descriptor away, to whoever closes it. Its number may be somebody else's from then on.
     pub(crate) fn take_descriptor(&mut self) -> Option<OwnedFd> {
+        self.fd = -1;
         self.descriptor.take()
     }
 
@@ -53,13 +54,8 @@ impl HandleState {
     /// that is linked to another when it starts it, and must not find somebody else's file there.
     pub(crate) fn leave_open_if_used(&mut self) {
         if self.in_flight > 0 {
-            self.descriptor.take().map(IntoRawFd::into_raw_fd);
+            self.take_descriptor().map(IntoRawFd::into_raw_fd);
         }
-    }
-
-    /// It is closed: its number may be somebody else's from here on.
-    pub(crate) fn forget_descriptor(&mut self) {
-        self.fd = -1;
     }
 }
 
@@ -147,12 +143,11 @@ impl<R> Handles<R> {
         self.slots.get(id.index())?.handle.as_ref().filter(|handle| handle.state.id == id)
     }
 
-    /// The handle that a descriptor belongs to, until it is closed or given to a close request: the number may be
-    /// somebody else's by then.
+    /// The handle that a descriptor belongs to, until it is given away.
     #[must_use]
     pub(crate) fn owner(&self, fd: RawFd) -> Option<&Handle<R>> {
         let &id = self.owners.get(usize::try_from(fd).ok()?)?;
-        self.get(id).filter(|handle| handle.state.fd == fd && handle.state.has_descriptor())
+        self.get(id).filter(|handle| handle.state.fd == fd)
     }
 
     /// Whether there is no room for another.

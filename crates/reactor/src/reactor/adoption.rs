@@ -103,7 +103,6 @@ impl<K: Kernel> Reactor<K> {
             return Err(Errno(libc::EBUSY));
         }
         let descriptor = state.take_descriptor().ok_or(Errno(libc::EBADF))?;
-        state.forget_descriptor();
         self.close(id);
         Ok(descriptor)
     }

@@ -113,7 +113,6 @@ fn dispatch<K: Kernel>(
         (Resource::Listener(listener), Kind::Pause, _) => listener.resume(state, io),
         (Resource::File(file), Kind::Close, _) => {
             // A failed close has released the descriptor all the same (close(2)).
-            state.forget_descriptor();
             if let Some(token) = file.closer.take() {
                 io.settle(token, completion.result);
             }
