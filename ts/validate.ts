@@ -70,6 +70,17 @@ export function validateInteger(
   validateInt32(value, name, min, max);
 }
 
+/**
+ * A part of a file, options `start` and `length`: from 0 on, with `Infinity` to the end, and no byte beyond 2^53 - 1.
+ *
+ * @throws {TypeError} `ERR_INVALID_ARG_TYPE`
+ * @throws {RangeError} `ERR_OUT_OF_RANGE`
+ */
+export function validatePart(start: unknown, length: unknown): void {
+  validateInteger(start, 'options.start', 0);
+  if (length !== Infinity) validateInteger(length, 'options.length', 0, Number.MAX_SAFE_INTEGER - start);
+}
+
 /** @throws {TypeError} `ERR_INVALID_ARG_TYPE` where `value` is no view of memory: a Buffer, TypedArray or DataView. */
 export function validateView(value: unknown, name: string): asserts value is ArrayBufferView {
   if (!ArrayBuffer.isView(value)) throw new ERR_INVALID_ARG_TYPE(name, ['Buffer', 'TypedArray', 'DataView'], value);

@@ -6,7 +6,7 @@ import type { FileHandle } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
 import { isDoneAtCallback } from '../chunk-memory.ts';
 import { checkAborted, ERR_INVALID_ARG_TYPE, ERR_STREAM_DESTROYED } from '../errors/core.ts';
-import { validateAbortSignal, validateInteger, validateObject } from '../validate.ts';
+import { validateAbortSignal, validateObject, validatePart } from '../validate.ts';
 
 /** Pieces of 64 KiB took more than half as much CPU again; pieces of 1 MiB saved a tenth, and that with large files alone. */
 const CHUNK = 256 * 1024;
@@ -39,8 +39,7 @@ export async function sendFile(handle: FileHandle, stream: Writable, options: Se
   validateStream(stream);
   validateObject(options, 'options');
   const { start = 0, length = Infinity, signal } = options;
-  validateInteger(start, 'options.start', 0);
-  if (length !== Infinity) validateInteger(length, 'options.length', 0, Number.MAX_SAFE_INTEGER - start);
+  validatePart(start, length);
   validateAbortSignal(signal, 'options.signal');
   const reusable = await isDoneAtCallback(stream);
   let spare: Buffer | undefined;

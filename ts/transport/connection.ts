@@ -26,6 +26,7 @@ import {
 import { CoreStream } from './core-stream.ts';
 import { Deferred } from './deferred.ts';
 import { Inbox, type InboxOwner } from './inbox.ts';
+import { entered, NONE } from './lazy-list.ts';
 import { Payload, sendPayload } from './payload.ts';
 import { unavailableOnCore } from './ring-only.ts';
 import { sendFile, type FileSource, type SendFileOptions } from './sending-files.ts';
@@ -39,9 +40,6 @@ const opened = diagnostics.channel('iouring-transport.connection.open');
 const closed = diagnostics.channel('iouring-transport.connection.close');
 
 const DONE = Promise.resolve();
-
-/** In place of a list that nothing has been entered in yet: many connections wait for long before they write. */
-const NONE: never[] = [];
 
 /** Has a listener called when the peer of a connection has ended. */
 export let whenPeerEnds: (connection: Connection, listener: () => void) => void;
@@ -452,8 +450,7 @@ export class Connection implements StreamListener, InboxOwner, AsyncIterable<Pay
 
   #waitForWrite(): Promise<void> {
     const write = new Deferred<void>().quiet();
-    if (this.#writes === NONE) this.#writes = [write];
-    else this.#writes.push(write);
+    this.#writes = entered(this.#writes, write);
     return write.promise;
   }
 

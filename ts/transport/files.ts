@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { ERR_INVALID_ARG_TYPE } from '../errors/core.ts';
 import { validateBoolean, validateInt32, validateObject, validateWord } from '../validate.ts';
+import { defaults } from './defaults.ts';
 import { TransportFile, type FileMode } from './file.ts';
 
 const { O_RDONLY, O_WRONLY, O_RDWR, O_APPEND, O_CREAT, O_TRUNC } = constants;
@@ -40,7 +41,9 @@ export async function openFile(
 ): Promise<TransportFile> {
   if (typeof path !== 'string' && !(path instanceof URL)) throw new ERR_INVALID_ARG_TYPE('path', ['string', 'URL'], path);
   validateObject(options, 'options');
-  const { mode: word = 'readOnly', create = false, truncate = false, permissions = 0o666 } = options;
+  const { file } = defaults;
+  const { mode: word = file.mode, permissions = file.permissions } = options;
+  const { create = file.create, truncate = file.truncate } = options;
   const mode = validateWord(word, 'options.mode', MODES);
   validateBoolean(create, 'options.create');
   validateBoolean(truncate, 'options.truncate');

@@ -10,6 +10,7 @@ import type { AsyncScope, ReceivedBuffers } from '../reactor/index.ts';
 import { validateAbortSignal, validateFunction } from '../validate.ts';
 import { Deferred } from './deferred.ts';
 import { holdPayload } from './held-payloads.ts';
+import { entered, NONE } from './lazy-list.ts';
 import type { Payload } from './payload.ts';
 import { ReceiveShare } from './receive-share.ts';
 import type { TransportStream } from './stream.ts';
@@ -17,9 +18,6 @@ import type { Timeouts } from './timeouts.ts';
 import { WaitingReads } from './waiting-reads.ts';
 
 type Phase = 'open' | 'hoarding' | 'dropping' | 'closed';
-
-/** In place of a list that nothing has been entered in yet: most connections never need theirs. */
-const NONE: never[] = [];
 
 /** What an inbox is made with. */
 export interface InboxOptions {
@@ -145,7 +143,7 @@ export class Inbox {
       this.#scope.run(listener, undefined, payload);
       if (payload.released) return;
     } else if (!this.#readers.serve(payload)) {
-      this.#keep(payload);
+      this.#queue = entered(this.#queue, payload);
     }
     holdPayload(payload, this.#buffers);
   }
@@ -196,11 +194,6 @@ export class Inbox {
   /** Whether nothing more will be received. */
   get #over(): boolean {
     return this.#ended || this.#phase !== 'open';
-  }
-
-  #keep(payload: Payload): void {
-    if (this.#queue === NONE) this.#queue = [payload];
-    else this.#queue.push(payload);
   }
 
   #receiveNoMore(): void {

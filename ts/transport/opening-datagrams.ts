@@ -17,6 +17,7 @@ import { validateBoolean, validateInteger, validateObject, validatePort, validat
 import { CoreDatagrams } from './core-datagrams.ts';
 import type { SocketParts } from './datagram-socket.ts';
 import { endpointsOf } from './connecting.ts';
+import { defaults } from './defaults.ts';
 import { removePath } from './listening.ts';
 import type { InternetEndpoint } from './stream.ts';
 import { validateTimeouts, type TimeoutOptions } from './timeouts.ts';
@@ -135,7 +136,8 @@ export async function openUdpServer(
   settlePort: SettlePort,
 ): Promise<SocketParts> {
   validateObject(options, 'options');
-  const { port = 0, host = '127.0.0.1', reusePort = shares, ipv6Only = false } = options;
+  const { udpServer } = defaults;
+  const { port = udpServer.port, host = udpServer.host, reusePort = shares, ipv6Only = udpServer.ipv6Only } = options;
   validateString(host, 'options.host');
   validateBoolean(reusePort, 'options.reusePort');
   validateBoolean(ipv6Only, 'options.ipv6Only');
@@ -150,7 +152,8 @@ export async function openUdpServer(
 /** One that is connected. */
 export async function openUdpClient(options: UdpClientOptions, onRing: boolean): Promise<SocketParts> {
   validateObject(options, 'options');
-  const { port, host = '127.0.0.1', localPort = 0, localAddress } = options;
+  const { udpClient } = defaults;
+  const { port, host = udpClient.host, localPort = udpClient.localPort, localAddress } = options;
   validateString(host, 'options.host');
   if (localAddress !== undefined) validateString(localAddress, 'options.localAddress');
   const number = validatePort(port, 'options.port', false);

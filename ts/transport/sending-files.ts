@@ -3,7 +3,7 @@ import { Buffer } from 'node:buffer';
 import { ERR_INVALID_ARG_TYPE } from '../errors/core.ts';
 import { TransportClosedError } from '../errors/iouring.ts';
 import type { FileHandle } from '../fs/additions.ts';
-import { validateAbortSignal, validateInteger, validateObject } from '../validate.ts';
+import { validateAbortSignal, validateObject, validatePart } from '../validate.ts';
 import type { TransportFile } from './file.ts';
 import { unlessAborted } from './giving-up.ts';
 
@@ -35,8 +35,7 @@ export async function sendFile(connection: Writer, source: FileSource, options: 
   validateSource(source);
   validateObject(options, 'options');
   const { start = 0, length = Infinity, signal } = options;
-  validateInteger(start, 'options.start', 0);
-  if (length !== Infinity) validateInteger(length, 'options.length', 0, Number.MAX_SAFE_INTEGER - start);
+  validatePart(start, length);
   validateAbortSignal(signal, 'options.signal');
   signal?.throwIfAborted();
   if (typeof source !== 'string' && !(source instanceof URL)) {

@@ -2,9 +2,7 @@
 import { TransportTimeoutError } from '../errors/iouring.ts';
 import { clearTimeout, setTimeout } from '../timers.ts';
 import { Deferred } from './deferred.ts';
-
-/** In place of a list that nothing has been entered in yet: many never need theirs. */
-const NONE: never[] = [];
+import { entered, NONE } from './lazy-list.ts';
 
 export class WaitingReads<T> {
   #reads: Deferred<T>[] = NONE;
@@ -22,8 +20,7 @@ export class WaitingReads<T> {
    */
   wait(signal?: AbortSignal, timeout: number = 0): Promise<T> {
     const read = new Deferred<T>();
-    if (this.#reads === NONE) this.#reads = [read];
-    else this.#reads.push(read);
+    this.#reads = entered(this.#reads, read);
     return signal === undefined && timeout === 0 ? read.promise : this.#waitUntil(read, signal, timeout);
   }
 

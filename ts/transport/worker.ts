@@ -47,9 +47,6 @@ import { claim, makeParcel, unclaim, type Parcel } from './parcel.ts';
 import { StreamServer } from './stream-server.ts';
 import type { Endpoint, InternetEndpoint, TransportStream } from './stream.ts';
 
-/** Connections that may wait to be accepted, by default; the kernel rounds it up to 512. */
-const BACKLOG = defaults.tcpServer.backlog;
-
 const NOTHING = Buffer.alloc(0);
 
 /** What a TCP server is made with. Its connections get the options of {@link ConnectionOptions}. */
@@ -184,7 +181,9 @@ export class TransportWorker extends EventEmitter<WorkerEvents> implements Async
     /** A TCP server. */
     tcp: async (options: TcpServerOptions, listener: OnConnection): Promise<StreamServer> => {
       validateObject(options, 'options');
-      const { port = 0, host = '127.0.0.1', backlog = BACKLOG, reusePort = this.id > 0, ipv6Only = false } = options;
+      const { tcpServer } = defaults;
+      const { port = tcpServer.port, host = tcpServer.host, backlog = tcpServer.backlog } = options;
+      const { reusePort = this.id > 0, ipv6Only = tcpServer.ipv6Only } = options;
       validateString(host, 'options.host');
       validateInt32(backlog, 'options.backlog', 0);
       validateBoolean(reusePort, 'options.reusePort');
@@ -196,7 +195,7 @@ export class TransportWorker extends EventEmitter<WorkerEvents> implements Async
     /** A server at a path. */
     unix: async (options: UnixServerOptions, listener: OnConnection): Promise<StreamServer> => {
       validateObject(options, 'options');
-      const { path, backlog = BACKLOG } = options;
+      const { path, backlog = defaults.unixServer.backlog } = options;
       validateString(path, 'options.path');
       validateInt32(backlog, 'options.backlog', 0);
       const target = { endpoint: { path }, backlog, reusePort: false, ipv6Only: false };
@@ -220,7 +219,7 @@ export class TransportWorker extends EventEmitter<WorkerEvents> implements Async
     /** A TCP connection. Rejects with the system's error or the signal's reason. */
     tcp: async (options: TcpClientOptions): Promise<Connection> => {
       validateObject(options, 'options');
-      const { port, host = '127.0.0.1', signal } = options;
+      const { port, host = defaults.tcpClient.host, signal } = options;
       validateString(host, 'options.host');
       validateAbortSignal(signal, 'options.signal');
       const number = validatePort(port, 'options.port', false);
