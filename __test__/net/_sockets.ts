@@ -1,11 +1,11 @@
 // What the specs of sockets share: servers and pairs of sockets, and the proof that a test has left nothing behind.
 import { once } from 'node:events';
-import { readdirSync, readlinkSync } from 'node:fs';
 import type core from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import { stats, support } from 'iouring-transport';
 import net from 'iouring-transport/net';
+import { openDescriptors } from '../_descriptors.ts';
 
 /** Whether the sockets under test are those of the ring. */
 export const onRing = support().backend === 'uring';
@@ -73,16 +73,7 @@ export async function textOf(socket: core.Socket): Promise<string> {
 }
 
 /** Descriptors of sockets that this process has open. */
-function openSockets(): number {
-  const isSocket = (fd: string): boolean => {
-    try {
-      return readlinkSync(`/proc/self/fd/${fd}`).startsWith('socket:');
-    } catch {
-      return false; // The directory itself.
-    }
-  };
-  return process.platform === 'linux' ? readdirSync('/proc/self/fd').filter(isSocket).length : 0;
-}
+const openSockets = (): number => (process.platform === 'linux' ? openDescriptors(/^socket:/u) : 0);
 
 const atStart = openSockets();
 

@@ -1,25 +1,24 @@
 // What must not go wrong when things go wrong, on whichever backend is chosen: nothing hangs, and nothing is left open.
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync } from 'node:fs';
 import net from 'node:net';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
 import type { Connection, Payload } from 'iouring-transport/transport';
+import { openDescriptors } from '../_descriptors.ts';
 import { readBytes } from './_bytes.ts';
 
 const { ClientPool, worker } = await import('iouring-transport/transport');
 
 const portOf = ({ address }: { readonly address: unknown }): number => (address as net.AddressInfo).port;
-const descriptors = (): number => readdirSync('/proc/self/fd').length;
 
 /** Descriptors and buffers are as before: closing takes turns of the loop. */
 async function nothingLeft(t: ExecutionContext, before: number): Promise<void> {
-  const isLeft = (): boolean => descriptors() > before || worker.buffers.used() > 0 || [...worker.clients].length > 0;
+  const isLeft = (): boolean => openDescriptors() > before || worker.buffers.used() > 0 || [...worker.clients].length > 0;
   for (let i = 0; i < 1000 && isLeft(); i++) await sleep(5);
-  t.true(descriptors() <= before, `${descriptors()} descriptors, ${before} before`);
+  t.true(openDescriptors() <= before, `${openDescriptors()} descriptors, ${before} before`);
   t.is(worker.buffers.used(), 0);
   t.is([...worker.clients].length, 0);
 }
@@ -81,7 +80,7 @@ export function declareBadDays(): void {
 
   for (const kind of ['tcp', 'unix'] as const) {
     test.serial(`${kind}: a reset ends a connection that is being closed, also while its peer reads nothing`, async (t) => {
-      const before = descriptors();
+      const before = openDescriptors();
       const where = { path: `\0bad-days-${process.pid}` };
       const server = kind === 'tcp' ? await worker.servers.tcp({}, () => {}) : await worker.servers.unix(where, () => {});
       for (const unread of [0, 8 * 1024 * 1024]) {
@@ -107,7 +106,7 @@ export function declareBadDays(): void {
   });
 
   test.serial('payloads that are held hold up their own connection and no other', async (t) => {
-    const before = descriptors();
+    const before = openDescriptors();
     const server = await worker.servers.tcp({}, (connection) => {
       if (held.size < 80) held.set(connection, []);
       const payloads = held.get(connection);
@@ -137,7 +136,7 @@ export function declareBadDays(): void {
   });
 
   test.serial('who waits for its writes holds one, however long the peer does not read', async (t) => {
-    const before = descriptors();
+    const before = openDescriptors();
     const server = await worker.servers.tcp({ payloadLimit: 1 }, () => {});
     const client = await worker.clients.tcp({ port: portOf(server) });
     const piece = Buffer.alloc(256 * 1024);
@@ -154,7 +153,7 @@ export function declareBadDays(): void {
   });
 
   test.serial('a pool tries ever more rarely while its peer is down, and is whole again when that is back', async (t) => {
-    const before = descriptors();
+    const before = openDescriptors();
     let isDown = true;
     let attempts = 0;
     const server = await worker.servers.tcp({}, echo);
@@ -180,7 +179,7 @@ export function declareBadDays(): void {
   });
 
   test.serial('a pool of many connections warns of nothing', async (t) => {
-    const before = descriptors();
+    const before = openDescriptors();
     const warnings: Error[] = [];
     const listener = (warning: Error) => void warnings.push(warning);
     process.on('warning', listener);
@@ -195,7 +194,7 @@ export function declareBadDays(): void {
   });
 
   test.serial('a peer that breaks off in the middle of everything leaves nothing behind', async (t) => {
-    const before = descriptors();
+    const before = openDescriptors();
     const server = await worker.servers.tcp({}, echo);
     const sockets = Array.from({ length: 32 }, () => net.connect(portOf(server), '127.0.0.1').on('error', () => {}));
     await Promise.all(sockets.map((socket) => once(socket, 'connect')));

@@ -3,7 +3,6 @@
  * has all of its clients open at once, gets back every byte it has sent, and leaves nothing behind.
  */
 import { randomBytes } from 'node:crypto';
-import { readdirSync, readlinkSync } from 'node:fs';
 import type net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
@@ -11,6 +10,7 @@ import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import type { Connection, Datagram, DatagramClient, DatagramServer, StreamServer } from 'iouring-transport/transport';
+import { descriptors } from './_workers.ts';
 
 const { worker } = await import('iouring-transport/transport');
 const { support } = await import('iouring-transport');
@@ -192,18 +192,6 @@ const KINDS = {
 function split(bytes: Buffer, count: number): Buffer[] {
   const size = Math.ceil(bytes.length / count);
   return Array.from({ length: count }, (_, index) => bytes.subarray(index * size, (index + 1) * size));
-}
-
-/** Sockets and rings: of files the loader of the specs may have some open. */
-export function descriptors(): number {
-  const isSocket = (fd: string): boolean => {
-    try {
-      return /^(?:socket|anon_inode):/u.test(readlinkSync(`/proc/self/fd/${fd}`));
-    } catch {
-      return false; // That of the folder itself.
-    }
-  };
-  return readdirSync('/proc/self/fd').filter(isSocket).length;
 }
 
 export async function nothingLeft(t: ExecutionContext, before: number): Promise<void> {

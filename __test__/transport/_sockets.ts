@@ -1,7 +1,7 @@
 // Connections and sockets made of each other, and files sent, on whichever backend is chosen: the spec files beside choose one and call this.
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import fsp from 'node:fs/promises';
 import type net from 'node:net';
 import os from 'node:os';
@@ -13,6 +13,7 @@ import test, { type ExecutionContext } from 'ava';
 import type { Connection as ConnectionType } from 'iouring-transport/transport';
 import { makeCertificates } from '../_certificates.ts';
 import { readBytes } from './_bytes.ts';
+import { nothingLeft, sockets } from './_left.ts';
 
 const { Connection, worker } = await import('iouring-transport/transport');
 const facade = await import('iouring-transport/net');
@@ -23,25 +24,6 @@ test.after.always(() => rmSync(folder, { recursive: true, force: true }));
 let paths = 0;
 
 type Kind = 'tcp' | 'unix';
-
-/** Sockets that are open, whoever has them. */
-function sockets(): number {
-  return readdirSync('/proc/self/fd').filter((fd) => {
-    try {
-      return readlinkSync(`/proc/self/fd/${fd}`).startsWith('socket:');
-    } catch {
-      return false; // That of the folder itself.
-    }
-  }).length;
-}
-
-async function nothingLeft(t: ExecutionContext, before: number): Promise<void> {
-  for (let i = 0; i < 1000 && sockets() > before; i++) await sleep(5);
-  t.is(sockets(), before);
-  t.is([...worker.clients].length, 0);
-  for (let i = 0; i < 200 && worker.buffers.used() > 0; i++) await sleep(5);
-  t.is(worker.buffers.used(), 0);
-}
 
 /** A connection of the transport, and its peer, a socket of the facade. */
 async function pair(t: ExecutionContext, kind: Kind, options: object = {}): Promise<[ConnectionType, net.Socket]> {
@@ -117,7 +99,7 @@ export function declareSockets(): void {
         await connection.close();
         t.is((await answer).toString(), 'done');
         peer.destroy();
-        await nothingLeft(t, before + 1);
+        await nothingLeft(t, worker, before + 1);
       },
     );
 
@@ -135,7 +117,7 @@ export function declareSockets(): void {
       await next.writeSingle(Buffer.from(' the last'));
       await next.close();
       t.true(Buffer.concat([bytes, bytes, Buffer.from('after the last')]).equals(await all));
-      await nothingLeft(t, before + 1);
+      await nothingLeft(t, worker, before + 1);
     });
 
     test.serial(`${kind}: what came before and the end are there for who gets the connection`, async (t) => {
@@ -152,7 +134,7 @@ export function declareSockets(): void {
       t.is((await readAll(last)).toString(), 'last words');
       last.end();
       await once(last, 'close');
-      await nothingLeft(t, before + 1);
+      await nothingLeft(t, worker, before + 1);
     });
 
     test.serial(`${kind}: the socket behaves as one that has connected`, async (t) => {
@@ -170,7 +152,7 @@ export function declareSockets(): void {
       socket.end('good bye');
       t.is((await echoed).toString(), 'good bye');
       await once(socket, 'close');
-      await nothingLeft(t, before + 1);
+      await nothingLeft(t, worker, before + 1);
     });
 
     test.serial(`${kind}: a file is sent whole, in part, and as far as it goes`, async (t) => {
@@ -198,7 +180,7 @@ export function declareSockets(): void {
       t.true(Buffer.concat(expected).equals(await all));
       await t.throwsAsync(connection.sendFile(file), { code: 'ERR_IOURING_CLOSED' });
       await t.throwsAsync(connection.sendFile(name), { code: 'ERR_IOURING_CLOSED' });
-      await nothingLeft(t, before + 1);
+      await nothingLeft(t, worker, before + 1);
     });
 
     test.serial(`${kind}: a file for a peer that does not read is given up, and bounded`, async (t) => {
@@ -226,7 +208,7 @@ export function declareSockets(): void {
       await closed;
       peer.resume();
       await gone;
-      await nothingLeft(t, before + 1);
+      await nothingLeft(t, worker, before + 1);
     });
   }
 

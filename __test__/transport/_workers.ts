@@ -1,7 +1,7 @@
 // Modules for workers, and what is left of them.
-import { readdirSync, readlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
+import { openDescriptors } from '../_descriptors.ts';
 
 /** Threads need no TypeScript. */
 export const thread = { execArgv: [] };
@@ -11,16 +11,7 @@ export const does = (body: string): string =>
   `data:text/javascript,${encodeURIComponent(`export default async (worker, data) => { ${body} };`)}`;
 
 /** Sockets, rings and what else is no file: of those the loader of the specs leaves some open in each thread. */
-export const descriptors = (): number =>
-  readdirSync('/proc/self/fd').filter((fd) => /^(socket|anon_inode):/u.test(target(fd))).length;
-
-function target(fd: string): string {
-  try {
-    return readlinkSync(`/proc/self/fd/${fd}`);
-  } catch {
-    return ''; // That of the folder itself.
-  }
-}
+export const descriptors = (): number => openDescriptors(/^(?:socket|anon_inode):/u);
 
 /** Waits until there are no more descriptors than before: what a thread had takes a moment to be closed. */
 export async function untilClosed(t: ExecutionContext, before: number): Promise<void> {

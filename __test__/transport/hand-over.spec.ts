@@ -1,7 +1,7 @@
 // Connections that are given up: to another worker, or as a descriptor. That takes the ring.
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { closeSync, openSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
@@ -10,33 +10,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { Transport, worker, type Connection } from 'iouring-transport/transport';
 import { readBytes } from './_bytes.ts';
-
-/** Threads need no TypeScript. */
-const thread = { execArgv: [] };
-
-const does = (body: string): string =>
-  `data:text/javascript,${encodeURIComponent(`export default async (worker, data) => { ${body} };`)}`;
+import { nothingLeft, sockets } from './_left.ts';
+import { does, thread } from './_workers.ts';
 
 type Kind = 'tcp' | 'unix';
-
-function sockets(): number {
-  return readdirSync('/proc/self/fd').filter((fd) => {
-    try {
-      return readlinkSync(`/proc/self/fd/${fd}`).startsWith('socket:');
-    } catch {
-      return false; // That of the folder itself.
-    }
-  }).length;
-}
-
-/** Waits until there are as many sockets again: closing takes turns of several loops. */
-async function untilClosed(t: ExecutionContext, before: number, servers = 0): Promise<void> {
-  for (let i = 0; i < 1000 && sockets() > before + servers; i++) await sleep(5);
-  t.is(sockets(), before + servers);
-  t.is([...worker.clients].length, 0);
-  for (let i = 0; i < 200 && worker.buffers.used() > 0; i++) await sleep(5);
-  t.is(worker.buffers.used(), 0);
-}
 
 /** Both ends of a connection within this thread. */
 async function pair(t: ExecutionContext, kind: Kind, options: object = {}): Promise<[Connection, net.Socket]> {
@@ -99,7 +76,7 @@ for (const kind of ['tcp', 'unix'] as const) {
     peer.end();
     t.is(await connection.read(), null);
     await connection.closed;
-    await untilClosed(t, before, 1);
+    await nothingLeft(t, worker, before + 1);
   });
 
   test.serial(`${kind}: what was written before arrives before what the next one writes`, async (t) => {
@@ -158,7 +135,7 @@ for (const kind of ['tcp', 'unix'] as const) {
     await connection.close({ gracefulTimeout: 0 });
     await detached;
     peer.destroy();
-    await untilClosed(t, before, 1);
+    await nothingLeft(t, worker, before + 1);
   });
 
   for (const when of ['at once', 'when it receives no more']) {
@@ -178,7 +155,7 @@ for (const kind of ['tcp', 'unix'] as const) {
       t.true(bytes.equals(Buffer.concat(parts)));
       await closed;
       t.is(await connection.closed, null);
-      await untilClosed(t, before, 1);
+      await nothingLeft(t, worker, before + 1);
     });
   }
 }
@@ -256,7 +233,7 @@ test.serial('a worker takes over what another has accepted, with what that has r
   while (outcomes.length < all.length) await once(transport, 'message');
   t.true(outcomes.every((outcome) => outcome === 'taken'));
   await transport.shutdown();
-  await untilClosed(t, before);
+  await nothingLeft(t, worker, before);
 });
 
 test.serial('a worker that is still starting takes a connection over when it has started', async (t) => {
@@ -278,7 +255,7 @@ test.serial('a worker that is still starting takes a connection over when it has
   await starting;
   socket.destroy();
   await transport.shutdown();
-  await untilClosed(t, before);
+  await nothingLeft(t, worker, before);
 });
 
 const refusals: readonly (readonly [string, string])[] = [
@@ -308,6 +285,6 @@ for (const [which, second] of refusals) {
       t.true(outcomes.every((outcome) => outcome === 'taken' || outcome === 'ERR_IOURING_CLOSED'));
       await transport.shutdown();
     }
-    await untilClosed(t, before);
+    await nothingLeft(t, worker, before);
   });
 }

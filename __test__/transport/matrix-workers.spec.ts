@@ -2,17 +2,8 @@
 import dgram from 'node:dgram';
 import { once } from 'node:events';
 import test from 'ava';
-import {
-  askAll,
-  BUFFER,
-  DATAGRAM_BYTES,
-  datagramPeer,
-  descriptors,
-  nothingLeft,
-  PIECES,
-  STREAM_BYTES,
-  streamPeer,
-} from './_matrix.ts';
+import { askAll, BUFFER, DATAGRAM_BYTES, datagramPeer, nothingLeft, PIECES, STREAM_BYTES, streamPeer } from './_matrix.ts';
+import { descriptors } from './_workers.ts';
 
 const { Transport, worker } = await import('iouring-transport/transport');
 
