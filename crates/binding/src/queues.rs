@@ -76,10 +76,6 @@ pub struct Queues {
 
 impl Queues {
     pub fn new() -> Result<Self, Errno> {
-        #[allow(
-            clippy::arc_with_non_send_sync,
-            reason = "shared with the finalizer of the ArrayBuffer, which may run on another thread"
-        )]
         Ok(Self { memory: Arc::new(Mapping::new(WORDS * size_of::<i32>())?) })
     }
 

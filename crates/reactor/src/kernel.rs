@@ -171,13 +171,13 @@ pub enum Extent {
     Single,
 }
 
-/// A ring of provided buffers.
+/// A ring of provided buffers, which the kernel has from its start on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u16)]
 pub enum BufferGroup {
-    /// For streams: consumed bit by bit where the kernel can. There from the start.
+    /// For streams: consumed bit by bit where the kernel can.
     Bytes = 0,
-    /// For datagrams: one buffer each. There from [`Kernel::register`] on.
+    /// For datagrams: one buffer each.
     Datagrams = 1,
 }
 

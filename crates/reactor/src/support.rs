@@ -10,22 +10,35 @@ use crate::error::{Error, Reason};
 use crate::features::Features;
 use crate::self_test::SelfTest;
 
-/// The operations that the reactor cannot do without, by the kernel's names.
+/// The operations that are asked of the ring, by the kernel's names. `FTRUNCATE` (Linux 6.9) may be missing: a file is
+/// truncated by a system call then, and a chain of operations says that it cannot.
 const REQUIRED: &[(u8, &str)] = &[
-    (opcode::PollAdd::CODE, "IORING_OP_POLL_ADD"),
-    (opcode::SendMsg::CODE, "IORING_OP_SENDMSG"),
-    (opcode::RecvMsg::CODE, "IORING_OP_RECVMSG"),
-    (opcode::Timeout::CODE, "IORING_OP_TIMEOUT"),
     (opcode::Accept::CODE, "IORING_OP_ACCEPT"),
     (opcode::AsyncCancel::CODE, "IORING_OP_ASYNC_CANCEL"),
-    (opcode::Connect::CODE, "IORING_OP_CONNECT"),
     (opcode::Close::CODE, "IORING_OP_CLOSE"),
+    (opcode::Connect::CODE, "IORING_OP_CONNECT"),
+    (opcode::Fadvise::CODE, "IORING_OP_FADVISE"),
+    (opcode::Fallocate::CODE, "IORING_OP_FALLOCATE"),
+    (opcode::FGetXattr::CODE, "IORING_OP_FGETXATTR"),
+    (opcode::FSetXattr::CODE, "IORING_OP_FSETXATTR"),
+    (opcode::Fsync::CODE, "IORING_OP_FSYNC"),
+    (opcode::GetXattr::CODE, "IORING_OP_GETXATTR"),
+    (opcode::LinkAt::CODE, "IORING_OP_LINKAT"),
+    (opcode::MkDirAt::CODE, "IORING_OP_MKDIRAT"),
+    (opcode::OpenAt::CODE, "IORING_OP_OPENAT"),
+    (opcode::PollAdd::CODE, "IORING_OP_POLL_ADD"),
     (opcode::Read::CODE, "IORING_OP_READ"),
-    (opcode::Write::CODE, "IORING_OP_WRITE"),
-    (opcode::Send::CODE, "IORING_OP_SEND"),
     (opcode::Recv::CODE, "IORING_OP_RECV"),
-    (opcode::Shutdown::CODE, "IORING_OP_SHUTDOWN"),
-    (opcode::SendZc::CODE, "IORING_OP_SEND_ZC"),
+    (opcode::RecvMsg::CODE, "IORING_OP_RECVMSG"),
+    (opcode::RenameAt::CODE, "IORING_OP_RENAMEAT"),
+    (opcode::Send::CODE, "IORING_OP_SEND"),
+    (opcode::SendMsg::CODE, "IORING_OP_SENDMSG"),
+    (opcode::SetXattr::CODE, "IORING_OP_SETXATTR"),
+    (opcode::Statx::CODE, "IORING_OP_STATX"),
+    (opcode::SymlinkAt::CODE, "IORING_OP_SYMLINKAT"),
+    (opcode::Timeout::CODE, "IORING_OP_TIMEOUT"),
+    (opcode::UnlinkAt::CODE, "IORING_OP_UNLINKAT"),
+    (opcode::Write::CODE, "IORING_OP_WRITE"),
 ];
 
 /// Finds out, by trying, whether this process can use io_uring, and what its kernel has beyond the floor.
@@ -102,4 +115,23 @@ pub fn kernel_release() -> String {
     // SAFETY: uname(2) writes a NUL-terminated string, and before it there were only NULs.
     let release = unsafe { CStr::from_ptr(name.release.as_ptr()) };
     release.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn exactly_what_is_asked_of_the_ring_is_required() {
+        // `RecvMulti` is a way to ask for `RECV`.
+        let asked: BTreeSet<String> = include_str!("sqe.rs")
+            .split("opcode::")
+            .filter_map(|rest| rest.split_once("::new(").map(|(name, _)| name.trim_end_matches("Multi").to_uppercase()))
+            .filter(|name| name != "FTRUNCATE" && name.bytes().all(|byte| byte.is_ascii_alphabetic()))
+            .collect();
+        let required = REQUIRED.iter().map(|(_, name)| name.trim_start_matches("IORING_OP_").replace('_', ""));
+        assert_eq!(asked, required.collect());
+    }
 }
