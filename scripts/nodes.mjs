@@ -21,8 +21,8 @@ const IN_TURN = ALL.slice(1);
 /** 25 has typings that lie between those of its neighbours, and no Node that anybody is to run any more. */
 const TYPINGS = ['20', '22', '24', '25', '26'];
 
-/** What does not depend on the version is tried on one: papers and packages, and the transport's many cases, which differ by what the kernel does. */
-const ONCE = ['bench', 'deploy', 'packages', 'scripts', 'workflows'].map((folder) => `!__test__/${folder}/**`);
+/** What does not depend on the version is tried on one: papers, packages and the sample service, and the transport's many cases, which differ by what the kernel does. */
+const ONCE = ['bench', 'deploy', 'packages', 'scripts', 'service', 'workflows'].map((folder) => `!__test__/${folder}/**`);
 const IN_TURN_SPECS = ['__test__/**/*.spec.ts', '!__test__/transport/matrix-*', ...ONCE];
 
 const [first, ...rest] = process.argv.slice(2);

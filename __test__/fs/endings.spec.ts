@@ -94,7 +94,7 @@ test.serial('a handle that is forgotten', (t) => {
 
 /** Kills a writer again and again, and looks at what it left. */
 async function killing(t: ExecutionContext, script: string, look: (acknowledged: string[]) => void) {
-  const rounds = Number(process.env['IOURING_TEST_KILLS'] ?? 40);
+  const rounds = Number(process.env['IOURING_TEST_KILLS'] ?? 12);
   for (let round = 0; round < rounds; round++) {
     const writer = spawn(process.execPath, ['--input-type=module', '--eval', script], { stdio: ['ignore', 'pipe', 'inherit'] });
     let told = '';

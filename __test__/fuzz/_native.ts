@@ -14,8 +14,8 @@ process.chdir(directory);
 const LIFE = 700;
 /** Threads do not inherit the loader of TypeScript in every version of Node. */
 const BODY = `
-  import(${JSON.stringify(import.meta.resolve('tsx/esm/api'))})
-    .then(({ register }) => { register(); return import(${JSON.stringify(import.meta.resolve('./_native-thread.ts'))}); })
+  import(${JSON.stringify(import.meta.resolve('../../scripts/typescript/register.mjs'))})
+    .then(() => import(${JSON.stringify(import.meta.resolve('./_native-thread.ts'))}))
     .catch((error) => setImmediate(() => { throw error; }));`;
 
 writeFileSync('f', Buffer.alloc(300_000));

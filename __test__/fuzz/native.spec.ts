@@ -21,7 +21,7 @@ needs(
       '-c',
       'ulimit -f 65536; exec "$0" "$@"',
       process.execPath,
-      `--import=${import.meta.resolve('tsx')}`,
+      ...process.execArgv.filter((argument) => argument.startsWith('--import=')),
       script,
       directory(t),
       String(SEED),
