@@ -1,16 +1,22 @@
 /** Between two rounds nothing is left: no handle, operation or buffer of the reactor, no descriptor of the process, and no memory that grows. */
 import { readdirSync, readlinkSync } from 'node:fs';
-import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { memory, show } from './memory.mjs';
 
 /** How long what is being closed may take. */
 const PATIENCE = 10_000;
 
-/** Rounds until caches and heap have their size. */
-const WARM_UP = 5;
-/** What the resident memory may vary by, and what of it may be growth. */
-const SLACK = 48 * 1024 * 1024;
-const GROWTH = 1.25;
+/** Rounds from which on a run is long enough to tell growth from what comes and goes. */
+const ENOUGH = 24;
+
+/**
+ * What the least of a quarter of the rounds may grow by, from the second quarter to the last, in bytes. What is used comes and goes, what is leaked is never
+ * below. The resident size may have the holes that a heap gets in time.
+ */
+const GROWTH = { rss: 24 * 1048576, used: 3 * 1048576, external: 3 * 1048576, arrayBuffers: 3 * 1048576 };
+
+/** How often memory is told of, in milliseconds. */
+const TELL = 60_000;
 
 /** What a descriptor is, without the numbers that differ from one to the next. */
 function descriptors() {
@@ -37,15 +43,25 @@ const differences = (now, before) =>
 export class Checkpoints {
   #stats;
   #before;
-  #resident = [];
+  #say;
+  /** What there was after each round. */
+  #memory = [];
+  #begun = 0;
+  #told = -TELL;
 
-  constructor(stats) {
+  /**
+   * @param stats what the reactor holds
+   * @param say prints a line
+   */
+  constructor(stats, say) {
     this.#stats = stats;
+    this.#say = say;
   }
 
   /** Takes stock before anything has begun. What the process opens once and keeps (libuv's pool, the reserve of listeners) has been opened by then. */
   begin() {
     this.#before = descriptors();
+    this.#begun = performance.now();
   }
 
   async pass(ledger) {
@@ -56,17 +72,34 @@ export class Checkpoints {
     ledger.check(Object.keys(left()).length === 0, 'the reactor holds nothing', left());
     ledger.check(Object.keys(open()).length === 0, 'no descriptor is left open', open());
     globalThis.gc?.();
-    this.#resident.push(process.memoryUsage.rss());
+    // What V8 has collected it gives back a little later.
+    await sleep(50);
+    this.#memory.push(memory());
+    const time = performance.now() - this.#begun;
+    if (time - this.#told >= TELL) this.#tell(time);
   }
 
-  /** The lowest of the last rounds against the highest after the first. */
-  finish(ledger) {
-    const after = this.#resident.slice(WARM_UP);
-    if (after.length < 2 * WARM_UP) return;
-    const early = Math.max(...after.slice(0, WARM_UP));
-    const late = Math.min(...after.slice(-WARM_UP));
-    const mib = (bytes) => `${Math.round(bytes / 1048576)} MiB`;
-    ledger.check(late <= early * GROWTH + SLACK, 'resident memory does not grow', mib(early), mib(late));
-    process.stdout.write(`resident memory: ${mib(early)} early, ${mib(late)} late\n`);
+  #tell(time) {
+    this.#told = time;
+    this.#say(`memory after ${(time / 60_000).toFixed(1)} min: ${show(this.#memory.at(-1))} MiB`);
+  }
+
+  /** Looks at the floor under the memory of all rounds; not at that of the resident size where the C library keeps what it likes. */
+  finish(ledger, { loose = false }) {
+    const rounds = this.#memory.length;
+    if (rounds === 0) return;
+    this.#tell(performance.now() - this.#begun);
+    if (rounds < ENOUGH) return;
+    const floor = (from, to) => {
+      const some = this.#memory.slice(Math.floor(rounds * from), Math.ceil(rounds * to));
+      return Object.fromEntries(Object.keys(some[0]).map((name) => [name, Math.min(...some.map((figures) => figures[name]))]));
+    };
+    const [early, late] = [floor(0.25, 0.5), floor(0.75, 1)];
+    this.#say(`the least of the second quarter: ${show(early)} MiB`);
+    this.#say(`the least of the last quarter:   ${show(late)} MiB`);
+    for (const [name, growth] of Object.entries(GROWTH)) {
+      if (loose && name === 'rss') continue;
+      ledger.check(late[name] <= early[name] + growth, `${name} does not grow`, early[name], late[name]);
+    }
   }
 }

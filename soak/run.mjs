@@ -15,6 +15,7 @@ import { streams } from './actors/streams.mjs';
 import { threads } from './actors/threads.mjs';
 import { Checkpoints } from './checkpoint.mjs';
 import { Ledger } from './ledger.mjs';
+import { TIGHT_MALLOC } from './memory.mjs';
 import { patience } from './patience.mjs';
 import { Random } from './random.mjs';
 import { makeWorld } from './world.mjs';
@@ -44,24 +45,25 @@ const LIMIT = 400;
 const SMALL_LIMIT = 90;
 
 const text = { type: 'string' };
+const flag = { type: 'boolean' };
 const { values: options } = parseArgs({
-  options: { minutes: { ...text, default: '5' }, seed: text, round: text, rounds: text, only: text, small: { type: 'boolean' } },
+  options: { minutes: { ...text, default: '5' }, seed: text, round: text, rounds: text, only: text, small: flag, loose: flag },
 });
 const seed = Number(options.seed ?? Date.now() % 1_000_000);
 
 if (!options.small && process.env.SOAK_LIMITED === undefined) {
-  // The same again, with the limit and a collector that can be called.
-  const env = { IOURING_TRANSPORT: 'uring', ...process.env, SOAK_LIMITED: '1' };
+  // The same again, with the limit, a collector that can be called, and a heap that keeps little of what is free.
+  const env = { IOURING_TRANSPORT: 'uring', ...(options.loose ? {} : TIGHT_MALLOC), ...process.env, SOAK_LIMITED: '1' };
   const again = [`--nofile=${DESCRIPTORS}`, process.execPath, '--expose-gc', ...process.argv.slice(1), '--seed', String(seed)];
   process.exit(spawnSync('prlimit', again, { stdio: 'inherit', env }).status ?? 1);
 }
 
 const ledger = new Ledger();
 const world = await makeWorld(ledger, { gentle: options.small });
-const checkpoints = new Checkpoints(() => world.main.stats());
 process.on('uncaughtException', (error) => ledger.check(false, 'nothing is thrown that nobody catches', error));
 
 const say = (line) => options.small || process.stdout.write(`${line}\n`);
+const checkpoints = new Checkpoints(() => world.main.stats(), say);
 say(
   `soak: seed ${seed}, ${options.round ? `round ${options.round}` : `${options.minutes} minutes`}, Node ${process.version}, ${world.main.support().backend}`,
 );
@@ -98,7 +100,7 @@ async function playRound(number) {
 }
 
 function report() {
-  checkpoints.finish(ledger);
+  checkpoints.finish(ledger, { loose: options.loose });
   for (const [name, sum] of Object.entries(ledger.sums)) say(`${name}: ${sum.toLocaleString('en')}`);
   world.done();
   if (ledger.failures.length > 0) {
