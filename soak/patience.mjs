@@ -2,9 +2,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
- * Resolves with `true` after so many seconds in which the event loop went round: the time in which it could not does not count. Does not keep the process alive.
+ * What a promise resolves with, or `undefined` after so many seconds in which the event loop went round: the time in which it could not does not count. Does not
+ * keep the process alive. Nothing is left of it afterwards: what waits on would hold what was waited for.
  */
-export async function patience(seconds) {
-  for (let passed = 0; passed < seconds; passed++) await sleep(1000, undefined, { ref: false });
-  return true;
+export async function within(seconds, promise) {
+  const over = new AbortController();
+  try {
+    return await Promise.race([promise, goneRound(seconds, over.signal)]);
+  } finally {
+    over.abort();
+  }
+}
+
+async function goneRound(seconds, signal) {
+  for (let passed = 0; passed < seconds && !signal.aborted; passed++) {
+    await sleep(1000, undefined, { ref: false, signal }).catch(() => {});
+  }
 }

@@ -16,7 +16,7 @@ import { threads } from './actors/threads.mjs';
 import { Checkpoints } from './checkpoint.mjs';
 import { Ledger } from './ledger.mjs';
 import { TIGHT_MALLOC } from './memory.mjs';
-import { patience } from './patience.mjs';
+import { within } from './patience.mjs';
 import { Random } from './random.mjs';
 import { makeWorld } from './world.mjs';
 
@@ -93,10 +93,10 @@ async function playRound(number) {
     await actor(world, random.fork()).catch((error) => ledger.check(false, `${role} comes to its end`, error));
     waiting.delete(role);
   });
-  const hangs = await Promise.race([Promise.all(acting).then(() => false), patience(options.small ? SMALL_LIMIT : LIMIT)]);
-  if (hangs) ledger.check(false, 'a round ends', 'without', [...waiting], world.main.stats());
+  const ended = await within(options.small ? SMALL_LIMIT : LIMIT, Promise.all(acting));
+  if (ended === undefined) ledger.check(false, 'a round ends', 'without', [...waiting], world.main.stats());
   else await checkpoints.pass(ledger);
-  return !hangs;
+  return ended !== undefined;
 }
 
 function report() {
