@@ -146,6 +146,7 @@ fn a_ring_that_fails_under_reads_at_once_is_told_of_by_the_next_turn() {
         files.simulation.reactor.read_many_nowait(files.file, bytes.as_mut_ptr(), 10, 50, |_| 0, |_, _| panic!("read"))
     };
     assert_eq!(read, 0);
+    assert!(files.simulation.reactor.has_work(), "nobody would come to tell of it");
     let enters = files.simulation.world.borrow().enters;
     files.failing_turn();
     assert_eq!(files.simulation.world.borrow().enters, enters, "a ring that has failed is entered again");
