@@ -111,7 +111,9 @@ function report() {
   process.exit(ledger.failures.length > 0 ? 1 : 0);
 }
 
-process.once('SIGINT', report);
+// The round is played to its end; a second one ends it all.
+let interrupted = false;
+process.once('SIGINT', () => (interrupted = true));
 await warmUp();
 const deadline = Date.now() + Number(options.minutes) * 60_000;
 const last = options.rounds === undefined ? Infinity : Number(options.rounds);
@@ -119,6 +121,6 @@ const first = options.round === undefined ? 1 : Number(options.round);
 for (let round = first; ; round++) {
   if (!(await playRound(round))) break;
   if (round % 20 === 0) say(`round ${round}: ${ledger.passed} passed, ${ledger.failures.length} failed`);
-  if (options.round !== undefined || round >= last || Date.now() > deadline) break;
+  if (options.round !== undefined || round >= last || Date.now() > deadline || interrupted) break;
 }
 report();
