@@ -122,7 +122,7 @@ export interface TcpServerOptions extends TcpSocketOptions {
   readonly fastOpen?: number;
 }
 
-/** `transport` of UNIX-domain sockets. */
+/** `transport` of UNIX-domain sockets. Of a server each connection gets them too. */
 export type UnixSocketOptions = Pick<CommonSocketOptions, 'receiveBufferSize' | 'sendBufferSize' | 'priority' | 'mark'>;
 
 /** `transport` of `dgram.createSocket()`. */
@@ -261,7 +261,7 @@ const TABLES = {
     multicastAll: [SocketOption.MulticastAll, toSwitch],
     multicastInterface: [SocketOption.MulticastInterface, toInterface],
   },
-  'unix datagram': COMMON,
+  unix: COMMON,
 } satisfies Record<string, Table>;
 
 /** Kinds of sockets, each with options of its own. */
@@ -289,8 +289,18 @@ export function socketSettings(given: unknown, kind: OptionKind): SocketSettings
   return settings.length === 0 ? undefined : settings;
 }
 
+/** Options of a TCP listener that Linux does not hand on to its connections. */
+const NOT_INHERITED: ReadonlySet<SocketOption> = new Set([SocketOption.QuickAck, SocketOption.Priority]);
+
+/** What is left to be set on each connection that a listener with these options accepts: Linux hands on most of a TCP listener's, and none of a UNIX-domain one's. */
+export function settingsOfConnections(settings: SocketSettings | undefined, unix: boolean): SocketSettings | undefined {
+  if (settings === undefined || unix) return settings;
+  const own = settings.filter(({ option }) => NOT_INHERITED.has(option));
+  return own.length === 0 ? undefined : own;
+}
+
 /** Something with a descriptor. */
-interface Settable {
+export interface Settable {
   /** @returns 0, or a negative errno */
   setOption(option: SocketOption, value: number): number;
 }

@@ -1,18 +1,22 @@
 // Options under `transport: { … }` reach the kernel: read back by the numbers that the kernel knows them by. What it refuses names the option.
 import { once } from 'node:events';
 import type dns from 'node:dns';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import type { AddressInfo, Server, Socket } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
 import test from 'ava';
 import { support } from 'iouring-transport';
 import dgram from 'iouring-transport/dgram';
 import net from 'iouring-transport/net';
+import { type Connection, defaults, withOptions, worker } from 'iouring-transport/transport';
 import { needs } from '../_needs.ts';
 import { SocketOption } from '../../ts/reactor/protocol.ts';
 
 const onRing = needs('io_uring', support().backend === 'uring', test);
+/** Counts handles, which the others have too. */
+const alone = needs('io_uring', support().backend === 'uring');
 
 interface Native {
   duplicate(fd: number): number;
@@ -36,8 +40,11 @@ function handleOf(socket: object, description: string): Handle {
 const read = (socket: Socket, option: SocketOption) => handleOf(socket, 'link').getOption(option);
 
 /** The same of a server, by a second descriptor. */
-function readServer(server: Server, option: SocketOption, { reactor: { native } }: Handle): number | null {
-  const second = native.adopt(native.duplicate((server as unknown as { _handle: { fd: number } })._handle.fd), true, true);
+const readServer = (server: Server, option: SocketOption, any: Handle) =>
+  readDescriptor((server as unknown as { _handle: { fd: number } })._handle.fd, option, any);
+
+function readDescriptor(fd: number, option: SocketOption, { reactor: { native } }: Handle): number | null {
+  const second = native.adopt(native.duplicate(fd), true, true);
   const value = native.getOption(second, option);
   native.closeNow(second);
   return value;
@@ -132,15 +139,120 @@ onRing('of UNIX sockets', async (t) => {
   const rows = TCP.slice(0, 3);
   const server = net.createServer({ transport: bagOf(rows) } as never).listen(path.join(folder, 'socket'));
   await once(server, 'listening');
+  const accepted = once(server, 'connection') as Promise<[Socket]>;
   const client = net.connect({ path: path.join(folder, 'socket'), transport: bagOf(rows) } as never);
-  await once(client, 'connect');
+  const [[peer]] = await Promise.all([accepted, once(client, 'connect')]);
   for (const [name, option, , expected] of rows) {
     t.is(readServer(server, option, handleOf(client, 'link')), expected, name);
     t.is(read(client, option), expected, name);
+    t.is(read(peer, option), expected, `${name} of a connection`);
   }
   client.destroy();
   server.close();
   rmSync(folder, { recursive: true });
+});
+
+/** A handle, by which any descriptor can be read. */
+async function anyHandle(): Promise<Handle> {
+  const server = await listening({});
+  const [client, peer] = await pair(server);
+  peer.destroy();
+  server.close();
+  return handleOf(client, 'link');
+}
+
+/** The descriptor of whoever of this process listens at a port. */
+function listenerAt(port: number): number {
+  const local = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const [entry] = readFileSync('/proc/self/net/tcp', 'latin1')
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, own, , state]) => own?.endsWith(local) && state === '0A');
+  const target = `socket:[${entry![9]}]`;
+  const fd = readdirSync('/proc/self/fd').find((one) => linkOf(one) === target);
+  return Number(fd);
+}
+
+function linkOf(fd: string): string | null {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return null; // Of the look into the folder itself.
+  }
+}
+
+onRing('of the transport: a TCP server, its connections, and clients', async (t) => {
+  const any = await anyHandle();
+  const own: typeof TCP = [
+    ['reusePort', SocketOption.ReusePort, true, 1],
+    ['reuseAddress', SocketOption.ReuseAddress, false, 0],
+    ['fastOpen', SocketOption.FastOpen, 16, 16],
+    ['deferAccept', SocketOption.DeferAccept, 0, 0],
+  ];
+  const rows = TCP.map((row): (typeof TCP)[number] => (row[0] === 'noDelay' ? [row[0], row[1], false, 0] : row));
+  let accept!: (connection: Connection) => void;
+  const accepted = new Promise<Connection>((resolve) => (accept = resolve));
+  const options = withOptions(defaults.tcpServer, { transport: { ...bagOf([...rows, ...own]), maxSegmentSize: 1000 } });
+  const server = await worker.servers.tcp(options, accept);
+  const { port } = server.address as AddressInfo;
+  const fd = listenerAt(port);
+  for (const [name, option, , expected] of [...rows, ...own])
+    if (name !== 'quickAck') t.is(readDescriptor(fd, option, any), expected, name);
+  const clients: typeof TCP = [...rows, ['synCount', SocketOption.SynRetries, 3, 3]];
+  const client = await worker.clients.tcp({ port, transport: bagOf(clients) });
+  for (const [name, option, , expected] of clients)
+    if (name !== 'quickAck') t.is(readDescriptor(client.fd, option, any), expected, `${name} of a client`);
+  const peer = await accepted;
+  for (const [name, option, , expected] of rows)
+    if (name !== 'quickAck') t.is(readDescriptor(peer.fd, option, any), expected, `${name} of a connection`);
+  t.true(readDescriptor(peer.fd, SocketOption.MaxSegment, any)! <= 1000);
+  client.reset();
+  await server.close({ gracefulTimeout: 0 });
+  // With the handshake goes what is written first.
+  const quick = await worker.servers.tcp({ transport: { fastOpen: 16 } }, (connection) => connection.stream(() => {}));
+  const sender = await worker.clients.tcp({ port: (quick.address as AddressInfo).port, transport: { fastOpen: true } });
+  t.is(readDescriptor(sender.fd, SocketOption.FastOpenConnect, any), 1);
+  await sender.writeSingle(Buffer.from('x'));
+  sender.reset();
+  await quick.close({ gracefulTimeout: 0 });
+});
+
+onRing('of the transport: a UNIX server, its connections, and clients', async (t) => {
+  const any = await anyHandle();
+  const rows = TCP.slice(0, 3);
+  const where = `\0transport-options-${process.pid}`;
+  let accept!: (connection: Connection) => void;
+  const accepted = new Promise<Connection>((resolve) => (accept = resolve));
+  const server = await worker.servers.unix({ path: where, transport: bagOf(rows) }, accept);
+  const client = await worker.clients.unix({ path: where, transport: bagOf(rows) });
+  for (const { fd } of [client, await accepted])
+    for (const [name, option, , expected] of rows) t.is(readDescriptor(fd, option, any), expected, name);
+  client.reset();
+  await server.close({ gracefulTimeout: 0 });
+});
+
+alone('of the transport: what is refused names the option, and leaves nothing open', async (t) => {
+  const refused = { code: 'ENODEV', syscall: 'setsockopt', option: 'bindToDevice', message: 'setsockopt ENODEV bindToDevice' };
+  const transport = { bindToDevice: 'no-such-device' };
+  const before = worker.stats().handles;
+  t.like(await t.throwsAsync(worker.servers.tcp({ transport }, () => {})), refused);
+  t.like(await t.throwsAsync(worker.clients.tcp({ port: 1, transport })), refused);
+  t.like(await t.throwsAsync(worker.clients.tcp({ port: 1, host: 'localhost', transport })), refused);
+  while (worker.stats().handles > before) await setImmediate();
+  t.is(worker.stats().handles, before);
+  const makers: Array<(transport: never) => Promise<unknown>> = [
+    (wrong) => worker.servers.tcp({ transport: wrong }, () => {}),
+    (wrong) => worker.servers.unix({ path: '/nowhere/x', transport: wrong }, () => {}),
+    (wrong) => worker.clients.tcp({ port: 1, transport: wrong }),
+    (wrong) => worker.clients.unix({ path: '/nowhere/x', transport: wrong }),
+  ];
+  for (const make of makers) {
+    for (const wrong of [null, 1, 'x', []]) await t.throwsAsync(make(wrong as never), { code: 'ERR_INVALID_ARG_TYPE' });
+    await t.throwsAsync(make({ unknown: 1 } as never), { code: 'ERR_INVALID_ARG_VALUE', message: /transport\.unknown/ });
+    await t.throwsAsync(make({ sendBufferSize: -1 } as never), { code: 'ERR_OUT_OF_RANGE' });
+  }
+  await t.throwsAsync(makers[1]!({ noDelay: true } as never), { code: 'ERR_INVALID_ARG_VALUE' });
+  await t.throwsAsync(makers[2]!({ deferAccept: 1 } as never), { code: 'ERR_INVALID_ARG_VALUE' });
 });
 
 onRing('what the kernel refuses is an error that names the option', async (t) => {

@@ -42,7 +42,7 @@ export function createState(options: Record<string, any>): State {
     sendBufferSize: options['sendBufferSize'],
     ...blockLists,
     additions: readAdditions(options),
-    transport: socketSettings(options['transport'], kind === 'unix_dgram' ? 'unix datagram' : 'udp'),
+    transport: socketSettings(options['transport'], kind === 'unix_dgram' ? 'unix' : 'udp'),
     pauses: 0,
     sendsBefore: -1,
     literal: undefined,

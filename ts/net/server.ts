@@ -7,7 +7,6 @@ import process from 'node:process';
 import { getDefaultHighWaterMark } from 'node:stream';
 import { promisify } from 'node:util';
 import { ERR_INVALID_ARG_TYPE, ERR_SERVER_NOT_RUNNING } from '../errors/core.ts';
-import { SocketOption } from '../reactor/index.ts';
 import { validateNumber } from '../validate.ts';
 import { isOwn, standInFor } from '../core/stand-in.ts';
 import { listen, startListening } from './listen.ts';
@@ -15,7 +14,7 @@ import { isSentAway } from '../core/sent-away.ts';
 import { kConnectionTransport, kTransport } from './internals.ts';
 import { kListener, type NetServer, type WorkerSockets } from './server-internals.ts';
 import { toSeconds } from './settings.ts';
-import { socketSettings, type TcpServerOptions } from '../socket-options.ts';
+import { settingsOfConnections, socketSettings, type TcpServerOptions } from '../socket-options.ts';
 import { isBlockList } from './socket.ts';
 
 /** What the constructor takes beyond what core's typings tell. */
@@ -34,9 +33,6 @@ export type ServerConstructor = typeof core.Server & {
 };
 
 type Done = (error?: Error) => void;
-
-/** Socket options that a connection does not have of its listener: Linux begins anew with these. */
-const NOT_INHERITED: ReadonlySet<SocketOption> = new Set([SocketOption.QuickAck, SocketOption.Priority]);
 
 const Base = EventEmitter as unknown as new () => NetServer;
 
@@ -217,7 +213,7 @@ const ServerClass = function Server(
   if (options.transport !== undefined) {
     const settings = socketSettings(options.transport, 'tcp server');
     server[kTransport] = settings;
-    server[kConnectionTransport] = settings?.filter(({ option }) => NOT_INHERITED.has(option));
+    server[kConnectionTransport] = settingsOfConnections(settings, false);
   }
   return undefined;
 } as unknown as ServerConstructor;

@@ -4,11 +4,16 @@ import core, { isIP } from 'node:net';
 import { failing } from '../errors/callers.ts';
 import { endpointException } from '../errors/system.ts';
 import { StreamHandle, type Endpoint } from '../reactor/index.ts';
-import { CoreStream } from './core-stream.ts';
+import { applySocketSettings, type SocketSettings } from '../socket-options.ts';
+import { CORE_COULD, CoreStream } from './core-stream.ts';
 import type { TransportStream } from './stream.ts';
 
-/** Makes one attempt, which ends early with the signal's reason. */
-export type Attempt = (endpoint: Endpoint, signal: AbortSignal | undefined) => Promise<TransportStream>;
+/** Makes one attempt, which ends early with the signal's reason. `settings` are set before it connects, on core, which has no descriptor before, when it has. */
+export type Attempt = (
+  endpoint: Endpoint,
+  settings: SocketSettings | undefined,
+  signal: AbortSignal | undefined,
+) => Promise<TransportStream>;
 
 /** The addresses of a host, in the order in which they are to be tried. */
 export async function endpointsOf(host: string, port: number): Promise<Endpoint[]> {
@@ -22,13 +27,14 @@ export async function endpointsOf(host: string, port: number): Promise<Endpoint[
 export async function connectToAny(
   endpoints: readonly Endpoint[],
   attempt: Attempt,
+  settings: SocketSettings | undefined,
   signal: AbortSignal | undefined,
 ): Promise<TransportStream> {
   let failure: unknown;
   for (const endpoint of endpoints) {
     signal?.throwIfAborted();
     try {
-      return await attempt(endpoint, signal);
+      return await attempt(endpoint, settings, signal);
     } catch (error) {
       if (signal?.aborted === true) throw error;
       failure = error;
@@ -43,11 +49,17 @@ function connectError(status: number, endpoint: Endpoint): Error {
 }
 
 /** Connects on the ring. */
-export const connectOnRing: Attempt = (endpoint, signal) =>
+export const connectOnRing: Attempt = (endpoint, settings, signal) =>
   new Promise((resolve, reject) => {
     const handle = StreamHandle.open('path' in endpoint ? 'unix' : endpoint.family === 6 ? 'tcp6' : 'tcp4');
     if (typeof handle === 'number') {
       reject(connectError(handle, endpoint));
+      return;
+    }
+    const refused = applySocketSettings(handle, settings);
+    if (refused !== null) {
+      handle.close();
+      reject(refused);
       return;
     }
     const abort = (): void => {
@@ -71,8 +83,13 @@ export const connectOnRing: Attempt = (endpoint, signal) =>
   });
 
 /** Connects through core. */
-export const connectOnCore: Attempt = (endpoint, signal) =>
+export const connectOnCore: Attempt = (endpoint, settings, signal) =>
   new Promise((resolve, reject) => {
+    const refused = applySocketSettings(CORE_COULD, settings);
+    if (refused !== null) {
+      reject(refused);
+      return;
+    }
     const where = 'path' in endpoint ? { path: endpoint.path } : { host: endpoint.address, port: endpoint.port };
     const socket = new core.Socket({ allowHalfOpen: true });
     const abort = (): void => {
@@ -89,7 +106,9 @@ export const connectOnCore: Attempt = (endpoint, signal) =>
       finish(() => {
         socket.off('error', refuse);
         socket.pause();
-        resolve(new CoreStream(socket));
+        const stream = new CoreStream(socket);
+        applySocketSettings(stream, settings);
+        resolve(stream);
       });
     });
     signal?.addEventListener('abort', abort, { once: true });

@@ -5,9 +5,29 @@ import { constants } from 'node:os';
 import process from 'node:process';
 import { takeCoreHandle, type CoreHandle } from './core-handle.ts';
 import { statusOf } from './core-status.ts';
+import { SocketOption } from '../reactor/index.ts';
+import type { Settable } from '../socket-options.ts';
 import type { Endpoint, StreamListener, TransportStream } from './stream.ts';
 
-const { EBADF, ECANCELED, ENOTCONN } = constants.errno;
+const { EBADF, ECANCELED, ENOPROTOOPT, ENOTCONN } = constants.errno;
+
+/** What core has a function for. */
+const SET_BY_CORE: ReadonlySet<SocketOption> = new Set([
+  SocketOption.NoDelay,
+  SocketOption.KeepAlive,
+  SocketOption.KeepIdle,
+  SocketOption.ReusePort,
+  SocketOption.ReuseAddress,
+]);
+
+/** Sets nothing, and tells whether core could: before there is a socket. */
+export const CORE_COULD: Settable = {
+  setOption(option, value) {
+    // Core always shares it.
+    const isLacking = option === SocketOption.ReuseAddress && value === 0;
+    return SET_BY_CORE.has(option) && !isLacking ? 0 : -ENOPROTOOPT;
+  },
+};
 
 export class CoreStream implements TransportStream {
   listener!: StreamListener;
@@ -16,6 +36,7 @@ export class CoreStream implements TransportStream {
   ontaken: (() => void) | undefined = undefined;
   readonly #socket: core.Socket;
   #ended = false;
+  #keepAlive = false;
 
   /** @param socket half-open and paused */
   constructor(socket: core.Socket) {
@@ -120,6 +141,22 @@ export class CoreStream implements TransportStream {
   setNoDelay(wanted: boolean): number {
     this.#socket.setNoDelay(wanted);
     return 0;
+  }
+
+  setOption(option: SocketOption, value: number): number {
+    switch (option) {
+      case SocketOption.NoDelay:
+        return this.setNoDelay(value !== 0);
+      case SocketOption.KeepAlive:
+        this.#socket.setKeepAlive((this.#keepAlive = value !== 0));
+        return 0;
+      // Core sets the time with the switch alone.
+      case SocketOption.KeepIdle:
+        if (this.#keepAlive) this.#socket.setKeepAlive(true, value * 1000);
+        return 0;
+      default:
+        return CORE_COULD.setOption(option, value);
+    }
   }
 
   #end(status: number): void {

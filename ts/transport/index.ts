@@ -52,7 +52,15 @@ export {
 } from './worker.ts';
 export type { WorkerInfo, WorkerState } from './worker-slot.ts';
 export type { Ancillary } from '../reactor/index.ts';
-export type { CommonSocketOptions, UdpSocketOptions, UnixSocketOptions } from '../socket-options.ts';
+export type {
+  CommonSocketOptions,
+  IpSocketOptions,
+  TcpClientOptions as TcpClientSocketOptions,
+  TcpServerOptions as TcpServerSocketOptions,
+  TcpSocketOptions,
+  UdpSocketOptions,
+  UnixSocketOptions,
+} from '../socket-options.ts';
 export {
   PayloadReleasedError,
   type TimeoutKind,

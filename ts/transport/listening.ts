@@ -5,7 +5,8 @@ import { unlinkSync } from 'node:fs';
 import core from 'node:net';
 import { describedEndpointException, errnoException } from '../errors/system.ts';
 import { ListenHandle, SocketOption, type Endpoint } from '../reactor/index.ts';
-import { CoreStream } from './core-stream.ts';
+import { applySocketSettings, settingsOfConnections, type SocketSettings } from '../socket-options.ts';
+import { CORE_COULD, CoreStream } from './core-stream.ts';
 import type { TransportStream } from './stream.ts';
 
 /** Where to listen, and how. */
@@ -14,6 +15,8 @@ export interface ListenTarget {
   readonly backlog: number;
   readonly reusePort: boolean;
   readonly ipv6Only: boolean;
+  /** Options of the listener, and of its connections. */
+  readonly settings: SocketSettings | undefined;
 }
 
 /** Who hears of connections. */
@@ -32,22 +35,27 @@ export interface Listening {
 
 /** Listens on the ring. @throws the system's error */
 export function listenOnRing(target: ListenTarget, welcome: Welcome, failed: (error: Error) => void): Listening {
-  const { endpoint } = target;
-  const [address, port] = 'path' in endpoint ? [endpoint.path, -1] : [endpoint.address, endpoint.port];
-  const must = (status: number, handle?: ListenHandle): void => {
-    if (status >= 0) return;
-    handle?.close();
-    throw describedEndpointException(status, 'listen', address, port);
-  };
-  const handle = ListenHandle.open('path' in endpoint ? 'unix' : endpoint.family === 6 ? 'tcp6' : 'tcp4');
+  const { endpoint, settings } = target;
+  const isPath = 'path' in endpoint;
+  const [address, port] = isPath ? [endpoint.path, -1] : [endpoint.address, endpoint.port];
+  const handle = ListenHandle.open(isPath ? 'unix' : endpoint.family === 6 ? 'tcp6' : 'tcp4');
   if (typeof handle === 'number') throw describedEndpointException(handle, 'listen', address, port);
-  if ('family' in endpoint && endpoint.family === 6) {
-    must(handle.setOption(SocketOption.Ipv6Only, target.ipv6Only ? 1 : 0), handle);
+  const refuse = (error: Error | null): void => {
+    if (error === null) return;
+    handle.close();
+    throw error;
+  };
+  const must = (status: number): void => refuse(status < 0 ? describedEndpointException(status, 'listen', address, port) : null);
+  if (!isPath) {
+    if (endpoint.family === 6) must(handle.setOption(SocketOption.Ipv6Only, target.ipv6Only ? 1 : 0));
+    // Connections that linger do not keep a port occupied, unless somebody wants that.
+    must(handle.setOption(SocketOption.ReuseAddress, 1));
   }
-  if (target.reusePort) must(handle.setOption(SocketOption.ReusePort, 1), handle);
-  must(handle.bind(endpoint), handle);
-  must(handle.listen(target.backlog), handle);
-  handle.onaccept = welcome;
+  refuse(applySocketSettings(handle, settings));
+  if (target.reusePort) must(handle.setOption(SocketOption.ReusePort, 1));
+  must(handle.bindOnly(endpoint));
+  must(handle.listen(target.backlog));
+  handle.onaccept = equipped(welcome, settingsOfConnections(settings, isPath));
   handle.onaccepterror = (status) => failed(errnoException(status, 'accept'));
   return {
     endpoint: handle.localEndpoint(),
@@ -57,6 +65,15 @@ export function listenOnRing(target: ListenTarget, welcome: Welcome, failed: (er
     },
     ref: () => handle.ref(),
     unref: () => handle.unref(),
+  };
+}
+
+/** Gives each connection what it does not have of its listener, first. What is refused then was refused, and told of, for the listener. */
+function equipped(welcome: Welcome, settings: SocketSettings | undefined): Welcome {
+  if (settings === undefined) return welcome;
+  return (stream) => {
+    applySocketSettings(stream, settings);
+    welcome(stream);
   };
 }
 
@@ -70,10 +87,13 @@ export function removePath(endpoint: Endpoint): void {
   }
 }
 
-/** Listens through core. @throws the system's error */
+/** Listens through core. @throws the system's error; `ENOPROTOOPT` for an option that core has no function for */
 export async function listenOnCore(target: ListenTarget, welcome: Welcome, failed: (error: Error) => void): Promise<Listening> {
-  const server = new core.Server({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => welcome(new CoreStream(socket)));
-  const { endpoint, backlog, reusePort, ipv6Only } = target;
+  const { endpoint, backlog, reusePort, ipv6Only, settings } = target;
+  const refused = applySocketSettings(CORE_COULD, settings);
+  if (refused !== null) throw refused;
+  const greet = equipped(welcome, settings);
+  const server = new core.Server({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => greet(new CoreStream(socket)));
   const where = 'path' in endpoint ? { path: endpoint.path } : { host: endpoint.address, port: endpoint.port };
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

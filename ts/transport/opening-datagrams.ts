@@ -137,12 +137,13 @@ export async function openUdpServer(
 ): Promise<SocketParts> {
   validateObject(options, 'options');
   const { udpServer } = defaults;
-  const { port = udpServer.port, host = udpServer.host, reusePort = shares, ipv6Only = udpServer.ipv6Only } = options;
+  const settings = socketSettings(options.transport, 'udp');
+  const { port = udpServer.port, host = udpServer.host, ipv6Only = udpServer.ipv6Only } = options;
+  const { reusePort = options.transport?.reusePort ?? shares } = options;
   validateString(host, 'options.host');
   validateBoolean(reusePort, 'options.reusePort');
   validateBoolean(ipv6Only, 'options.ipv6Only');
   const number = validatePort(port, 'options.port');
-  const settings = socketSettings(options.transport, 'udp');
   validateOptions(options);
   const [found] = await endpointsOf(host, number);
   const local = reusePort ? await settlePort(found as InternetEndpoint, ipv6Only) : found;
@@ -185,7 +186,7 @@ export function openUnixClient(options: UnixDatagramClientOptions, onRing: boole
 }
 
 function openUnix(local: Endpoint, peer: Endpoint | undefined, options: UnixDatagramOptions, onRing: boolean): SocketParts {
-  const settings = socketSettings(options.transport, 'unix datagram');
+  const settings = socketSettings(options.transport, 'unix');
   validateOptions(options);
   if (!onRing) {
     const { reason = 'ERR_IOURING_FORCED_CORE', message, errno } = support();

@@ -24,6 +24,7 @@ export interface TransportStream extends Pick<
   | 'unref'
   | 'localEndpoint'
   | 'peerEndpoint'
+  | 'setOption'
 > {
   listener: StreamListener;
   borrows: boolean;

@@ -9,6 +9,13 @@ import { describedEndpointException } from '../errors/system.ts';
 import { getReactor, reactorStats, reactorTotals, type ReceivedBuffers, type Stats, type Totals } from '../reactor/index.ts';
 import { selectSocketBackend } from '../socket-backend.ts';
 import {
+  socketSettings,
+  type SocketSettings,
+  type TcpClientOptions as TcpClientSocketOptions,
+  type TcpServerOptions as TcpServerSocketOptions,
+  type UnixSocketOptions,
+} from '../socket-options.ts';
+import {
   validateAbortSignal,
   validateBoolean,
   validateDelay,
@@ -64,6 +71,8 @@ export interface TcpServerOptions extends ConnectionOptions {
   readonly reusePort?: boolean;
   /** Refuse IPv4 on an IPv6 address. Default: false. */
   readonly ipv6Only?: boolean;
+  /** Options of the listener and its connections. Its `noDelay` and `reusePort` go before those above. */
+  readonly transport?: TcpServerSocketOptions;
 }
 
 /** What a UNIX-domain server is made with. */
@@ -72,6 +81,8 @@ export interface UnixServerOptions extends ConnectionOptions {
   readonly path: string;
   /** Connections that may wait to be accepted. Default: 511. */
   readonly backlog?: number;
+  /** Options of the listener and its connections. */
+  readonly transport?: UnixSocketOptions;
 }
 
 /** What a TCP client is made with. */
@@ -84,6 +95,8 @@ export interface TcpClientOptions extends ConnectionOptions {
   readonly connectTimeout?: number;
   /** Gives up with the signal's reason. */
   readonly signal?: AbortSignal;
+  /** Options of the socket. Its `noDelay` goes before that of {@link ConnectionOptions}. */
+  readonly transport?: TcpClientSocketOptions;
 }
 
 /** What a UNIX-domain client is made with. */
@@ -94,6 +107,8 @@ export interface UnixClientOptions extends ConnectionOptions {
   readonly connectTimeout?: number;
   /** Gives up with the signal's reason. */
   readonly signal?: AbortSignal;
+  /** Options of the socket. */
+  readonly transport?: UnixSocketOptions;
 }
 
 /** Receive buffers of the thread's ring. None on core. */
@@ -130,6 +145,12 @@ export let receive: (worker: TransportWorker, parcel: Parcel, from: number, answ
 
 /** Has a worker tell of a message. */
 export let deliver: (worker: TransportWorker, value: unknown, from: number) => void;
+
+/** Options of a connection whose `noDelay` is that of `transport`, where that says it. */
+function withOwnNoDelay<Options extends TcpServerOptions | TcpClientOptions>(options: Options): Options {
+  const noDelay = options.transport?.noDelay;
+  return noDelay === undefined ? options : { ...options, noDelay };
+}
 
 /** What a thread makes its servers, clients and files with, and by which it talks to the other workers of its `Transport`. */
 export class TransportWorker extends EventEmitter<WorkerEvents> implements AsyncDisposable {
@@ -183,14 +204,15 @@ export class TransportWorker extends EventEmitter<WorkerEvents> implements Async
       validateObject(options, 'options');
       const { tcpServer } = defaults;
       const { port = tcpServer.port, host = tcpServer.host, backlog = tcpServer.backlog } = options;
-      const { reusePort = this.id > 0, ipv6Only = tcpServer.ipv6Only } = options;
+      const settings = socketSettings(options.transport, 'tcp server');
+      const { reusePort = options.transport?.reusePort ?? this.id > 0, ipv6Only = tcpServer.ipv6Only } = options;
       validateString(host, 'options.host');
       validateInt32(backlog, 'options.backlog', 0);
       validateBoolean(reusePort, 'options.reusePort');
       validateBoolean(ipv6Only, 'options.ipv6Only');
       const [found] = await endpointsOf(host, validatePort(port, 'options.port'));
       const endpoint = reusePort ? await this.#settlePort('tcp', found as InternetEndpoint, ipv6Only) : found;
-      return this.#serve({ endpoint, backlog, reusePort, ipv6Only }, options, listener);
+      return this.#serve({ endpoint, backlog, reusePort, ipv6Only, settings }, withOwnNoDelay(options), listener);
     },
     /** A server at a path. */
     unix: async (options: UnixServerOptions, listener: OnConnection): Promise<StreamServer> => {
@@ -198,7 +220,8 @@ export class TransportWorker extends EventEmitter<WorkerEvents> implements Async
       const { path, backlog = defaults.unixServer.backlog } = options;
       validateString(path, 'options.path');
       validateInt32(backlog, 'options.backlog', 0);
-      const target = { endpoint: { path }, backlog, reusePort: false, ipv6Only: false };
+      const settings = socketSettings(options.transport, 'unix');
+      const target = { endpoint: { path }, backlog, reusePort: false, ipv6Only: false, settings };
       return this.#serve(target, { ...options, noDelay: false }, listener);
     },
     /** A UDP server. */
@@ -223,7 +246,8 @@ export class TransportWorker extends EventEmitter<WorkerEvents> implements Async
       validateString(host, 'options.host');
       validateAbortSignal(signal, 'options.signal');
       const number = validatePort(port, 'options.port', false);
-      return this.#connect(() => endpointsOf(host, number), options);
+      const settings = socketSettings(options.transport, 'tcp client');
+      return this.#connect(() => endpointsOf(host, number), settings, withOwnNoDelay(options));
     },
     /** A connection to a path. Likewise. */
     unix: async (options: UnixClientOptions): Promise<Connection> => {
@@ -231,7 +255,8 @@ export class TransportWorker extends EventEmitter<WorkerEvents> implements Async
       const { path, signal } = options;
       validateString(path, 'options.path');
       validateAbortSignal(signal, 'options.signal');
-      return this.#connect(() => Promise.resolve([{ path }]), { ...options, noDelay: false });
+      const settings = socketSettings(options.transport, 'unix');
+      return this.#connect(() => Promise.resolve([{ path }]), settings, { ...options, noDelay: false });
     },
     /** A UDP client. Rejects with the system's error. */
     udp: (options: UdpClientOptions): Promise<DatagramClient> =>
@@ -387,14 +412,18 @@ export class TransportWorker extends EventEmitter<WorkerEvents> implements Async
     return server;
   }
 
-  async #connect(find: () => Promise<Endpoint[]>, options: TcpClientOptions | UnixClientOptions): Promise<Connection> {
+  async #connect(
+    find: () => Promise<Endpoint[]>,
+    settings: SocketSettings | undefined,
+    options: TcpClientOptions | UnixClientOptions,
+  ): Promise<Connection> {
     const { connectTimeout = 0, signal } = options;
     validateDelay(connectTimeout, 'options.connectTimeout');
     validateConnectionOptions(options);
     this.#check();
     const attempt = this.#onRing ? connectOnRing : connectOnCore;
     const stream = await withDeadline(connectTimeout, signal, async (giveUp) =>
-      connectToAny(await unlessAborted(find(), giveUp), attempt, giveUp),
+      connectToAny(await unlessAborted(find(), giveUp), attempt, settings, giveUp),
     );
     return this.#enter(stream, options);
   }
