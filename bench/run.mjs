@@ -18,6 +18,7 @@ const HELP = `npm run bench -- [options]
   --connections a,b   numbers of connections
   --size a,b          sizes of a message in bytes
   --pipeline a,b      messages that a connection keeps under way
+  --idle a,b          seconds of the pause in idle-minute (60)
   --out DIR           where results go (bench/results)
   --no-build          measure what is built already
 `;
@@ -38,7 +39,7 @@ function readOptions() {
     const { values } = parseArgs({
       options: {
         ...{ scenario: text, arms: text, rounds: text, seconds: text, warmup: text, out: text },
-        ...{ connections: text, size: text, pipeline: text, quick: flag, help: flag, 'no-build': flag },
+        ...{ connections: text, size: text, pipeline: text, idle: text, quick: flag, help: flag, 'no-build': flag },
       },
     });
     if (values.help) {
@@ -57,6 +58,7 @@ function readOptions() {
         connections: numbers('connections', values.connections),
         size: numbers('size', values.size),
         pipeline: numbers('pipeline', values.pipeline),
+        idle: numbers('idle', values.idle),
       },
       out: path.resolve(values.out ?? inRoot('bench', 'results')),
     };

@@ -18,6 +18,7 @@ const ORDER = [
   'tcp-pipe',
   'tcp-connect',
   'tcp-idle',
+  'idle-minute',
   'tcp-close',
   'tcp-stream',
   'fairness',

@@ -170,12 +170,13 @@ export function verdicts(result, scenarios) {
     const scenario = { unit, ...scenarios?.find((one) => one.name === name) };
     return cases.flatMap((measured) =>
       (scenario.reach?.(measured) ?? []).flatMap(({ metric, over, under, atMost, atLeast }) => {
-        const of = (scenario.metrics ?? METRICS)[metric];
+        // Figures are differences and the like, of which no ratios are made.
+        const of = { ...(scenario.metrics ?? METRICS), ...scenario.figures }[metric];
         const runs = runsOf(measured, over);
         const found = under === undefined ? spread(runs, of) : ratio(runs, runsOf(measured, under), of);
         if (found === undefined) return [];
         const count = places(scenario, metric);
-        const missedBy = Math.max(found.median - (atMost ?? Infinity), (atLeast ?? 0) - found.median);
+        const missedBy = Math.max(found.median - (atMost ?? Infinity), (atLeast ?? -Infinity) - found.median);
         const wanted = atMost === undefined ? `at least ${digits(atLeast, count)}` : `at most ${digits(atMost, count)}`;
         const noise = ratio(runsOf(measured, 'core-again'), runsOf(measured, 'core'), of);
         const isNoise = noise !== undefined && missedBy <= Math.max(1 - noise.least, noise.greatest - 1);
