@@ -5,6 +5,7 @@ export class Deferred<T> {
   readonly promise: Promise<T>;
   #resolve!: (value: T) => void;
   #reject!: (reason: Error) => void;
+  #isQuiet = false;
 
   constructor() {
     this.promise = new Promise((resolve, reject) => {
@@ -19,13 +20,15 @@ export class Deferred<T> {
   }
 
   reject(reason: Error): this {
+    // Not before: until then it would be a promise more for everyone who waits.
+    if (this.#isQuiet) this.promise.catch(ignore);
     this.#reject(reason);
     return this;
   }
 
-  /** A rejection that nobody looks at is no unhandled one: it is told of elsewhere. */
+  /** A rejection to come that nobody looks at is no unhandled one: it is told of elsewhere. */
   quiet(): this {
-    this.promise.catch(ignore);
+    this.#isQuiet = true;
     return this;
   }
 }
