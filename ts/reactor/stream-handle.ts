@@ -436,8 +436,9 @@ export class StreamHandle extends SocketHandle implements StreamEvents {
   #begin(place: Place, length: number, activity: Activity): void {
     this.begin(activity);
     if (activity === Activity.Confirming && !this.hasRef()) this.reactor.native.holdUntilOffered();
-    if (this.#unconfirmed === EMPTY) this.#unconfirmed = [];
-    this.#unconfirmed.push(place, length);
+    // What is pushed onto an empty list gets room for seventeen, which a connection that does nothing would keep.
+    if (this.#unconfirmed === EMPTY) this.#unconfirmed = [place, length];
+    else this.#unconfirmed.push(place, length);
     this.bytesWritten += length;
     this.writeQueueSize += length;
   }
@@ -455,11 +456,14 @@ export class StreamHandle extends SocketHandle implements StreamEvents {
     const place = this.#unconfirmed[this.#oldest];
     this.writeQueueSize -= this.#unconfirmed[this.#oldest + 1];
     this.#oldest += 2;
-    if (this.#oldest * 2 >= this.#unconfirmed.length) {
+    if (this.#oldest === this.#unconfirmed.length) {
+      this.#unconfirmed = EMPTY;
+      this.#oldest = 0;
+      this.finish(Activity.Confirming);
+    } else if (this.#oldest * 2 >= this.#unconfirmed.length) {
       this.#unconfirmed.splice(0, this.#oldest);
       this.#oldest = 0;
     }
-    if (this.#unconfirmed.length === 0) this.finish(Activity.Confirming);
     if (this.ontaken !== undefined && status === 0) this.ontaken();
     if (place !== ELSEWHERE) {
       this.reactor.memory.discard(place);
