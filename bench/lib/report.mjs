@@ -49,6 +49,7 @@ const PAIRS = [
   ['transport', 'native-floor'],
   ['transport', 'bun'],
   ['transport', 'bun-socket'],
+  ['native-splice', 'core'],
   ['ours-busy-poll', 'core'],
   ['transport-busy-poll', 'core'],
   ['core-again', 'core'],

@@ -3,7 +3,7 @@ import nativeFloor from '../arms/native-floor.mjs';
 import { runLoad, startServer } from '../lib/processes.mjs';
 
 const KIB = 1024;
-const ARMS = ['core', 'core-again', 'ours', 'transport', 'base', 'bun'];
+const ARMS = ['core', 'core-again', 'ours', 'transport', 'base', 'bun', 'native-floor', 'native-splice'];
 
 export default {
   name: 'proxy',

@@ -204,12 +204,13 @@ fn complete(ring: &mut IoUring, entry: &squeue::Entry) -> anyhow::Result<u32> {
     }
 }
 
-struct Pipe {
-    reader: OwnedFd,
-    writer: OwnedFd,
+pub(crate) struct Pipe {
+    pub(crate) reader: OwnedFd,
+    pub(crate) writer: OwnedFd,
 }
 
-fn pipe_of(size: u32) -> anyhow::Result<Pipe> {
+/// A pipe that holds so many bytes.
+pub(crate) fn pipe_of(size: u32) -> anyhow::Result<Pipe> {
     let mut fds = [0; 2];
     // SAFETY: the array has room for both.
     anyhow::ensure!(unsafe { libc::pipe2(fds.as_mut_ptr(), libc::O_CLOEXEC) } == 0, std::io::Error::last_os_error());

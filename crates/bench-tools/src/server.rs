@@ -3,9 +3,10 @@
 mod datagram_calls;
 mod datagram_floor;
 mod native_floor;
+mod proxy;
 mod tokio_uring;
 
-use std::io::Write;
+use std::io::{Read, Write};
 
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -20,6 +21,8 @@ pub(crate) enum Server {
     TokioUring(Options),
     /// UDP with recvmmsg(2) and sendmmsg(2): what system calls reach without io_uring.
     NativeCalls(Options),
+    /// A proxy by splice(2): the kernel moves what it has received.
+    NativeSplice(Options),
 }
 
 /// Options that all servers have.
@@ -50,6 +53,8 @@ pub(crate) enum Mode {
     Sink,
     /// Send without end.
     Source,
+    /// Pass on, to a connection to the server that BENCH_UPSTREAM names, and back: by system calls.
+    Proxy,
 }
 
 impl Server {
@@ -57,6 +62,8 @@ impl Server {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         match self {
             Self::NativeFloor(options) if options.address.is_udp() => datagram_floor::run(&options),
+            Self::NativeFloor(options) if options.mode == Mode::Proxy => proxy::run(&options, proxy::Way::Copy),
+            Self::NativeSplice(options) => proxy::run(&options, proxy::Way::Splice),
             Self::NativeCalls(options) => datagram_calls::run(&options),
             Self::NativeFloor(options) => native_floor::run(&options),
             Self::TokioUring(options) => tokio_uring::run(&options),
@@ -69,4 +76,13 @@ fn announce(address: &Address) {
     println!("{address}");
     // A reader that is gone already will have closed our standard input too.
     let _ = std::io::stdout().flush();
+}
+
+/// Ends the process when standard input closes.
+fn end_with_input() {
+    std::thread::spawn(|| {
+        let mut byte = [0];
+        while std::io::stdin().read(&mut byte).is_ok_and(|length| length > 0) {}
+        std::process::exit(0);
+    });
 }

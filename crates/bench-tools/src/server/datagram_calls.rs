@@ -40,6 +40,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
                     answer.send(&socket, 1)?;
                 }
             }
+            Mode::Proxy => anyhow::bail!("a proxy is for streams"),
             Mode::Source => {
                 if let Some(size) = (got > 0).then(|| datagrams::number_in(batch.received(0))).flatten() {
                     let mut flood = Batch::new(BATCH, size as usize);

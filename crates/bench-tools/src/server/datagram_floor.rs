@@ -127,6 +127,7 @@ impl Floor {
                         self.buffers.give_back(id);
                     }
                 }
+                Mode::Proxy => anyhow::bail!("a proxy is for streams"),
                 Mode::Source => {
                     let size = datagrams::number_in(payload).filter(|_| !self.flooded);
                     self.buffers.give_back(id);

@@ -1,22 +1,17 @@
 //! The tokio-uring crate, as its users write it: a task for each connection, one buffer that goes round.
 
-use std::io::{self, Read};
 use std::rc::Rc;
 
 use tokio_uring::BufResult;
 use tokio_uring::buf::{BoundedBuf, Slice};
 use tokio_uring::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
-use super::{Mode, Options, announce};
+use super::{Mode, Options, announce, end_with_input};
 use crate::address::Address;
 
 /// Serves until standard input closes.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
-    std::thread::spawn(|| {
-        let mut byte = [0];
-        while io::stdin().read(&mut byte).is_ok_and(|length| length > 0) {}
-        std::process::exit(0);
-    });
+    end_with_input();
     let (mode, size) = (options.mode, options.buffer_size);
     let address = options.address.clone();
     let mut builder = tokio_uring::builder();
