@@ -168,7 +168,7 @@ function listenerAt(port: number): number {
     .split('\n')
     .map((line) => line.trim().split(/\s+/))
     .filter(([, own, , state]) => own?.endsWith(local) && state === '0A');
-  const target = `socket:[${entry![9]}]`;
+  const target = `socket:[${entry[9]}]`;
   const fd = readdirSync('/proc/self/fd').find((one) => linkOf(one) === target);
   return Number(fd);
 }
@@ -251,8 +251,8 @@ alone('of the transport: what is refused names the option, and leaves nothing op
     await t.throwsAsync(make({ unknown: 1 } as never), { code: 'ERR_INVALID_ARG_VALUE', message: /transport\.unknown/ });
     await t.throwsAsync(make({ sendBufferSize: -1 } as never), { code: 'ERR_OUT_OF_RANGE' });
   }
-  await t.throwsAsync(makers[1]!({ noDelay: true } as never), { code: 'ERR_INVALID_ARG_VALUE' });
-  await t.throwsAsync(makers[2]!({ deferAccept: 1 } as never), { code: 'ERR_INVALID_ARG_VALUE' });
+  await t.throwsAsync(makers[1]({ noDelay: true } as never), { code: 'ERR_INVALID_ARG_VALUE' });
+  await t.throwsAsync(makers[2]({ deferAccept: 1 } as never), { code: 'ERR_INVALID_ARG_VALUE' });
 });
 
 onRing('what the kernel refuses is an error that names the option', async (t) => {

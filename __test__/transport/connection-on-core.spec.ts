@@ -16,7 +16,7 @@ const isProbed = (own: number, other: number): boolean => {
   const [local, peer] = [own, other].map((port) => `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`);
   const lines = readFileSync('/proc/self/net/tcp', 'latin1').split('\n');
   const [, , , , , timer] = lines.map((line) => line.trim().split(/\s+/)).find((row) => row[1] === local && row[2] === peer)!;
-  return timer!.startsWith('02');
+  return timer.startsWith('02');
 };
 
 test('options of the socket that core has a function for are set, each other is an error that names it', async (t) => {

@@ -54,7 +54,8 @@ export default {
       await sleep(idle * 1000);
       await warmUpClient();
       const names = Object.keys(servers);
-      const order = (turn = !turn) ? names : names.toReversed();
+      turn = !turn;
+      const order = turn ? names : names.toReversed();
       const found = { first: {}, second: {} };
       for (const name of order) for (const which of ['first', 'second']) found[which][name] = await echo(clients[name]);
       return found;
