@@ -1,60 +1,146 @@
 /**
- * Builds the binary for arm64 on a Debian machine for x64: with Rust of a newer suite, unpacked into a folder, and Debian's cross linker
- * (`gcc-aarch64-linux-gnu`). For trying it out: a release builds its binaries with a linker that asks for an older glibc.
+ * Builds the binaries that are published, each for one processor and C library, on a machine for x64. Zig links them: it knows all of these C libraries, and glibc as it
+ * was in its older versions. Rust's own comes from rustup where it has that target; elsewhere, on a Debian machine, Rust of a newer suite is unpacked into a folder.
  *
- *     node scripts/cross.mjs                the binary's package is target/cross/iouring-transport-linux-arm64-gnu
+ *     node scripts/cross.mjs TARGET…       as Rust calls them; leaves iouring-transport.linux-….node in the root folder
  */
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { Missing } from './cached.mjs';
+import { cacheFolder, MINUTE, Missing } from './cached.mjs';
+import { faultsOf } from './check-binary.mjs';
 import { unpacked } from './debian.mjs';
-import { fail, has, inRoot, say } from './lib.mjs';
+import { fail, inRoot, say } from './lib.mjs';
 
-/** The first that has a Rust new enough. */
+/** Debian's first that has a Rust new enough. */
 const SUITE = 'forky';
-const TARGET = 'aarch64-unknown-linux-gnu';
-const LINKER = 'aarch64-linux-gnu-gcc';
-const PACKAGE = 'linux-arm64-gnu';
+const GLIBC = '2.28';
+/** `name` is that of the package and `debian` of the processor; `zig` says for which processor and C library it links. */
+export const TARGETS = {
+  'x86_64-unknown-linux-gnu': { name: 'linux-x64-gnu', zig: `x86_64-linux-gnu.${GLIBC}`, debian: 'amd64' },
+  'aarch64-unknown-linux-gnu': { name: 'linux-arm64-gnu', zig: `aarch64-linux-gnu.${GLIBC}`, debian: 'arm64' },
+  'x86_64-unknown-linux-musl': { name: 'linux-x64-musl', zig: 'x86_64-linux-musl' },
+  'aarch64-unknown-linux-musl': { name: 'linux-arm64-musl', zig: 'aarch64-linux-musl' },
+  'riscv64gc-unknown-linux-gnu': { name: 'linux-riscv64-gnu', zig: `riscv64-linux-gnu.${GLIBC}`, debian: 'riscv64' },
+  'powerpc64le-unknown-linux-gnu': { name: 'linux-ppc64-gnu', zig: `powerpc64le-linux-gnu.${GLIBC}`, debian: 'ppc64el' },
+};
 
-/** @returns {string} the folder of the binary's package */
-export function buildForArm64() {
-  if (!has(LINKER)) throw new Missing(`there is no ${LINKER} here (Debian: gcc-aarch64-linux-gnu)`);
-  say(`Building the native binding for ${TARGET}`);
+/**
+ * Builds for a target.
+ *
+ * @returns {string} path of the file, which is named as in its package
+ * @throws {Missing} where a compiler for it, or Zig, cannot be had
+ */
+export function buildFor(target) {
+  const { name } = TARGETS[target];
+  say(`Building the native binding for ${target}`);
   const output = inRoot('target', 'cross');
-  const { status } = spawnSync('cargo', ['build', '--release', '--package', 'iouring-transport-binding', '--target', TARGET], {
-    cwd: inRoot('.'),
-    stdio: 'inherit',
-    env: {
-      ...process.env,
-      RUSTC: compiler(output),
-      CARGO_TARGET_DIR: output,
-      CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER: LINKER,
-    },
-  });
-  if (status !== 0) throw new Error(`cargo failed with status ${status}`);
-  const folder = path.join(output, `iouring-transport-${PACKAGE}`);
+  const folder = path.join(output, name);
   mkdirSync(folder, { recursive: true });
-  copyFileSync(inRoot('npm', PACKAGE, 'package.json'), path.join(folder, 'package.json'));
-  copyFileSync(
-    path.join(output, TARGET, 'release', 'libiouring_transport_binding.so'),
-    path.join(folder, `iouring-transport.${PACKAGE}.node`),
-  );
-  return folder;
+  const rust = compiler(target, folder);
+  const what = ['--package', 'iouring-transport-binding', '--target', target, '--target-dir', output];
+  const env = {
+    ...process.env,
+    ...rust.env,
+    [`CARGO_TARGET_${target.toUpperCase().replaceAll('-', '_')}_LINKER`]: linker(target, folder),
+    // Node's C library is the binding's too; on musl Rust would put one into what it builds.
+    ...(target.endsWith('-musl') && { RUSTFLAGS: '-C target-feature=-crt-static' }),
+  };
+  const args = ['build', '--release', '--locked', ...rust.args, ...what];
+  const { status } = spawnSync('cargo', args, { cwd: inRoot('.'), stdio: 'inherit', env });
+  if (status !== 0) throw new Error(`cargo failed with status ${status}`);
+  const file = path.join(folder, `iouring-transport.${name}.node`);
+  copyFileSync(path.join(output, target, 'release', 'libiouring_transport_binding.so'), file);
+  return file;
 }
 
-/** A program that runs that suite's compiler, with that suite's libraries. */
-function compiler(folder) {
-  const rust = unpacked('rust', SUITE, ['amd64', 'arm64'], ['libstd-rust-dev:amd64', 'libstd-rust-dev:arm64'], {
-    dependencies: true,
+/** The same, in a folder as npm would install it: for trying it out. @returns {string} its path */
+export function packageFor(target) {
+  const file = buildFor(target);
+  const { name } = TARGETS[target];
+  copyFileSync(inRoot('npm', name, 'package.json'), path.join(path.dirname(file), 'package.json'));
+  return path.dirname(file);
+}
+
+/** A program for Rust to link with. */
+function linker(target, folder) {
+  const program = path.join(folder, 'linker');
+  // Zig would put an unwinder of its own into the binary. That of GCC is wherever Node is.
+  writeFileSync(
+    program,
+    `#!/bin/sh
+for argument do
+  shift
+  case "$argument" in
+    -lgcc_s) argument='${unwinder(target, folder)}' ;;
+    -m64) continue ;;
+  esac
+  set -- "$@" "$argument"
+done
+exec '${zig()}' cc -target ${TARGETS[target].zig} -Wl,--hash-style=gnu "$@"
+`,
+    { mode: 0o755 },
+  );
+  return program;
+}
+
+/** A stand-in for `libgcc_s.so.1`, to link against: it has the functions that Rust calls by name and version, and nothing in them. */
+function unwinder(target, folder) {
+  const versions = {
+    'GCC_3.0':
+      'RaiseException Resume DeleteException GetIP SetIP SetGR GetRegionStart GetLanguageSpecificData GetDataRelBase GetTextRelBase',
+    'GCC_3.3': 'Backtrace GetCFA FindEnclosingFunction',
+    'GCC_4.2.0': 'GetIPInfo',
+  };
+  const functions = Object.entries(versions).map(([version, names]) => [version, names.split(' ').map((it) => `_Unwind_${it}`)]);
+  const [source, map, library] = ['unwinder.c', 'unwinder.map', 'libgcc_s.so.1'].map((it) => path.join(folder, it));
+  writeFileSync(source, functions.flatMap(([, names]) => names.map((it) => `void ${it}(void) {}\n`)).join(''));
+  writeFileSync(map, functions.map(([version, names]) => `${version} { global: ${names.join('; ')}; };\n`).join(''));
+  const options = ['-shared', '-nostdlib', `-Wl,-soname,${path.basename(library)}`, `-Wl,--version-script=${map}`];
+  const { status } = spawnSync(zig(), ['cc', '-target', TARGETS[target].zig, ...options, '-o', library, source], {
+    stdio: 'inherit',
   });
-  const rustc = unpacked('rustc', SUITE, ['amd64', 'arm64'], ['rustc:amd64']);
+  if (status !== 0) throw new Error(`zig failed with status ${status}`);
+  return library;
+}
+
+/** Zig's program, fetched once. The file beside this one says which, and the hash of what is fetched. */
+function zig() {
+  const requirements = inRoot('scripts', 'zig.txt');
+  const [, version] = /==([\d.]+)/.exec(readFileSync(requirements, 'utf8'));
+  const folder = cacheFolder('zig', version);
+  const program = path.join(folder, 'bin', 'python-zig');
+  if (!existsSync(program)) {
+    const options = { stdio: ['ignore', 'inherit', 'inherit'], timeout: 3 * MINUTE };
+    spawnSync('python3', ['-m', 'venv', folder], options);
+    const args = ['install', '--quiet', '--disable-pip-version-check', '--require-hashes', '--requirement', requirements];
+    spawnSync(path.join(folder, 'bin', 'pip'), args, options);
+  }
+  if (!existsSync(program)) throw new Missing('zig cannot be had here');
+  return program;
+}
+
+/** With what Rust is compiled for a target: cargo's arguments and environment. Nothing where rustup has it. */
+function compiler(target, folder) {
+  const { stdout } = spawnSync('rustc', ['--print', 'target-libdir', '--target', target], { encoding: 'utf8' });
+  if (stdout !== null && existsSync(stdout.trim())) return { args: [], env: {} };
+  const { debian } = TARGETS[target];
+  if (debian !== undefined) return { args: [], env: { RUSTC: debianCompiler(debian, `libstd-rust-dev:${debian}`, folder) } };
+  // Debian has the library's source alone. To build that is asked of a compiler which is no nightly one: the variable allows it.
+  const RUSTC = debianCompiler('amd64', 'rust-src:amd64', folder);
+  return { args: ['-Zbuild-std=std,panic_abort'], env: { RUSTC, RUSTC_BOOTSTRAP: '1' } };
+}
+
+/** A program that runs the compiler of Debian's newer suite, with that suite's libraries and another package. */
+function debianCompiler(debian, wanted, folder) {
+  const archs = [...new Set(['amd64', debian])];
+  const rust = unpacked(wanted.replace(':', '-'), SUITE, archs, ['libstd-rust-dev:amd64', wanted], { dependencies: true });
+  const rustc = unpacked('rustc', SUITE, archs, ['rustc:amd64']);
   const libraries = path.join(rust, 'usr', 'lib', 'x86_64-linux-gnu');
   const program = path.join(folder, 'rustc');
   const loader = path.join(libraries, 'ld-linux-x86-64.so.2');
-  mkdirSync(folder, { recursive: true });
   writeFileSync(
     program,
     `#!/bin/sh\nexec '${loader}' --library-path '${libraries}' '${rustc}/usr/bin/rustc' --sysroot '${rust}/usr' "$@"\n`,
@@ -64,6 +150,13 @@ function compiler(folder) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  if (process.platform !== 'linux' || process.arch !== 'x64') fail('This is for x64.');
-  process.stdout.write(`${buildForArm64()}\n`);
+  const targets = process.argv.slice(2);
+  const unknown = targets.find((target) => !(target in TARGETS));
+  if (targets.length === 0 || unknown !== undefined) fail(`Which targets? ${Object.keys(TARGETS).join(', ')}`);
+  for (const target of targets) {
+    const file = buildFor(target);
+    const faults = faultsOf(file);
+    if (faults.length > 0) fail(`${path.basename(file)}: ${faults.join('; ')}`);
+    copyFileSync(file, inRoot(path.basename(file)));
+  }
 }

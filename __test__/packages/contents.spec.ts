@@ -1,5 +1,5 @@
 // What is published: the files of each package, their size, and what the manifests promise.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import test from 'ava';
@@ -24,7 +24,7 @@ interface Packed {
 /** The scripts are JavaScript: they run before anything is installed. */
 const script = (name: string): Promise<unknown> => import(`../../scripts/${name}.mjs`);
 const { faultsOf } = (await script('check-binary')) as {
-  faultsOf(file: string, options: { builtHere: boolean }): readonly string[];
+  faultsOf(file: string, options?: { builtHere: boolean }): readonly string[];
 };
 const { packAll, platformManifests } = (await script('pack')) as {
   packAll(folder: string): readonly Packed[];
@@ -86,4 +86,16 @@ test('a binary’s package has the binary, its manifest, and a word on what it i
 
 test('the binary built here is stripped, small, and needs the C library alone', (t) => {
   for (const { manifest } of platforms) t.deepEqual(faultsOf(manifest.main, { builtHere: true }), []);
+});
+
+test('a binary that asks for a newer glibc than the oldest that is served is refused', (t) => {
+  const built = readFileSync(platforms[0].manifest.main, 'latin1');
+  const file = path.join(folder, 'other.node');
+  const faultsWith = (version: string) => {
+    // By its names of versions, each of which is as long as before.
+    writeFileSync(file, built.replaceAll(/GLIBC_2\.\d\d\0/g, `GLIBC_${version}\0`), 'latin1');
+    return faultsOf(file);
+  };
+  t.deepEqual(faultsWith('2.28'), []);
+  t.deepEqual(faultsWith('2.29'), built.includes('GLIBC_') ? ['it needs glibc 2.29, and is to run with 2.28'] : []);
 });

@@ -1,5 +1,7 @@
-// scripts/check-release.mjs: what stands between a tag and a release.
+// What stands between a tag and a release: scripts/check-release.mjs, and that what is published has been built and tried.
+import { readFileSync, readdirSync } from 'node:fs';
 import test from 'ava';
+import YAML from 'yaml';
 
 /** The scripts are JavaScript: they run before anything is built. */
 const script = (name: string): Promise<unknown> => import(`../../scripts/${name}.mjs`);
@@ -23,4 +25,19 @@ test('anything else is told of', (t) => {
   t.regex(first('v1.2.3', { changelog: changelog.replace(' - 2026-11-27', '') })[0], /no section '## 1\.2\.3/);
   t.regex(first('v1.2.3', { changelog: changelog.replace('- a fault', '') })[0], /is empty/);
   t.regex(first('v1.2.3', { changelog: changelog.replace('1.2.3', '1x2y3') })[0], /no section/);
+});
+
+test('a binary is built and tried for every package of one, and for no other', async (t) => {
+  const { TARGETS } = (await script('cross')) as { TARGETS: Readonly<Record<string, { readonly name: string }>> };
+  const { jobs } = YAML.parse(readFileSync('.github/workflows/release.yml', 'utf8')) as {
+    jobs: Record<'build' | 'try', { strategy: { matrix: { target: string[]; include: { target: string }[] } } }>;
+  };
+  const { napi } = JSON.parse(readFileSync('package.json', 'utf8')) as { napi: { targets: string[] } };
+  const { target: built } = jobs.build.strategy.matrix;
+  t.deepEqual(built, napi.targets);
+  t.deepEqual(
+    jobs.try.strategy.matrix.include.map(({ target }) => target),
+    built,
+  );
+  t.deepEqual(built.map((target) => TARGETS[target].name).sort(), readdirSync('npm').sort());
 });
