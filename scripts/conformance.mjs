@@ -6,6 +6,7 @@
  *     npm run conformance -- --suite net --filter connect   further arguments go to the suite's runner
  *     npm run conformance -- --tree v22 --node PATH         Node 22's tests, on a Node of that version
  *     npm run conformance -- --update                       notes down what passes now
+ *     npm run conformance -- --register                     the tests as they are, with --import iouring-transport/register
  *
  * A ratchet: what the tree's list of __test__/conformance (passing-v20.json, …) names must go on passing. Failures that are known, each with its reason, are
  * in known-failures.json beside it; any other one fails the run too. Where the suite, or the mirror that it takes Node's tests from, is
@@ -15,10 +16,11 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } 
 import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
+import { conformWithRegister } from './conformance-register.mjs';
 import { fail, fingerprint, inRoot, root, run, say } from './lib.mjs';
 import { setup } from './setup.mjs';
 
-const { folder: given, tree, update, rest } = readArguments(process.argv.slice(2));
+const { folder: given, tree, update, register, rest } = readArguments(process.argv.slice(2));
 const passingFile = `passing-${tree}.json`;
 const suite = path.resolve(root, given ?? process.env.CONFORMANCE_DIR ?? '../shared/conformance');
 if (existsSync(path.join(suite, 'run.mjs'))) await conform();
@@ -29,7 +31,14 @@ function readArguments(args) {
   const folder = args[0]?.startsWith('--') ? undefined : args.shift();
   const at = args.indexOf('--tree');
   const named = at < 0 ? 'v20' : args[at + 1];
-  return { folder, tree: named, update: args.includes('--update'), rest: args.filter((argument) => argument !== '--update') };
+  const [update, register] = ['--update', '--register'].map((option) => args.includes(option));
+  return {
+    folder,
+    tree: named,
+    update,
+    register,
+    rest: args.filter((argument) => !['--update', '--register'].includes(argument)),
+  };
 }
 
 function skip(reason) {
@@ -40,6 +49,7 @@ async function conform() {
   await setup();
   const prepared = prepare();
   if (prepared === null) return skip("Node's tests could not be fetched");
+  if (register) return judgeRegister(await conformWithRegister(prepared, tree, rest));
   const runner = path.join(prepared, 'run.mjs');
   const scratch = mkdtempSync(path.join(os.tmpdir(), 'iouring-transport-conformance-'));
   try {
@@ -106,6 +116,21 @@ function judge(results) {
   const others = results.length - passed.length - broken.length;
   process.stdout.write(`\n${passed.length} passed, ${broken.length} failed, ${others} skipped\n`);
   process.exitCode = broken.length > 0 || passed.length === 0 ? 1 : 0;
+}
+
+/** As `judge`, of what `--register` has run: all of it passes over core. */
+function judgeRegister(groups) {
+  const known = readList('known-failures.json', {});
+  let unknown = 0;
+  for (const { group, tests, passed, failed } of groups) {
+    process.stdout.write(`${group.padEnd(12)} ${passed} of ${tests}\n`);
+    for (const name of failed) {
+      const reason = known[`register:${name}`];
+      if (reason === undefined) unknown++;
+      process.stdout.write(`  ${name}${reason === undefined ? '' : ': known'}\n`);
+    }
+  }
+  process.exitCode = unknown > 0 || groups.length === 0 ? 1 : 0;
 }
 
 function keyOf(result) {

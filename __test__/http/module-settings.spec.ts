@@ -5,6 +5,7 @@ import type Https from 'node:https';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import process from 'node:process';
+import { mock } from 'node:test';
 import type Tls from 'node:tls';
 import { inspect } from 'node:util';
 import test from 'ava';
@@ -30,7 +31,47 @@ for (const name of ['net', 'http', 'https', 'tls', 'http2'] as const) {
       }
     }
   });
+
+  test.serial(`${name}: each property is of core's kind, and none is missing`, (t) => {
+    const kindsOf = (module: object) =>
+      Object.entries(Object.getOwnPropertyDescriptors(module)).map(([key, { value, get, enumerable, writable }]) => [
+        key,
+        [typeof value, typeof get, enumerable, writable],
+      ]);
+    const mine = new Map(kindsOf(require(`iouring-transport/${name}`) as object) as [string, unknown][]);
+    for (const [key, kind] of kindsOf(process.getBuiltinModule(`node:${name}`)))
+      t.deepEqual(mine.get(key as string), kind, key as string);
+  });
+
+  test.serial(`${name}: its functions can be mocked, and are what they were then`, (t) => {
+    const ours = require(`iouring-transport/${name}`) as Record<string, (...args: unknown[]) => unknown>;
+    for (const key of Object.keys(ours).filter((key) => /^[a-z]/.test(key) && typeof ours[key] === 'function')) {
+      const before = ours[key];
+      const mocked = mock.method(ours, key as never, () => 'mocked');
+      t.is(ours[key]!(), 'mocked', key);
+      mocked.mock.restore();
+      t.is(ours[key], before, key);
+    }
+  });
 }
+
+test.serial('what is mocked is mocked for the modules above: tls.connect for https', (t) => {
+  const mocked = mock.method(require('iouring-transport/tls') as typeof Tls, 'connect', () => {
+    throw new Error('mocked');
+  });
+  t.throws(() => (require('iouring-transport/https') as typeof Https).get('https://localhost:4433'), { message: 'mocked' });
+  t.is(mocked.mock.callCount(), 1);
+  mocked.mock.restore();
+});
+
+test.serial('what others add to a module is theirs, and no other module has it', (t) => {
+  const ours = require('iouring-transport/https') as Record<string, unknown>;
+  ours['added'] = 1;
+  t.true('added' in ours && Object.keys(ours).includes('added'));
+  t.false('added' in process.getBuiltinModule('node:https'));
+  t.true(delete ours['added']);
+  t.false('added' in ours);
+});
 
 test.serial('tls: defaults that are set hold for connections', async (t) => {
   const tls = require('iouring-transport/tls') as typeof Tls;
