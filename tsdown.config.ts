@@ -32,7 +32,14 @@ const entries = {
 };
 
 /** Facades that pass everything of core's module on but for what they replace. */
-const wholes = { net: 'node:net', http: 'node:http', https: 'node:https', tls: 'node:tls', http2: 'node:http2' };
+const wholes = {
+  net: 'node:net',
+  http: 'node:http',
+  https: 'node:https',
+  tls: 'node:tls',
+  http2: 'node:http2',
+  fs: 'node:fs/promises',
+};
 
 /** What is to be run before the other imports of an entry. */
 const firsts = { http2: 'core-http2' };

@@ -2,6 +2,7 @@
 import core from 'node:module';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import { mock } from 'node:test';
 import { inherits, promisify } from 'node:util';
 import test from 'ava';
 import http from 'iouring-transport/http';
@@ -12,11 +13,11 @@ type Exports = Record<PropertyKey, unknown>;
 type Constructor = (new (...args: unknown[]) => object) & ((...args: unknown[]) => object | undefined);
 
 const require = core.createRequire(import.meta.url);
-const NAMES = ['net', 'dgram', 'http', 'https', 'http2', 'tls'];
+const NAMES = ['net', 'dgram', 'http', 'https', 'http2', 'tls', 'fs'];
 const modules = NAMES.map((name) => ({
   name,
   ours: require(`iouring-transport/${name}`) as Exports,
-  theirs: require(`node:${name}`) as Exports,
+  theirs: require(`node:${name === 'fs' ? 'fs/promises' : name}`) as Exports,
 }));
 
 /** Exports that are functions in core and something else here. */
@@ -37,6 +38,27 @@ test('what core exports is exported, of the same kind', (t) => {
   for (const { name, ours, theirs } of modules) {
     for (const key of Reflect.ownKeys(theirs)) {
       if (!ABSENT.has(`${name}.${String(key)}`)) t.is(typeof ours[key], typeof theirs[key], `${name}.${String(key)}`);
+    }
+  }
+});
+
+test('what this version of core has not is not there at all, rather than undefined', (t) => {
+  for (const { name, ours, theirs } of modules) {
+    for (const key of Reflect.ownKeys(ours)) {
+      if (!(key in theirs)) t.not(ours[key], undefined, `${name}.${String(key)}`);
+    }
+  }
+});
+
+test('what can be mocked in core can be mocked here, and is as before afterwards', (t) => {
+  for (const { name, ours, theirs } of modules) {
+    for (const key of Object.keys(theirs)) {
+      if (ABSENT.has(`${name}.${key}`) || typeof Object.getOwnPropertyDescriptor(theirs, key)!.value !== 'function') continue;
+      const before = ours[key];
+      const { mock: mocked } = mock.method(ours as Record<string, Function>, key, () => 'mocked');
+      t.is((ours[key] as Function)(), 'mocked', `${name}.${key}`);
+      mocked.restore();
+      t.is(ours[key], before, `${name}.${key}`);
     }
   }
 });

@@ -4,8 +4,10 @@
  * What a bundler puts between a CommonJS file and its default imports copies every property of the module, so that it looks like an ES module. Of a module
  * of core's the default import is the module itself: copying costs start-up time, and each use an access more.
  *
- * And what is passed on from core (`export * from 'node:tls'`) stays core's: a property of the same kind, which who assigns to it (`tls.DEFAULT_CIPHERS = …`) or
- * defines it anew assigns or defines in core's module, where core's own code looks.
+ * And what is passed on from core (`export * from 'node:tls'`) can be assigned to where core's can, and is core's then: core's own code looks there
+ * (`tls.DEFAULT_CIPHERS = …`). A getter and a setter do that, but tools that put a mock in the place of a function look first whether the property holds
+ * one. So who asks for the description of a property is given that of core's, and who defines one anew defines core's. Of `fs/promises`, where core
+ * looks nothing up, what is passed on is a copy.
  */
 export function coreImports() {
   return {
@@ -22,24 +24,28 @@ export function coreImports() {
   };
 }
 
-/** By a proxy: an accessor could do so as well, but who mocks a function (`mock.method(https, 'request')`, sinon's stubs) wants a property that has one. */
 function passOn(_whole, module) {
-  return `{
-  const holder = (own, name) => (Object.hasOwn(own, name) || !Object.hasOwn(${module}, name) ? own : ${module});
-  module.exports = new Proxy(exports, {
-    has: (own, name) => name in holder(own, name),
-    get: (own, name) => holder(own, name)[name],
-    set: (own, name, value) => Reflect.set(holder(own, name), name, value),
-    ownKeys: (own) => [...new Set([...Reflect.ownKeys(${module}), ...Reflect.ownKeys(own)])],
-    getOwnPropertyDescriptor(own, name) {
-      const from = holder(own, name);
-      const found = Reflect.getOwnPropertyDescriptor(from, name);
-      // A proxy may not say that something is there for ever which its target does not have.
-      return found && from !== own ? { ...found, configurable: true } : found;
-    },
-    defineProperty: (own, name, descriptor) => Reflect.defineProperty(holder(own, name), name, descriptor),
-    deleteProperty: (own, name) => Reflect.deleteProperty(holder(own, name), name),
+  if (module === 'node_fs_promises') {
+    return `for (const name of Object.keys(${module})) if (!Object.hasOwn(exports, name)) exports[name] = ${module}[name];\n`;
+  }
+  return `const passed = new Set();
+for (const [name, { set, writable, enumerable }] of Object.entries(Object.getOwnPropertyDescriptors(${module}))) {
+  if (Object.hasOwn(exports, name)) continue;
+  passed.add(name);
+  Object.defineProperty(exports, name, {
+    get: () => ${module}[name],
+    set: writable || set ? (value) => { ${module}[name] = value; } : undefined,
+    enumerable,
+    configurable: true,
   });
 }
+module.exports = new Proxy(exports, {
+  getOwnPropertyDescriptor(own, name) {
+    const described = Object.getOwnPropertyDescriptor(own, name);
+    if (described === undefined || !passed.has(name)) return described;
+    return { ...Object.getOwnPropertyDescriptor(${module}, name), configurable: true };
+  },
+  defineProperty: (own, name, description) => Reflect.defineProperty(passed.has(name) ? ${module} : own, name, description),
+});
 `;
 }

@@ -1,6 +1,7 @@
 // Arguments that are wrong, or right in an unusual way: core's sockets and ours give the same answers.
 import coreDgram from 'node:dgram';
 import { once } from 'node:events';
+import { inspect } from 'node:util';
 import dgram from 'iouring-transport/dgram';
 import { needs } from '../_needs.ts';
 import { onRing } from './_tools.ts';
@@ -25,6 +26,21 @@ const CASES: Record<string, (module: Module) => unknown> = {
   'a type that is none, and a size that is none': (module) => module.createSocket({ recvBufferSize: -1 } as never),
   'IPv6 alone, of a socket for IPv4': (module) =>
     using(module, async (socket) => (socket.bind(0), once(socket, 'listening')), { type: 'udp4', ipv6Only: true }),
+  ...Object.fromEntries(
+    [undefined, null, 'no address', '::1', 7, ['127.0.0.1']].map((answer) => [
+      `binding to a name that a lookup of the user's answers with ${inspect(answer)}`,
+      (module: Module) =>
+        using(
+          module,
+          async (socket) => {
+            socket.bind(0, 'name');
+            const [error] = (await Promise.race([once(socket, 'error'), once(socket, 'listening')])) as [unknown];
+            return error instanceof Error ? { ...error, message: error.message } : 'bound';
+          },
+          { type: 'udp4', lookup: ((...given: unknown[]) => (given.at(-1) as Function)(null, answer)) as never },
+        ),
+    ]),
+  ),
   'the address of that socket': (module) =>
     using(
       module,

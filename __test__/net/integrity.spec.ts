@@ -133,3 +133,14 @@ test.serial('a buffer may be changed once its write is over', async (t) => {
   await once(peer, 'end');
   t.is(Buffer.concat(received).toString(), 'a'.repeat(100_010));
 });
+
+test.serial('halves of a pair of surrogates in two writes are two errors, as if each had been sent by itself', async (t) => {
+  const { client, peer } = await pair();
+  const chunks = ['a\ud83d', '\ude00b', '', '\ud83d', '', '\ude00', 'c\ud83d\ude00', '\ude00\ud83d'];
+  client.cork();
+  for (const chunk of chunks) client.write(chunk);
+  client.end();
+  const received: Buffer[] = [];
+  for await (const bytes of peer) received.push(bytes as Buffer);
+  t.deepEqual(Buffer.concat(received), Buffer.concat(chunks.map((chunk) => Buffer.from(chunk))));
+});

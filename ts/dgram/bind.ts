@@ -54,7 +54,7 @@ export function bind(socket: DgramSocket, args: readonly unknown[]): void {
       socket.emit('error', error);
       return;
     }
-    if (shared) bindThroughPrimary(socket, state, { address: ip, port, fd: -1, flags: flagsOf(state) });
+    if (shared) bindThroughPrimary(socket, state, { address: String(ip), port, fd: -1, flags: flagsOf(state) });
     else conclude(socket, state, openAndBind(socket, state, ip, port));
   });
 }

@@ -38,7 +38,7 @@ function start(socket: DgramSocket, state: State, address: string, port: number,
   if (state.closed) return;
   if (callback) socket.once('connect', callback);
   if (socket.type === 'unix_dgram') finish(socket, state, null, address, address, port, callback);
-  else lookUp(state, address, (error, ip) => finish(socket, state, error, ip, address, port, callback));
+  else lookUp(state, address, (error, ip) => finish(socket, state, error, String(ip), address, port, callback));
 }
 
 function finish(

@@ -22,12 +22,15 @@ export function patchedLookup(): Lookup | undefined {
   return PASSES_LITERALS || dns.lookup === genuineLookup ? undefined : dns.lookup;
 }
 
-/** Finds the address of a host. The callback comes later, as `dns.lookup`'s does. */
-export function lookUp(state: State, host: string | undefined, callback: (error: Error | null, address: string) => void): void {
+/**
+ * Finds the address of a host. The callback comes later, as `dns.lookup`'s does.
+ *
+ * @param callback what it is given is what `state.lookup` has answered, which may be anything: no text is no address either, and is told from one as text
+ */
+export function lookUp(state: State, host: string | undefined, callback: (error: Error | null, address: unknown) => void): void {
   const family = state.kind === 'udp4' ? 4 : 6;
   const name = host || (family === 4 ? '127.0.0.1' : '::1');
-  // What is no text is no address either, and is told from one as text.
-  if (state.lookup !== undefined) state.lookup(name, family, (error, address) => callback(error, String(address)));
+  if (state.lookup !== undefined) state.lookup(name, family, callback);
   else if (isIP(name) !== 0 && (typeof name === 'string' || PASSES_LITERALS)) process.nextTick(callback, null, String(name));
   else (PASSES_LITERALS ? dns.lookup : genuineLookup)(name, family, callback);
 }

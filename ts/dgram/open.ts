@@ -22,16 +22,18 @@ export function openHandle(socket: DgramSocket, state: State, kind = state.kind)
 /**
  * Opens the socket, sets what has to be set before it is bound, and binds it to an address.
  *
+ * @param answer the address, as a lookup of the user's has it
  * @returns what that has failed with, or null
  */
-export function openAndBind(socket: DgramSocket, state: State, ip: string, port: number): Error | null {
+export function openAndBind(socket: DgramSocket, state: State, answer: unknown, port: number): Error | null {
+  const ip = String(answer);
   const family = state.kind === 'udp4' ? 4 : 6;
   // Core opens none for an address that is none.
   const possible = isIP(ip) === family && !(state.ipv6Only && family === 4);
   const prepared = possible ? prepare(socket, state) : -EINVAL;
   if (prepared instanceof Error) return prepared;
   const status = typeof prepared === 'number' ? prepared : prepared.bind({ family, address: ip, port: port & 0xffff });
-  return status < 0 ? endpointException(status, 'bind', ip, port) : null;
+  return status < 0 ? endpointException(status, 'bind', answer as string | undefined, port) : null;
 }
 
 /**

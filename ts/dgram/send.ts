@@ -123,7 +123,7 @@ function submit(
     if (error) {
       if (callback) process.nextTick(callback, error);
       else process.nextTick(() => socket.emit('error', error));
-    } else if (!state.closed) transmit(state, payload, ip, port, address, callback);
+    } else if (!state.closed) transmit(state, payload, String(ip), port, address, callback);
   });
 }
 

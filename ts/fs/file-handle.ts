@@ -174,10 +174,6 @@ export function fileHandleClass({ Class, symbols }: Core): new (opened: Opened) 
     [Symbol.asyncDispose](): Promise<void> {
       return this.#close();
     }
-
-    get [Symbol.toStringTag](): string {
-      return 'FileHandle';
-    }
   }
 
   addTo(FileHandle.prototype, brand);

@@ -41,34 +41,8 @@ export const {
   symlink,
 } = chosen;
 
-export const {
-  access,
-  chmod,
-  chown,
-  constants,
-  copyFile,
-  cp,
-  lchmod,
-  lchown,
-  lstat,
-  lutimes,
-  mkdir,
-  mkdtemp,
-  opendir,
-  readdir,
-  readlink,
-  realpath,
-  rm,
-  rmdir,
-  stat,
-  statfs,
-  truncate,
-  utimes,
-  watch,
-} = core;
-
-/** What newer versions of Node have; `undefined` in those without. */
-export const { glob, mkdtempDisposable } = core as unknown as { glob: any; mkdtempDisposable: any };
+// Whatever is not named here is core's, also what newer Node versions have.
+export * from 'node:fs/promises';
 
 export type { Advice, FileHandle, FileHandleAdditions, PriorityClass } from './additions.ts';
 export type { SetXattrOptions } from './attributes.ts';

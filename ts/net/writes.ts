@@ -158,11 +158,16 @@ function writeText(handle: StreamHandle, text: string, encoding: BufferEncoding)
   return direct === undefined ? handle.write(Buffer.from(text, encoding)) : handle.writeString(text, direct);
 }
 
-/** The encoding of all chunks where they are text of one kind. */
+/** The encoding of all chunks where they are text of one kind that can be joined: halves of a pair of surrogates in two chunks are two errors, not one character. */
 function commonEncoding(chunks: QueuedChunks): Encoding | undefined {
   if (chunks.allBuffers) return undefined;
   const first = chunks[0].encoding;
-  for (const { chunk, encoding } of chunks) if (typeof chunk !== 'string' || encoding !== first) return undefined;
+  let endsInHalf = false;
+  for (const { chunk, encoding } of chunks) {
+    if (typeof chunk !== 'string' || encoding !== first) return undefined;
+    if (endsInHalf && (chunk.charCodeAt(0) & 0xfc00) === 0xdc00) return undefined;
+    if (chunk.length > 0) endsInHalf = (chunk.charCodeAt(chunk.length - 1) & 0xfc00) === 0xd800;
+  }
   return DIRECT[first];
 }
 
