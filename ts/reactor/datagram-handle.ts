@@ -56,9 +56,6 @@ const COPY_SIZE = 8 * 1024;
 /** Up to here bytes are copied one by one: cheaper than the call into native code that copies many. */
 const COPY_BY_HAND = 96;
 
-/** Up to here what was received is copied to be sent on: cheaper than holding its buffer. */
-const COPY_RECEIVED_SIZE = 512;
-
 /** The region of the arena. */
 const ARENA = 0;
 
@@ -286,7 +283,10 @@ export class DatagramHandle extends SocketHandle implements DatagramEvents {
     return this.transmit(kept, to, segment, report, place);
   }
 
-  /** The same for bytes that lie in a receive buffer, which is held until they have been sent. */
+  /**
+   * The same for bytes that lie in a receive buffer, which is held until they have been sent: at no size does that cost more than copying them (64 B to 4 KiB 0.94
+   * to 0.98 of its CPU time, 16 KiB 0.77).
+   */
   sendReceived(
     buffers: ReceivedBuffers,
     buffer: number,
@@ -298,10 +298,10 @@ export class DatagramHandle extends SocketHandle implements DatagramEvents {
     place: number,
   ): number {
     const { reactor } = this;
-    const isLent = buffers === reactor.receivedDatagrams && !buffers.scarce;
+    const isLent = buffers === reactor.receivedDatagrams && !buffers.scarce && length > 0;
     const nameLength = to === undefined ? 0 : to.name.byteLength;
-    const name = isLent && length > COPY_RECEIVED_SIZE && nameLength > 0 ? reactor.memory.arena.allocate(nameLength) : -1;
-    if (!isLent || length <= COPY_RECEIVED_SIZE || (name < 0 && to !== undefined)) {
+    const name = isLent && nameLength > 0 ? reactor.memory.arena.allocate(nameLength) : -1;
+    if (!isLent || (name < 0 && to !== undefined)) {
       return this.sendCopied(buffers.bytes(offset, length), to, segment, report, place);
     }
     if (to !== undefined) writeName(reactor.memory.arena.memory, name, to.name, NO_PORT);
