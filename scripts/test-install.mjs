@@ -37,7 +37,7 @@ const context = {
   scratch,
   registry: registry.url,
   otherVersion: OTHER_VERSION,
-  packages: packed.filter(({ built }) => built).map(({ manifest }) => manifest.name),
+  packages: packed.filter(({ built, manifest }) => built && isForHere(manifest)).map(({ manifest }) => manifest.name),
   expected: answerHere(),
 };
 let failed = 0;
@@ -64,4 +64,13 @@ function answerHere() {
   const { stdout } = spawnSync(process.execPath, ['--eval', program], { cwd: inRoot('.'), encoding: 'utf8' });
   const { backend, reason } = JSON.parse(stdout);
   return { backend, reason };
+}
+
+/** Whether npm installs a package on this machine. */
+function isForHere({ cpu = [process.arch], libc = [libcHere()] }) {
+  return cpu.includes(process.arch) && libc.includes(libcHere());
+}
+
+function libcHere() {
+  return process.report.getReport().header.glibcVersionRuntime === undefined ? 'musl' : 'glibc';
 }
