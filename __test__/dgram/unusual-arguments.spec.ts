@@ -33,8 +33,9 @@ const CASES: Record<string, (module: Module) => unknown> = {
         using(
           module,
           async (socket) => {
+            const ended = Promise.race([once(socket, 'error'), once(socket, 'listening')]);
             socket.bind(0, 'name');
-            const [error] = (await Promise.race([once(socket, 'error'), once(socket, 'listening')])) as [unknown];
+            const [error] = (await ended) as [unknown];
             return error instanceof Error ? { ...error, message: error.message } : 'bound';
           },
           { type: 'udp4', lookup: ((...given: unknown[]) => (given.at(-1) as Function)(null, answer)) as never },
