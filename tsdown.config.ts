@@ -41,6 +41,9 @@ const wholes = {
   fs: 'node:fs/promises',
 };
 
+/** Facades that stand for core's modules. */
+const facades = [...Object.keys(wholes), 'dgram'];
+
 /** What is to be run before the other imports of an entry. */
 const firsts = { http2: 'core-http2' };
 
@@ -86,5 +89,5 @@ export default defineConfig({
     // An entry gets the files that it uses something of, and not all that `ts/reactor/index.ts` names.
     treeshake: { moduleSideEffects: [{ test: /./, external: false, sideEffects: false }] },
   },
-  plugins: [coreImports(), plainExports(), esmFaces(wholes, firsts)],
+  plugins: [coreImports(), plainExports(), esmFaces(facades, wholes, firsts)],
 });

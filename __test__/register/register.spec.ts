@@ -57,6 +57,30 @@ for (const flag of ['--import', '--require']) {
   });
 }
 
+test('names that were imported follow an export that is replaced, once core is told of it', (t) => {
+  const script = `
+    import module, { syncBuiltinESMExports } from 'node:module';
+    import http, { request } from 'node:http';
+    import https, { get } from 'node:https';
+    import dgram, { createSocket } from 'node:dgram';
+    import files, { open, stat } from 'node:fs/promises';
+    const mock = () => {};
+    const before = [request, get, createSocket, open, stat];
+    const restore = [[http, 'request'], [https, 'get'], [dgram, 'createSocket'], [files, 'open'], [files, 'stat']].map(([object, name]) => {
+      const { [name]: original } = object;
+      object[name] = mock;
+      return () => (object[name] = original);
+    });
+    const same = () => [request, get, createSocket, open, stat].map((now, at) => now === mock ? 'mock' : now === before[at]).join();
+    console.log(same());
+    syncBuiltinESMExports();
+    console.log(same());
+    for (const undo of restore) undo();
+    syncBuiltinESMExports();
+    console.log(same(), syncBuiltinESMExports === module.syncBuiltinESMExports);`;
+  t.is(runText(script, 'module'), 'true,true,true,true,true\nmock,mock,mock,mock,mock\ntrue,true,true,true,true true');
+});
+
 test('process.getBuiltinModule', (t) => {
   const script = `
     const get = process.getBuiltinModule ?? require;

@@ -41,7 +41,33 @@ export const {
   symlink,
 } = chosen;
 
-// Whatever is not named here is core's, also what newer Node versions have.
+export const {
+  access,
+  chmod,
+  chown,
+  constants,
+  copyFile,
+  cp,
+  lchmod,
+  lchown,
+  lstat,
+  lutimes,
+  mkdir,
+  mkdtemp,
+  opendir,
+  readdir,
+  readlink,
+  realpath,
+  rm,
+  rmdir,
+  stat,
+  statfs,
+  truncate,
+  utimes,
+  watch,
+} = core;
+
+// What newer Node versions have.
 export * from 'node:fs/promises';
 
 export type { Advice, FileHandle, FileHandleAdditions, PriorityClass } from './additions.ts';

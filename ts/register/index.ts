@@ -18,10 +18,11 @@ import { beforeImports } from './es-modules.ts';
 import { exchangeReceived, type Exchange } from './receiving.ts';
 import { bareName, replacements, type Replacement } from './table.ts';
 
-/** What this file needs of `node:module` and its typings do not have. */
+/** What this file needs of `node:module` and its typings do not have, or not as what can be replaced. */
 interface ModuleInternals {
   _load(request: unknown, parent: { filename?: string | null } | undefined, isMain: boolean): unknown;
   register(specifier: string, options: { data: HookData }): void;
+  syncBuiltinESMExports: () => void;
   registerHooks?: (hooks: { resolve: ReturnType<typeof answerInThread> }) => void;
 }
 
@@ -94,14 +95,28 @@ function redirectPromises(): void {
     configurable: true,
     enumerable: true,
   });
-  // For who has imported `node:fs` before.
-  Module.syncBuiltinESMExports();
 }
 
-/** Once for a thread, however often and by whichever name this file is loaded. */
-const DONE = Symbol.for('iouring-transport.registered');
+/** `module.syncBuiltinESMExports()`, which who replaces an export, as mocks do, calls for those who have imported it by its name. */
+function redirectNames(faces: readonly (() => void)[]): void {
+  const { syncBuiltinESMExports: core } = modules;
+  modules.syncBuiltinESMExports = function syncBuiltinESMExports(): void {
+    core();
+    for (const follow of faces) follow();
+  };
+  // For who has imported `node:fs` or `node:module` before.
+  core();
+}
 
-if (!(DONE in globalThis) && process.env['IOURING_TRANSPORT'] !== 'core') {
-  Object.defineProperty(globalThis, DONE, { value: true });
+/**
+ * Once for a thread, however often and by whichever name this file is loaded. ES modules of this package that stand for core's leave here what has their
+ * names follow the module's object.
+ */
+const FACES = Symbol.for('iouring-transport.registered');
+
+if (!(FACES in globalThis) && process.env['IOURING_TRANSPORT'] !== 'core') {
+  const faces: (() => void)[] = [];
+  Object.defineProperty(globalThis, FACES, { value: faces });
   redirect();
+  redirectNames(faces);
 }
