@@ -25,7 +25,7 @@ export class DealtListener implements BoundListener {
       // Out of descriptors: the client sees an end, as it does of a server of one's own.
       if (typeof peer === 'number') return;
       if (server[kOverLibuv]) {
-        acceptForLibuv(server, peer);
+        acceptForLibuv(server, peer, unix);
         return;
       }
       const link = new Link(unix);

@@ -6,7 +6,7 @@
  * the descriptor of a connection to libuv before anything is received, and what stands on it is a socket of core's.
  */
 import core from 'node:net';
-import { openCoreHandle, type CoreHandle } from '../core/handles.ts';
+import { openConnection, type CoreHandle } from '../core/handles.ts';
 import type { AsyncScope, StreamHandle } from '../reactor/index.ts';
 import { applySocketSettings } from '../socket-options.ts';
 import { admits, announce } from './accept.ts';
@@ -16,12 +16,19 @@ import type { NetServer } from './server-internals.ts';
 /**
  * As `acceptConnection` does with a socket of ours.
  *
+ * @param unix whether the listener is of the UNIX domain
  * @param scope the listener's context, where that is not the caller's; the handle's is the caller's, as with core
  */
-export function acceptForLibuv(server: NetServer, peer: StreamHandle, scope: AsyncScope | null = null, late = 0): void {
+export function acceptForLibuv(
+  server: NetServer,
+  peer: StreamHandle,
+  unix: boolean,
+  scope: AsyncScope | null = null,
+  late = 0,
+): void {
   if (scope === null) admitOrRefuse.call(server, peer, late);
   else scope.run(admitOrRefuse, server, peer, late);
-  const handle = toLibuv(server, peer);
+  const handle = toLibuv(server, peer, unix);
   if (handle === null) return;
   if (scope === null) announceCores.call(server, handle);
   else scope.run(announceCores, server, handle);
@@ -32,11 +39,11 @@ function admitOrRefuse(this: NetServer, peer: StreamHandle, late: number): void 
 }
 
 /** A handle of libuv's for a connection that nothing has been done with; null for one that was turned away. */
-function toLibuv(server: NetServer, peer: StreamHandle): CoreHandle | null {
+function toLibuv(server: NetServer, peer: StreamHandle, unix: boolean): CoreHandle | null {
   const own = server[kConnectionTransport];
   if (own !== undefined && !peer.closed) applySocketSettings(peer, own);
   const fd = peer.release();
-  return fd < 0 ? null : openCoreHandle(fd);
+  return fd < 0 ? null : openConnection(fd, unix);
 }
 
 function announceCores(this: NetServer, handle: CoreHandle): void {

@@ -86,7 +86,7 @@ export class RingListener implements BoundListener, Listening {
   /** The connection's own context is the event loop's, not the listener's, in which the listener is called. */
   #welcome(peer: StreamHandle): void {
     if (this.#server[kOverLibuv]) {
-      acceptForLibuv(this.#server, peer, this.#scope, this.#late);
+      acceptForLibuv(this.#server, peer, this.#unix, this.#scope, this.#late);
       return;
     }
     const link = new Link(this.#unix, this.#scope.asyncId());
