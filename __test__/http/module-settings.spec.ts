@@ -1,8 +1,10 @@
 // What programs change by assigning to a module: core's own code looks there, and what stands in for core's module passes it on.
 import { once } from 'node:events';
+import type Http from 'node:http';
 import type Http2 from 'node:http2';
 import type Https from 'node:https';
 import { createRequire } from 'node:module';
+import type Net from 'node:net';
 import type { AddressInfo } from 'node:net';
 import process from 'node:process';
 import { mock } from 'node:test';
@@ -86,6 +88,29 @@ test.serial('tls: defaults that are set hold for connections', async (t) => {
   client.resume().end();
   await once(client, 'close');
   server.close();
+});
+
+test.serial('agents of http connect with what net has at that moment, where core’s do', async (t) => {
+  const connections: Record<string, number> = {};
+  for (const kind of ['core', 'ours'] as const) {
+    const [net, http] = (
+      kind === 'core'
+        ? [require('node:net'), require('node:http')]
+        : [require('iouring-transport/net'), require('iouring-transport/http')]
+    ) as [typeof Net, typeof Http];
+    const server = http.createServer((_, response) => response.end()).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const mocked = mock.method(net, 'createConnection');
+    const { port } = server.address() as AddressInfo;
+    await once(
+      http.get({ port, host: '127.0.0.1', agent: false }, (response) => response.resume()),
+      'close',
+    );
+    connections[kind] = mocked.mock.callCount();
+    mocked.mock.restore();
+    server.close();
+  }
+  t.is(connections['ours'], connections['core']);
 });
 
 test.serial('http2 and https connect with what net and tls have at that moment', (t) => {

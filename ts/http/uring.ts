@@ -2,8 +2,9 @@
  * What `iouring-transport/http` has of its own where io_uring works; everything else is core's.
  */
 import core from 'node:http';
+import coreNet from 'node:net';
 import { inPlaceOf } from '../core/in-place-of.ts';
-import { connect } from '../net/uring.ts';
+import { connect, exported } from '../net/uring.ts';
 import { connectionListener, reportInPlace } from './connection.ts';
 import { deriveFrom, method } from '../core/derived-class.ts';
 import { requestsThrough } from './client.ts';
@@ -12,13 +13,15 @@ import { serveOverRing } from '../net/protocol-servers.ts';
 type AgentMembers = core.Agent & { options: core.AgentOptions & { proxyEnv?: unknown }; createConnection: Function };
 
 const coreConnection = (core.Agent.prototype as unknown as AgentMembers).createConnection;
+/** Whether core's asks `net` for its function each time (from Node 22 on), so that who has put another there is asked. */
+const ASKS_NET = coreConnection !== coreNet.createConnection;
 
 /** Core's agent with our sockets. One that goes through a proxy (`proxyEnv`, from Node 24) is core's through and through. */
 export const Agent = deriveFrom(core.Agent, {
   members: {
     createConnection: method(function createConnection(this: AgentMembers, ...args) {
       if (this.options?.proxyEnv !== undefined) return Reflect.apply(coreConnection, this, args) as unknown;
-      return connect(...args);
+      return ASKS_NET && exported.net !== undefined ? exported.net.createConnection(...args) : connect(...args);
     }),
   },
 });

@@ -32,10 +32,10 @@ export function createServer(
 }
 
 /**
- * `iouring-transport/net` as programs see it, once it is loaded. Core's http2 connects with what `net.connect` is at that moment, so that who replaces it (a mock,
- * an instrument) is asked; so does what stands in for core's.
+ * `iouring-transport/net` as programs see it, once it is loaded. Core's http2 connects with what `net.connect` is at that moment, and its agents with
+ * `net.createConnection`, so that who replaces one (a mock, an instrument) is asked; so does what stands in for core's.
  */
-export const exported: { net?: { readonly connect: (...args: any[]) => any } } = {};
+export const exported: { net?: Readonly<Record<'connect' | 'createConnection', (...args: any[]) => any>> } = {};
 
 let warned = false;
 
