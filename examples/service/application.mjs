@@ -29,6 +29,8 @@ export function createApplication({ pool, redis, tracer }) {
 
   app.addHook('onRequest', (request, reply, next) => {
     state.accepted++;
+    // Also where the peer went away before its answer, or with half of it: that is no request left unanswered.
+    reply.raw.once('close', () => settle(request));
     if (state.ending) reply.header('connection', 'close');
     const parent = propagation.extract(context.active(), request.headers);
     const { method } = request;
@@ -44,7 +46,6 @@ export function createApplication({ pool, redis, tracer }) {
     request.span.setAttribute('http.response.status_code', reply.statusCode).end();
     next();
   });
-  // A peer that goes away before its answer is no request left unanswered.
   app.addHook('onRequestAbort', (request, next) => {
     settle(request);
     request.span.end();
