@@ -62,7 +62,7 @@ let Tcp: HandleClass | undefined;
 let Pipe: HandleClass | undefined;
 
 /**
- * The same of a connection whose family is known: a socket of core's for each, to have its handle, takes 30 µs.
+ * The same of a connection whose family is known, without a socket of core's for each.
  *
  * @throws {Error} as `net.Socket` does where libuv refuses the descriptor
  */

@@ -4,8 +4,10 @@
 import type core from 'node:net';
 import { StreamHandle } from '../reactor/index.ts';
 import type { DealtHandle } from '../primary.ts';
+import { settingsOfConnections } from '../socket-options.ts';
 import { acceptConnection } from './accept.ts';
 import { noteOwner, takeFromCore, type CoreHandle } from '../core/handles.ts';
+import { kConnectionTransport, kTransport } from './internals.ts';
 import { acceptForLibuv } from './libuv-socket.ts';
 import { Link } from './link.ts';
 import type { BoundListener } from './listener.ts';
@@ -20,6 +22,7 @@ export class DealtListener implements BoundListener {
     this.#handle = handle;
     noteOwner(handle, server);
     const unix = handle.getsockname === undefined;
+    server[kConnectionTransport] = settingsOfConnections(server[kTransport], unix);
     handle.onconnection = (_status, client) => {
       const peer = takeFromCore(client, (fd) => StreamHandle.adopt(fd, true));
       // Out of descriptors: the client sees an end, as it does of a server of one's own.

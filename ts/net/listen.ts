@@ -12,7 +12,7 @@ import { ERR_INVALID_ARG_VALUE, ERR_SERVER_ALREADY_LISTEN } from '../errors/core
 import { describedEndpointException, endpointException, errnoException, type SystemCallError } from '../errors/system.ts';
 import { askPrimary, asksPrimary, type Query, type SharedHandle } from '../primary.ts';
 import { ListenHandle, SocketOption } from '../reactor/index.ts';
-import { applySocketSettings, settingsOfConnections } from '../socket-options.ts';
+import { applySocketSettings } from '../socket-options.ts';
 import { validateAbortSignal, validatePort } from '../validate.ts';
 import { adoptListener } from './adopt.ts';
 import { isPath, normalizeArguments, portNumber } from './arguments.ts';
@@ -21,7 +21,7 @@ import { DealtListener } from './dealt-listener.ts';
 import { CoreListener, ownPath, RingListener, type BoundListener } from './listener.ts';
 import { lookUpOwn } from './own-address.ts';
 import { ServerHandle } from './server-handle.ts';
-import { kConnectionTransport, kTransport } from './internals.ts';
+import { kTransport } from './internals.ts';
 import { kListener, type ListenFlags, type NetServer } from './server-internals.ts';
 
 const { errno } = constants;
@@ -212,7 +212,6 @@ function listenOnPath(server: NetServer, path: string, options: Record<string, a
     throw new ERR_INVALID_ARG_VALUE('options', options, reason);
   }
   server._pipeName = path;
-  server[kConnectionTransport] = settingsOfConnections(server[kTransport], true);
   const backlog: Backlog = options['backlog'] || backlogArgument;
   const query = { address: path, port: -1, addressType: -1, backlog, readableAll, writableAll };
   listenInCluster(server, query, {}, options['exclusive']);

@@ -5,8 +5,10 @@ import { unlinkSync } from 'node:fs';
 import core from 'node:net';
 import { errnoException } from '../errors/system.ts';
 import { AsyncScope, StreamHandle, type ListenHandle } from '../reactor/index.ts';
+import { settingsOfConnections } from '../socket-options.ts';
 import { acceptConnection } from './accept.ts';
 import { makeCoreHandle, takeFromCore, type CoreHandle } from '../core/handles.ts';
+import { kConnectionTransport, kTransport } from './internals.ts';
 import { acceptForLibuv } from './libuv-socket.ts';
 import { Link } from './link.ts';
 import { ServerHandle, tellName, type Listening } from './server-handle.ts';
@@ -59,6 +61,7 @@ export class RingListener implements BoundListener, Listening {
     this.#server = server;
     this.#sibling = sibling;
     this.#unix = boundPath(handle) !== null;
+    server[kConnectionTransport] = settingsOfConnections(server[kTransport], this.#unix);
     this.#scope = new AsyncScope(this.#unix ? 'PIPESERVERWRAP' : 'TCPSERVERWRAP');
     this.#scope.owner = server;
     handle.owner = server;

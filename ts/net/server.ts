@@ -11,10 +11,10 @@ import { validateNumber } from '../validate.ts';
 import { isOwn, standInFor } from '../core/stand-in.ts';
 import { listen, startListening } from './listen.ts';
 import { isSentAway } from '../core/sent-away.ts';
-import { kConnectionTransport, kTransport } from './internals.ts';
+import { kTransport } from './internals.ts';
 import { kListener, type NetServer, type WorkerSockets } from './server-internals.ts';
 import { toSeconds } from './settings.ts';
-import { settingsOfConnections, socketSettings, type TcpServerOptions } from '../socket-options.ts';
+import { socketSettings, type TcpServerOptions } from '../socket-options.ts';
 import { isBlockList } from './socket.ts';
 
 /** What the constructor takes beyond what core's typings tell. */
@@ -210,11 +210,7 @@ const ServerClass = function Server(
   server.keepAliveInitialDelay = toSeconds(options.keepAliveInitialDelay);
   server.highWaterMark = (options as { highWaterMark?: number }).highWaterMark ?? getDefaultHighWaterMark(false);
   if (options.blockList) server.blockList = options.blockList;
-  if (options.transport !== undefined) {
-    const settings = socketSettings(options.transport, 'tcp server');
-    server[kTransport] = settings;
-    server[kConnectionTransport] = settingsOfConnections(settings, false);
-  }
+  if (options.transport !== undefined) server[kTransport] = socketSettings(options.transport, 'tcp server');
   return undefined;
 } as unknown as ServerConstructor;
 Object.defineProperty(ServerClass, 'length', { value: 2 });
