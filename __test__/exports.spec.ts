@@ -52,8 +52,9 @@ test('what this version of core has not is not there at all, rather than undefin
 
 test('what can be mocked in core can be mocked here, and is as before afterwards', (t) => {
   for (const { name, ours, theirs } of modules) {
-    for (const key of Object.keys(theirs)) {
-      if (ABSENT.has(`${name}.${key}`) || typeof Object.getOwnPropertyDescriptor(theirs, key)!.value !== 'function') continue;
+    for (const key of new Set([...Object.keys(theirs), ...Object.keys(ours)])) {
+      const { value } = Object.getOwnPropertyDescriptor(key in theirs ? theirs : ours, key)!;
+      if (ABSENT.has(`${name}.${key}`) || typeof value !== 'function') continue;
       const before = ours[key];
       const { mock: mocked } = mock.method(ours as Record<string, Function>, key, () => 'mocked');
       t.is((ours[key] as Function)(), 'mocked', `${name}.${key}`);

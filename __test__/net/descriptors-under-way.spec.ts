@@ -8,7 +8,7 @@ import process from 'node:process';
 import { Worker } from 'node:worker_threads';
 import test, { type ExecutionContext } from 'ava';
 import { receiveDescriptors, sendDescriptors } from 'iouring-transport/net';
-import { openDescriptors } from '../_descriptors.ts';
+import { openSockets } from '../_descriptors.ts';
 import { needs } from '../_needs.ts';
 import { run } from './_child.ts';
 import { closeOf, listening, nothingLeft, onRing, pair } from './_sockets.ts';
@@ -18,7 +18,6 @@ test.after.always(() => rmSync(folder, { recursive: true, force: true }));
 test.afterEach.always(nothingLeft);
 
 const onTheRing = needs('io_uring', onRing);
-const openSockets = (): number => openDescriptors(/^socket:/u);
 let places = 0;
 const place = (): string => path.join(folder, `${places++}`);
 

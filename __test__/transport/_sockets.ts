@@ -12,8 +12,9 @@ import { pathToFileURL } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import type { Connection as ConnectionType } from 'iouring-transport/transport';
 import { makeCertificates } from '../_certificates.ts';
+import { openSockets } from '../_descriptors.ts';
 import { readBytes } from './_bytes.ts';
-import { nothingLeft, sockets } from './_left.ts';
+import { nothingLeft } from './_left.ts';
 
 const { Connection, worker } = await import('iouring-transport/transport');
 const facade = await import('iouring-transport/net');
@@ -61,7 +62,7 @@ export function declareSockets(): void {
     test.serial(
       `${kind}: a connection becomes a socket and a connection again, with bytes that come all the while`,
       async (t) => {
-        const before = sockets();
+        const before = openSockets();
         const [first, peer] = await pair(t, kind, { allowHalfOpen: true });
         const bytes = randomBytes(1024 * 1024);
         void (async () => {
@@ -104,7 +105,7 @@ export function declareSockets(): void {
     );
 
     test.serial(`${kind}: what was written before arrives before what the next one writes`, async (t) => {
-      const before = sockets();
+      const before = openSockets();
       const [connection, peer] = await pair(t, kind);
       const bytes = randomBytes(4 * 1024 * 1024);
       const all = readAll(peer);
@@ -121,7 +122,7 @@ export function declareSockets(): void {
     });
 
     test.serial(`${kind}: what came before and the end are there for who gets the connection`, async (t) => {
-      const before = sockets();
+      const before = openSockets();
       const [connection, peer] = await pair(t, kind, { allowHalfOpen: true });
       peer.end('last words');
       while (!connection.ended) await sleep(5);
@@ -138,7 +139,7 @@ export function declareSockets(): void {
     });
 
     test.serial(`${kind}: the socket behaves as one that has connected`, async (t) => {
-      const before = sockets();
+      const before = openSockets();
       const [connection, peer] = await pair(t, kind);
       peer.write('hello');
       while (connection.bytesRead < 5) await sleep(5);
@@ -156,7 +157,7 @@ export function declareSockets(): void {
     });
 
     test.serial(`${kind}: a file is sent whole, in part, and as far as it goes`, async (t) => {
-      const before = sockets();
+      const before = openSockets();
       const name = path.join(folder, 'file');
       const bytes = randomBytes(1_000_000);
       writeFileSync(name, bytes);
@@ -184,7 +185,7 @@ export function declareSockets(): void {
     });
 
     test.serial(`${kind}: a file for a peer that does not read is given up, and bounded`, async (t) => {
-      const before = sockets();
+      const before = openSockets();
       const name = path.join(folder, 'large');
       await fsp.writeFile(name, '');
       await fsp.truncate(name, 64 * 1024 * 1024);

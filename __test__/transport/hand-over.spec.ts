@@ -9,8 +9,9 @@ import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { Transport, worker, type Connection } from 'iouring-transport/transport';
+import { openSockets } from '../_descriptors.ts';
 import { readBytes } from './_bytes.ts';
-import { nothingLeft, sockets } from './_left.ts';
+import { nothingLeft } from './_left.ts';
 import { does, thread } from './_workers.ts';
 
 type Kind = 'tcp' | 'unix';
@@ -47,7 +48,7 @@ function receive(socket: net.Socket, length: number): Promise<Buffer> {
 
 for (const kind of ['tcp', 'unix'] as const) {
   test.serial(`${kind}: from hand to hand, bytes that come all the while are neither lost nor doubled`, async (t) => {
-    const before = sockets();
+    const before = openSockets();
     const [first, peer] = await pair(t, kind);
     const bytes = randomBytes(1024 * 1024);
     void (async () => {
@@ -127,7 +128,7 @@ for (const kind of ['tcp', 'unix'] as const) {
   });
 
   test.serial(`${kind}: a connection that is closed while it is given up is closed`, async (t) => {
-    const before = sockets();
+    const before = openSockets();
     const [connection, peer] = await pair(t, kind);
     // The peer does not read, so that this is not sent.
     void connection.writeSingle(randomBytes(32 * 1024 * 1024));
@@ -140,7 +141,7 @@ for (const kind of ['tcp', 'unix'] as const) {
 
   for (const when of ['at once', 'when it receives no more']) {
     test.serial(`${kind}: closing a connection while it is given up sends what was written: ${when}`, async (t) => {
-      const before = sockets();
+      const before = openSockets();
       const [connection, peer] = await pair(t, kind);
       const bytes = randomBytes(32 * 1024 * 1024);
       // Bytes that the peer does not read, so that this takes until it does.
@@ -207,7 +208,7 @@ async function relay(t: ExecutionContext, second: string): Promise<{ transport: 
 }
 
 test.serial('a worker takes over what another has accepted, with what that has received', async (t) => {
-  const before = sockets();
+  const before = openSockets();
   const { transport, port, outcomes } = await relay(
     t,
     `worker.on('connection', async (connection, from) => {
@@ -237,7 +238,7 @@ test.serial('a worker takes over what another has accepted, with what that has r
 });
 
 test.serial('a worker that is still starting takes a connection over when it has started', async (t) => {
-  const before = sockets();
+  const before = openSockets();
   const transport = new Transport({ thread, workers: 2, restart: { limit: 0 } });
   t.teardown(() => transport.shutdown({ gracefulTimeout: 0 }));
   const told = once(transport, 'message') as Promise<[number]>;
@@ -266,7 +267,7 @@ const refusals: readonly (readonly [string, string])[] = [
 ];
 for (const [which, second] of refusals) {
   test.serial(`a connection that a worker does not take is closed: ${which}`, async (t) => {
-    const before = sockets();
+    const before = openSockets();
     const { transport, port, outcomes } = await relay(t, second);
     const ends = Array.from({ length: 10 }, async () => {
       const socket = net.connect(port, '127.0.0.1', () => socket.write('hello')).resume();
