@@ -49,6 +49,8 @@ impl Default for InFlight {
 pub(crate) struct Entry {
     pub(crate) handle: HandleId,
     pub(crate) operation: Operation,
+    /// Its end has been asked for.
+    pub(crate) cancelled: bool,
 }
 
 struct Slot {
@@ -92,7 +94,7 @@ impl Operations {
         });
         let slot = &mut self.slots[index as usize];
         debug_assert!(slot.entry.is_none(), "a free slot holds no operation");
-        slot.entry = Some(Entry { handle, operation });
+        slot.entry = Some(Entry { handle, operation, cancelled: false });
         OperationId::new(kind, slot.generation, index)
     }
 

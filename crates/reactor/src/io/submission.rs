@@ -86,8 +86,12 @@ impl<K: Kernel> Io<K> {
         self.start(state, CancelableOperation::Pause(Box::new(Timespec::from(after))))
     }
 
-    /// Asks for the end of an operation, which still has its terminal completion to come.
+    /// Asks for the end of an operation, which still has its terminal completion to come. One that is just being served
+    /// cannot be cancelled and may go on after that: it is asked again when it does.
     pub(crate) fn cancel(&mut self, operation: OperationId) {
+        if let Some((_, entry)) = self.operations.get(operation.user_data()) {
+            entry.cancelled = true;
+        }
         // SAFETY: a cancellation points at nothing.
         unsafe { self.push(&Request::Cancel { user_data: operation.user_data() }, IGNORED) };
     }

@@ -31,7 +31,8 @@ fn take_out<'a, K: Kernel>(completion: &Cqe, handles: &'a mut Handles, io: &mut 
     if completion.user_data == IGNORED || is_nowait(completion.user_data) {
         return None;
     }
-    let Some((operation_id, &mut Entry { handle: id, ref mut operation })) = io.operations.get(completion.user_data)
+    let Some((operation_id, &mut Entry { handle: id, ref mut operation, cancelled })) =
+        io.operations.get(completion.user_data)
     else {
         debug_assert!(false, "a completion without an operation: {completion:?}");
         return None;
@@ -67,8 +68,8 @@ fn take_out<'a, K: Kernel>(completion: &Cqe, handles: &'a mut Handles, io: &mut 
             None => &mut nowhere,
         };
         ended = io.operations.remove(operation_id, list).map(|entry| entry.operation);
-    } else if handle.as_ref().is_some_and(|handle| handle.state.ending) {
-        // It was being served when it was cancelled.
+    } else if cancelled {
+        // It was being served then.
         io.cancel(operation_id);
     }
     Some(Completed { id, handle, kind, ended, passed })
