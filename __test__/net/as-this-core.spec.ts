@@ -4,7 +4,7 @@ import dns from 'node:dns';
 import core from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import net from 'iouring-transport/net';
-import { nothingLeft, pair, portOf, track } from './_sockets.ts';
+import { closeOf, nothingLeft, pair, portOf, track } from './_sockets.ts';
 
 test.afterEach.always(nothingLeft);
 
@@ -157,6 +157,30 @@ alike('a write on a handle that was closed below the socket', async ({ createSer
   }
   return errors;
 });
+
+for (const [how, close] of Object.entries({
+  'destroyed': (socket: core.Socket) => socket.destroy(),
+  'destroyed with an error': (socket: core.Socket) => socket.destroy(new Error('mine')),
+  'reset': (socket: core.Socket) => socket.resetAndDestroy(),
+})) {
+  alike(`a write that is cut off: ${how}`, async ({ createServer, connect }) => {
+    const told: unknown[] = [];
+    const tell = (name: string) => (error?: Error | null) => told.push([name, error?.message]);
+    const server = track(createServer({ pauseOnConnect: true }, track));
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const client = track(connect(portOf(server), '127.0.0.1'));
+    client.on('error', tell('error'));
+    await once(client, 'connect');
+    client.write(Buffer.alloc(64 * 1024 * 1024), tell('long'));
+    client.write('queued', tell('queued'));
+    client.end(tell('end'));
+    await turns();
+    close(client);
+    await closeOf(client);
+    await turns();
+    return told;
+  });
+}
 
 test.serial('probes of a silent peer, where core has them', async (t) => {
   if (core.Socket.prototype.setKeepAlive.length < 3) {

@@ -10,6 +10,7 @@ import { errnoException } from '../errors/system.ts';
 import { AsyncScope, type StreamHandle, type StreamListener } from '../reactor/index.ts';
 import { setImmediate } from '../timers.ts';
 import { makeCoreHandle, type CoreHandle } from '../core/handles.ts';
+import { CORE_MAJOR } from '../core/version.ts';
 import { closeDescriptors } from './descriptors.ts';
 import { touchTimeout } from './timeout.ts';
 import { kDescriptorTaker, kLink, type NetSocket, type WriteCallback } from './internals.ts';
@@ -17,6 +18,9 @@ import { copyOfPassed, finishSoon, finishWrite, OVER, passBytes, passEnd } from 
 import type { CoreRequest } from './core-stream.ts';
 import type { SocketStream } from './socket-stream.ts';
 import type { UserBuffer } from './user-buffer.ts';
+
+/** Node 20 calls a write that failed with its socket's destruction a success. */
+const TELLS_WHEN_DESTROYED = CORE_MAJOR >= 22;
 
 /** See the head of this file. A socket has a link exactly while core's would have a `_handle`. */
 export class Link implements StreamListener {
@@ -268,7 +272,7 @@ export class Link implements StreamListener {
     const { socket } = this;
     if (this.stale) {
       // Of no interest to a socket that has started over with another link: its stream has forgotten about this write.
-      if (socket.destroyed) done(null);
+      if (socket.destroyed) done(status < 0 && TELLS_WHEN_DESTROYED ? errnoException(status, 'write') : null);
       return;
     }
     if (status < 0) {
