@@ -57,3 +57,16 @@ test.serial('a handle that another thread has been given', async (t) => {
   }
   t.deepEqual(outcomes[0], outcomes[1]);
 });
+
+test('options of FileHandle.stat()', async (t) => {
+  const aborted = AbortSignal.abort(new Error('mine'));
+  const scenes: unknown[] = [undefined, null, {}, 5, 'text', [], { bigint: true }, { bigint: 1 }, { signal: undefined }];
+  for (const options of [...scenes, { signal: 5 }, { signal: aborted }, { signal: new AbortController().signal, bigint: true }]) {
+    const outcomes = [];
+    for (const { open } of stacks) {
+      await using file = await open(PATH);
+      outcomes.push(await file.stat(options as object).then(({ size }) => size, told));
+    }
+    t.deepEqual(outcomes[0], outcomes[1]);
+  }
+});

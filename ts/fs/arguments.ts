@@ -2,7 +2,9 @@
  * Arguments of the usual kind, in the form that the ring takes. Whatever is unusual gives `undefined`: the caller hands it to core, which
  * knows what to make of it or which error to raise. So core's checks are never repeated here, in any version of it.
  */
-import { constants } from 'node:fs';
+import { Buffer } from 'node:buffer';
+import { constants, type StatOptions } from 'node:fs';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { types } from 'node:util';
 import { ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE } from '../errors/core.ts';
@@ -38,11 +40,22 @@ export async function refused(name: string, value: unknown, core: Promise<unknow
   throw new ERR_INVALID_ARG_VALUE(name, value);
 }
 
-/** A path without zero bytes; what else there is core refuses. */
+/**
+ * Whether it may be in one of core's virtual file systems (`node:vfs`), of which the kernel knows nothing. They are mounted below this name, where there
+ * can be no file.
+ */
+function mayBeVirtual(path: string): boolean {
+  return path.includes('vfs') && resolve(path).startsWith('/dev/null/');
+}
+
+/** A path without zero bytes, to a file of the kernel's; what else there is core refuses, or serves. */
 export function plainPath(path: unknown): PathBytes | undefined {
-  if (typeof path === 'string') return path.includes('\0') ? undefined : path;
+  if (typeof path === 'string') return path.includes('\0') || mayBeVirtual(path) ? undefined : path;
   // Of this realm or another.
-  if (types.isUint8Array(path)) return path.byteLength === 0 || path.includes(0) ? undefined : path;
+  if (types.isUint8Array(path)) {
+    if (path.byteLength === 0 || path.includes(0)) return undefined;
+    return mayBeVirtual(Buffer.from(path.buffer, path.byteOffset, path.byteLength).toString()) ? undefined : path;
+  }
   if (typeof path !== 'object' || path === null) return undefined;
   try {
     return 'href' in path && 'protocol' in path ? plainPath(fileURLToPath(path as URL)) : undefined;
@@ -79,6 +92,13 @@ export function validPosition(position: unknown, name: string): number | bigint 
   if (typeof position !== 'number') throw new ERR_INVALID_ARG_TYPE(name, ['integer', 'bigint'], position);
   validateInteger(position, name, -1);
   return position;
+}
+
+/** Options of `FileHandle.stat` that every version of core knows. */
+export function plainStatOptions(options: unknown): StatOptions | undefined {
+  if (options === undefined) return {};
+  if (typeof options !== 'object' || options === null || Array.isArray(options) || 'signal' in options) return undefined;
+  return options;
 }
 
 /** Encodings that `Buffer` knows, and none. */

@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import readline from 'node:readline';
 import { types } from 'node:util';
 import { addTo, type FileHandleAdditions } from './additions.ts';
-import { plainDataOptions, plainMode } from './arguments.ts';
+import { plainDataOptions, plainMode, plainStatOptions } from './arguments.ts';
 import { isIterable, readAll, type Source, writeAll } from './whole-file.ts';
 import { type Core, type CoreFileHandle, nativeHandle, noteTransferred } from './core-file-handle.ts';
 import { FileState, watch } from './file-state.ts';
@@ -29,6 +29,7 @@ interface CoreMethods {
   readFile(options: unknown): Promise<unknown>;
   writeFile(data: unknown, options: unknown): Promise<void>;
   truncate(length: unknown): Promise<void>;
+  stat(options: unknown): Promise<fs.Stats>;
   emit(event: string): boolean;
 }
 
@@ -142,9 +143,11 @@ export function fileHandleClass({ Class, symbols }: Core): new (opened: Opened) 
       });
     }
 
-    async stat(options?: unknown): Promise<fs.Stats> {
+    override async stat(options?: unknown): Promise<fs.Stats> {
       const state = brand(this);
-      return state.use('fstat', () => statusOf(state.fd, state, options as fs.StatOptions));
+      const plain = plainStatOptions(options);
+      if (plain === undefined) return super.stat(options);
+      return state.use('fstat', () => statusOf(state.fd, state, plain));
     }
 
     readLines(options: object = {}): readline.Interface {
