@@ -159,9 +159,9 @@ alike('a write on a handle that was closed below the socket', async ({ createSer
 });
 
 for (const [how, close] of Object.entries({
-  'destroyed': (socket: core.Socket) => socket.destroy(),
+  destroyed: (socket: core.Socket) => socket.destroy(),
   'destroyed with an error': (socket: core.Socket) => socket.destroy(new Error('mine')),
-  'reset': (socket: core.Socket) => socket.resetAndDestroy(),
+  reset: (socket: core.Socket) => socket.resetAndDestroy(),
 })) {
   alike(`a write that is cut off: ${how}`, async ({ createServer, connect }) => {
     const told: unknown[] = [];
