@@ -1,10 +1,26 @@
 import assert from 'node:assert';
+import { createHash } from 'node:crypto';
 import http from 'node:http';
 import http2 from 'node:http2';
+import https from 'node:https';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import net from 'node:net';
 import { test } from 'node:test';
-import { Agent, Client, fetch, FormData, Pool, pipeline, request, stream } from 'undici';
+import {
+  Agent,
+  Client,
+  fetch,
+  FormData,
+  Pool,
+  pipeline,
+  ProxyAgent,
+  request,
+  RetryAgent,
+  stream,
+  upgrade,
+  WebSocket,
+} from 'undici';
 import { certificate, closedPort, digest, drained, folder, listening, pattern, streamOf } from './_help.mjs';
 import { Writable } from 'node:stream';
 
@@ -167,4 +183,130 @@ test('HTTP/2 over TLS', async (t) => {
   assert.equal(headers.version, '2.0');
   await dispatcher.destroy();
   await sleep(10);
+});
+
+test('upgrade: the socket is ours from the head on', async (t) => {
+  const server = http.createServer();
+  server.on('upgrade', (incoming, socket, head) => {
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\nfirst ');
+    if (head.length > 0) socket.write(head);
+    socket.pipe(socket);
+  });
+  const port = await listening(t, server);
+  const { socket } = await upgrade(`http://127.0.0.1:${port}/`, { protocol: 'echo' });
+  socket.end(bytes);
+  const received = await drained(socket);
+  assert.equal(received.subarray(0, 6).toString(), 'first ');
+  assert.equal(digest(received.subarray(6)), digest(bytes));
+});
+
+/** A proxy that knows CONNECT alone. */
+async function tunnel(t, seen = []) {
+  const server = http.createServer();
+  server.on('connect', (incoming, socket, head) => {
+    seen.push(incoming.url);
+    const [host, port] = incoming.url.split(':');
+    const target = net.connect({ port: Number(port), host, allowHalfOpen: true }, () => {
+      socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
+      target.write(head);
+      socket.pipe(target).pipe(socket);
+    });
+    target.on('error', () => socket.destroy());
+    socket.on('error', () => target.destroy());
+  });
+  return listening(t, server);
+}
+
+test('CONNECT: bytes both ways', async (t) => {
+  const target = await listening(
+    t,
+    net.createServer({ allowHalfOpen: true }, (socket) => socket.pipe(socket)),
+  );
+  const client = new Client(`http://127.0.0.1:${await tunnel(t)}`);
+  const { socket, statusCode } = await client.connect({ path: `127.0.0.1:${target}` });
+  assert.equal(statusCode, 200);
+  socket.end(bytes);
+  assert.equal(digest(await drained(socket)), digest(bytes));
+  await client.close();
+});
+
+test('ProxyAgent: HTTP and HTTPS through a tunnel', async (t) => {
+  const seen = [];
+  const proxy = await tunnel(t, seen);
+  const files = certificate();
+  const plain = await serve(t, (incoming, response) => incoming.pipe(response));
+  const secure = await listening(
+    t,
+    https.createServer(files, (incoming, response) => incoming.pipe(response)),
+  );
+  const dispatcher = new ProxyAgent({ uri: `http://127.0.0.1:${proxy}`, proxyTunnel: true, requestTls: { ca: files.cert } });
+  for (const url of [`http://127.0.0.1:${plain}/`, `https://localhost:${secure}/`]) {
+    const { body } = await request(url, { dispatcher, method: 'POST', body: bytes });
+    assert.equal(digest(Buffer.from(await body.arrayBuffer())), digest(bytes));
+  }
+  assert.deepEqual(seen, [`127.0.0.1:${plain}`, `localhost:${secure}`]);
+  await dispatcher.close();
+});
+
+test('RetryAgent: an answer that breaks off goes on where it ended', async (t) => {
+  let asked = 0;
+  const port = await serve(t, (incoming, response) => {
+    const from = Number(/bytes=(\d+)-/.exec(incoming.headers.range ?? '')?.[1] ?? 0);
+    response.setHeader('etag', '"one"');
+    response.setHeader('content-length', bytes.length - from);
+    if (from > 0) response.setHeader('content-range', `bytes ${from}-${bytes.length - 1}/${bytes.length}`);
+    response.writeHead(from > 0 ? 206 : 200);
+    if (asked++ > 0) return response.end(bytes.subarray(from));
+    response.write(bytes.subarray(0, 300_000), () => setTimeout(() => response.destroy(), 50));
+  });
+  const dispatcher = new RetryAgent(new Agent(), { minTimeout: 10 });
+  const { body } = await request(`http://127.0.0.1:${port}/`, { dispatcher });
+  assert.equal(digest(Buffer.from(await body.arrayBuffer())), digest(bytes));
+  assert.equal(asked, 2);
+  await dispatcher.close();
+});
+
+test('WebSocket of undici: messages both ways, and the end', async (t) => {
+  const server = http.createServer();
+  server.on('upgrade', (incoming, socket) => {
+    const accept = createHash('sha1').update(`${incoming.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`);
+    const head = ['HTTP/1.1 101 Switching Protocols', 'connection: upgrade', 'upgrade: websocket'];
+    socket.write([...head, `sec-websocket-accept: ${accept.digest('base64')}`, '', ''].join('\r\n'));
+    socket.write(Buffer.from([0x81, 2, 0x68, 0x69]));
+    socket.once('data', () => socket.end(Buffer.from([0x88, 2, 0x03, 0xe8])));
+  });
+  const socket = new WebSocket(`ws://127.0.0.1:${await listening(t, server)}/`);
+  const message = await new Promise((resolve) => (socket.onmessage = resolve));
+  assert.equal(message.data, 'hi');
+  const closed = new Promise((resolve) => (socket.onclose = resolve));
+  socket.send('enough');
+  assert.equal((await closed).code, 1000);
+});
+
+test('Client: requests that are aborted at every stage', async (t) => {
+  const port = await serve(t, (incoming, response) => {
+    if (incoming.url === '/body') response.write('some');
+    if (incoming.url === '/') response.end('well');
+  });
+  const client = new Client(`http://127.0.0.1:${port}`);
+  for (const [path, wait] of Object.entries({ '/never': 0, '/head': 20, '/body': 20 })) {
+    const controller = new AbortController();
+    const asked = client.request({ path, method: 'GET', signal: controller.signal });
+    if (wait > 0) await sleep(wait);
+    controller.abort();
+    await assert.rejects(async () => (await asked).body.text(), { name: 'AbortError' });
+  }
+  const { body } = await client.request({ path: '/', method: 'GET' });
+  assert.equal(await body.text(), 'well');
+  await client.close();
+});
+
+test('Pool: destroyed with requests in flight', async (t) => {
+  const port = await serve(t, () => {});
+  const pool = new Pool(`http://127.0.0.1:${port}`, { connections: 4 });
+  const asked = Array.from({ length: 20 }, () => pool.request({ path: '/', method: 'GET' }));
+  const outcomes = Promise.allSettled(asked);
+  await sleep(30);
+  await pool.destroy(new Error('enough'));
+  assert.deepEqual([...new Set((await outcomes).map(({ reason }) => reason.message))], ['enough']);
 });
