@@ -163,6 +163,11 @@ impl BufferPool {
     /// [`Self::replenish`].
     pub fn starve(&mut self) -> bool {
         self.wanted = (2 * self.wanted).min(self.states.len());
+        self.can_serve()
+    }
+
+    /// Whether the kernel holds a buffer, or gets one with the next [`Self::replenish`].
+    pub(crate) fn can_serve(&self) -> bool {
         self.provided > 0 || !self.idle.is_empty()
     }
 

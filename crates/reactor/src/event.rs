@@ -195,7 +195,7 @@ pub struct Totals {
     /// Calls that the kernel refused because its completion queue had overflowed (`EBUSY`): nothing is lost by that,
     /// but it costs time.
     pub overflows: u64,
-    /// Receives that ended because there was no receive buffer (`ENOBUFS`).
+    /// Receives that ended because there was no receive buffer (`ENOBUFS`), or were put off since there was none.
     pub exhaustions: u64,
     /// Bytes received by sockets: payloads alone.
     pub bytes_received: u64,

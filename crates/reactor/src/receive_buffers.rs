@@ -71,9 +71,14 @@ impl ReceiveBuffers {
         self.starved.len()
     }
 
-    /// Whether those may be served.
+    /// Whether any of those may be served.
     pub(crate) fn has_work(&self) -> bool {
-        self.returned
+        self.returned || (!self.starved.is_empty() && self.pool.can_serve())
+    }
+
+    /// Whether the kernel has nowhere to receive into, so that it need not be asked.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.pool.provided() == 0
     }
 
     /// What a completion has brought, which is lent from now on. `None` where it has brought nothing, or makes no
@@ -95,15 +100,22 @@ impl ReceiveBuffers {
         self.returned |= self.pool.starve();
     }
 
-    /// Those that are to receive anew, when the kernel has got buffers: all of them, not as many as there are buffers,
-    /// since one that is armed may hold out for data that never comes.
+    /// Those that are to receive anew, first come, first served: as many as the kernel has buffers. Were all to ask it,
+    /// most would starve again. The others follow with the next turn where any buffer is left: one that is armed may
+    /// hold out for data that never comes.
     pub(crate) fn take_starved(&mut self, kernel: &mut impl Kernel) -> VecDeque<HandleId> {
-        if !std::mem::take(&mut self.returned) {
+        if !self.has_work() {
             return VecDeque::new();
+        }
+        self.returned = false;
+        if self.starved.len() > self.pool.provided() {
+            self.pool.starve();
         }
         self.pool.replenish(kernel);
         kernel.publish(self.pool.group());
-        std::mem::take(&mut self.starved)
+        let served = self.starved.len().min(self.pool.provided());
+        let others = self.starved.split_off(served);
+        std::mem::replace(&mut self.starved, others)
     }
 
     /// Nobody receives any more.

@@ -3,9 +3,9 @@
 //! One multishot receive per stream that wants to read. Each completion fills a provided buffer, which is lent to the
 //! reader and comes back when it has been read. The operation ends with the stream, with an error, when it is cancelled
 //! because nobody wants to read, and without an error when the kernel takes it off (the completion queue is full, or it
-//! has served it for long): a missing `F_MORE` re-arms it. An empty buffer ring ends it with `ENOBUFS`; it is armed
-//! again when a buffer comes back. Where it ends and more waits, the reader may have that by a system call
-//! ([`Reactor::receive_nowait`](crate::Reactor::receive_nowait)).
+//! has served it for long): a missing `F_MORE` re-arms it. An empty buffer ring ends it with `ENOBUFS`, and it is not
+//! armed while that is known to be empty; it is armed again in its turn when buffers come back. Where it ends and more
+//! waits, the reader may have that by a system call ([`Reactor::receive_nowait`](crate::Reactor::receive_nowait)).
 //!
 //! **The end.** Bytes and the end behind them may come in one turn. With core what a listener writes in answer to the
 //! bytes is offered within the call, and the end is looked for afterwards. So here the end is told of when the bytes
@@ -103,6 +103,12 @@ impl Stream {
                 Some(scm_rights) if scm_rights.limit > 0 => {
                     scm_rights.armed = true;
                     CancelableOperation::ReceiveMessage(Receipt::new(scm_rights.limit))
+                }
+                // It would end at once.
+                _ if io.bytes.is_exhausted() => {
+                    io.totals.exhaustions += 1;
+                    self.receiving = Receiving::Starved;
+                    return io.bytes.starve(state.id);
                 }
                 _ => {
                     // What is on its way when a reader stops is what one receive delivers.

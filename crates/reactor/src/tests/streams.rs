@@ -200,6 +200,60 @@ proptest! {
     }
 }
 
+fn receives(simulation: &Simulation) -> usize {
+    simulation.world.borrow().executed.iter().filter(|it| matches!(it, Request::Receive { .. })).count()
+}
+
+/// Streams that find no buffer are served in turn: each buffer that comes back serves one, and nobody asks in vain.
+#[test]
+fn a_buffer_that_comes_back_has_one_stream_ask_for_it() {
+    const STREAMS: usize = 8;
+    let mut simulation = simulation(Behavior::faultless(), 2, 16, 64, STREAMS);
+    for stream in 0..STREAMS {
+        simulation.read_start(stream);
+        simulation.peer_sends(stream, 16);
+    }
+    simulation.turn();
+    let served =
+        |simulation: &mut Simulation| (0..STREAMS).filter(|&it| !simulation.book(it).received.is_empty()).count();
+    let asked = receives(&simulation);
+    assert_eq!((asked, served(&mut simulation)), (STREAMS, 2));
+    for more in 1..=STREAMS - 2 {
+        assert!(!simulation.reactor.has_work(), "there is no buffer");
+        simulation.give_back(0);
+        simulation.turn();
+        assert_eq!((receives(&simulation), served(&mut simulation)), (asked + more, 2 + more));
+    }
+    simulation.finish();
+    simulation.close_all();
+}
+
+/// While there is no buffer no receive is armed, and those for which nothing comes keep none from those behind them.
+#[test]
+fn who_waits_for_nothing_lets_others_have_the_buffer() {
+    const STREAMS: usize = 8;
+    let mut simulation = simulation(Behavior::faultless(), 1, 16, 64, STREAMS);
+    simulation.read_start(0);
+    simulation.peer_sends(0, 16);
+    simulation.turn();
+    let asked = receives(&simulation);
+    for stream in 1..STREAMS {
+        simulation.read_start(stream);
+    }
+    simulation.peer_sends(STREAMS - 1, 16);
+    simulation.turn();
+    assert_eq!(receives(&simulation), asked);
+    assert!(!simulation.reactor.has_work(), "there is no buffer");
+    simulation.give_back(0);
+    for _ in 1..STREAMS {
+        assert!(simulation.reactor.has_work(), "a buffer is left, and somebody waits for one");
+        simulation.turn();
+    }
+    assert_eq!(simulation.book(STREAMS - 1).received.len(), 16);
+    simulation.finish();
+    simulation.close_all();
+}
+
 /// A receive that ends after so many bytes goes on when they have been heard of, and is not kept from it by what comes
 /// for others meanwhile.
 #[test]
@@ -212,13 +266,10 @@ fn a_receive_goes_on_when_its_own_bytes_have_been_heard_of() {
     simulation.turn();
     assert_eq!(simulation.book(0).received.len(), RUN);
 
-    let armed = |simulation: &Simulation| {
-        simulation.world.borrow().executed.iter().filter(|it| matches!(it, Request::Receive { .. })).count()
-    };
-    let before = armed(&simulation);
+    let before = receives(&simulation);
     simulation.reactor.set_unheard(1);
     simulation.turn();
-    assert_eq!(armed(&simulation), before, "nobody has had the chance to say that it is enough");
+    assert_eq!(receives(&simulation), before, "nobody has had the chance to say that it is enough");
 
     simulation.reactor.read_start(simulation.streams[1]);
     let mut turns = 0;
