@@ -139,7 +139,7 @@ test('on macOS', (t) => {
 });
 
 test('on a processor that there is no binary for, and without one', (t) => {
-  const other = reported(t, { node: preload(`Object.defineProperty(process, 'arch', { value: 'riscv64' });`) });
+  const other = reported(t, { node: preload(`Object.defineProperty(process, 'arch', { value: 's390x' });`) });
   t.like(other, { status: 1, reason: 'ERR_IOURING_UNSUPPORTED_ARCHITECTURE' });
   const code = `import fs from 'node:fs';
     import module from 'node:module';

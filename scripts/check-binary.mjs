@@ -13,7 +13,7 @@ export const LARGEST = 700 * 1024;
 /** RHEL 8, Debian 10; Node.js 20's own. */
 const OLDEST_GLIBC = [2, 28];
 /** Parts of glibc, musl's only one, and what comes with the compiler and is wherever Node is. */
-const LIBRARIES = /^(?:lib(?:c|m|dl|rt|pthread|gcc_s)\.so[.\d]*|ld-linux[\w.-]*|libc\.musl-\w+\.so\.1)$/;
+const LIBRARIES = /^(?:lib(?:c|m|dl|rt|pthread|gcc_s)\.so[.\d]*|ld-linux[\w.-]*|ld64\.so\.\d|libc\.musl-\w+\.so\.1)$/;
 
 /** What speaks against publishing a binary; with `builtHere` the version of glibc does not. */
 export function faultsOf(file, { builtHere = false } = {}) {

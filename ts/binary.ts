@@ -6,8 +6,11 @@ import { Buffer } from 'node:buffer';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import process from 'node:process';
 
-/** `e_machine` of the processors that there are binaries for. */
-const MACHINES: Readonly<Record<string, number>> = { x64: 62, arm64: 183 };
+/** The processors that there are binaries for, as Node calls them, and as `e_machine` does. */
+const MACHINES: Readonly<Record<string, number>> = { x64: 62, arm64: 183, riscv64: 243, ppc64: 21 };
+
+/** Whether there are binaries for this process's processor. */
+export const hasBinaries = (): boolean => process.arch in MACHINES;
 
 const HEADER_LENGTH = 64;
 /** Little-endian, 64 bits, the only version there is. */

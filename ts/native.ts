@@ -5,7 +5,7 @@ import { Buffer } from 'node:buffer';
 import { closeSync, existsSync, openSync, readFileSync, readSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
-import { flawOf } from './binary.ts';
+import { flawOf, hasBinaries } from './binary.ts';
 import type { MissingBindingReason } from './errors/iouring.ts';
 import type { NativeBinding } from './native-binding.ts';
 import { VERSION } from './reactor/protocol.ts';
@@ -28,8 +28,7 @@ export function loadNative(): NativeLoad {
 
 function load(): NativeLoad {
   if (process.platform !== 'linux') return { binding: null, reason: 'ERR_IOURING_NOT_LINUX' };
-  if (process.arch !== 'x64' && process.arch !== 'arm64')
-    return { binding: null, reason: 'ERR_IOURING_UNSUPPORTED_ARCHITECTURE' };
+  if (!hasBinaries()) return { binding: null, reason: 'ERR_IOURING_UNSUPPORTED_ARCHITECTURE' };
 
   const triple = `linux-${process.arch}-${usesMusl() ? 'musl' : 'gnu'}`;
   let found: Found;

@@ -30,13 +30,13 @@ test('anything else is told of', (t) => {
 test('a binary is built and tried for every package of one, and for no other', async (t) => {
   const { TARGETS } = (await script('cross')) as { TARGETS: Readonly<Record<string, { readonly name: string }>> };
   const { jobs } = YAML.parse(readFileSync('.github/workflows/release.yml', 'utf8')) as {
-    jobs: Record<'build' | 'try', { strategy: { matrix: { target: string[]; include: { target: string }[] } } }>;
+    jobs: Record<'build' | 'try' | 'emulated', { strategy: { matrix: { target: string[]; include: { target: string }[] } } }>;
   };
   const { napi } = JSON.parse(readFileSync('package.json', 'utf8')) as { napi: { targets: string[] } };
   const { target: built } = jobs.build.strategy.matrix;
   t.deepEqual(built, napi.targets);
   t.deepEqual(
-    jobs.try.strategy.matrix.include.map(({ target }) => target),
+    [jobs.try, jobs.emulated].flatMap(({ strategy }) => strategy.matrix.include.map(({ target }) => target)),
     built,
   );
   t.deepEqual(built.map((target) => TARGETS[target].name).sort(), readdirSync('npm').sort());

@@ -12,6 +12,8 @@ import { cpio } from './cpio.mjs';
 const KINDS = {
   x64: { program: 'qemu-system-x86_64', machine: 'q35', cpu: 'max', console: 'ttyS0' },
   arm64: { program: 'qemu-system-aarch64', machine: 'virt', cpu: 'cortex-a72', console: 'ttyAMA0' },
+  riscv64: { program: 'qemu-system-riscv64', machine: 'virt', cpu: 'rv64', console: 'ttyS0' },
+  ppc64: { program: 'qemu-system-ppc64', machine: 'pseries', cpu: 'power9', console: 'hvc0' },
 };
 /** What the first file system needs to reach the next one; what a kernel has built in it has no file of. */
 const MODULES = ['virtio_pci', '9p', '9pnet_virtio', 'overlay'];
@@ -46,7 +48,7 @@ export async function runInMachine(machine, command, { minutes = 10, output = pr
     const initrd = path.join(scratch, 'initrd');
     writeFileSync(initrd, firstFileSystem(machine, mounts, command));
     const boot = path.join(machine.kernel, 'boot');
-    const [image] = readdirSync(boot).filter((name) => name.startsWith('vmlinuz'));
+    const [image] = readdirSync(boot).filter((name) => /^vmlinu[xz]-/.test(name));
     const child = spawn(
       program,
       [

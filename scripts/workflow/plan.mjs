@@ -29,7 +29,7 @@ const NEEDS = [
   [/\bnpm audit\b/, () => 'asks the registry after advisories'],
   [/\bcargo deny check\b/, () => (works('cargo', 'deny', '--version') ? undefined : 'cargo-deny is not installed')],
   [/\bcargo miri\b/, () => (works('cargo', 'miri', '--version') ? undefined : 'Miri is not installed')],
-  [/\bcargo install\b|\bpip install\b/, () => 'installs for good'],
+  [/\bcargo install\b|\bpip install\b|\bapt-get install\b/, () => 'installs for good'],
 ];
 
 /** Why a job cannot run here at all; undefined where it can. */
