@@ -31,6 +31,8 @@ const SAYS: Readonly<Record<string, RegExp>> = {
   'unix-descriptors.mjs': /no such file: shadow.*Everything is a file/su,
   'workers.mjs': /64 connections served by \d of \d threads\nthreads ended with 0 and 0/u,
 };
+/** A warning goes to standard error, which is to be empty; one of something deprecated ends the program. */
+const STRICT = ['--trace-warnings', '--pending-deprecation', '--throw-deprecation'];
 // On core some of them only say that they cannot show what they are about.
 const ringOnly = needs('io_uring', support().backend === 'uring', test);
 
@@ -41,7 +43,7 @@ test('each has a line here', (t) => {
 
 for (const [name, says] of Object.entries(SAYS)) {
   ringOnly(name, async (t) => {
-    const { stdout, stderr } = await run(process.execPath, [path.join('examples', name)], { timeout: 60_000 });
+    const { stdout, stderr } = await run(process.execPath, [...STRICT, path.join('examples', name)], { timeout: 60_000 });
     t.regex(stdout, says);
     t.is(stderr, '');
   });
