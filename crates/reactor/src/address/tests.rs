@@ -22,6 +22,7 @@ fn through_bind(domain: Domain, address: &SocketAddress) -> Result<SocketAddress
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "asks the kernel or the C library")]
 fn ip_text_is_parsed_strictly() {
     let endpoint = |text: &str| SocketAddress::ip(text, 80).map(|address| address.to_endpoint());
     assert_eq!(endpoint("127.0.0.1"), Ok(Endpoint::V4 { address: "127.0.0.1".into(), port: 80 }));
@@ -51,6 +52,7 @@ fn ip_text_is_parsed_strictly() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "asks the kernel or the C library")]
 fn scopes_are_names_or_indices_and_shown_for_link_local_addresses_alone() {
     let endpoint = |text: &str| SocketAddress::ip(text, 1).map(|address| address.to_endpoint());
     let lo = interface_index("lo").expect("every Linux has a loopback interface");
@@ -76,6 +78,7 @@ fn unix_paths_are_taken_whole_or_not_at_all() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "asks the kernel or the C library")]
 fn a_path_that_fills_the_structure_comes_back_whole() {
     let directory = std::env::temp_dir().join(format!("address-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
@@ -88,6 +91,7 @@ fn a_path_that_fills_the_structure_comes_back_whole() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "asks the kernel or the C library")]
 fn unbound_and_absent_addresses_are_unnamed() {
     let socket = socket::open(Domain::Unix, Type::Stream).unwrap();
     assert_eq!(socket::local_address(socket.as_raw_fd()).unwrap().to_endpoint(), Endpoint::Unnamed);
@@ -99,6 +103,7 @@ fn unbound_and_absent_addresses_are_unnamed() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "asks the kernel or the C library")]
 fn autobind_gives_a_name_of_its_own() {
     let bound = through_bind(Domain::Unix, &SocketAddress::unix_any()).unwrap().to_endpoint();
     assert!(matches!(&bound, Endpoint::Unix { path } if path.len() == 6 && path[0] == 0), "{bound:?}");
@@ -120,6 +125,7 @@ fn lengths_that_do_not_fit_the_family_are_coped_with() {
 
 proptest! {
     #[test]
+    #[cfg_attr(miri, ignore = "asks the kernel or the C library")]
     fn v4_survives_the_kernel(octets: [u8; 3], port: u16) {
         let text = format!("127.{}.{}.{}", octets[0], octets[1], octets[2]);
         let address = SocketAddress::ip(&text, port).unwrap();
@@ -132,6 +138,7 @@ proptest! {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "asks the kernel or the C library")]
     fn v6_text_is_that_of_the_c_library(
         segments in prop::array::uniform8(prop_oneof![3 => Just(0u16), 1 => 1u16..16, 2 => any::<u16>()]),
         mapped: bool,
@@ -155,6 +162,7 @@ proptest! {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "asks the kernel or the C library")]
     fn v6_survives_the_kernel(segments in prop::array::uniform6(any::<u16>())) {
         let [a, b, c, d, e, f] = segments;
         let address = SocketAddress::from_v6(Ipv6Addr::new(0x2001, 0xdb8, a, b, c, d, e, f), 0, 0);
@@ -172,6 +180,7 @@ proptest! {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "asks the kernel or the C library")]
     fn abstract_names_survive_the_kernel(name in prop::collection::vec(any::<u8>(), 8..SocketAddress::UNIX_PATH_MAX)) {
         let path = [&[0], &name[..]].concat();
         let address = SocketAddress::unix(&path).unwrap();
