@@ -17,22 +17,15 @@ import { fail, inRoot, say } from './lib.mjs';
 /** Debian's first that has a Rust new enough. */
 const SUITE = 'forky';
 const GLIBC = '2.28';
-/**
- * `name` is that of the package and `debian` of the processor; `zig` says for which processor and C library it links. With `small` the reactor is optimised for
- * size: otherwise it is too large where instructions have four bytes each and addresses take several of them.
- */
+/** `name` is that of the package and `debian` of the processor; `zig` says for which processor and C library it links. */
 export const TARGETS = {
   'x86_64-unknown-linux-gnu': { name: 'linux-x64-gnu', zig: `x86_64-linux-gnu.${GLIBC}`, debian: 'amd64' },
   'aarch64-unknown-linux-gnu': { name: 'linux-arm64-gnu', zig: `aarch64-linux-gnu.${GLIBC}`, debian: 'arm64' },
   'x86_64-unknown-linux-musl': { name: 'linux-x64-musl', zig: 'x86_64-linux-musl' },
   'aarch64-unknown-linux-musl': { name: 'linux-arm64-musl', zig: 'aarch64-linux-musl' },
   'riscv64gc-unknown-linux-gnu': { name: 'linux-riscv64-gnu', zig: `riscv64-linux-gnu.${GLIBC}`, debian: 'riscv64' },
-  'powerpc64le-unknown-linux-gnu': {
-    name: 'linux-ppc64-gnu',
-    zig: `powerpc64le-linux-gnu.${GLIBC}`,
-    debian: 'ppc64el',
-    small: true,
-  },
+  // Not published: it is larger than it may be.
+  'powerpc64le-unknown-linux-gnu': { name: 'linux-ppc64-gnu', zig: `powerpc64le-linux-gnu.${GLIBC}`, debian: 'ppc64el' },
 };
 
 /**
@@ -42,7 +35,7 @@ export const TARGETS = {
  * @throws {Missing} where a compiler for it, or Zig, cannot be had
  */
 export function buildFor(target) {
-  const { name, small } = TARGETS[target];
+  const { name } = TARGETS[target];
   say(`Building the native binding for ${target}`);
   const output = inRoot('target', 'cross');
   const folder = path.join(output, name);
@@ -56,8 +49,7 @@ export function buildFor(target) {
     // Node's C library is the binding's too; on musl Rust would put one into what it builds.
     ...(target.endsWith('-musl') && { RUSTFLAGS: '-C target-feature=-crt-static' }),
   };
-  const size = small ? ['--config', 'profile.release.package.iouring-reactor.opt-level="s"'] : [];
-  const args = ['build', '--release', '--locked', ...size, ...rust.args, ...what];
+  const args = ['build', '--release', '--locked', ...rust.args, ...what];
   const { status } = spawnSync('cargo', args, { cwd: inRoot('.'), stdio: 'inherit', env });
   if (status !== 0) throw new Error(`cargo failed with status ${status}`);
   const file = path.join(folder, `iouring-transport.${name}.node`);

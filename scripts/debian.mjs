@@ -10,7 +10,7 @@ import { cacheFolder, MINUTE, Missing } from './cached.mjs';
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
 /** Debian's name of a processor that Node has another for. */
-export const debianArch = (arch) => ({ x64: 'amd64', ppc64: 'ppc64el' })[arch] ?? arch;
+export const debianArch = (arch) => ({ x64: 'amd64' })[arch] ?? arch;
 
 /**
  * Fetches packages and unpacks them one over the other.

@@ -1,7 +1,7 @@
 /**
  * `npm run test:kernels`: specs on other kernels, and on other processors, in virtual machines with Debian's kernels (see scripts/vm/machine.mjs). The oldest
  * kernel that the ring runs on, one that is too old, and the processors that there are binaries for; this machine's own is what `npm test` runs on. On a Debian
- * machine with `qemu-system-x86`, `qemu-system-arm`, `qemu-system-misc`, `qemu-system-ppc` and `qemu-user-static`; what is missing is skipped, visibly.
+ * machine with `qemu-system-x86`, `qemu-system-arm`, `qemu-system-misc` and `qemu-user-static`; what is missing is skipped, visibly.
  *
  *     npm run test:kernels                         all of them, with a choice of specs: half an hour and more
  *     npm run test:kernels -- 6.1                  one
@@ -24,12 +24,10 @@ const SPECS = [
   '__test__/fs/{additions,transfers,failures,streams}.spec.ts',
   '__test__/transport/{files,datagrams}.spec.ts',
 ];
-/** Other processors, as Node calls them: what is built for each, what runs its programs here, and which of Debian's suites its Node is from. */
+/** Other processors, as Node calls them: what is built for each, and what runs its programs here. */
 const PROCESSORS = {
-  arm64: { target: 'aarch64-unknown-linux-gnu', emulator: 'qemu-aarch64-static', suite: 'trixie' },
-  riscv64: { target: 'riscv64gc-unknown-linux-gnu', emulator: 'qemu-riscv64-static', suite: 'trixie' },
-  // Of trixie's updates for it, mirrors have the lists and not all of the files.
-  ppc64: { target: 'powerpc64le-unknown-linux-gnu', emulator: 'qemu-ppc64le-static', suite: 'forky' },
+  arm64: { target: 'aarch64-unknown-linux-gnu', emulator: 'qemu-aarch64-static' },
+  riscv64: { target: 'riscv64gc-unknown-linux-gnu', emulator: 'qemu-riscv64-static' },
 };
 
 /** By the name that one is asked for with. Each gives the numbers of what passed, failed and was skipped. */
@@ -84,8 +82,7 @@ function kernel(suite, arch, version) {
   const absent = missing(arch);
   if (absent !== undefined) throw new Missing(`there is no ${absent} here`);
   const debian = debianArch(arch);
-  const flavour = arch === 'ppc64' ? 'powerpc64le' : debian;
-  const name = newestPackage(suite, debian, `linux-image-${version}[\\d.-]*(?:\\+deb\\d+)?-${flavour}`);
+  const name = newestPackage(suite, debian, `linux-image-${version}[\\d.-]*(?:\\+deb\\d+)?-${debian}`);
   return unpacked(name, suite, [debian], [name]);
 }
 
@@ -98,10 +95,9 @@ function installed(binary) {
   return inRoot('node_modules', `iouring-transport-${path.basename(binary)}`);
 }
 
-/** A root folder with Node. Its libraries are where `base-files` says that `/lib` is. */
+/** A root folder with the oldest Node that is supported, which is the one of that suite. Its libraries are where `base-files` says that `/lib` is. */
 function debianWithNode(arch) {
-  const { suite } = PROCESSORS[arch];
-  return unpacked(`node-${arch}-${suite}`, suite, [debianArch(arch)], ['nodejs', 'base-files'], { dependencies: true });
+  return unpacked(`node-${arch}-trixie`, 'trixie', [debianArch(arch)], ['nodejs', 'base-files'], { dependencies: true });
 }
 
 async function specsOn(machine) {

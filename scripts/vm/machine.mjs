@@ -13,7 +13,6 @@ const KINDS = {
   x64: { program: 'qemu-system-x86_64', machine: 'q35', cpu: 'max', console: 'ttyS0' },
   arm64: { program: 'qemu-system-aarch64', machine: 'virt', cpu: 'cortex-a72', console: 'ttyAMA0' },
   riscv64: { program: 'qemu-system-riscv64', machine: 'virt', cpu: 'rv64', console: 'ttyS0' },
-  ppc64: { program: 'qemu-system-ppc64', machine: 'pseries', cpu: 'power9', console: 'hvc0' },
 };
 /** What the first file system needs to reach the next one; what a kernel has built in it has no file of. */
 const MODULES = ['virtio_pci', '9p', '9pnet_virtio', 'overlay'];
