@@ -10,7 +10,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['reactor/protocol.ts', 'errors'],
   ['native-binding.ts'],
   ['binary.ts'],
-  ['native.ts', 'timers.ts', 'validate.ts', 'channels.ts', 'exported.ts', 'chunk-memory.ts', 'cluster-worker.ts'],
+  ['native.ts', 'globals.ts', 'timers.ts', 'validate.ts', 'channels.ts', 'exported.ts', 'chunk-memory.ts', 'cluster-worker.ts'],
   ['core/version.ts', 'core/in-place-of.ts', 'core/stand-in.ts'],
   ['reactor'],
   ['support.ts', 'configuration.ts', 'socket-options.ts', 'core'],

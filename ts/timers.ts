@@ -1,12 +1,44 @@
 /**
- * Core's own timers, whoever replaces them: fake timers of test runners and of sinon stand in for `globalThis.setTimeout` and the exports of
- * `node:timers`, and core's sockets know nothing of it.
+ * Core's own timers, ticks and microtasks, whoever replaces them: fake timers of test runners and of sinon stand in for `globalThis.setTimeout` and the
+ * exports of `node:timers`, and core's sockets know nothing of it.
  *
  * They are taken when this file is loaded. That may be after the replacement, so each is reached by a way on which nobody stands.
  */
 import core from 'node:net';
 import process from 'node:process';
 import timers from 'node:timers';
+
+/** What core's method that counts a server's connections asks of a server. */
+const NO_CONNECTIONS = { _usingWorkers: false, _connections: 0 };
+const countNone = core.Server.prototype.getConnections as (this: typeof NO_CONNECTIONS, callback: () => void) => unknown;
+
+/**
+ * Whether this is core's realm. Where it is not, as in Jest, `node:process` may be a copy of what core's own code has, with a `nextTick` of its own for fake timers to
+ * replace.
+ */
+const inCoresRealm = core.Server instanceof Function;
+
+/**
+ * Core's `process.nextTick`: who replaces that of core's own `process`, as tools that carry a context along do, is asked here as by core. What sees to it elsewhere
+ * is that core tells the number of connections in a tick of its own.
+ */
+export function nextTick(callback: Function, ...args: unknown[]): void {
+  if (inCoresRealm) process.nextTick(callback, ...args);
+  else countNone.call(NO_CONNECTIONS, () => callback(...args) as unknown);
+}
+
+/** For an `await`: a value that is no promise. */
+const NOTHING: unknown = undefined;
+
+/** Core's `queueMicrotask`, which is a global alone. `callback` may not throw. */
+export function queueMicrotask(callback: () => void): void {
+  void afterMicrotask(callback);
+}
+
+async function afterMicrotask(callback: () => void): Promise<void> {
+  await NOTHING;
+  callback();
+}
 
 /** What core's method that sets a socket's timeout asks of a socket. */
 interface TimeoutHolder {

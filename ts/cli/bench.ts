@@ -2,11 +2,14 @@
  * A look at speed, in ten seconds: an echo server on core and the same on the ring, in turns, each in a process of its own. For figures to rely on there is
  * `npm run bench` in the repository.
  */
+import { Buffer } from 'node:buffer';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import net from 'node:net';
+import { performance } from 'node:perf_hooks';
 import process from 'node:process';
+import { setTimeout } from 'node:timers';
 
 const require = createRequire(import.meta.url);
 

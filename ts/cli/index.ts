@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
+import { URL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { render } from './render.ts';
 import { examine } from './report.ts';

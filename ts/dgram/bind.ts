@@ -1,11 +1,11 @@
 /**
  * Binding: by address, path or descriptor.
  */
-import process from 'node:process';
 import { ERR_SOCKET_ALREADY_BOUND, ERR_SOCKET_BAD_TYPE } from '../errors/core.ts';
 import { endpointException, errnoException } from '../errors/system.ts';
 import type { CoreHandle } from '../core/handles.ts';
 import { askPrimary, asksPrimary, type Query, type SharedSocket } from '../primary.ts';
+import { nextTick } from '../timers.ts';
 import { validateObject, validatePort, validateString } from '../validate.ts';
 import { adoptDescriptor, takeOver } from './adopt.ts';
 import { lookUp, validateLiteral } from './lookup.ts';
@@ -41,7 +41,7 @@ export function bind(socket: DgramSocket, args: readonly unknown[]): void {
     return;
   }
   if (state.kind === 'unix_dgram') {
-    process.nextTick(bindToPath, socket, path);
+    nextTick(bindToPath, socket, path);
     return;
   }
   const port = Number(options === undefined ? (typeof first === 'function' ? 0 : first) : options['port']) || 0;
@@ -100,7 +100,7 @@ export function bindSync(socket: DgramSocket, options: { port?: unknown; address
   const error = openAndBind(socket, state, address, port);
   if (error !== null) throw error;
   startReceiving(state);
-  process.nextTick(() => {
+  nextTick(() => {
     if (!state.closed) socket.emit('listening');
   });
 }

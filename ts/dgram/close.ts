@@ -3,7 +3,7 @@
  */
 import { AsyncResource } from 'node:async_hooks';
 import { lstatSync, unlinkSync } from 'node:fs';
-import process from 'node:process';
+import { nextTick } from '../timers.ts';
 import { validateAbortSignal } from '../validate.ts';
 import { checkRunning, kState, type DgramSocket, type State } from './state.ts';
 
@@ -25,7 +25,7 @@ export function close(socket: DgramSocket, callback: (() => void) | undefined): 
   const { handle } = state;
   state.sibling?.close();
   if (handle === null) {
-    process.nextTick(emitClose, socket);
+    nextTick(emitClose, socket);
     return;
   }
   state.handle = null;
@@ -33,8 +33,8 @@ export function close(socket: DgramSocket, callback: (() => void) | undefined): 
   if (state.sendsBefore >= 0) handle.forgetReports(state.sendsBefore);
   // What has been sent before is called back before.
   // 'close' is told of in the context of who closes, as core does.
-  if (handle.expectsReports) handle.onclose = AsyncResource.bind(() => process.nextTick(emitClose, socket));
-  else process.nextTick(emitClose, socket);
+  if (handle.expectsReports) handle.onclose = AsyncResource.bind(() => nextTick(emitClose, socket));
+  else nextTick(emitClose, socket);
   handle.close();
   removePath(state);
 }

@@ -1,7 +1,6 @@
 /**
  * Connecting and disconnecting.
  */
-import process from 'node:process';
 import {
   ERR_IP_BLOCKED,
   ERR_SOCKET_ALREADY_BOUND,
@@ -9,6 +8,7 @@ import {
   ERR_SOCKET_DGRAM_NOT_CONNECTED,
 } from '../errors/core.ts';
 import { endpointException, errnoException } from '../errors/system.ts';
+import { nextTick } from '../timers.ts';
 import { validatePort, validateString } from '../validate.ts';
 import { bindSync } from './bind.ts';
 import { lookUp, validateLiteral } from './lookup.ts';
@@ -53,11 +53,11 @@ function finish(
   if (state.closed) return;
   const error = failure ?? tryToConnect(state, ip, address, port);
   if (!error) {
-    process.nextTick(() => socket.emit('connect'));
+    nextTick(() => socket.emit('connect'));
     return;
   }
   state.connected = Connected.No;
-  process.nextTick(() => {
+  nextTick(() => {
     if (callback) {
       socket.removeListener('connect', callback);
       callback(error);
@@ -90,7 +90,7 @@ export function connectSync(socket: DgramSocket, port: unknown, given?: unknown)
   else if (state.bound !== Bound.Yes) throw new ERR_SOCKET_ALREADY_BOUND();
   const error = tryToConnect(state, address, address, number);
   if (error !== null) throw error;
-  process.nextTick(() => {
+  nextTick(() => {
     if (!state.closed) socket.emit('connect');
   });
 }

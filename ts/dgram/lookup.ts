@@ -3,9 +3,9 @@
  */
 import dns from 'node:dns';
 import { isIP } from 'node:net';
-import process from 'node:process';
 import { CORE_MAJOR } from '../core/version.ts';
 import { ERR_INVALID_ARG_VALUE } from '../errors/core.ts';
+import { nextTick } from '../timers.ts';
 import { validateString } from '../validate.ts';
 import { Connected, type Lookup, type State } from './state.ts';
 
@@ -31,7 +31,7 @@ export function lookUp(state: State, host: string | undefined, callback: (error:
   const family = state.kind === 'udp4' ? 4 : 6;
   const name = host || (family === 4 ? '127.0.0.1' : '::1');
   if (state.lookup !== undefined) state.lookup(name, family, callback);
-  else if (isIP(name) !== 0 && (typeof name === 'string' || PASSES_LITERALS)) process.nextTick(callback, null, String(name));
+  else if (isIP(name) !== 0 && (typeof name === 'string' || PASSES_LITERALS)) nextTick(callback, null, String(name));
   else (PASSES_LITERALS ? dns.lookup : genuineLookup)(name, family, callback);
 }
 

@@ -2,11 +2,11 @@
  * The many forms of `send()`, and what becomes of them.
  */
 import { Buffer } from 'node:buffer';
-import process from 'node:process';
 import { EISCONN } from '../errors/errno.ts';
 import { ERR_BUFFER_OUT_OF_BOUNDS, ERR_INVALID_ARG_TYPE, ERR_IP_BLOCKED, ERR_SOCKET_DGRAM_IS_CONNECTED } from '../errors/core.ts';
 import { endpointException } from '../errors/system.ts';
 import { AsyncScope, type SentReport } from '../reactor/index.ts';
+import { nextTick } from '../timers.ts';
 import { validatePort, validateString } from '../validate.ts';
 import { literalAddress, lookUp } from './lookup.ts';
 import { PAYLOADS, type SendCallback, toBytes, type Payload } from './sender.ts';
@@ -121,8 +121,8 @@ function submit(
   }
   lookUp(state, address, (error, ip) => {
     if (error) {
-      if (callback) process.nextTick(callback, error);
-      else process.nextTick(() => socket.emit('error', error));
+      if (callback) nextTick(callback, error);
+      else nextTick(() => socket.emit('error', error));
     } else if (!state.closed) transmit(state, payload, String(ip), port, address, callback);
   });
 }
@@ -136,19 +136,19 @@ function transmit(
   callback: SendCallback | undefined,
 ): void {
   if (state.sendBlockList !== undefined && isListed(state.sendBlockList, ip)) {
-    if (callback) process.nextTick(callback, new ERR_IP_BLOCKED(ip));
+    if (callback) nextTick(callback, new ERR_IP_BLOCKED(ip));
     return;
   }
   if (callback && state.sendsBefore < 0) {
     state.sendsBefore = state.handle!.sendCount;
-    process.nextTick(endTick, state);
+    nextTick(endTick, state);
   }
   // The socket was connected while the address was looked up.
   const status =
     state.connected === Connected.Yes
       ? -EISCONN
       : state.handle!.sendTo(payload, ip, port, callback && reporter(callback, address, port));
-  if (status < 0 && callback) process.nextTick(callback, endpointException(status, 'send', address, port));
+  if (status < 0 && callback) nextTick(callback, endpointException(status, 'send', address, port));
 }
 
 function endTick(state: State): void {

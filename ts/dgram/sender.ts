@@ -2,10 +2,10 @@
  * Answering: `rinfo.reply(payload[, callback])`, without looking any address up.
  */
 import { Buffer } from 'node:buffer';
-import process from 'node:process';
 import { ERR_INVALID_ARG_TYPE, ERR_IP_BLOCKED, ERR_SOCKET_DGRAM_NOT_RUNNING } from '../errors/core.ts';
 import { endpointException } from '../errors/system.ts';
 import type { Peer } from '../reactor/index.ts';
+import { nextTick } from '../timers.ts';
 import { validateFunction } from '../validate.ts';
 import { isListed, type State } from './state.ts';
 
@@ -26,7 +26,7 @@ export class Sender {
         throw new ERR_INVALID_ARG_TYPE('payload', PAYLOADS, payload);
       if (callback !== undefined) validateFunction(callback, 'callback');
       const fail = (error: Error): void => {
-        if (callback !== undefined) process.nextTick(callback, error);
+        if (callback !== undefined) nextTick(callback, error);
       };
       if (isListed(state.sendBlockList, peer.address)) return fail(new ERR_IP_BLOCKED(peer.address));
       const report =

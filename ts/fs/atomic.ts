@@ -1,6 +1,7 @@
 /**
  * Replacing a file so that whoever looks, also after a crash, finds the old content or the new one.
  */
+import { Buffer } from 'node:buffer';
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import core from 'node:fs/promises';

@@ -1,6 +1,7 @@
 /**
  * Extended attributes, which core has no functions for.
  */
+import { Buffer } from 'node:buffer';
 import core from 'node:fs/promises';
 import { ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE } from '../errors/core.ts';
 import { validateBoolean, validateObject, validateString } from '../validate.ts';

@@ -1,6 +1,7 @@
 /**
  * A file seen as blocks.
  */
+import { Buffer } from 'node:buffer';
 import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE } from '../errors/core.ts';

@@ -3,6 +3,7 @@
  *
  * A write that is followed by a sync and nothing else is not linked: the reactor lets those of one file share their syncs.
  */
+import { Buffer } from 'node:buffer';
 import { ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE } from '../errors/core.ts';
 import { ECANCELED } from '../errors/errno.ts';
 import { ChainError } from '../errors/iouring.ts';

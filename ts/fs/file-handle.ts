@@ -2,6 +2,7 @@
  * FileHandle: core's class with every method on the ring, or on core's functions where the ring has nothing.
  */
 import { AsyncResource } from 'node:async_hooks';
+import { Buffer } from 'node:buffer';
 import fs from 'node:fs';
 import readline from 'node:readline';
 import { types } from 'node:util';
@@ -14,6 +15,7 @@ import type { Opened } from './opening.ts';
 import { request } from './request.ts';
 import { isRegular, statusOf } from './stats.ts';
 import { ERR_INTERNAL_ASSERTION } from '../errors/core.ts';
+import { DOMException } from '../globals.ts';
 import { read, readv, write, writev } from './transfers.ts';
 import { webStream, type WebStreamSource } from './web-stream.ts';
 

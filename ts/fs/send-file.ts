@@ -1,11 +1,13 @@
 /**
  * Sending a file through a stream.
  */
+import { Buffer } from 'node:buffer';
 import { once } from 'node:events';
 import type { FileHandle } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
 import { isDoneAtCallback } from '../chunk-memory.ts';
 import { checkAborted, ERR_INVALID_ARG_TYPE, ERR_STREAM_DESTROYED } from '../errors/core.ts';
+import { AbortController, AbortSignal } from '../globals.ts';
 import { validateAbortSignal, validateObject, validatePart } from '../validate.ts';
 
 /** Pieces of 64 KiB took more than half as much CPU again; pieces of 1 MiB saved a tenth, and that with large files alone. */

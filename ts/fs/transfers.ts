@@ -3,6 +3,7 @@
  *
  * Arguments of the usual kind go to the ring. For all others `undefined` is returned: core's methods decide, on the same descriptor.
  */
+import { Buffer } from 'node:buffer';
 import { CORE_MAJOR } from '../core/version.ts';
 import { failing } from '../errors/callers.ts';
 import { bytesOf, type LendingRequest, type RingFile } from '../reactor/index.ts';

@@ -1,6 +1,7 @@
 /**
  * Whole files: reading one to its end, writing everything that a source gives.
  */
+import { Buffer } from 'node:buffer';
 import { bytesOf, type RingFile } from '../reactor/index.ts';
 import { checkAborted, ERR_FS_FILE_TOO_LARGE } from '../errors/core.ts';
 import { setImmediate } from '../timers.ts';

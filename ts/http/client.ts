@@ -2,7 +2,7 @@
  * Requests of core's http that take our agent where the caller names none.
  */
 import core from 'node:http';
-import { urlToHttpOptions } from 'node:url';
+import { urlToHttpOptions, URL } from 'node:url';
 import { inPlaceOf } from '../core/in-place-of.ts';
 
 type Callback = (response: core.IncomingMessage) => void;

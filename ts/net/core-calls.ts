@@ -15,6 +15,7 @@
  */
 import process from 'node:process';
 import { ownCopy, reportException, runTicks } from '../reactor/index.ts';
+import { queueMicrotask } from '../timers.ts';
 import type { CoreRequest } from './core-stream.ts';
 import type { Link } from './internals.ts';
 

@@ -4,11 +4,10 @@
  * The link hears the handle's events and moves them into the stream. It is the hot path: methods instead of closures, one
  * callback field for each request that can be under way, timers touched only where one is set.
  */
-import process from 'node:process';
 import { EBADF } from '../errors/errno.ts';
 import { errnoException } from '../errors/system.ts';
 import { AsyncScope, type StreamHandle, type StreamListener } from '../reactor/index.ts';
-import { setImmediate } from '../timers.ts';
+import { setImmediate, nextTick } from '../timers.ts';
 import { makeCoreHandle, type CoreHandle } from '../core/handles.ts';
 import { CORE_MAJOR } from '../core/version.ts';
 import { closeDescriptors } from './descriptors.ts';
@@ -111,7 +110,7 @@ export class Link implements StreamListener {
     const taker = this.socket[kDescriptorTaker];
     if (taker === null || !this.unix) return;
     const status = handle.receiveDescriptors(taker.limit);
-    if (status < 0) process.nextTick(() => this.socket.destroy(errnoException(status, 'recvmsg')));
+    if (status < 0) nextTick(() => this.socket.destroy(errnoException(status, 'recvmsg')));
   }
 
   /** Asks for data. */

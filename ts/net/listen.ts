@@ -6,7 +6,6 @@ import { addAbortListener } from 'node:events';
 import { chmodSync, statSync } from 'node:fs';
 import core from 'node:net';
 import { constants } from 'node:os';
-import process from 'node:process';
 import { CORE_MAJOR, UV_MAJOR, UV_MINOR } from '../core/version.ts';
 import { ERR_INVALID_ARG_VALUE, ERR_SERVER_ALREADY_LISTEN } from '../errors/core.ts';
 import { describedEndpointException, endpointException, errnoException, type SystemCallError } from '../errors/system.ts';
@@ -17,6 +16,7 @@ import { validateAbortSignal, validatePort } from '../validate.ts';
 import { adoptListener } from './adopt.ts';
 import { isPath, normalizeArguments, portNumber } from './arguments.ts';
 import { adoptCopy, noteOwner } from '../core/handles.ts';
+import { nextTick } from '../timers.ts';
 import { DealtListener } from './dealt-listener.ts';
 import { CoreListener, ownPath, RingListener, type BoundListener } from './listener.ts';
 import { lookUpOwn } from './own-address.ts';
@@ -241,7 +241,7 @@ function closeOnAbort(server: NetServer, signal: unknown): void {
     server.close();
   };
   if (signal.aborted) {
-    process.nextTick(close);
+    nextTick(close);
     return;
   }
   const listener = addAbortListener(signal, close);
@@ -294,7 +294,7 @@ export function startListening(
   if (tracing.asyncEnd.hasSubscribers) tracing.asyncEnd.publish({ server });
   server._connectionKey = `${kind}:${host}:${port}`;
   if (server._unref) server.unref();
-  process.nextTick(announce, server);
+  nextTick(announce, server);
 }
 
 /** An address that is taken is not one that cannot be had: IPv4 in its place would listen where nobody expects it. */
@@ -363,7 +363,7 @@ function bindPath(path: string, flags: ListenFlags): ListenHandle | number {
 
 function refuse(server: NetServer, error: Error): void {
   if (tracing.error.hasSubscribers) tracing.error.publish({ server, error });
-  process.nextTick(() => {
+  nextTick(() => {
     server.emit('error', error);
   });
 }

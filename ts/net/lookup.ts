@@ -5,6 +5,7 @@ import core, { isIP } from 'node:net';
 import process from 'node:process';
 import { CORE_MAJOR } from '../core/version.ts';
 import { ERR_INVALID_ADDRESS_FAMILY, ERR_INVALID_ARG_TYPE, ERR_INVALID_IP_ADDRESS } from '../errors/core.ts';
+import { nextTick } from '../timers.ts';
 import {
   validateBoolean,
   validateFunction,
@@ -49,7 +50,7 @@ export function lookUpAndConnect(socket: NetSocket, options: Record<string, any>
   const race = selectsFamily(options);
   const family = isIP(route.host);
   if (family !== 0) {
-    process.nextTick(() => {
+    nextTick(() => {
       if (socket.connecting) connectTo(socket, toTarget(route, route.host, family));
     });
     return;
@@ -196,5 +197,5 @@ function sameAddress(one: Answer, other: Answer): boolean {
 
 /** Reports an error that is known before anybody can have put a listener on the socket. */
 function destroyNextTick(socket: NetSocket, error: Error): void {
-  process.nextTick(() => socket.destroy(error));
+  nextTick(() => socket.destroy(error));
 }

@@ -8,6 +8,7 @@
 import core from 'node:net';
 import type perfHooks from 'node:perf_hooks';
 import process from 'node:process';
+import { nextTick } from '../timers.ts';
 import { withoutAnnouncing } from './client-channel.ts';
 import type { Target } from './target.ts';
 
@@ -65,7 +66,7 @@ function learn(Observer: typeof perfHooks.PerformanceObserver): void {
     const owner = symbolOf(handle, 'owner_symbol');
     const afterConnect = request.oncomplete;
     // Core puts the mark on its socket right after this call.
-    process.nextTick(() => {
+    nextTick(() => {
       observer.disconnect();
       const mark = symbolOf(socket, 'kPerfHooksNetConnectContext');
       ways = owner && mark && typeof afterConnect === 'function' ? { afterConnect, owner, mark } : null;

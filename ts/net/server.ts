@@ -3,7 +3,6 @@
  */
 import { EventEmitter } from 'node:events';
 import core from 'node:net';
-import process from 'node:process';
 import { getDefaultHighWaterMark } from 'node:stream';
 import { promisify } from 'node:util';
 import { ERR_INVALID_ARG_TYPE, ERR_SERVER_NOT_RUNNING } from '../errors/core.ts';
@@ -15,6 +14,7 @@ import { kTransport } from './internals.ts';
 import { kListener, type NetServer, type WorkerSockets } from './server-internals.ts';
 import { toSeconds } from './settings.ts';
 import { socketSettings, type TcpServerOptions } from '../socket-options.ts';
+import { nextTick } from '../timers.ts';
 import { isBlockList } from './socket.ts';
 
 /** What the constructor takes beyond what core's typings tell. */
@@ -61,7 +61,7 @@ class ServerMembers extends Base {
   }
 
   override _emitCloseIfDrained(): void {
-    if (this[kListener] === null && this._connections === 0) process.nextTick(emitClose, this);
+    if (this[kListener] === null && this._connections === 0) nextTick(emitClose, this);
   }
 
   override address(): core.AddressInfo | string | null {
@@ -69,7 +69,7 @@ class ServerMembers extends Base {
   }
 
   override getConnections(callback: (error: Error | null, count: number) => void): this {
-    countConnections(this, (error, count) => process.nextTick(callback, error, count));
+    countConnections(this, (error, count) => nextTick(callback, error, count));
     return this;
   }
 

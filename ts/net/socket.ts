@@ -2,7 +2,6 @@
  * `net.Socket`: a Duplex over a StreamHandle. What it does when is core's; how, is told in the files it is put together from.
  */
 import core from 'node:net';
-import process from 'node:process';
 import { Duplex, type DuplexOptions } from 'node:stream';
 import { callsBackWhenDone } from '../chunk-memory.ts';
 import { CORE_MAJOR } from '../core/version.ts';
@@ -43,6 +42,7 @@ import {
 import { refreshTimers, setSocketTimeout, stopTimers, timedOut } from './timeout.ts';
 import { isSentAway, watchSenders } from '../core/sent-away.ts';
 import { socketSettings, type TcpClientOptions } from '../socket-options.ts';
+import { nextTick } from '../timers.ts';
 import type { NetServer } from './server-internals.ts';
 import { linkOf, streamOf, type SocketStream } from './socket-stream.ts';
 import { UserBuffer } from './user-buffer.ts';
@@ -137,7 +137,7 @@ class SocketMembers extends Base {
     const link = this[kLink];
     if (link === null) {
       callback(error);
-      process.nextTick(emitClose, this);
+      nextTick(emitClose, this);
     } else {
       this[kBytesRead] = link.handle?.bytesRead ?? 0;
       this[kBytesWritten] = link.handle?.bytesWritten ?? 0;

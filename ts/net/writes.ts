@@ -6,8 +6,8 @@ import { EBADF } from '../errors/errno.ts';
 import { ERR_SOCKET_CLOSED, ERR_SOCKET_CLOSED_BEFORE_CONNECTION, plainCodedError } from '../errors/core.ts';
 import { errnoException } from '../errors/system.ts';
 import type { StreamHandle } from '../reactor/index.ts';
-import process from 'node:process';
 import { Duplex } from 'node:stream';
+import { nextTick } from '../timers.ts';
 import { kLink, kTimer, type NetSocket, type WriteCallback } from './internals.ts';
 import type { Link } from './link.ts';
 import { touchTimeout } from './timeout.ts';
@@ -189,7 +189,7 @@ export function writeAfterPeerEnd(this: NetSocket, chunk: unknown, encoding?: un
   if (!this.writableEnded) return Duplex.prototype.write.call(this, chunk, encoding as BufferEncoding, callback as WriteCallback);
   const error = plainCodedError('EPIPE', 'This socket has been ended by the other party');
   const done = typeof encoding === 'function' ? encoding : callback;
-  if (typeof done === 'function') process.nextTick(done, error);
+  if (typeof done === 'function') nextTick(done, error);
   this.destroy(error);
   return false;
 }

@@ -2,6 +2,7 @@
  * Ancillary data: what the kernel tells beside a datagram's bytes, as control messages (recvmsg(2), cmsg(3)).
  */
 import { endianness } from 'node:os';
+import { URL } from 'node:url';
 
 /** What was asked for by the options of the socket. Absent is what the kernel did not tell. */
 export interface Ancillary {

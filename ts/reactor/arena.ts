@@ -4,6 +4,7 @@
  * It is cut into blocks. Within the current block space is handed out by moving a cursor; a block is free again when everything that was
  * handed out from it has been given back. Writes are short-lived, so that one block is nearly always enough and stays in the cache.
  */
+import { Buffer } from 'node:buffer';
 
 /** The size of a block, and so the largest allocation. */
 export const BLOCK_SIZE = 64 * 1024;

@@ -9,6 +9,7 @@
  *
  * Other C libraries do not mind, and neither does glibc where the thresholds were set by hand.
  */
+import { Buffer } from 'node:buffer';
 
 /** Chunks of such a length, in bytes, or above come from the heap's end, where smaller ones find room elsewhere. */
 export const LARGE_CHUNK = 16 * 1024;

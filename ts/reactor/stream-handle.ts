@@ -14,6 +14,7 @@
  *
  * The kernel never holds on to either memory: see `crates/reactor/src/stream.rs`.
  */
+import { Buffer } from 'node:buffer';
 import type { Credentials } from '../native-binding.ts';
 import { BLOCK_SIZE } from './arena.ts';
 import { EBADF } from '../errors/errno.ts';

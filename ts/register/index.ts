@@ -11,7 +11,7 @@
 import fs from 'node:fs';
 import Module from 'node:module';
 import process from 'node:process';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, URL } from 'node:url';
 import type { Backend } from '../support.ts';
 import { answerInThread, type HookData } from './answer.ts';
 import { beforeImports } from './es-modules.ts';

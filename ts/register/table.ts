@@ -1,7 +1,7 @@
 /**
  * Which of core's modules are answered with which of ours.
  */
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, URL } from 'node:url';
 
 /** Core's names, without `node:`, and our entry points. */
 const ENTRIES: Readonly<Record<string, string>> = {

@@ -2,6 +2,7 @@
 import process from 'node:process';
 import type { TransferListItem } from 'node:worker_threads';
 import { TransportClosedError } from '../errors/iouring.ts';
+import { structuredClone } from '../globals.ts';
 import { configureReactor } from '../reactor/index.ts';
 import { clearTimeout, setImmediate, setTimeout } from '../timers.ts';
 import { Deferred } from './deferred.ts';

@@ -3,6 +3,7 @@
  */
 import { setMaxListeners } from 'node:events';
 import { TransportClosedError, TransportUnavailableError } from '../errors/iouring.ts';
+import { AbortController } from '../globals.ts';
 import { clearTimeout, setTimeout } from '../timers.ts';
 import {
   validateAbortSignal,

@@ -3,8 +3,8 @@ import { Buffer } from 'node:buffer';
 import type core from 'node:dgram';
 import { readdirSync, readFileSync } from 'node:fs';
 import { constants, networkInterfaces } from 'node:os';
-import process from 'node:process';
 import { SocketOption, type DatagramReceiver } from '../reactor/index.ts';
+import { nextTick } from '../timers.ts';
 import { attempt, statusOf } from './core-status.ts';
 import type { DatagramPort, Endpoint, Peer, ReceivedDatagram, SentReport } from './datagram-port.ts';
 
@@ -56,7 +56,7 @@ export class CoreDatagrams implements DatagramPort {
   receiveStart(): void {
     this.#receiving = true;
     // Not within the call, and only for as long as nobody has had enough.
-    process.nextTick(() => {
+    nextTick(() => {
       while (this.#receiving && this.#waiting.length > 0) {
         const message = this.#waiting.shift()!;
         this.#waitingBytes -= message.data.length;

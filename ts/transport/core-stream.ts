@@ -2,11 +2,11 @@
 import { Buffer } from 'node:buffer';
 import type core from 'node:net';
 import { constants } from 'node:os';
-import process from 'node:process';
 import { takeCoreHandle, type CoreHandle } from './core-handle.ts';
 import { statusOf } from './core-status.ts';
 import { SocketOption } from '../reactor/index.ts';
 import type { Settable } from '../socket-options.ts';
+import { nextTick } from '../timers.ts';
 import type { Endpoint, StreamListener, TransportStream } from './stream.ts';
 
 const { EBADF, ECANCELED, ENOPROTOOPT, ENOTCONN } = constants.errno;
@@ -69,7 +69,7 @@ export class CoreStream implements TransportStream {
 
   readCease(): void {
     this.#socket.pause();
-    process.nextTick(() => this.#end(-ECANCELED));
+    nextTick(() => this.#end(-ECANCELED));
   }
 
   /** Takes the connection out of the socket, which tells of what it has read before. */

@@ -1,10 +1,10 @@
 /** What a datagram socket of the transport sends, until the kernel has taken it. */
 import { constants } from 'node:os';
-import process from 'node:process';
 import { ERR_INVALID_ARG_TYPE } from '../errors/core.ts';
 import { PayloadReleasedError } from '../errors/iouring.ts';
 import { endpointException } from '../errors/system.ts';
 import type { Peer } from '../reactor/index.ts';
+import { nextTick } from '../timers.ts';
 import { validateFunction, validateInteger, validateObject } from '../validate.ts';
 import type { DatagramPort, SentReport } from './datagram-port.ts';
 import { describe } from './connection-options.ts';
@@ -126,7 +126,7 @@ export class DatagramSender {
         ? sendDatagramPayload(data, this.#port, to, segment, report, place)
         : this.#port.transmit(data, to, segment, report, place);
     // Not within the call.
-    if (status < 0) process.nextTick(report, status, place);
+    if (status < 0) nextTick(report, status, place);
   }
 
   /** Where the kernel does not cut: each part by itself. The result is their sum, or an error of one of them. */

@@ -6,6 +6,7 @@ import { ERR_FS_FILE_TOO_LARGE, ERR_INVALID_ARG_TYPE } from '../errors/core.ts';
 import { TransportClosedError } from '../errors/iouring.ts';
 import type { FileHandle } from '../fs/additions.ts';
 import { getReactor, withoutFirst } from '../reactor/index.ts';
+import { queueMicrotask } from '../timers.ts';
 import { validateInteger, validateObject } from '../validate.ts';
 import { validateBytes } from './connection-options.ts';
 import { holdPayload } from './held-payloads.ts';

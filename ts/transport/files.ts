@@ -1,6 +1,6 @@
 /** Opens files. */
 import { constants } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, URL } from 'node:url';
 import { ERR_INVALID_ARG_TYPE } from '../errors/core.ts';
 import { validateBoolean, validateInt32, validateObject, validateWord } from '../validate.ts';
 import { defaults } from './defaults.ts';

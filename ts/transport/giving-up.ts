@@ -1,5 +1,6 @@
 /** Giving up what is waited for: when a signal says so, or after some time. */
 import { TransportTimeoutError } from '../errors/iouring.ts';
+import { AbortController } from '../globals.ts';
 import { clearTimeout, setTimeout } from '../timers.ts';
 
 /**

@@ -3,7 +3,7 @@
  * with a `MessagePort`, or has started. So nothing is lost before a start function has got as far as to listen, and it can wait for a message itself.
  */
 import type { EventEmitter } from 'node:events';
-import process from 'node:process';
+import { nextTick } from '../timers.ts';
 import type { TransportWorker, WorkerEvents } from './worker.ts';
 
 type Kind = keyof WorkerEvents;
@@ -46,7 +46,7 @@ export class Mailbox {
   #handNext(kind: Kind): void {
     if (this.#early === null || this.#handing.has(kind)) return;
     this.#handing.add(kind);
-    process.nextTick(() => {
+    nextTick(() => {
       this.#handing.delete(kind);
       const early = this.#early;
       if (early === null || !(this.#hasStarted || this.#worker.listenerCount(kind) > 0)) return;

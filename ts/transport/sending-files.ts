@@ -1,5 +1,6 @@
 /** Sends files over a connection. */
 import { Buffer } from 'node:buffer';
+import { URL } from 'node:url';
 import { ERR_INVALID_ARG_TYPE } from '../errors/core.ts';
 import { TransportClosedError } from '../errors/iouring.ts';
 import type { FileHandle } from '../fs/additions.ts';

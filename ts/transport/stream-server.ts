@@ -1,6 +1,6 @@
 /** A TCP or UNIX-domain server of the transport. */
-import process from 'node:process';
 import { AsyncScope } from '../reactor/index.ts';
+import { nextTick } from '../timers.ts';
 import { validateDelay, validateObject } from '../validate.ts';
 import { Connection, whenGone } from './connection.ts';
 import {
@@ -46,7 +46,7 @@ export class StreamServer implements AsyncDisposable {
       (stream) => this.#welcome(stream),
       // What is momentary is dealt with below: a listener that cannot go on is a defect that somebody must see.
       (error) =>
-        process.nextTick(() => {
+        nextTick(() => {
           throw error;
         }),
     );

@@ -5,14 +5,14 @@
 import { EventEmitter } from 'node:events';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
-import process from 'node:process';
-import { pathToFileURL } from 'node:url';
+import { pathToFileURL, URL } from 'node:url';
 import type { TransferListItem, WorkerOptions } from 'node:worker_threads';
 import { CORE_MAJOR, CORE_MINOR } from '../core/version.ts';
 import { ERR_INVALID_ARG_TYPE, ERR_INVALID_STATE } from '../errors/core.ts';
 import { TransportClosedError, type TransportWorkerError } from '../errors/iouring.ts';
 import { mergeOptions, type ReactorOptions } from '../reactor/index.ts';
 import { selectSocketBackend } from '../socket-backend.ts';
+import { nextTick } from '../timers.ts';
 import { validateDelay, validateInteger, validateObject } from '../validate.ts';
 import { CallingThread } from './calling-thread.ts';
 import { GRACEFUL_TIMEOUT, type CloseOptions } from './connection-options.ts';
@@ -223,7 +223,7 @@ export class Transport extends EventEmitter<TransportEvents> implements AsyncDis
     try {
       (this as EventEmitter).emit(name, ...args);
     } catch (error) {
-      process.nextTick(() => {
+      nextTick(() => {
         throw error;
       });
     }

@@ -2,6 +2,7 @@
  * A worker's place in a transport: its lives one after the other. One that fails is followed by another, after a pause; one that has failed too often in a row is
  * given up, and so is one that cannot start the first time, since it would not the next.
  */
+import process from 'node:process';
 import type { TransferListItem } from 'node:worker_threads';
 import { TransportClosedError, TransportWorkerError } from '../errors/iouring.ts';
 import { clearTimeout, setTimeout } from '../timers.ts';
@@ -105,9 +106,9 @@ export class WorkerSlot implements WorkerInfo {
   async #run(): Promise<void> {
     for (let lives = 0, failures = 0; this.#grace === undefined; lives++) {
       this.#restarts = lives;
-      const begun = performance.now();
+      const begun = process.uptime();
       const end = await this.#live();
-      failures = performance.now() - begun < this.#policy.resetAfter ? failures + 1 : 1;
+      failures = (process.uptime() - begun) * 1000 < this.#policy.resetAfter ? failures + 1 : 1;
       const error = this.#failureOf(end);
       const goesOn = error !== null && this.#hasStarted && this.#grace === undefined && failures <= this.#policy.limit;
       this.#state = goesOn ? 'waiting' : 'ended';

@@ -1,5 +1,6 @@
 /** A worker in a thread of its own, as the transport sees it. What runs there is `thread.ts`. */
 import process from 'node:process';
+import { URL } from 'node:url';
 import type { MessagePort, TransferListItem, Worker, WorkerOptions } from 'node:worker_threads';
 import { clearTimeout, setTimeout } from '../timers.ts';
 import { Deferred } from './deferred.ts';
