@@ -29,10 +29,12 @@ function passOn(_whole, module) {
     return `for (const name of Object.keys(${module})) if (!Object.hasOwn(exports, name)) exports[name] = ${module}[name];\n`;
   }
   return `const passed = new Set();
-for (const [name, { set, writable, enumerable }] of Object.entries(Object.getOwnPropertyDescriptors(${module}))) {
+for (const name of Object.getOwnPropertyNames(${module})) {
   if (Object.hasOwn(exports, name)) continue;
+  const { set, writable, enumerable } = { __proto__: null, ...Object.getOwnPropertyDescriptor(${module}, name) };
   passed.add(name);
   Object.defineProperty(exports, name, {
+    __proto__: null,
     get: () => ${module}[name],
     set: writable || set ? (value) => { ${module}[name] = value; } : undefined,
     enumerable,
@@ -40,10 +42,11 @@ for (const [name, { set, writable, enumerable }] of Object.entries(Object.getOwn
   });
 }
 module.exports = new Proxy(exports, {
+  __proto__: null,
   getOwnPropertyDescriptor(own, name) {
     const described = Object.getOwnPropertyDescriptor(own, name);
     if (described === undefined || !passed.has(name)) return described;
-    return { ...Object.getOwnPropertyDescriptor(${module}, name), configurable: true };
+    return { __proto__: null, ...Object.getOwnPropertyDescriptor(${module}, name), configurable: true };
   },
   defineProperty: (own, name, description) => Reflect.defineProperty(passed.has(name) ? ${module} : own, name, description),
 });

@@ -7,14 +7,18 @@
 const GETTER =
   /^Object\.defineProperty\(exports, '(\w+)', \{\s+enumerable: true,\s+get: function \(\) \{\s+return (\w+);\s+\}\s+\}\);$/gm;
 
+/** Where the bundler gathers the exports of a file in an object: it takes what programs have put on `Object.prototype` for exports, too. */
+const GATHERED = /for \(var name in all\) \{\s+__defProp\(target, name, \{/;
+
 export function plainExports() {
   return {
     name: 'plain-exports',
     renderChunk(code) {
       const variables = new Set(Array.from(code.matchAll(/^let (\w+)/gm), ([, name]) => name));
-      return code.replace(GETTER, (getter, name, variable) =>
-        variables.has(variable) ? getter : `exports.${name} = ${variable};`,
-      );
+      const own = code.replace(GATHERED, 'for (const name of Object.keys(all)) {\n__defProp(target, name, {\n__proto__: null,');
+      return own
+        .replace(GETTER, (getter, name, variable) => (variables.has(variable) ? getter : `exports.${name} = ${variable};`))
+        .replace(/^Object\.defineProperty\(exports, '\w+', \{/gm, '$& __proto__: null,');
     },
   };
 }

@@ -69,10 +69,11 @@ type SetImmediate = <Args extends unknown[]>(callback: (...args: Args) => void, 
 
 /** By way of promises, whose module keeps core's functions for itself. */
 function immediateByPromise(): SetImmediate {
-  const { scheduler } = process.getBuiltinModule('node:timers/promises') as { scheduler?: { yield(): Promise<void> } };
+  const { scheduler } = process.getBuiltinModule('node:timers/promises') as { scheduler?: object };
   if (scheduler === undefined) return given;
-  const nextTurn = scheduler.yield.bind(scheduler);
-  return (callback, ...args) => void nextTurn().then(() => callback(...args));
+  // Who replaces it gives the object one of its own.
+  const { yield: nextTurn } = Object.getPrototypeOf(scheduler) as { yield: () => Promise<void> };
+  return (callback, ...args) => void nextTurn.call(scheduler).then(() => callback(...args));
 }
 
 /** Core's `setImmediate`, once somebody has wanted it: to find out takes a quarter of a millisecond. */

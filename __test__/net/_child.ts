@@ -35,12 +35,17 @@ function over(): void {
  *
  * @param before a line of shell run first, such as `ulimit -n 40`; it may end with a command that takes another one
  */
-export async function run(script: string, before = '', prefix = ''): Promise<Outcome> {
+export function run(script: string, before = '', prefix = ''): Promise<Outcome> {
   const prelude = `import net from 'iouring-transport/net'; import { stats } from 'iouring-transport'; import { once } from 'node:events';\n`;
+  return runAlone(prelude + script, before, prefix);
+}
+
+/** The same without imports, for who does something before the package is loaded. */
+export async function runAlone(script: string, before = '', prefix = ''): Promise<Outcome> {
   await turn();
   const child = spawn(
     'sh',
-    ['-c', `${before || ':'}; exec ${prefix} "$0" "$@"`, process.execPath, '--input-type=module', '--eval', prelude + script],
+    ['-c', `${before || ':'}; exec ${prefix} "$0" "$@"`, process.execPath, '--input-type=module', '--eval', script],
     {
       cwd: ROOT,
       stdio: ['ignore', 'pipe', 'pipe'],

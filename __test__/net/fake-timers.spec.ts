@@ -1,6 +1,6 @@
 // Timers that test runners and sinon put in the place of Node's stop neither connects nor closes, and move no timeout of a socket, as with core.
 import test from 'ava';
-import { run } from './_child.ts';
+import { runAlone } from './_child.ts';
 
 /** What the usual packages do: other functions in all places where timers are found. */
 const FAKES = `
@@ -44,7 +44,7 @@ const USE = `
 
 for (const late of ['', '1']) {
   test(`fake timers, put in place ${late ? 'before' : 'after'} the modules are loaded`, async (t) => {
-    const { stdout, stderr } = await run(FAKES + USE, `export LATE=${late}`);
+    const { stdout, stderr } = await runAlone(FAKES + USE, `export LATE=${late}`);
     const names = ['listen', 'echo', 'refused', 'several addresses', 'timeout', 'no timeout', 'http', 'file'];
     t.deepEqual(
       stdout.split('\n'),

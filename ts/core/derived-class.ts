@@ -3,6 +3,7 @@
  * objects as instances, since libraries that check with `instanceof` mean the behaviour, not whose socket is below.
  */
 
+import { define, defineAll } from '../define.ts';
 import { inPlaceOf } from './in-place-of.ts';
 
 /** A constructor of core's: a function or a class. */
@@ -21,7 +22,7 @@ export interface Changes<Instance> {
 /** Makes the class. It has core's name and static members. */
 export function deriveFrom<Class extends CoreClass>(Core: Class, changes: Changes<any>): Class {
   const { arguments: toArguments = (args: any[]) => args, prepare = () => {}, members = {} } = changes;
-  const prototype = Object.create(Core.prototype as object, members) as object;
+  const prototype = defineAll(Object.create(Core.prototype as object) as object, members);
 
   function Derived(this: object | undefined, ...args: any[]): object {
     let instance = this;
@@ -33,9 +34,9 @@ export function deriveFrom<Class extends CoreClass>(Core: Class, changes: Change
   }
 
   Object.setPrototypeOf(Derived, Core);
-  Object.defineProperty(Derived, 'prototype', { value: prototype, writable: false });
-  Object.defineProperty(prototype, 'constructor', { value: Derived, writable: true, configurable: true });
-  Object.defineProperty(Derived, Symbol.hasInstance, {
+  define(Derived, 'prototype', { value: prototype, writable: false });
+  define(prototype, 'constructor', { value: Derived, writable: true, configurable: true });
+  define(Derived, Symbol.hasInstance, {
     value(this: unknown, candidate: unknown): boolean {
       const Asked = this === Derived ? Core : (this as Function);
       return Function.prototype[Symbol.hasInstance].call(Asked, candidate);

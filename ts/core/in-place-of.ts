@@ -1,3 +1,5 @@
+import { define } from '../define.ts';
+
 /**
  * Gives a function that takes the place of one of core's its name, its length and its static members. Those are core's: who assigns to one
  * (`http.Agent.defaultMaxSockets`) assigns it there, where core looks.
@@ -8,8 +10,8 @@ export function inPlaceOf<Ours extends Function>(theirs: Function | undefined, o
   if (theirs === undefined) return ours; // Bun lacks some that Node does not document.
   for (const key of Reflect.ownKeys(theirs)) {
     const member = Object.getOwnPropertyDescriptor(theirs, key)!;
-    if (key === 'name' || key === 'length') Object.defineProperty(ours, key, member);
-    else if (!Object.hasOwn(ours, key)) Object.defineProperty(ours, key, forwarded(theirs, key, member));
+    if (key === 'name' || key === 'length') define(ours, key, member);
+    else if (!Object.hasOwn(ours, key)) define(ours, key, forwarded(theirs, key, member));
   }
   return ours;
 }

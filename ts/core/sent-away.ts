@@ -8,6 +8,7 @@
 import diagnostics from 'node:diagnostics_channel';
 import { readdirSync, readFileSync } from 'node:fs';
 import process from 'node:process';
+import { define } from '../define.ts';
 import type { CoreHandle } from './handles.ts';
 
 const SENDER = 'node:internal/child_process';
@@ -41,10 +42,10 @@ function watched(send: Send): Send {
 
 /** It gets its `_send` later, by assignment. */
 function watchChild(child: ChannelEnd): void {
-  Object.defineProperty(child, '_send', {
+  define(child, '_send', {
     get: () => undefined,
     set(send: Send) {
-      Object.defineProperty(child, '_send', { value: watched(send), writable: true, enumerable: true, configurable: true });
+      define(child, '_send', { value: watched(send), writable: true, enumerable: true, configurable: true });
     },
     enumerable: true,
     configurable: true,

@@ -2,6 +2,7 @@
  * How our classes stand to core's: `ours instanceof core.Socket` holds, `core's instanceof Socket` too, neither runs the other's code,
  * and both can be called without `new`, as core's can.
  */
+import { define } from '../define.ts';
 
 type Constructor = abstract new (...args: never[]) => object;
 
@@ -16,18 +17,22 @@ export function standInFor(Core: Constructor, constructor: Function, Members: Co
   const ours = Members.prototype as object;
   const inherited = Object.getPrototypeOf(core) as Record<PropertyKey, unknown>;
   for (const key of Reflect.ownKeys(core)) {
-    if (Object.hasOwn(ours, key)) continue;
-    Object.defineProperty(ours, key, { value: inherited[key], writable: true, configurable: true });
+    if (Object.hasOwn(ours, key)) {
+      // Core's methods are assigned, so that they are enumerable: who copies or mocks a class goes through them.
+      define(ours, key, { enumerable: Object.prototype.propertyIsEnumerable.call(core, key) });
+      continue;
+    }
+    define(ours, key, { value: inherited[key], writable: true, configurable: true });
   }
 
-  Object.defineProperty(ours, 'constructor', { value: constructor, writable: true, configurable: true });
+  define(ours, 'constructor', { value: constructor, writable: true, configurable: true });
   Object.setPrototypeOf(ours, core);
-  Object.defineProperty(constructor, 'prototype', { value: ours, writable: false });
+  define(constructor, 'prototype', { value: ours, writable: Object.getOwnPropertyDescriptor(Core, 'prototype')!.writable! });
   Object.setPrototypeOf(constructor, Object.getPrototypeOf(Core) as object);
 
   // Code that got hold of a core socket some other way (core's http, say) may ask whether it is one of these.
   const isInstance = Function.prototype[Symbol.hasInstance];
-  Object.defineProperty(constructor, Symbol.hasInstance, {
+  define(constructor, Symbol.hasInstance, {
     value(this: unknown, candidate: unknown): boolean {
       return isInstance.call(this === constructor ? Core : (this as Function), candidate);
     },

@@ -9,6 +9,7 @@ import { EBADF } from '../errors/errno.ts';
 import { errnoException } from '../errors/system.ts';
 import { isOwn, standInFor } from '../core/stand-in.ts';
 import { watchSenders } from '../core/sent-away.ts';
+import { define, defineAll } from '../define.ts';
 import { showActiveHandles, SocketOption, type Endpoint } from '../reactor/index.ts';
 import { validateNumber, validateString } from '../validate.ts';
 import { bind, bindSync } from './bind.ts';
@@ -170,7 +171,7 @@ class SocketMembers extends Base {
     return this[kState].handle?.sendQueue().count ?? 0;
   }
 }
-Object.defineProperties(SocketMembers.prototype, deprecatedAccessors);
+defineAll(SocketMembers.prototype, deprecatedAccessors);
 
 /** Of newer Node versions. */
 const synchronous: PropertyDescriptorMap & ThisType<DgramSocket> = {
@@ -190,11 +191,11 @@ const synchronous: PropertyDescriptorMap & ThisType<DgramSocket> = {
     configurable: true,
   },
 };
-if ('bindSync' in core.Socket.prototype) Object.defineProperties(SocketMembers.prototype, synchronous);
+if ('bindSync' in core.Socket.prototype) defineAll(SocketMembers.prototype, synchronous);
 watchSenders();
 showActiveHandles();
 // Where child_process looks for the handle, to send it.
-Object.defineProperty(SocketMembers.prototype, coreState(), {
+define(SocketMembers.prototype, coreState(), {
   get(this: DgramSocket) {
     return { handle: shownHandle(this) };
   },
@@ -216,7 +217,7 @@ function construct(this: unknown, type: any, listener?: (...args: any[]) => void
   const state = createState(options);
   socket.type = state.kind;
   socket[kState] = state;
-  Object.defineProperty(socket, kState, { enumerable: false });
+  define(socket, kState, { enumerable: false });
   state.scope.owner = socket;
   if (typeof listener === 'function') socket.on('message', listener);
   closeOnAbort(socket, options['signal']);
@@ -226,5 +227,5 @@ function construct(this: unknown, type: any, listener?: (...args: any[]) => void
 
 /** See the head of this file. */
 export const Socket = construct as unknown as typeof core.Socket;
-Object.defineProperties(Socket, { name: { value: 'Socket' }, length: { value: 2 } });
+defineAll(Socket, { name: { value: 'Socket' }, length: { value: 2 } });
 standInFor(core.Socket, Socket, SocketMembers);

@@ -2,6 +2,7 @@
  * How errors with a code look: like core's, in `toString()`, at the head of a stack and in what `util.inspect()` prints.
  */
 import { Buffer } from 'node:buffer';
+import { define, defineAll } from '../define.ts';
 
 /** An error with a `code`, as all of core's are. */
 export interface CodedError extends Error {
@@ -34,10 +35,10 @@ const dressed = new WeakSet<object>();
 export function dress(Class: { prototype: object }, identity: PropertyDescriptorMap, withToString = true): void {
   if (dressed.has(Class)) return;
   dressed.add(Class);
-  Object.defineProperties(Class.prototype, identity);
-  if (withToString) Object.defineProperty(Class.prototype, 'toString', { value: headOf, writable: true, configurable: true });
+  defineAll(Class.prototype, identity);
+  if (withToString) define(Class.prototype, 'toString', { value: headOf, writable: true, configurable: true });
   if (coreMark === null) coreMark = findCoreMark();
-  if (coreMark !== undefined) Object.defineProperty(Class.prototype, coreMark, { get: () => true, configurable: true });
+  if (coreMark !== undefined) define(Class.prototype, coreMark, { get: () => true, configurable: true });
 }
 
 function headOf(this: CodedError): string {

@@ -3,6 +3,7 @@
  */
 import { Buffer } from 'node:buffer';
 import { getSystemErrorMap, getSystemErrorName, inspect, type InspectOptions } from 'node:util';
+import { define, defineAll } from '../define.ts';
 import { type CodedError, dress } from './coded.ts';
 
 /** A failed system call. */
@@ -88,7 +89,7 @@ export class ERR_SOCKET_BUFFER_SIZE extends Error {
       enumerable: true,
       configurable: true,
     });
-    Object.defineProperties(this, {
+    defineAll(this, {
       name: { value: 'SystemError', writable: true, configurable: true },
       info: { value: info, enumerable: true, configurable: true },
       errno: ofInfo('errno'),
@@ -104,7 +105,7 @@ export class ERR_SOCKET_BUFFER_SIZE extends Error {
   }
 }
 
-Object.defineProperty(ERR_SOCKET_BUFFER_SIZE, 'name', { value: 'NodeError' });
+define(ERR_SOCKET_BUFFER_SIZE, 'name', { value: 'NodeError' });
 
 /* ---- of files ---- */
 

@@ -2,6 +2,7 @@
  * What our handles can do beyond core's.
  */
 import type core from 'node:fs/promises';
+import { define } from '../define.ts';
 import { validateBoolean, validateInteger, validateObject, validateWord } from '../validate.ts';
 import { type Positions, transferMany } from './batch.ts';
 import { copyOf, getAttribute, plainName, setAttribute, type SetXattrOptions, xattrFlags } from './attributes.ts';
@@ -127,6 +128,6 @@ export function addTo(prototype: object, stateOf: (handle: object) => FileState)
     },
   };
   for (const [name, method] of Object.entries(methods)) {
-    Object.defineProperty(prototype, name, { value: method, writable: true, configurable: true });
+    define(prototype, name, { value: method, writable: true, configurable: true });
   }
 }

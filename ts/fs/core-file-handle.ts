@@ -5,6 +5,7 @@ import { EventEmitter } from 'node:events';
 import core from 'node:fs/promises';
 import process from 'node:process';
 import { CORE_MAJOR } from '../core/version.ts';
+import { define } from '../define.ts';
 
 /** A handle of core's class, made by our constructor: an EventEmitter that core's functions accept. */
 export type CoreFileHandle = core.FileHandle;
@@ -61,7 +62,7 @@ function classBehindInstanceof(): CoreFileHandleClass | undefined {
     return Function.prototype[Symbol.hasInstance].call(this, value);
   }
   try {
-    for (const base of bases) Object.defineProperty(base, Symbol.hasInstance, { value: hasInstance, configurable: true });
+    for (const base of bases) define(base, Symbol.hasInstance, { value: hasInstance, configurable: true });
     // What it says comes later, and is of no interest: nothing can be read from this.
     core.readFile(NO_PATH).catch(() => {});
   } catch {
@@ -99,8 +100,7 @@ export function noteTransferred(handle: object, { prototype }: { readonly protot
     },
   });
   (prototype as CoreFileHandle).sync.call(closed as CoreFileHandle).catch(() => {});
-  if (reason !== undefined)
-    Object.defineProperty(handle, reason, { value: 'The FileHandle has been transferred', writable: true });
+  if (reason !== undefined) define(handle, reason, { value: 'The FileHandle has been transferred', writable: true });
 }
 
 /** Core's native handle for a descriptor, which belongs to it from then on; what core passes from thread to thread. */

@@ -6,6 +6,7 @@ import { Buffer } from 'node:buffer';
 import fs from 'node:fs';
 import readline from 'node:readline';
 import { types } from 'node:util';
+import { define, defineAll } from '../define.ts';
 import { addTo, type FileHandleAdditions } from './additions.ts';
 import { plainDataOptions, plainMode, plainStatOptions } from './arguments.ts';
 import { isIterable, readAll, type Source, writeAll } from './whole-file.ts';
@@ -49,7 +50,7 @@ export function fileHandleClass({ Class, symbols }: Core): new (opened: Opened) 
     constructor(opened: Opened) {
       super();
       const state = new FileState(opened);
-      Object.defineProperties(this, {
+      defineAll(this, {
         [stateOf]: { value: state },
         // Core's is bound to its handle, too.
         close: { value: { close: () => this.#close() }.close, writable: true, configurable: true },
@@ -208,7 +209,7 @@ export function fileHandleClass({ Class, symbols }: Core): new (opened: Opened) 
     noteTransferred(this, Class);
     return { data: { handle }, deserializeInfo: 'internal/fs/promises:FileHandle' };
   };
-  Object.defineProperty(ours, 'constructor', { value: Class, writable: true, configurable: true });
+  define(ours, 'constructor', { value: Class, writable: true, configurable: true });
   return FileHandle as unknown as new (opened: Opened) => RingFileHandle;
 }
 

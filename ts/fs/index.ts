@@ -7,6 +7,7 @@
 import type { PathLike } from 'node:fs';
 import core from 'node:fs/promises';
 import process from 'node:process';
+import { define } from '../define.ts';
 import { selectBackend, support } from '../support.ts';
 import { IouringUnavailableError } from '../errors/iouring.ts';
 import { validateInt32, validateObject } from '../validate.ts';
@@ -21,7 +22,7 @@ import { replaceWithCore } from './atomic-on-core.ts';
 const guarded = (process as { permission?: unknown }).permission !== undefined;
 const onRing = !guarded && selectBackend() === 'uring';
 // Bundling may have renamed what shares a name with a local.
-for (const [name, value] of Object.entries(ring)) Object.defineProperty(value, 'name', { value: name, configurable: true });
+for (const [name, value] of Object.entries(ring)) define(value, 'name', { value: name, configurable: true });
 const chosen = (onRing ? { ...core, ...ring } : core) as Omit<typeof core, 'open'> & {
   open: (...args: Parameters<typeof core.open>) => Promise<FileHandle>;
 };

@@ -4,6 +4,7 @@
 import core from 'node:http';
 import { urlToHttpOptions, URL } from 'node:url';
 import { inPlaceOf } from '../core/in-place-of.ts';
+import { define } from '../define.ts';
 
 type Callback = (response: core.IncomingMessage) => void;
 type Options = core.RequestOptions & { _defaultAgent?: core.Agent };
@@ -42,7 +43,7 @@ export function requestsThrough(defaultAgent: () => core.Agent): RequestFunction
     return Reflect.construct(core.ClientRequest, withAgent(args), new.target ?? core.ClientRequest) as core.ClientRequest;
   }
   // One prototype: a request is an instance of core's class and of this one, whoever made it.
-  Object.defineProperty(construct, 'prototype', { value: core.ClientRequest.prototype, writable: false });
+  define(construct, 'prototype', { value: core.ClientRequest.prototype, writable: false });
 
   function request(...args: unknown[]): core.ClientRequest {
     return new core.ClientRequest(...withAgent(args));

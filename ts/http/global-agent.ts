@@ -2,6 +2,7 @@
  * `http.globalAgent`, which programs exchange by assignment.
  */
 import type { Agent } from 'node:http';
+import { define } from '../define.ts';
 
 /** Where a module keeps its agent. */
 export interface AgentHolder {
@@ -11,7 +12,7 @@ export interface AgentHolder {
 
 /** Makes `globalAgent` of a module's exports read and write what its requests use. */
 export function mirrorAgent(exports: object, holder: AgentHolder): void {
-  Object.defineProperty(exports, 'globalAgent', {
+  define(exports, 'globalAgent', {
     get: () => holder.getGlobalAgent(),
     set(agent: Agent) {
       holder.setGlobalAgent(agent);

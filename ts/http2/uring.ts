@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import type { CoreClass } from '../core/derived-class.ts';
 import { serveOverLibuv } from '../net/protocol-servers.ts';
 import { inPlaceOf } from '../core/in-place-of.ts';
+import { define } from '../define.ts';
 import { connectBelow, isConnectReplaced } from './connect-below.ts';
 import { http2 as core } from './core.ts';
 
@@ -55,7 +56,7 @@ function connected(authority: string | URL | object, options?: object): Promise<
     session.once('error', reject);
   });
 }
-Object.defineProperty(connect, promisify.custom, { value: connected });
+define(connect, promisify.custom, { value: connected });
 
 inPlaceOf(core.connect, connect);
 inPlaceOf(core.createServer, createServer);

@@ -3,6 +3,7 @@
  */
 import diagnostics from 'node:diagnostics_channel';
 import { CORE_MAJOR, CORE_MINOR } from '../core/version.ts';
+import { define } from '../define.ts';
 
 const channel = diagnostics.channel('net.client.socket');
 
@@ -18,7 +19,7 @@ export function announceClient(socket: object): void {
 /** Runs `action`, in which no core socket tells subscribers of itself: they did not ask for our own helpers. */
 export function withoutAnnouncing(action: () => void): void {
   // Core asks this very object. Its own property hides that of the class, which depends on the subscribers.
-  Object.defineProperty(channel, 'hasSubscribers', { value: false, configurable: true });
+  define(channel, 'hasSubscribers', { value: false, configurable: true });
   try {
     action();
   } finally {

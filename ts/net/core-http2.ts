@@ -7,6 +7,7 @@
  */
 import process from 'node:process';
 import type { EventEmitter } from 'node:events';
+import { define } from '../define.ts';
 import { beginCallback, callGuarded, guard, guardWithin, isUnguarded, type Callback } from './core-calls.ts';
 
 /** What takes a request that is told when it is over. */
@@ -73,7 +74,7 @@ function ownOf(object: object, name: string): { key: symbol; value: object } | u
 /** Each of the callbacks that cannot be got at begins by asking for the owner of the handle. */
 function guardOwner(handles: Prototype, key: symbol): void {
   const owner = Symbol('owner');
-  Object.defineProperty(handles, key, {
+  define(handles, key, {
     get(this: Record<symbol, unknown>) {
       beginCallback(this);
       return this[owner];
@@ -88,7 +89,7 @@ function guardOwner(handles: Prototype, key: symbol): void {
 /** What listeners throw is reported there, and the callback goes on. */
 function guardEmit(emitters: EventEmitter): void {
   const above = Object.getPrototypeOf(emitters) as { emit: (this: EventEmitter, ...args: unknown[]) => boolean };
-  Object.defineProperty(emitters, 'emit', {
+  define(emitters, 'emit', {
     value(this: EventEmitter, ...args: unknown[]) {
       if (isUnguarded()) return callGuarded(above.emit, this, args) ?? true;
       // Nearly all events: V8 can inline a call of `emit` only where its arguments are written down.
@@ -117,7 +118,7 @@ function guardRequests(handles: Prototype, name: string): void {
   const guardOnce = once(guard);
   const later = {
     set(this: Request, callback: Callback<object>) {
-      Object.defineProperty(this, 'oncomplete', {
+      define(this, 'oncomplete', {
         value: guardOnce(callback),
         writable: true,
         enumerable: true,
@@ -130,7 +131,7 @@ function guardRequests(handles: Prototype, name: string): void {
     if (request !== null) request.oncomplete = guardOnce(request.oncomplete);
     const result = method.call(this, request, first, second);
     // Node 26 has the request made, and gives it its callback then.
-    if (typeof result === 'object') Object.defineProperty(result, 'oncomplete', later);
+    if (typeof result === 'object' && result !== null) define(result, 'oncomplete', later);
     return result;
   };
 }

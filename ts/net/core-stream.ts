@@ -3,6 +3,7 @@
  * other end is JavaScript. It is not exported; a TLSSocket over a stream of JavaScript has one, and that is where it is found.
  */
 import process from 'node:process';
+import { define } from '../define.ts';
 
 /** A write or shutdown of core's, to be finished exactly once. */
 export type CoreRequest = object;
@@ -77,9 +78,9 @@ function find(): CoreStreamClass | null {
  * what it would have been.
  */
 function noteWrapping(handles: object): void {
-  Object.defineProperty(handles, '_parent', {
+  define(handles, '_parent', {
     set(this: object, value: object) {
-      Object.defineProperty(this, '_parent', { value, writable: true, enumerable: true, configurable: true });
+      define(this, '_parent', { value, writable: true, enumerable: true, configurable: true });
       if ('wrappedBy' in value) (value as Wrapped).wrappedBy = this;
     },
     configurable: true,

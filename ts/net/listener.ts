@@ -8,6 +8,7 @@ import { AsyncScope, StreamHandle, type ListenHandle } from '../reactor/index.ts
 import { settingsOfConnections } from '../socket-options.ts';
 import { acceptConnection } from './accept.ts';
 import { makeCoreHandle, takeFromCore, type CoreHandle } from '../core/handles.ts';
+import { define } from '../define.ts';
 import { kConnectionTransport, kTransport } from './internals.ts';
 import { acceptForLibuv } from './libuv-socket.ts';
 import { Link } from './link.ts';
@@ -199,9 +200,9 @@ export class CoreListener implements Listener {
       highWaterMark: server.highWaterMark,
     });
     for (const name of ['maxConnections', 'dropMaxConnection'] as const) {
-      Object.defineProperty(inner, name, { get: () => server[name], set() {}, configurable: true });
+      define(inner, name, { get: () => server[name], set() {}, configurable: true });
     }
-    Object.defineProperty(server, '_connections', {
+    define(server, '_connections', {
       get: () => (inner as unknown as NetServer)._connections,
       set() {},
       configurable: true,

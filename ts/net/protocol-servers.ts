@@ -7,14 +7,14 @@
  */
 import core from 'node:net';
 import { promisify } from 'node:util';
+import { define, defineAll } from '../define.ts';
 import { kListener, kOverLibuv, type NetServer } from './server-internals.ts';
 import { Server as NetServerClass } from './server.ts';
 import { deriveFrom, method, type Changes, type CoreClass } from '../core/derived-class.ts';
 
 type Close = (this: NetServer, callback?: (error?: Error) => void) => unknown;
 
-const { prototype: netMembers } = NetServerClass;
-const closeListener = netMembers.close as unknown as Close;
+const netMembers = NetServerClass.prototype as unknown as Record<PropertyKey, unknown>;
 
 /** Makes a server class whose connections the ring accepts, and libuv reads and writes: see libuv-socket.ts. */
 export function serveOverLibuv<Class extends CoreClass>(Core: Class, prepare: (server: any) => void = () => {}): Class {
@@ -32,7 +32,7 @@ export function serveOverRing<Class extends CoreClass>(Core: Class, changes: Omi
   const members: PropertyDescriptorMap = {};
   for (const key of Reflect.ownKeys(netMembers)) {
     if (key === 'constructor' || ofProtocol.has(key)) continue;
-    members[key as string] = Object.getOwnPropertyDescriptor(netMembers, key)!;
+    members[key as string] = asInherited(key);
   }
   if (ofProtocol.has('close')) members['close'] = method(closeBoth(Core.prototype as { close: Close }));
   if (ofProtocol.has('close') || ofProtocol.has(Symbol.asyncDispose)) {
@@ -50,6 +50,20 @@ export function serveOverRing<Class extends CoreClass>(Core: Class, changes: Omi
       changes.prepare?.(server);
     },
   });
+}
+
+/** A member of our `net.Server`, as it is when it is asked for: who patches that class patches the servers of the protocols, too, which inherit from core's. */
+function asInherited(key: PropertyKey): PropertyDescriptor {
+  const described = Object.getOwnPropertyDescriptor(netMembers, key)!;
+  if (!('value' in described)) return described;
+  return {
+    get: () => netMembers[key],
+    set(value: unknown) {
+      define(this, key, { value, writable: true, enumerable: true, configurable: true });
+    },
+    enumerable: described.enumerable!,
+    configurable: true,
+  };
 }
 
 /** What the protocol's classes define themselves, down to core's `net.Server`. */
@@ -73,14 +87,14 @@ function closeBoth(protocol: { close: Close }): Close {
     // The former goes on to core's `net.Server`, for which there is to be nothing left to do.
     const workers = this._usingWorkers;
     this._usingWorkers = false;
-    Object.defineProperties(this, NOTHING_LEFT);
+    defineAll(this, NOTHING_LEFT);
     try {
       protocol.close.call(this);
     } finally {
       for (const name of Object.keys(NOTHING_LEFT)) delete (this as unknown as Record<string, unknown>)[name];
       this._usingWorkers = workers;
     }
-    closeListener.call(this, callback);
+    (netMembers['close'] as Close).call(this, callback);
     return this;
   };
 }

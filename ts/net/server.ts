@@ -10,6 +10,7 @@ import { validateNumber } from '../validate.ts';
 import { isOwn, standInFor } from '../core/stand-in.ts';
 import { listen, startListening } from './listen.ts';
 import { isSentAway } from '../core/sent-away.ts';
+import { define, defineAll } from '../define.ts';
 import { kTransport } from './internals.ts';
 import { kListener, type NetServer, type WorkerSockets } from './server-internals.ts';
 import { toSeconds } from './settings.ts';
@@ -105,7 +106,7 @@ class ServerMembers extends Base {
   }
 }
 
-Object.defineProperties(ServerMembers.prototype, {
+defineAll(ServerMembers.prototype, {
   listening: {
     get(this: NetServer) {
       return this[kListener]?.listening === true;
@@ -213,6 +214,6 @@ const ServerClass = function Server(
   if (options.transport !== undefined) server[kTransport] = socketSettings(options.transport, 'tcp server');
   return undefined;
 } as unknown as ServerConstructor;
-Object.defineProperty(ServerClass, 'length', { value: 2 });
+define(ServerClass, 'length', { value: 2 });
 standInFor(core.Server, ServerClass, ServerMembers);
 export { ServerClass as Server };

@@ -41,6 +41,7 @@ import {
 } from './settings.ts';
 import { refreshTimers, setSocketTimeout, stopTimers, timedOut } from './timeout.ts';
 import { isSentAway, watchSenders } from '../core/sent-away.ts';
+import { define, defineAll } from '../define.ts';
 import { socketSettings, type TcpClientOptions } from '../socket-options.ts';
 import { nextTick } from '../timers.ts';
 import type { NetServer } from './server-internals.ts';
@@ -263,7 +264,7 @@ class SocketMembers extends Base {
   }
 }
 
-Object.defineProperties(SocketMembers.prototype, {
+defineAll(SocketMembers.prototype, {
   ...endpointAccessors,
   ...counterAccessors,
   // What `spawn(…, { stdio: [socket] })` looks at.
@@ -273,7 +274,7 @@ Object.defineProperties(SocketMembers.prototype, {
       return fd !== undefined && fd >= 0 ? fd : undefined;
     },
     set(this: NetSocket, value: unknown) {
-      Object.defineProperty(this, 'fd', { value, writable: true, configurable: true, enumerable: true });
+      define(this, 'fd', { value, writable: true, configurable: true, enumerable: true });
     },
     configurable: true,
   },
@@ -349,7 +350,7 @@ function becomeCores(socket: object): void {
     let holder = socket;
     while (!Object.hasOwn(holder, key)) holder = Object.getPrototypeOf(holder) as object;
     if (holder !== SocketMembers.prototype) continue;
-    Object.defineProperty(socket, key, { ...Object.getOwnPropertyDescriptor(theirs, key), configurable: true });
+    define(socket, key, { ...Object.getOwnPropertyDescriptor(theirs, key), configurable: true });
   }
 }
 

@@ -12,6 +12,7 @@ import fs from 'node:fs';
 import Module from 'node:module';
 import process from 'node:process';
 import { fileURLToPath, URL } from 'node:url';
+import { define } from '../define.ts';
 import type { Backend } from '../support.ts';
 import { answerInThread, type HookData } from './answer.ts';
 import { beforeImports } from './es-modules.ts';
@@ -73,7 +74,7 @@ function redirectRequire(own: string): void {
 function redirectBuiltins(): void {
   const { getBuiltinModule } = process as { getBuiltinModule?: (id: string) => object | undefined };
   if (getBuiltinModule === undefined) return;
-  Object.defineProperty(process, 'getBuiltinModule', {
+  define(process, 'getBuiltinModule', {
     value: function redirected(id: string): object | undefined {
       const replacement = replacementOf(String(id));
       return replacement === undefined ? getBuiltinModule(id) : (loadOwn(replacement.file) as object);
@@ -87,7 +88,7 @@ function redirectBuiltins(): void {
 /** `promises` of `node:fs`, whose other functions block and stay core's. */
 function redirectPromises(): void {
   const { get: core } = Object.getOwnPropertyDescriptor(fs, 'promises')!;
-  Object.defineProperty(fs, 'promises', {
+  define(fs, 'promises', {
     get(): unknown {
       const replacement = replacementOf('fs/promises');
       return replacement === undefined ? core!.call(fs) : loadOwn(replacement.file);
@@ -116,7 +117,7 @@ const FACES = Symbol.for('iouring-transport.registered');
 
 if (!(FACES in globalThis) && process.env['IOURING_TRANSPORT'] !== 'core') {
   const faces: (() => void)[] = [];
-  Object.defineProperty(globalThis, FACES, { value: faces });
+  define(globalThis, FACES, { value: faces });
   redirect();
   redirectNames(faces);
 }
