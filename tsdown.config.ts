@@ -11,6 +11,8 @@ const entries = {
   index: 'ts/index.ts',
   net: 'ts/net/index.ts',
   dgram: 'ts/dgram/index.ts',
+  // Loaded by the files around it, when there is a connection.
+  connections: 'ts/net/connections.ts',
   http: 'ts/http/index.ts',
   https: 'ts/https/index.ts',
   tls: 'ts/tls/index.ts',
@@ -44,6 +46,9 @@ const wholes = {
 /** Facades that stand for core's modules. */
 const facades = [...Object.keys(wholes), 'dgram'];
 
+/** What an entry exports by getters, which the build cannot see. */
+const onDemand = { net: ['Socket', 'Stream', 'peerCredentials', 'receiveDescriptors', 'sendDescriptors'] };
+
 /** What is to be run before the other imports of an entry. */
 const firsts = { http2: 'core-http2' };
 
@@ -57,6 +62,8 @@ export default defineConfig({
   target: 'node20.19',
   dts: true,
   clean: true,
+  // Loaded when it is needed, by a literal that stays as it is.
+  deps: { neverBundle: [/^\.\.\/connections\.cjs$/] },
   logLevel: 'warn',
   failOnWarn: true,
   checks: { legacyCjs: false }, // It advises against CommonJS.
@@ -73,12 +80,12 @@ export default defineConfig({
     // What most entries need is one file: finding and opening a second one costs a program that starts more than what is in it.
     // Of types each file stays by itself: a group would be named in the imports and not be written.
     codeSplitting: {
-      // What datagram sockets alone need is not in it, nor is what one or two entries share.
+      // What datagram sockets or files alone need is not in it, nor is what one entry has of its own.
       groups: [
         {
           name: 'ring',
-          test: /[\\/]ts[\\/](?!reactor[\\/](?:datagram-handle|ancillary|pending-sends|peers)\.)(?:(?!\.d\.)[^?])*$/,
-          minShareCount: 4,
+          test: /[\\/]ts[\\/](?:(?:core|errors|net|reactor)[\\/](?!(?:datagram-handle|ancillary|pending-sends|peers|ring-file)\.))?[\w-]+\.ts$/,
+          minShareCount: 2,
         },
       ],
     },
@@ -89,5 +96,5 @@ export default defineConfig({
     // An entry gets the files that it uses something of, and not all that `ts/reactor/index.ts` names.
     treeshake: { moduleSideEffects: [{ test: /./, external: false, sideEffects: false }] },
   },
-  plugins: [coreImports(), plainExports(), esmFaces(facades, wholes, firsts)],
+  plugins: [coreImports(), plainExports(), esmFaces(facades, wholes, firsts, onDemand)],
 });

@@ -44,8 +44,10 @@ for (const name of Object.getOwnPropertyNames(${module})) {
 module.exports = new Proxy(exports, {
   __proto__: null,
   getOwnPropertyDescriptor(own, name) {
-    const described = Object.getOwnPropertyDescriptor(own, name);
-    if (described === undefined || !passed.has(name)) return described;
+    if (!passed.has(name)) {
+      void own[name]; // What is loaded on demand becomes a plain property with that.
+      return Object.getOwnPropertyDescriptor(own, name);
+    }
     return { __proto__: null, ...Object.getOwnPropertyDescriptor(${module}, name), configurable: true };
   },
   defineProperty: (own, name, description) => Reflect.defineProperty(passed.has(name) ? ${module} : own, name, description),

@@ -10,15 +10,16 @@
  * names than can be written down here.
  * @param {Record<string, string>} [firsts] entries to be run before anything else that an entry imports, by entry. Core's modules are run when the graph is linked,
  * long before the entry itself.
+ * @param {Record<string, readonly string[]>} [onDemand] what entries export by getters of their own, which the build does not know of.
  */
-export function esmFaces(facades = [], wholes = {}, firsts = {}) {
+export function esmFaces(facades = [], wholes = {}, firsts = {}, onDemand = {}) {
   return {
     name: 'esm-faces',
     generateBundle(_options, bundle) {
       for (const chunk of Object.values(bundle)) {
         if (chunk.type !== 'chunk' || !chunk.isEntry || !chunk.fileName.endsWith('.cjs')) continue;
         const base = chunk.fileName.slice(0, -'.cjs'.length);
-        const names = chunk.exports.filter((name) => name !== 'default').sort();
+        const names = [...chunk.exports.filter((name) => name !== 'default'), ...(onDemand[base] ?? [])].sort();
         this.emitFile({
           type: 'asset',
           fileName: `${base}.mjs`,

@@ -1,5 +1,6 @@
 // What a program loads that uses this package: time before it does anything. Counted, since times say nothing on a busy machine.
 import { spawnSync } from 'node:child_process';
+import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import process from 'node:process';
 import test, { type ExecutionContext } from 'ava';
@@ -17,8 +18,10 @@ function loadedBy(t: ExecutionContext, script: string): Loaded {
   const report = `
     const files = Object.keys(require.cache).map((file) => require('path').basename(file)).sort();
     const core = process.moduleLoadList.filter((name) => name.startsWith('NativeModule ')).map((name) => name.split(' ')[1]);
-    console.log(JSON.stringify({ files, core }));`;
-  const { stdout, stderr, status } = spawnSync(process.execPath, ['--eval', script + report], {
+    console.log(JSON.stringify({ files, core }));
+    process.exit();`;
+  const program = `(async () => { ${script + report} })()`;
+  const { stdout, stderr, status } = spawnSync(process.execPath, ['--eval', program], {
     cwd: ROOT,
     encoding: 'utf8',
     timeout: 50_000,
@@ -70,4 +73,40 @@ test('net and a first server: two files, the binding, and nothing of core that c
     [...HEAVY, 'module'].filter((name) => loaded.core.includes(name) && !core.core.includes(name)),
     [],
   );
+});
+
+test('what connections are made of is there before the first one: there may be no descriptor left to load it with by then', (t) => {
+  const { files } = loadedBy(
+    t,
+    `const net = require('iouring-transport/net');
+    const limit = 1e4;
+    await new Promise((resolve) => net.createServer().listen(0, resolve));
+    for (let turns = 0; turns < limit && !Object.keys(require.cache).some((file) => file.endsWith('connections.cjs')); turns++) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }`,
+  );
+  t.true(files.includes('connections.cjs'));
+});
+
+test('a class that is loaded on demand is an export like others', (t) => {
+  const require = createRequire(import.meta.url);
+  const net = require('iouring-transport/net') as typeof import('iouring-transport/net');
+  const core = process.getBuiltinModule('node:net');
+  for (const name of ['Socket', 'Stream', 'Server', 'connect'] as const) {
+    const { value, ...rest } = Object.getOwnPropertyDescriptor(net, name)!;
+    const { value: _cores, ...cores } = Object.getOwnPropertyDescriptor(core, name)!;
+    t.deepEqual(rest, cores, name);
+    t.is(value, net[name], name);
+  }
+  t.is(net.Stream, net.Socket);
+});
+
+test('who replaces such a class before it is loaded is heeded', (t) => {
+  const { files } = loadedBy(
+    t,
+    `const net = require('iouring-transport/net');
+    net.Socket = class Mine {};
+    if (net.Socket.name !== 'Mine') throw new Error('it is not');`,
+  );
+  t.false(files.includes('connections.cjs'));
 });

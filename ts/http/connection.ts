@@ -12,7 +12,7 @@ import { AsyncResource } from 'node:async_hooks';
 import core from 'node:http';
 import type { Socket } from 'node:net';
 import { CORE_MAJOR } from '../core/version.ts';
-import { guard } from '../net/core-calls.ts';
+import { connectionParts } from '../net/connection-parts.ts';
 import { reportException } from '../reactor/index.ts';
 
 type Listener = (this: core.Server, socket: Socket) => void;
@@ -58,9 +58,13 @@ export function connectionListener(this: core.Server, socket: Socket): void {
   }
   parser.onIncoming = guardIncoming(parser.onIncoming);
   // Parsers are used again; the callback of bodies, unlike the other, is the same for all and stays.
+  const { guard } = connectionParts();
   const { kOnBody, kOnExecute } = parser.constructor;
   // Behind this one ticks run where the parser is fed by a handle: over TLS.
   if (parser[kOnExecute] !== undefined) parser[kOnExecute] = guard(parser[kOnExecute]);
+  guardedBody ??= guard(function (this: Parser, bytes) {
+    return onBody.call(this, bytes);
+  });
   if (parser[kOnBody] !== guardedBody) {
     onBody = parser[kOnBody]!;
     parser[kOnBody] = guardedBody;
@@ -121,6 +125,5 @@ function guardIncoming(onIncoming: OnIncoming): OnIncoming {
 
 let onBody: OnBody;
 
-const guardedBody: OnBody = guard(function (this: Parser, bytes) {
-  return onBody.call(this, bytes);
-});
+/** Made with the first connection. */
+let guardedBody: OnBody | undefined;

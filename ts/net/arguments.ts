@@ -1,5 +1,5 @@
 /**
- * The many forms in which `connect()` and `listen()` take their arguments, brought to one: `[options, callback]`.
+ * The many forms in which `connect()` and `listen()` take their arguments, brought to one: `[options, callback]`; and what sockets and servers ask of options alike.
  */
 import core from 'node:net';
 
@@ -40,6 +40,16 @@ function toOptions(args: readonly unknown[]): Record<string, any> {
 /** A string that does not read as a port number is a path. */
 export function isPath(value: unknown): value is string {
   return typeof value === 'string' && portNumber(value) === false;
+}
+
+/** Whether `value` is what a `blockList` option takes. */
+export function isBlockList(value: unknown): boolean {
+  return value instanceof core.BlockList;
+}
+
+/** Whole seconds of milliseconds; 0 for what is none. */
+export function toSeconds(milliseconds: unknown): number {
+  return ~~((milliseconds as number) / 1000);
 }
 
 /** The number a port or backlog argument stands for; false for what stands for none. */

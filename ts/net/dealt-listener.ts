@@ -5,11 +5,9 @@ import type core from 'node:net';
 import { StreamHandle } from '../reactor/index.ts';
 import type { DealtHandle } from '../primary.ts';
 import { settingsOfConnections } from '../socket-options.ts';
-import { acceptConnection } from './accept.ts';
 import { noteOwner, takeFromCore, type CoreHandle } from '../core/handles.ts';
 import { kConnectionTransport, kTransport } from './internals.ts';
-import { acceptForLibuv } from './libuv-socket.ts';
-import { Link } from './link.ts';
+import { connectionParts } from './connection-parts.ts';
 import type { BoundListener } from './listener.ts';
 import { kOverLibuv, type NetServer } from './server-internals.ts';
 
@@ -27,6 +25,7 @@ export class DealtListener implements BoundListener {
       const peer = takeFromCore(client, (fd) => StreamHandle.adopt(fd, true));
       // Out of descriptors: the client sees an end, as it does of a server of one's own.
       if (typeof peer === 'number') return;
+      const { acceptConnection, acceptForLibuv, Link } = connectionParts();
       if (server[kOverLibuv]) {
         acceptForLibuv(server, peer, unix);
         return;

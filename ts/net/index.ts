@@ -5,7 +5,10 @@
  * @packageDocumentation
  */
 import core from 'node:net';
+import { define } from '../define.ts';
 import { selectSocketBackend } from '../socket-backend.ts';
+import { connectionParts } from './connection-parts.ts';
+import type * as parts from './connections.ts';
 import type { ServerOptions } from './server.ts';
 import type { SocketOptions } from './socket.ts';
 import { exported, ring } from './uring.ts';
@@ -17,7 +20,7 @@ const chosen = (selectSocketBackend() === 'uring' ? ring : core) as unknown as t
  *
  * `instanceof` works both ways between this class and core's.
  */
-export const Socket = chosen.Socket;
+export declare const Socket: typeof chosen.Socket;
 export type Socket = core.Socket;
 
 /** Takes connections, as core's. */
@@ -25,7 +28,7 @@ export const Server = chosen.Server;
 export type Server = core.Server;
 
 /** Old name of {@link Socket}. */
-export const Stream = chosen.Socket;
+export declare const Stream: typeof chosen.Socket;
 export type Stream = core.Socket;
 
 /** The forms of {@link createServer}: core's, with {@link ServerOptions}. */
@@ -57,7 +60,9 @@ export const createConnection = chosen.connect as Connect;
 export * from 'node:net';
 
 // Beyond core; on the core backend they throw.
-export { peerCredentials, receiveDescriptors, sendDescriptors } from './descriptors.ts';
+export declare const peerCredentials: typeof parts.peerCredentials;
+export declare const receiveDescriptors: typeof parts.receiveDescriptors;
+export declare const sendDescriptors: typeof parts.sendDescriptors;
 export type { ServerOptions } from './server.ts';
 export type { SocketOptions } from './socket.ts';
 export type { TcpClientOptions, TcpServerOptions } from '../socket-options.ts';
@@ -65,6 +70,22 @@ export type { DescriptorInfo, DescriptorListener, Passable, PeerCredentials, Rec
 
 /** @internal */
 export const { _createServerHandle, _normalizeArgs, _setSimultaneousAccepts } = chosen;
+
+// What sockets are made of is loaded by who asks for the class, or for what works on them.
+exportOnDemand('Socket', () => chosen.Socket);
+exportOnDemand('Stream', () => chosen.Socket);
+for (const name of ['peerCredentials', 'receiveDescriptors', 'sendDescriptors'] as const) {
+  exportOnDemand(name, () => connectionParts()[name]);
+}
+
+/** Exports what `find` gives when somebody asks for it. From then on, or when something else has been put there, it is an export like others. */
+function exportOnDemand(name: string, find: () => unknown): void {
+  const settle = (value: unknown): unknown => {
+    define(exports, name, { value, writable: true, enumerable: true, configurable: true });
+    return value;
+  };
+  define(exports, name, { get: () => settle(find()), set: settle, enumerable: true, configurable: true });
+}
 
 exported.net = exports as NonNullable<typeof exported.net>;
 

@@ -6,12 +6,10 @@ import core from 'node:net';
 import { errnoException } from '../errors/system.ts';
 import { AsyncScope, StreamHandle, type ListenHandle } from '../reactor/index.ts';
 import { settingsOfConnections } from '../socket-options.ts';
-import { acceptConnection } from './accept.ts';
 import { makeCoreHandle, takeFromCore, type CoreHandle } from '../core/handles.ts';
 import { define } from '../define.ts';
 import { kConnectionTransport, kTransport } from './internals.ts';
-import { acceptForLibuv } from './libuv-socket.ts';
-import { Link } from './link.ts';
+import { connectionParts } from './connection-parts.ts';
 import { ServerHandle, tellName, type Listening } from './server-handle.ts';
 import { kListener, kOverLibuv, type NetServer } from './server-internals.ts';
 
@@ -89,6 +87,7 @@ export class RingListener implements BoundListener, Listening {
 
   /** The connection's own context is the event loop's, not the listener's, in which the listener is called. */
   #welcome(peer: StreamHandle): void {
+    const { acceptConnection, acceptForLibuv, Link } = connectionParts();
     if (this.#server[kOverLibuv]) {
       acceptForLibuv(this.#server, peer, this.#unix, this.#scope, this.#late);
       return;

@@ -8,15 +8,14 @@ import { promisify } from 'node:util';
 import { ERR_INVALID_ARG_TYPE, ERR_SERVER_NOT_RUNNING } from '../errors/core.ts';
 import { validateNumber } from '../validate.ts';
 import { isOwn, standInFor } from '../core/stand-in.ts';
+import { isBlockList, toSeconds } from './arguments.ts';
 import { listen, startListening } from './listen.ts';
 import { isSentAway } from '../core/sent-away.ts';
 import { define, defineAll } from '../define.ts';
 import { kTransport } from './internals.ts';
 import { kListener, type NetServer, type WorkerSockets } from './server-internals.ts';
-import { toSeconds } from './settings.ts';
 import { socketSettings, type TcpServerOptions } from '../socket-options.ts';
 import { nextTick } from '../timers.ts';
-import { isBlockList } from './socket.ts';
 
 /** What the constructor takes beyond what core's typings tell. */
 export interface ServerOptions extends core.ServerOpts {

@@ -6,6 +6,7 @@
 import core from 'node:net';
 import { constants } from 'node:os';
 import { SocketOption, type StreamHandle } from '../reactor/index.ts';
+import { toSeconds } from './arguments.ts';
 import { kLink, kSettings, type Link, type NetSocket, type Settings } from './internals.ts';
 
 /** Seconds between probes, and how many go unanswered before the peer counts as gone, where nothing else is said: libuv's. */
@@ -49,11 +50,6 @@ export function keepAliveOf(enable: unknown, initialDelay: unknown, interval?: u
     interval: interval === undefined ? undefined : toSeconds(interval),
     count: count as number | undefined,
   };
-}
-
-/** Whole seconds of milliseconds; 0 for what is none. */
-export function toSeconds(milliseconds: unknown): number {
-  return ~~((milliseconds as number) / 1000);
 }
 
 /** Sets on a fresh connection what was asked for. UNIX-domain sockets have none of these options. */

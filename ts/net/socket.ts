@@ -10,7 +10,7 @@ import { errnoException } from '../errors/system.ts';
 import { showActiveHandles } from '../reactor/index.ts';
 import { validateInt32, validateNumber } from '../validate.ts';
 import { adoptDescriptor } from './adopt.ts';
-import { isNormalized, normalizeArguments } from './arguments.ts';
+import { isBlockList, isNormalized, normalizeArguments, toSeconds } from './arguments.ts';
 import { connectSocket, useBuffer } from './connect.ts';
 import type { CoreHandle } from '../core/handles.ts';
 import { counterAccessors } from './counters.ts';
@@ -37,7 +37,6 @@ import {
   keepAliveOf,
   NO_SETTINGS,
   settingsOf,
-  toSeconds,
 } from './settings.ts';
 import { refreshTimers, setSocketTimeout, stopTimers, timedOut } from './timeout.ts';
 import { isSentAway, watchSenders } from '../core/sent-away.ts';
@@ -332,11 +331,6 @@ function checkOptions(given: SocketOptions | number | undefined): SocketOptions 
   }
   if (options.typeOfService !== undefined) validateInt32(options.typeOfService, 'options.typeOfService', 0, 255);
   return options;
-}
-
-/** Whether `value` is what a `blockList` option takes. */
-export function isBlockList(value: unknown): boolean {
-  return value instanceof core.BlockList;
 }
 
 /** Stands for a handle that only core's code can work with: one of core's, or an object of JavaScript that behaves as one. */

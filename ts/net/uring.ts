@@ -5,22 +5,14 @@ import core from 'node:net';
 import process from 'node:process';
 import { inPlaceOf } from '../core/in-place-of.ts';
 import { normalizeArguments } from './arguments.ts';
-import { announceClient, SAYS_SO_IN_CONNECT } from './client-channel.ts';
+import { connectionParts } from './connection-parts.ts';
 import { createListenHandle } from './listen.ts';
 import { Server, type ServerOptions } from './server.ts';
-import { Socket, type SocketOptions } from './socket.ts';
-
-export { Server, type ServerOptions } from './server.ts';
-export { Socket, type SocketOptions } from './socket.ts';
+import type { SocketConstructor } from './socket.ts';
 
 /** Makes a socket and connects it. */
 export function connect(...args: any[]): core.Socket {
-  const normalized = normalizeArguments(args);
-  const options = normalized[0] as SocketOptions & { timeout?: number };
-  const socket = new Socket(options);
-  if (!SAYS_SO_IN_CONNECT) announceClient(socket);
-  if (options.timeout) socket.setTimeout(options.timeout);
-  return Reflect.apply(socket.connect, socket, [normalized]) as core.Socket;
+  return connectionParts().connect(args);
 }
 
 /** Makes a server; it does nothing until it is told to listen. */
@@ -52,6 +44,9 @@ inPlaceOf(_normalizeArgs, normalizeArguments);
 
 /** What stands in for core's exports. */
 export const ring = {
-  ...{ Server, Socket, connect, createServer },
+  get Socket(): SocketConstructor {
+    return connectionParts().Socket;
+  },
+  ...{ Server, connect, createServer },
   ...{ _createServerHandle: createListenHandle, _normalizeArgs: normalizeArguments, _setSimultaneousAccepts },
 };

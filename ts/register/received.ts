@@ -9,7 +9,7 @@ import { createSocket } from '../dgram/uring.ts';
 import { coreState } from '../dgram/shown-handle.ts';
 import { errnoException } from '../errors/system.ts';
 import { adoptCopy, takeFromCore, type CoreHandle } from '../core/handles.ts';
-import { Link } from '../net/link.ts';
+import { connectionParts } from '../net/connection-parts.ts';
 import { ring } from '../net/uring.ts';
 import { ListenHandle, StreamHandle } from '../reactor/index.ts';
 
@@ -38,6 +38,7 @@ function takeSocket(theirs: core.Socket): core.Socket {
   if (typeof taken === 'number') {
     ours = new ring.Socket().destroy(errnoException(taken, 'open'));
   } else {
+    const { Link } = connectionParts();
     const link = new Link();
     link.attach(taken);
     ours = new ring.Socket({ handle: link, readable: true, writable: true } as core.SocketConstructorOpts);
