@@ -40,7 +40,7 @@ for (const [which, prefix] of [
       for (const [place, name] of names.entries()) members[name] = originals[place];
     }
     t.deepEqual(asked, names);
-    t.is(http.Server.prototype.listen, net.Server.prototype.listen);
+    t.is(http.Server.prototype.listen as unknown, net.Server.prototype.listen);
   });
 
   test.serial(`a method that is replaced for one class of servers, ${which}`, async (t) => {

@@ -12,7 +12,6 @@ import fs from 'node:fs';
 import Module from 'node:module';
 import process from 'node:process';
 import { fileURLToPath, URL } from 'node:url';
-import { define } from '../define.ts';
 import type { Backend } from '../support.ts';
 import { answerInThread, type HookData } from './answer.ts';
 import { beforeImports } from './es-modules.ts';
@@ -74,7 +73,8 @@ function redirectRequire(own: string): void {
 function redirectBuiltins(): void {
   const { getBuiltinModule } = process as { getBuiltinModule?: (id: string) => object | undefined };
   if (getBuiltinModule === undefined) return;
-  define(process, 'getBuiltinModule', {
+  Object.defineProperty(process, 'getBuiltinModule', {
+    __proto__: null,
     value: function redirected(id: string): object | undefined {
       const replacement = replacementOf(String(id));
       return replacement === undefined ? getBuiltinModule(id) : (loadOwn(replacement.file) as object);
@@ -82,20 +82,21 @@ function redirectBuiltins(): void {
     writable: true,
     configurable: true,
     enumerable: true,
-  });
+  } as PropertyDescriptor);
 }
 
 /** `promises` of `node:fs`, whose other functions block and stay core's. */
 function redirectPromises(): void {
   const { get: core } = Object.getOwnPropertyDescriptor(fs, 'promises')!;
-  define(fs, 'promises', {
+  Object.defineProperty(fs, 'promises', {
+    __proto__: null,
     get(): unknown {
       const replacement = replacementOf('fs/promises');
       return replacement === undefined ? core!.call(fs) : loadOwn(replacement.file);
     },
     configurable: true,
     enumerable: true,
-  });
+  } as PropertyDescriptor);
 }
 
 /** `module.syncBuiltinESMExports()`, which who replaces an export, as mocks do, calls for those who have imported it by its name. */
@@ -117,7 +118,7 @@ const FACES = Symbol.for('iouring-transport.registered');
 
 if (!(FACES in globalThis) && process.env['IOURING_TRANSPORT'] !== 'core') {
   const faces: (() => void)[] = [];
-  define(globalThis, FACES, { value: faces });
+  Object.defineProperty(globalThis, FACES, { __proto__: null, value: faces } as PropertyDescriptor);
   redirect();
   redirectNames(faces);
 }
