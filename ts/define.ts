@@ -7,7 +7,7 @@ type Description = PropertyDescriptor & ThisType<any>;
 
 /** Defines one property. @returns `target` */
 export function define<Target extends object>(target: Target, key: PropertyKey, description: Description): Target {
-  return Object.defineProperty(target, key, { __proto__: null, ...description } as Description);
+  return Object.defineProperty(target, key, { __proto__: null, ...description });
 }
 
 /** Defines several. @returns `target` */
