@@ -7,11 +7,11 @@ type Description = PropertyDescriptor & ThisType<any>;
 
 /** Defines one property. @returns `target` */
 export function define<Target extends object>(target: Target, key: PropertyKey, description: Description): Target {
-  return Object.defineProperty(target, key, { __proto__: null, ...description });
+  return Object.defineProperty(target, key, { __proto__: null, ...description } as Description);
 }
 
 /** Defines several. @returns `target` */
 export function defineAll<Target extends object>(target: Target, descriptions: PropertyDescriptorMap & ThisType<any>): Target {
-  for (const key of Reflect.ownKeys(descriptions)) define(target, key, descriptions[key as string]!);
+  for (const key of Reflect.ownKeys(descriptions)) define(target, key, descriptions[key as string]);
   return target;
 }
