@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import process from 'node:process';
 import test, { type ExecutionContext } from 'ava';
+import type ours from 'iouring-transport/net';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -90,7 +91,7 @@ test('what connections are made of is there before the first one: there may be n
 
 test('a class that is loaded on demand is an export like others', (t) => {
   const require = createRequire(import.meta.url);
-  const net = require('iouring-transport/net') as typeof import('iouring-transport/net');
+  const net = require('iouring-transport/net') as typeof ours;
   const core = process.getBuiltinModule('node:net');
   for (const name of ['Socket', 'Stream', 'Server', 'connect'] as const) {
     const { value, ...rest } = Object.getOwnPropertyDescriptor(net, name)!;

@@ -11,5 +11,6 @@ let loaded: typeof parts | undefined;
  */
 export function connectionParts(): typeof parts {
   // By a literal, which bundlers follow. In the build all files are in one folder.
+  // eslint-disable-next-line @typescript-eslint/no-require-imports, no-restricted-globals -- an `import()` would have a first connection wait
   return (loaded ??= require('../connections.cjs') as typeof parts);
 }
