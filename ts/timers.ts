@@ -71,8 +71,9 @@ type SetImmediate = <Args extends unknown[]>(callback: (...args: Args) => void, 
 function immediateByPromise(): SetImmediate {
   const { scheduler } = process.getBuiltinModule('node:timers/promises') as { scheduler?: object };
   if (scheduler === undefined) return given;
-  // Who replaces it gives the object one of its own.
-  const { yield: nextTurn } = Object.getPrototypeOf(scheduler) as { yield: () => Promise<void> };
+  // Who replaces it gives the object one of its own. Bun has no other, and does not list immediates either.
+  const { yield: nextTurn } = Object.getPrototypeOf(scheduler) as { yield?: () => Promise<void> };
+  if (nextTurn === undefined) return given;
   return (callback, ...args) => void nextTurn.call(scheduler).then(() => callback(...args));
 }
 

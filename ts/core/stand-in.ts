@@ -17,9 +17,10 @@ export function standInFor(Core: Constructor, constructor: Function, Members: Co
   const ours = Members.prototype as object;
   const inherited = Object.getPrototypeOf(core) as Record<PropertyKey, unknown>;
   for (const key of Reflect.ownKeys(core)) {
-    if (Object.hasOwn(ours, key)) {
+    const own = Object.getOwnPropertyDescriptor(ours, key);
+    if (own !== undefined) {
       // Core's methods are assigned, so that they are enumerable: who copies or mocks a class goes through them.
-      define(ours, key, { enumerable: Object.prototype.propertyIsEnumerable.call(core, key) });
+      if (own.configurable) define(ours, key, { enumerable: Object.prototype.propertyIsEnumerable.call(core, key) });
       continue;
     }
     define(ours, key, { value: inherited[key], writable: true, configurable: true });
