@@ -1,6 +1,7 @@
 import { defineConfig } from 'tsdown';
 import { coreImports } from './scripts/core-imports.mjs';
 import { esmFaces } from './scripts/esm-faces.mjs';
+import { namespaceTypes } from './scripts/namespace-types.mjs';
 import { plainExports } from './scripts/plain-exports.mjs';
 
 /**
@@ -96,5 +97,5 @@ export default defineConfig({
     // An entry gets the files that it uses something of, and not all that `ts/reactor/index.ts` names.
     treeshake: { moduleSideEffects: [{ test: /./, external: false, sideEffects: false }] },
   },
-  plugins: [coreImports(), plainExports(), esmFaces(facades, wholes, firsts, onDemand)],
+  plugins: [coreImports(), plainExports(), namespaceTypes(), esmFaces(facades, wholes, firsts, onDemand)],
 });

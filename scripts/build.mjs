@@ -16,6 +16,7 @@ const TS_INPUTS = [
   'tsdown.config.ts',
   'scripts/core-imports.mjs',
   'scripts/esm-faces.mjs',
+  'scripts/namespace-types.mjs',
   'scripts/plain-exports.mjs',
   'package-lock.json',
 ];
