@@ -97,5 +97,6 @@ export default defineConfig({
     // An entry gets the files that it uses something of, and not all that `ts/reactor/index.ts` names.
     treeshake: { moduleSideEffects: [{ test: /./, external: false, sideEffects: false }] },
   },
-  plugins: [coreImports(), plainExports(), namespaceTypes(), esmFaces(facades, wholes, firsts, onDemand)],
+  plugins: [coreImports(), plainExports(), esmFaces(facades, wholes, firsts, onDemand)],
+  hooks: { 'build:done': namespaceTypes },
 });

@@ -1,19 +1,19 @@
 /**
- * A build plugin for programs that are compiled without `esModuleInterop`: to them core's modules have no default export, so that every type that is core's would
- * be none at all. Types import them as namespaces, which is right with and without.
+ * For programs that are compiled without `esModuleInterop`: to them core's modules have no default export, so that every type that is core's would be none at
+ * all. Types that are built import them as namespaces, which is right with and without. Done when all is written: a build plugin does not get to see types.
  */
-const DEFAULT = /^import (\w+)(?:, (\{.+\}))? from ("node:(?:net|dgram|fs\/promises|http|https|http2|tls)");$/gm;
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 
-export function namespaceTypes() {
-  return {
-    name: 'namespace-types',
-    generateBundle(_options, bundle) {
-      for (const chunk of Object.values(bundle)) {
-        if (chunk.type !== 'chunk' || !chunk.fileName.endsWith('.d.cts')) continue;
-        chunk.code = chunk.code.replace(DEFAULT, (_line, name, others, module) =>
-          [`import * as ${name} from ${module};`, ...(others === undefined ? [] : [`import ${others} from ${module};`])].join('\n'),
-        );
-      }
-    },
-  };
+const DEFAULT = /^import ([\w$]+)(?:, (\{.+\}))? from ("node:(?:net|dgram|fs\/promises|http|https|http2|tls)");$/gm;
+
+export function namespaceTypes({ options: { outDir } }) {
+  for (const name of readdirSync(outDir).filter((each) => each.endsWith('.d.cts'))) {
+    const file = path.join(outDir, name);
+    const types = readFileSync(file, 'utf8');
+    const namespaces = types.replace(DEFAULT, (_line, local, others, module) =>
+      [`import * as ${local} from ${module};`, ...(others === undefined ? [] : [`import ${others} from ${module};`])].join('\n'),
+    );
+    writeFileSync(file, namespaces);
+  }
 }

@@ -123,7 +123,9 @@ export const scenarios = {
       const answer: Support = support();
       export { socket, answer, dgram, fs, http, https, tls, http2 };\n`;
     // Where no default exports are made up, core's modules are namespaces.
-    const namespaces = text.replace(/import (\w+)(?:, (\{.+\}))? from ('.+');/g, 'import * as $1 from $3;').replace('const socket: Socket', 'const socket: net.Socket');
+    const namespaces = text
+      .replace(/import (\w+)(?:, (\{.+\}))? from ('.+');/g, 'import * as $1 from $3;')
+      .replace('const socket: Socket', 'const socket: net.Socket');
     project.write('module.ts', text).write('common.cts', text).write('namespaces.ts', namespaces);
     const kinds = [
       ['node16', 'node16'],
@@ -133,7 +135,9 @@ export const scenarios = {
     ];
     for (const [module, moduleResolution] of kinds) {
       const compilerOptions = { module, moduleResolution, target: 'es2023', strict: true, skipLibCheck: false, noEmit: true };
-      const files = /^node(?:16|next)$/.test(moduleResolution) ? ['module.ts', 'common.cts'] : [module === 'commonjs' ? 'namespaces.ts' : 'module.ts'];
+      const files = /^node(?:16|next)$/.test(moduleResolution)
+        ? ['module.ts', 'common.cts']
+        : [module === 'commonjs' ? 'namespaces.ts' : 'module.ts'];
       project.write('tsconfig.json', JSON.stringify({ compilerOptions: { ...compilerOptions, types: ['node'] }, files }));
       await project.run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', '.']);
     }
