@@ -37,6 +37,7 @@ const entries = {
 /** Facades that pass everything of core's module on but for what they replace. */
 const wholes = {
   net: 'node:net',
+  dgram: 'node:dgram',
   http: 'node:http',
   https: 'node:https',
   tls: 'node:tls',
@@ -45,7 +46,7 @@ const wholes = {
 };
 
 /** Facades that stand for core's modules. */
-const facades = [...Object.keys(wholes), 'dgram'];
+const facades = Object.keys(wholes);
 
 /** What an entry exports by getters, which the build cannot see. */
 const onDemand = { net: ['Socket', 'Stream', 'peerCredentials', 'receiveDescriptors', 'sendDescriptors'] };

@@ -29,8 +29,8 @@ export interface CreateSocket {
   (options: DgramOptions, listener?: Listener): Socket;
 }
 
-/** @internal */
-export const { _createSocketHandle } = chosen as unknown as { _createSocketHandle: unknown };
+// Whatever is not named here is core's: what newer Node versions have, and what only older ones do.
+export * from 'node:dgram';
 
 export type { Ancillary } from '../reactor/index.ts';
 export type { OutgoingMessage, SendManyOptions, SendResult } from './send-many.ts';

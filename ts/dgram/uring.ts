@@ -12,6 +12,3 @@ export function createSocket(type: any, listener?: any): core.Socket {
   return Reflect.construct(Socket, [type, listener]) as core.Socket;
 }
 inPlaceOf(core.createSocket, createSocket);
-
-/** Makes a handle of core's. Deprecated there, and of use to nobody else. */
-export const { _createSocketHandle } = core as unknown as { _createSocketHandle: unknown };
