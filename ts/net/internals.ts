@@ -64,7 +64,7 @@ export interface NetSocket extends core.Socket {
   _sockname: core.AddressInfo | object | null;
   _pendingData: unknown;
   _pendingEncoding: string;
-  server: unknown;
+  server: core.Server | null;
   _server: { _connections: number; _emitCloseIfDrained?: () => void } | null;
   blockList?: core.BlockList;
   resetAndClosing: boolean;
