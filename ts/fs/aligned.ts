@@ -1,8 +1,7 @@
 /**
  * Memory that the kernel can be given as it is.
  */
-import { constants } from 'node:buffer';
-import { Buffer } from 'node:buffer';
+import { Buffer, constants } from 'node:buffer';
 import { loadNative } from '../native.ts';
 import { getReactor } from '../reactor/index.ts';
 import { validateInteger } from '../validate.ts';

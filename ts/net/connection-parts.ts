@@ -1,5 +1,5 @@
 /**
- * Loads what connections are made of when the first is there, or somebody asks for its class: half of what a program would read and compile before it listens.
+ * Loads what connections are made of when the first is there, or somebody asks for its class: a third of what a program would read and compile before it listens.
  */
 import type * as parts from './connections.ts';
 
