@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import ownDgram from 'iouring-transport/dgram';
 import net from 'iouring-transport/net';
+import { runAlone } from './_child.ts';
 import { child, end } from './_receiver.ts';
 import { closeOf, listening, nothingLeft, portOf, textOf, track } from './_sockets.ts';
 
@@ -143,3 +144,19 @@ for (const module of ['node:net', 'iouring-transport/net']) {
     t.is(await textOf(track(net.connect(port, '127.0.0.1'))), 'served by the parent');
   });
 }
+
+test.serial('a server, by a program that had a child before its first server', async (t) => {
+  const { code, signal, stdout, stderr } = await runAlone(`
+    import { spawn } from 'node:child_process';
+    import { createRequire } from 'node:module';
+    const net = createRequire(process.cwd() + '/')('iouring-transport/net');
+    const serve = "process.on('message', (_, server) => { process.send(typeof server.address().port); server.close(); process.disconnect(); })";
+    const child = spawn(process.execPath, ['--eval', serve], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    child.on('message', (message) => console.log(message));
+    const server = net.createServer().listen(0, '127.0.0.1', () => {
+      console.log(process.getActiveResourcesInfo().includes('TCPServerWrap'), process._getActiveHandles().includes(server));
+      child.send('serve', server, () => server.close());
+    });
+  `);
+  t.deepEqual({ code, signal, stdout, stderr }, { code: 0, signal: null, stdout: 'true true\nnumber', stderr: '' });
+});

@@ -10,8 +10,9 @@ import { validateNumber } from '../validate.ts';
 import { isOwn, standInFor } from '../core/stand-in.ts';
 import { isBlockList, toSeconds } from './arguments.ts';
 import { listen, startListening } from './listen.ts';
-import { isSentAway } from '../core/sent-away.ts';
+import { isSentAway, watchSenders } from '../core/sent-away.ts';
 import { define, defineAll } from '../define.ts';
+import { showActiveHandles } from '../reactor/index.ts';
 import { kTransport } from './internals.ts';
 import { kListener, type NetServer, type WorkerSockets } from './server-internals.ts';
 import { socketSettings, type TcpServerOptions } from '../socket-options.ts';
@@ -215,4 +216,8 @@ const ServerClass = function Server(
 } as unknown as ServerConstructor;
 define(ServerClass, 'length', { value: 2 });
 standInFor(core.Server, ServerClass, ServerMembers);
+
+// Connections need these, too, but are loaded later (`connections.ts`): a child may be started before, and a server be asked about.
+watchSenders();
+showActiveHandles();
 export { ServerClass as Server };
