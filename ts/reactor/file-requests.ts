@@ -27,6 +27,9 @@ interface Holder {
   unhold(): void;
 }
 
+/** So many places for operations are kept when none is under way any more. */
+const KEPT_PLACES = 4096;
+
 export class FileRequests {
   readonly #holder: Holder;
   readonly #waiting: (FileRequest | undefined)[] = [];
@@ -73,7 +76,10 @@ export class FileRequests {
     if (request === undefined) return undefined;
     this.#waiting[token] = undefined;
     this.#free.push(token);
-    if (--this.#count === 0) this.#holder.unhold();
+    if (--this.#count === 0) {
+      this.#holder.unhold();
+      if (this.#waiting.length > KEPT_PLACES) this.#waiting.length = this.#free.length = 0;
+    }
     return request;
   }
 }

@@ -10,6 +10,9 @@ import type { ReceivedBuffers } from './received-buffers.ts';
 /** Places for views that are lent at once, to begin with. */
 const FIRST_PLACES = 64;
 
+/** So many of them, of 16 bytes each, are kept when nothing is lent any more. */
+const KEPT_PLACES = 4096;
+
 /**
  * Where the bytes of a write are: at an offset of the arena, or, as a number's complement, in the region of a lent view, or, from {@link IN_RECEIVED} on, in a
  * receive buffer.
@@ -40,7 +43,7 @@ export class WriteMemory {
 
   /** Lends a view to a write: the region by which Rust finds it. */
   lend(view: Uint8Array): number {
-    const slot = this.#freeViews.pop() ?? this.#makePlaces();
+    const slot = this.#freeViews.pop() ?? this.#growPlaces();
     this.#views[slot] = view;
     return slot + 1;
   }
@@ -49,6 +52,7 @@ export class WriteMemory {
   reclaim(region: number): void {
     this.#views[region - 1] = undefined;
     this.#freeViews.push(region - 1);
+    if (this.#views.length > KEPT_PLACES && this.lentViews === 0) this.#giveUpPlaces();
   }
 
   /**
@@ -101,10 +105,21 @@ export class WriteMemory {
   }
 
   /** Doubles the places for views; one of the new ones. */
-  #makePlaces(): number {
+  #growPlaces(): number {
     const before = this.#views.length;
-    this.#views = this.#native.makePlaces(Math.max(FIRST_PLACES, 2 * before));
-    for (let slot = this.#views.length - 1; slot > before; slot--) this.#freeViews.push(slot);
+    this.#makePlaces(Math.max(FIRST_PLACES, 2 * before), before + 1);
     return before;
+  }
+
+  /** Begins anew after a time of many writes: no place is in use. */
+  #giveUpPlaces(): void {
+    this.#freeViews.length = 0;
+    this.#makePlaces(FIRST_PLACES, 0);
+  }
+
+  /** Has `count` places, of which those from `free` on are. */
+  #makePlaces(count: number, free: number): void {
+    this.#views = this.#native.makePlaces(count);
+    for (let slot = count - 1; slot >= free; slot--) this.#freeViews.push(slot);
   }
 }
