@@ -1,4 +1,5 @@
 import { readdirSync } from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { inRoot } from './scripts/lib.mjs';
 import { javaScriptOf } from './scripts/typescript/compiled.mjs';
@@ -15,6 +16,8 @@ export default () => {
     nodeArguments: [`--import=${inRoot('scripts', 'typescript', 'register.mjs')}`],
     // A process each: specs end processes, count descriptors and set environment variables.
     workerThreads: false,
+    // One more than there are processors: most specs wait for longer than they compute.
+    concurrency: 1 + os.availableParallelism(),
     timeout: '60s',
     failFast: false,
   };

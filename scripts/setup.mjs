@@ -7,13 +7,13 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { fingerprint, inRoot, isStamped, mustRun, say, stamp } from './lib.mjs';
 
-/** Installs and builds whatever is missing or stale. */
-export async function setup() {
+/** Installs and builds whatever is missing or stale; of the two parts, one alone where that is named. */
+export async function setup(part) {
   installDependencies();
   // Not before: building needs what was just installed.
   const { buildNative, buildTypeScript } = await import('./build.mjs');
-  buildNative({ ifStale: true });
-  await buildTypeScript({ ifStale: true });
+  if (part !== 'ts') buildNative({ ifStale: true });
+  if (part !== 'native') await buildTypeScript({ ifStale: true });
 }
 
 /** Installs what package-lock.json names, unless that is what is installed. */
@@ -25,4 +25,4 @@ export function installDependencies() {
   stamp('dependencies', print);
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await setup();
+if (process.argv[1] === fileURLToPath(import.meta.url)) await setup(process.argv[2]);
