@@ -1,5 +1,5 @@
 /** HTTP requests to two workers of a cluster, which share one CPU; what all three processes cost counts. */
-import { HTTP_ARMS, measureRequests, missingProgram, wrk } from '../lib/requests.mjs';
+import { HTTP_ARMS, longerWarm, measureRequests, missingProgram, wrk } from '../lib/requests.mjs';
 
 const MODES = { 'dealt by the primary': 'cluster-hello', 'a shared listener': 'shared-cluster-hello' };
 
@@ -19,5 +19,6 @@ export default {
       ]),
     );
   },
-  measure: (one, arm, options) => measureRequests(arm, one.mode, options, (server, seconds) => wrk(server, one, seconds)),
+  measure: (one, arm, options) =>
+    measureRequests(arm, one.mode, longerWarm(options), (server, seconds) => wrk(server, one, seconds)),
 };

@@ -1,7 +1,7 @@
 /** HTTP/2 requests that are answered with a few bytes: core's `http2` over either's sockets, under h2load. */
 import { readFileSync } from 'node:fs';
 import { makeCertificate } from '../lib/certificate.mjs';
-import { HTTP_ARMS, measureRequests, missingProgram } from '../lib/requests.mjs';
+import { HTTP_ARMS, longerWarm, measureRequests, missingProgram } from '../lib/requests.mjs';
 import { Child } from '../lib/processes.mjs';
 
 const STREAMS = 10;
@@ -65,5 +65,7 @@ export default {
       })),
     ),
   measure: (one, arm, options) =>
-    measureRequests(arm, one.secure ? 'h2-secure-hello' : 'h2-hello', options, (server, seconds) => h2load(server, one, seconds)),
+    measureRequests(arm, one.secure ? 'h2-secure-hello' : 'h2-hello', longerWarm(options), (server, seconds) =>
+      h2load(server, one, seconds),
+    ),
 };
