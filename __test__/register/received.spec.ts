@@ -51,6 +51,29 @@ test.serial('the sender counts what is open here', async (t) => {
   await end(other);
 });
 
+test.serial('a connection that nobody reads here ends with its peer, and says once that it is closed', async (t) => {
+  const other = await child(t);
+  const heard: unknown[] = [];
+  other.on('message', (message) => heard.push(message));
+  const server = await listening({ pauseOnConnect: true }, (socket) => other.send('leave alone', socket));
+  const client = track(net.connect(portOf(server), '127.0.0.1'));
+  await once(other, 'message');
+  client.end();
+  await Promise.all([once(client, 'close'), once(other, 'message')]);
+  other.disconnect();
+  await once(other, 'disconnect');
+  t.deepEqual(heard, ['left alone', ['closed', false]]);
+  await once(other, 'exit');
+});
+
+test.serial('what was written has gone before a message does', async (t) => {
+  const other = await child(t);
+  const server = await listening({ pauseOnConnect: true }, (socket) => other.send('write and die', socket));
+  const client = track(net.connect(portOf(server), '127.0.0.1'));
+  const [[message], text] = await Promise.all([once(other, 'message'), textOf(client)]);
+  t.deepEqual([message, text], ['it is', 'written']);
+});
+
 test.serial('a server goes on listening here, a datagram socket receiving', async (t) => {
   const other = await child(t);
   const server = await listening();

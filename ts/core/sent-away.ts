@@ -9,6 +9,7 @@ import diagnostics from 'node:diagnostics_channel';
 import { readdirSync, readFileSync } from 'node:fs';
 import process from 'node:process';
 import { define } from '../define.ts';
+import { offerWritten } from '../reactor/index.ts';
 import type { CoreHandle } from './handles.ts';
 
 const SENDER = 'node:internal/child_process';
@@ -28,6 +29,8 @@ let sending = false;
 
 function watched(send: Send): Send {
   return function sendWatched(message, handle, ...rest) {
+    // The other process may have the same connection, and do with it what has to come behind what was written here.
+    offerWritten();
     const before = sending;
     sending = true;
     try {

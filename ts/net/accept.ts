@@ -11,7 +11,7 @@ import { kConnectionTransport, kSettings, type NetSocket, type Settings } from '
 import type { Link } from './link.ts';
 import type { NetServer } from './server-internals.ts';
 import { applySettings, settingsOf } from './settings.ts';
-import { acceptedOptions, Socket } from './socket.ts';
+import { connectedOptions, Socket } from './socket.ts';
 
 /** Whether 0 is a limit, of which no connection keeps within: from Node 22 on. */
 const ZERO_IS_A_LIMIT = CORE_MAJOR >= 22;
@@ -29,7 +29,7 @@ export function acceptConnection(server: NetServer, link: Link, late = 0): void 
     link.refuse();
     return;
   }
-  const socket = new Socket(acceptedOptions(link, server)) as NetSocket;
+  const socket = new Socket(connectedOptions(link, server)) as NetSocket;
   if (server.noDelay || server.keepAlive) {
     socket[kSettings] = settingsFrom(server);
     applySettings(socket);

@@ -4,14 +4,14 @@
 import type core from 'node:net';
 import { normalizeArguments } from './arguments.ts';
 import { announceClient, SAYS_SO_IN_CONNECT } from './client-channel.ts';
-import { Socket, type SocketOptions } from './socket.ts';
+import { connectedOptions, Socket, type SocketOptions } from './socket.ts';
 
 export { guard } from './core-calls.ts';
 export { acceptConnection } from './accept.ts';
 export { peerCredentials, receiveDescriptors, sendDescriptors } from './descriptors.ts';
 export { acceptForLibuv } from './libuv-socket.ts';
 export { Link } from './link.ts';
-export { Socket };
+export { connectedOptions, Socket };
 
 /** Makes a socket and connects it. */
 export function connect(args: readonly any[]): core.Socket {

@@ -367,18 +367,18 @@ const STREAM = {
 };
 
 function toStreamOptions(options: SocketOptions): DuplexOptions {
-  // Those of accepted connections are it already: a copy of them would be a third of what a connection allocates.
+  // Those of connections that are there (`connectedOptions`) are it already: a copy of them would be a third of what a connection allocates.
   if (options.handle instanceof Link) return options;
   return { ...(options as DuplexOptions), allowHalfOpen: Boolean(options.allowHalfOpen), ...STREAM };
 }
 
-/** What the constructor is given for a connection that was accepted. */
-export function acceptedOptions(link: Link, server: NetServer): SocketOptions {
+/** What the constructor is given for a connection that is there: all that streams want to know, and what the server has said that accepted it. */
+export function connectedOptions(link: Link, server: Partial<NetServer> = {}): SocketOptions {
   const { highWaterMark } = server;
   return {
     handle: link,
     allowHalfOpen: Boolean(server.allowHalfOpen),
-    pauseOnCreate: server.pauseOnConnect,
+    pauseOnCreate: Boolean(server.pauseOnConnect),
     readable: true,
     writable: true,
     readableHighWaterMark: highWaterMark,

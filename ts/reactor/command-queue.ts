@@ -112,6 +112,11 @@ export class CommandQueue {
     return words;
   }
 
+  /** Hands over what was written so far, before something that it might be asked about by somebody else. */
+  offer(): void {
+    if (this.#words[Header.Commands] !== 0) this.#native.flush();
+  }
+
   /** For drivers that do not come round at the end of a tick by themselves. */
   scheduleFlush(): void {
     if (this.#exiting) return this.#native.flush();

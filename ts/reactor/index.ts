@@ -23,6 +23,7 @@ export {
   configureReactor,
   getReactor,
   makeReactor,
+  offerWritten,
   reactorStats,
   reactorTotals,
   reportException,

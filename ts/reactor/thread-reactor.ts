@@ -90,6 +90,11 @@ export function runTicks(): boolean {
   return quiet;
 }
 
+/** Offers the kernel what this thread has written in this tick, as core does with each write: before another process is told of it. */
+export function offerWritten(): void {
+  reactor?.commands.offer();
+}
+
 /** What the reactor of this thread holds; all zero where it has not been used. */
 export function reactorStats(): Stats {
   return (

@@ -38,10 +38,10 @@ function takeSocket(theirs: core.Socket): core.Socket {
   if (typeof taken === 'number') {
     ours = new ring.Socket().destroy(errnoException(taken, 'open'));
   } else {
-    const { Link } = connectionParts();
+    const { Link, connectedOptions } = connectionParts();
     const link = new Link();
     link.attach(taken);
-    ours = new ring.Socket({ handle: link, readable: true, writable: true } as core.SocketConstructorOpts);
+    ours = new ring.Socket(connectedOptions(link));
     // Core's reads at once. The message may have come before anybody listened for it, or before this package was loaded.
     const early: unknown = theirs.read();
     if (early !== null) ours.push(early);

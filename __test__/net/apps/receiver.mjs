@@ -10,6 +10,16 @@ process.on('message', async (what, handle) => {
     process.send('serving');
   } else if (what === 'answer') {
     handle.on('error', () => {}).end('from the child');
+  } else if (what === 'leave alone') {
+    handle.on('close', (...args) => process.send(['closed', ...args]));
+    process.send('left alone');
+  } else if (what === 'write and die') {
+    handle.write('written', () => {
+      process.send('it is', () => {});
+      // Whatever is left to the end of the tick is never done.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);
+      process.kill(process.pid, 'SIGKILL');
+    });
   } else if (what === 'hold') {
     handle.resume();
     process.send('held');
