@@ -48,6 +48,11 @@ export interface NativeReactor {
   /** What libuv calls a socket's kind: `TCP`, `PIPE` or `UDP`; null for what is none of these. */
   socketKind(fd: number): string | null;
   /**
+   * Receives one datagram after another from now on: other processes have the socket, too, and are to get what is
+   * not wanted here any more.
+   */
+  shareDatagram(handle: number): void;
+  /**
    * Hands the kernel what JavaScript has sent, as far as there is room: before something changes that it is sent
    * with.
    */

@@ -29,7 +29,7 @@ async function same(t: ExecutionContext, policy: string, ...args: string[]): Pro
 }
 
 for (const policy of ['rr', 'none']) {
-  for (const mode of ['serve', 'restart', 'crash', 'taken', 'closed', 'http', 'udp']) {
+  for (const mode of ['serve', 'restart', 'crash', 'taken', 'closed', 'http', 'udp', 'udp in part']) {
     test.serial(`${mode}, scheduling ${policy}`, (t) => same(t, policy, mode));
   }
 

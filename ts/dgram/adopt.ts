@@ -21,6 +21,7 @@ export function adoptDescriptor(socket: DgramSocket, state: State, fd: number): 
     if (type === (state.kind === 'unix_dgram' ? 'UNKNOWN' : 'UDP')) throw errnoException(handle, 'open');
     throw new ERR_INVALID_FD_TYPE(type);
   }
+  handle.share();
   attach(socket, state, handle);
 }
 
@@ -31,6 +32,7 @@ export function takeOver(socket: DgramSocket, state: State, theirs: CoreHandle):
     theirs.close();
     return handle;
   }
+  handle.share();
   noteOwner(theirs, socket);
   // It may receive already.
   (theirs as { recvStop?: () => void }).recvStop?.();

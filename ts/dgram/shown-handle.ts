@@ -97,6 +97,7 @@ export function makeSendable(socket: DgramSocket): CoreHandle | null {
   const { handle } = carrier[coreState()];
   handle.recvStop();
   handle.unref();
+  state.handle.share();
   return (state.sibling = handle);
 }
 

@@ -220,6 +220,11 @@ export class DatagramHandle extends SocketHandle implements DatagramEvents {
     return toEndpoint(this.reactor.native.peerEndpoint(this.id));
   }
 
+  /** Takes one datagram after another from now on, each when the one before has been heard of: other processes have the socket, too, and what is taken is lost to them. */
+  share(): void {
+    if (!this.closed) this.reactor.native.shareDatagram(this.id);
+  }
+
   /** Lets datagrams come. */
   receiveStart(): void {
     if (this.closed || this.isBusy(Activity.Reading)) return;

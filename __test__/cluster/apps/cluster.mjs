@@ -162,6 +162,17 @@ const primary = {
     await stop(workers);
   },
 
+  /** Workers close a socket that all have when they have had enough of it: what comes then is for the others. */
+  async 'udp in part'() {
+    const workers = await startOnOnePort();
+    const counts = workers.map(async ({ worker: it }) => (await once(it, 'message'))[0]);
+    const socket = dgram.createSocket('udp4');
+    for (let n = 0; n < 20; n++) socket.send(`${n}`, workers[0].port, '127.0.0.1');
+    say('received', (await Promise.all(counts)).join());
+    socket.close();
+    await stop(workers);
+  },
+
   async http() {
     const workers = await start(2);
     const agent = new http.Agent({ keepAlive: true, maxSockets: 4 });
@@ -269,6 +280,14 @@ const worker = {
     socket.on('message', (bytes, { port: to, address }) => socket.send(bytes, to, address));
     socket.on('listening', () => process.send({ port: socket.address().port, handles: stats().handles }));
     process.on('message', () => socket.close(() => process.send('closed')));
+  },
+  'udp in part'() {
+    const socket = dgram.createSocket('udp4').bind({ port: 0, address: '127.0.0.1' });
+    let count = 0;
+    socket.on('message', () => {
+      if (++count === 10) socket.close(() => process.send(count));
+    });
+    socket.on('listening', () => process.send({ port: socket.address().port }));
   },
   http() {
     const server = http.createServer((request, response) => response.end(`answer to ${request.url}`));

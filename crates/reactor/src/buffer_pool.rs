@@ -25,6 +25,9 @@ const FEWEST: u32 = 256 * 1024;
 /// The most that was needed at once in so many rounds tells what the kernel is to hold.
 const ROUNDS: u32 = 256;
 
+/// Of the buffers for datagrams one in so many is for those that are received by a system call.
+const SPARE_PART: usize = 16;
+
 /// Where received bytes lie in the pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slice {
@@ -56,9 +59,10 @@ pub struct BufferPool {
     provided: usize,
     /// Buffers that nobody holds. The last one was read last.
     idle: Vec<u16>,
-    /// How many buffers the kernel is to hold, and the fewest that this can be.
+    /// How many buffers the kernel is to hold, and the fewest and the most that this can be.
     wanted: usize,
     fewest: usize,
+    most: usize,
     /// How many it has used up in this round, the most of the last rounds, and how many those are.
     used: usize,
     most_used: usize,
@@ -82,10 +86,13 @@ impl BufferPool {
         let memory = Arc::new(Mapping::new(usize::from(count) * Self::stride(size))?);
         let idle = (0..count).rev().collect();
         let states = vec![State::default(); usize::from(count)];
-        // A datagram takes a buffer of its own, however short it is.
-        let fewest = match group {
-            BufferGroup::Bytes => ((FEWEST / size).max(1) as usize).min(states.len()),
-            BufferGroup::Datagrams => states.len(),
+        // A datagram takes a buffer of its own, however short it is. Some are kept from the kernel.
+        let (fewest, most) = match group {
+            BufferGroup::Bytes => (((FEWEST / size).max(1) as usize).min(states.len()), states.len()),
+            BufferGroup::Datagrams => {
+                let most = states.len() - states.len() / SPARE_PART;
+                (most, most)
+            }
         };
         Ok(Self {
             group,
@@ -96,6 +103,7 @@ impl BufferPool {
             provided: 0,
             idle,
             fewest,
+            most,
             wanted: fewest,
             used: 0,
             most_used: 0,
@@ -153,6 +161,7 @@ impl BufferPool {
             (self.most_used, self.rounds) = (0, 0);
         }
         while self.provided < self.wanted
+            && self.idle.len() > self.spares()
             && let Some(buffer) = self.idle.pop()
         {
             self.provide(buffer, kernel);
@@ -162,13 +171,38 @@ impl BufferPool {
     /// The kernel has had too few buffers. True when it holds some by now, or gets some with the next
     /// [`Self::replenish`].
     pub fn starve(&mut self) -> bool {
-        self.wanted = (2 * self.wanted).min(self.states.len());
+        self.wanted = (2 * self.wanted).min(self.most);
         self.can_serve()
     }
 
     /// Whether the kernel holds a buffer, or gets one with the next [`Self::replenish`].
     pub(crate) fn can_serve(&self) -> bool {
-        self.provided > 0 || !self.idle.is_empty()
+        self.provided > 0 || self.idle.len() > self.spares()
+    }
+
+    /// How many buffers are kept from the kernel.
+    fn spares(&self) -> usize {
+        self.states.len() - self.most
+    }
+
+    /// How many of those nobody holds.
+    pub(crate) fn spare(&self) -> usize {
+        self.idle.len().min(self.spares())
+    }
+
+    /// Whether any are kept from it.
+    pub(crate) fn has_spares(&self) -> bool {
+        self.spares() > 0
+    }
+
+    /// Lends a buffer that nobody holds, all of it, to be written to by who gets it. `None` where there is none.
+    pub(crate) fn take_spare(&mut self) -> Option<(Slice, *mut u8)> {
+        let buffer = self.idle.pop()?;
+        self.states[usize::from(buffer)] = State { provided: false, filled: self.size, lent: 1 };
+        self.lent += 1;
+        let start = usize::from(buffer) * Self::stride(self.size);
+        let offset = u32::try_from(start).expect("a pool is smaller than 4 GiB");
+        Some((Slice { buffer, offset, length: self.size }, self.memory.start().as_ptr().wrapping_add(start)))
     }
 
     fn provide(&mut self, buffer: u16, kernel: &mut impl Kernel) {
@@ -224,7 +258,7 @@ impl BufferPool {
         if state.lent > 0 || state.provided {
             return false;
         }
-        if self.provided >= self.wanted {
+        if self.provided >= self.wanted || self.idle.len() < self.spares() {
             self.idle.push(buffer);
             return false;
         }

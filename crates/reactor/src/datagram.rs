@@ -8,6 +8,8 @@
 //! each; an empty buffer ring does so when a buffer comes back. Meanwhile the socket's own queue takes what arrives,
 //! and drops what does not fit.
 //!
+//! A socket that other processes have as well receives one by one: see `datagram/one_by_one.rs`.
+//!
 //! **Sending.** Datagrams queue up here and go out as `sendmsg` with `MSG_DONTWAIT`: done or refused while the kernel
 //! takes the request, so that many can be in flight in order and none of JavaScript's memory is held. Where a socket's
 //! buffer is full the queue waits for `POLLOUT`; of datagrams that were handed over together, later ones may then
@@ -22,6 +24,7 @@
 //! **Closing.** What was sent before is offered to the kernel once; what does not fit is given up and reported with
 //! `ECANCELED`.
 
+mod one_by_one;
 mod sending;
 
 use std::collections::VecDeque;
@@ -73,6 +76,8 @@ enum Receiving {
     Armed(OperationId),
     /// A cancel is on its way.
     Stopping,
+    /// One by one: the last one is still to be heard of, which it is with so many events.
+    Unheard(u64),
     /// There was no buffer.
     Starved,
     /// The socket is beyond use.
@@ -83,6 +88,8 @@ enum Receiving {
 pub struct Datagram {
     unix: bool,
     wants_to_receive: bool,
+    /// Other processes have the socket, too.
+    shared: bool,
     receiving: Receiving,
     /// Room for control data, from the next arming on.
     control: usize,
@@ -110,6 +117,7 @@ impl Datagram {
         Self {
             unix,
             wants_to_receive: false,
+            shared: false,
             receiving: Receiving::Idle,
             control: 0,
             armed_control: 0,
@@ -164,6 +172,10 @@ impl Datagram {
         if !self.wants_to_receive || state.closing || self.receiving != Receiving::Idle {
             return;
         }
+        if self.shared {
+            self.receiving = Receiving::Armed(io.start(state, CancelableOperation::PollReadable));
+            return;
+        }
         let mut message = io.datagram_message();
         #[allow(clippy::cast_possible_truncation, reason = "small constants")]
         {
@@ -198,8 +210,18 @@ impl Datagram {
         if completion.more() {
             return;
         }
+        if completion.result < 0 {
+            return self.receive_ended(state, io, -completion.result);
+        }
         self.receiving = Receiving::Idle;
-        match -completion.result {
+        self.arm(state, io);
+        io.enter_again |= matches!(self.receiving, Receiving::Armed(_));
+    }
+
+    /// A receive has ended with that error, or a wait for what is to be received.
+    fn receive_ended<K: Kernel>(&mut self, state: &mut HandleState, io: &mut Io<K>, errno: i32) {
+        self.receiving = Receiving::Idle;
+        match errno {
             _ if state.closing => {}
             libc::ENOBUFS => {
                 if self.wants_to_receive
@@ -208,10 +230,6 @@ impl Datagram {
                     self.receiving = Receiving::Starved;
                     receivers.starve(state.id);
                 }
-            }
-            ..=0 => {
-                self.arm(state, io);
-                io.enter_again |= matches!(self.receiving, Receiving::Armed(_));
             }
             libc::ECANCELED | libc::EINTR | libc::EAGAIN => self.arm(state, io),
             errno => {

@@ -51,6 +51,7 @@ impl Flight {
             | Request::Receive { fd, .. }
             | Request::ReceiveDatagrams { fd, .. }
             | Request::ReceiveMessage { fd, .. }
+            | Request::PollReadable { fd }
             | Request::PollWritable { fd, .. } => Some(fd),
             _ => None,
         }
@@ -228,6 +229,11 @@ impl Kernel for Fake {
         // SAFETY: the caller vouches for the memory.
         let room = unsafe { std::slice::from_raw_parts_mut(room.iov_base.cast::<u8>(), room.iov_len) };
         self.0.borrow_mut().receive(fd, room)
+    }
+
+    unsafe fn receive_message_nowait(&mut self, fd: RawFd, message: &mut libc::msghdr) -> Result<usize, Errno> {
+        // SAFETY: the caller vouches for the memory.
+        unsafe { self.0.borrow_mut().receive_datagram(fd, message) }
     }
 
     fn close(&mut self, descriptor: OwnedFd) {

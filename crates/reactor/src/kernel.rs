@@ -96,6 +96,11 @@ pub enum Request {
         /// Multishot: completes once if anything is the case, and from then on for every change. Otherwise one shot.
         edges: bool,
     },
+    /// `IORING_OP_POLL_ADD` for `POLLIN`, one shot. `POLLERR` and `POLLHUP` complete it as well.
+    PollReadable {
+        /// Any descriptor.
+        fd: RawFd,
+    },
     /// `IORING_OP_ASYNC_CANCEL` of one request. Its own completion is not reported.
     Cancel {
         /// The request's `user_data`.
@@ -266,6 +271,16 @@ pub trait Kernel {
     /// # Safety
     /// `room` points at as many bytes as it says, which may be written.
     unsafe fn receive_nowait(&mut self, fd: RawFd, room: libc::iovec) -> Result<usize, Errno>;
+
+    /// Receives a message without waiting, past the rings: `recvmsg(2)` with `MSG_CMSG_CLOEXEC`. The memory is the
+    /// kernel's for the length of the call, which tells in the header what there was.
+    ///
+    /// # Errors
+    /// `EAGAIN` where nothing waits, and `recvmsg(2)`'s.
+    ///
+    /// # Safety
+    /// What the header points at may be written, as far as it says.
+    unsafe fn receive_message_nowait(&mut self, fd: RawFd, message: &mut libc::msghdr) -> Result<usize, Errno>;
 
     /// Closes a descriptor on which nothing is in flight: `close(2)`.
     fn close(&mut self, descriptor: OwnedFd) {

@@ -41,6 +41,8 @@ pub(crate) enum CancelableOperation {
     ReceiveMessage(Box<Receipt>),
     /// Datagrams, into provided buffers. The header says how much room names and control data get.
     ReceiveDatagrams(Box<DatagramMessage>),
+    /// A datagram to be received by a system call.
+    PollReadable,
     /// Room in the socket's send buffer; `edges` as in [`Request::PollWritable`].
     PollWritable { edges: bool },
     /// Time, before what was refused is tried again: an accept for want of descriptors, a send for want of room.
@@ -66,7 +68,8 @@ impl Operation {
             Self::Cancelable(
                 CancelableOperation::Receive(_)
                 | CancelableOperation::ReceiveMessage(_)
-                | CancelableOperation::ReceiveDatagrams(_),
+                | CancelableOperation::ReceiveDatagrams(_)
+                | CancelableOperation::PollReadable,
             ) => Kind::Receive,
             Self::Cancelable(CancelableOperation::PollWritable { .. }) => Kind::PollWritable,
             Self::Cancelable(CancelableOperation::Pause(_)) => Kind::Pause,
@@ -87,6 +90,7 @@ impl CancelableOperation {
             Self::Receive(extent) => Request::Receive { fd, extent: *extent },
             Self::ReceiveMessage(receipt) => Request::ReceiveMessage { fd, message: &raw mut receipt.header },
             Self::ReceiveDatagrams(message) => Request::ReceiveDatagrams { fd, message: &raw const message.header },
+            Self::PollReadable => Request::PollReadable { fd },
             Self::PollWritable { edges } => Request::PollWritable { fd, edges: *edges },
             Self::Pause(after) => Request::Timeout { after: &raw const **after },
         }

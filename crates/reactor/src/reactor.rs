@@ -204,6 +204,14 @@ impl<K: Kernel> Reactor<K> {
         Ok(())
     }
 
+    /// Receives one datagram after another from now on, each when the one before has been heard of: other processes have
+    /// the socket, too, and are to get what is not wanted here any more.
+    pub fn share_datagram(&mut self, id: HandleId) {
+        if let Some((datagram, _, io)) = self.datagram(id) {
+            datagram.share(io);
+        }
+    }
+
     /// Gives control data room in what is received, or takes it away. From the next datagram on, or soon after.
     pub fn set_datagram_control(&mut self, id: HandleId, wanted: bool) {
         if let Some((datagram, _, io)) = self.datagram(id) {

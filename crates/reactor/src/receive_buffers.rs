@@ -41,6 +41,8 @@ pub(crate) struct ReceiveBuffers {
     pool: BufferPool,
     /// Found no buffer, in the order in which they did. None twice: each is asked once before it may come again.
     starved: VecDeque<HandleId>,
+    /// Found no spare one, likewise.
+    lacking: VecDeque<HandleId>,
     /// The kernel has got buffers back since the starved were last asked.
     returned: bool,
 }
@@ -50,7 +52,7 @@ impl ReceiveBuffers {
     pub(crate) fn new(mut pool: BufferPool, kernel: &mut impl Kernel) -> Self {
         pool.replenish(kernel);
         kernel.publish(pool.group());
-        Self { pool, starved: VecDeque::new(), returned: false }
+        Self { pool, starved: VecDeque::new(), lacking: VecDeque::new(), returned: false }
     }
 
     /// Maps `count` buffers for datagrams and messages, at most [`BUFFERS`], and hands them to the kernel.
@@ -68,12 +70,14 @@ impl ReceiveBuffers {
 
     /// How many handles wait for a buffer.
     pub(crate) fn starved(&self) -> usize {
-        self.starved.len()
+        self.starved.len() + self.lacking.len()
     }
 
     /// Whether any of those may be served.
     pub(crate) fn has_work(&self) -> bool {
-        self.returned || (!self.starved.is_empty() && self.pool.can_serve())
+        self.returned
+            || (!self.starved.is_empty() && self.pool.can_serve())
+            || (!self.lacking.is_empty() && self.pool.spare() > 0)
     }
 
     /// Whether the kernel has nowhere to receive into, so that it need not be asked.
@@ -86,6 +90,17 @@ impl ReceiveBuffers {
     pub(crate) fn take(&mut self, completion: &Cqe) -> Option<Slice> {
         let length = u32::try_from(completion.result).unwrap_or(0);
         self.pool.take(completion.buffer()?, length, completion.buffer_more())
+    }
+
+    /// A buffer that the kernel does not have, to be filled by a system call; it is lent from now on. `None` where all are
+    /// lent.
+    pub(crate) fn take_spare(&mut self) -> Option<(Slice, *mut u8)> {
+        self.pool.take_spare()
+    }
+
+    /// There was no spare one for that handle.
+    pub(crate) fn lack(&mut self, handle: HandleId) {
+        self.lacking.push_back(handle);
     }
 
     /// Takes a slice back.
@@ -115,12 +130,16 @@ impl ReceiveBuffers {
         kernel.publish(self.pool.group());
         let served = self.starved.len().min(self.pool.provided());
         let others = self.starved.split_off(served);
-        std::mem::replace(&mut self.starved, others)
+        let mut served = std::mem::replace(&mut self.starved, others);
+        let lacking = self.lacking.len().min(self.pool.spare());
+        served.extend(self.lacking.drain(..lacking));
+        served
     }
 
     /// Nobody receives any more.
     pub(crate) fn forget_starved(&mut self) {
         self.starved.clear();
+        self.lacking.clear();
         self.returned = false;
     }
 

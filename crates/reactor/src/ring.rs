@@ -282,6 +282,12 @@ impl Kernel for Ring {
         usize::try_from(count).map_err(|_| Errno::last_os_error())
     }
 
+    unsafe fn receive_message_nowait(&mut self, fd: RawFd, message: &mut libc::msghdr) -> Result<usize, Errno> {
+        // SAFETY: the caller vouches for the memory.
+        let count = unsafe { libc::recvmsg(fd, message, libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC) };
+        usize::try_from(count).map_err(|_| Errno::last_os_error())
+    }
+
     fn ready(&self) -> bool {
         // SAFETY: as in `mute`.
         let (submission, completion) = unsafe { (self.ring.submission_shared(), self.ring.completion_shared()) };

@@ -61,6 +61,11 @@ pub(crate) fn entry(request: &Request) -> squeue::Entry {
             let events = libc::POLLOUT as u32;
             opcode::PollAdd::new(Fd(fd), events).multi(edges).build()
         }
+        Request::PollReadable { fd } => {
+            #[allow(clippy::cast_sign_loss, reason = "flag bits")]
+            let events = libc::POLLIN as u32;
+            opcode::PollAdd::new(Fd(fd), events).build()
+        }
         Request::Cancel { user_data } => opcode::AsyncCancel::new(user_data).build().flags(squeue::Flags::SKIP_SUCCESS),
         Request::Close { fd } => opcode::Close::new(Fd(fd)).build(),
         Request::Timeout { after } => opcode::Timeout::new(after).build(),

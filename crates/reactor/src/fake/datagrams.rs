@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
 
-use super::World;
+use super::{Flight, World};
 use crate::control;
-use crate::kernel::{BufferGroup, CQE_F_BUFFER};
+use crate::error::Errno;
+use crate::kernel::{BufferGroup, CQE_F_BUFFER, Request};
 
 /// Something that waits to be received.
 pub(crate) enum Inbound {
@@ -98,9 +99,41 @@ impl World {
         #[allow(clippy::unnecessary_cast, reason = "the types are not the same in all C libraries")]
         let (name_room, control_room) =
             unsafe { ((*message).msg_namelen as usize, (*message).msg_controllen as usize) };
+        let front = 16 + name_room + control_room;
+        let payload_room = self.group(BufferGroup::Datagrams).room() - front;
+        let (delivered, whole, flags) = match self.next_datagram(fd, name_room, control_room, payload_room) {
+            Ok(next) => next,
+            Err(errno) => return (-errno, 0),
+        };
+        let Delivered { name, payload, control, .. } = &delivered;
+        let mut bytes = Vec::with_capacity(front + payload.len());
+        for field in [name.len(), control.len(), whole, usize::try_from(flags).expect("flags")] {
+            bytes.extend(u32::try_from(field).expect("small").to_ne_bytes());
+        }
+        bytes.extend(name);
+        bytes.resize(16 + name_room, 0xcc);
+        bytes.extend(control);
+        bytes.resize(front, 0xcc);
+        bytes.extend(payload);
+        let buffers = self.group(BufferGroup::Datagrams);
+        buffers.write(&bytes);
+        let (buffer, more) = buffers.consume(bytes.len());
+        assert!(!more, "datagrams have a buffer each");
+        self.descriptors.get(fd).mailbox.delivered.push_back(delivered);
+        (i32::try_from(bytes.len()).expect("small"), CQE_F_BUFFER | u32::from(buffer) << 16)
+    }
+
+    /// Takes the next datagram off the queue, as far as there is room: that, the length of its whole payload, and flags.
+    fn next_datagram(
+        &mut self,
+        fd: RawFd,
+        name_room: usize,
+        control_room: usize,
+        payload_room: usize,
+    ) -> Result<(Delivered, usize, i32), i32> {
         let (name, mut payload, content, right) =
             match self.descriptors.get(fd).mailbox.inbound.pop_front().expect("can go on") {
-                Inbound::Error(errno) => return (-errno, 0),
+                Inbound::Error(errno) => return Err(errno),
                 Inbound::Datagram { name, payload, control, right } => (name, payload, control, right),
                 Inbound::Message { .. } => panic!("streams have no datagrams"),
             };
@@ -125,26 +158,42 @@ impl World {
             control.extend(control_message(level, kind, &content));
         }
         let whole = payload.len();
-        let buffers = self.group(BufferGroup::Datagrams);
-        let front = 16 + name_room + control_room;
-        payload.truncate(buffers.room() - front);
+        payload.truncate(payload_room);
         let truncated = payload.len() < whole;
         let flags = if truncated { libc::MSG_TRUNC } else { 0 } | if control_truncated { libc::MSG_CTRUNC } else { 0 };
-        let mut bytes = Vec::with_capacity(front + payload.len());
-        for field in [name.len(), control.len(), whole, usize::try_from(flags).expect("flags")] {
-            bytes.extend(u32::try_from(field).expect("small").to_ne_bytes());
+        Ok((Delivered { name, payload, truncated, control, control_truncated }, whole, flags))
+    }
+
+    /// Receives a datagram past the rings, as `recvmsg(2)` does.
+    ///
+    /// # Safety
+    /// What the header points at may be written, as far as it says.
+    pub(super) unsafe fn receive_datagram(&mut self, fd: RawFd, message: &mut libc::msghdr) -> Result<usize, Errno> {
+        let receives = |flight: &Flight| matches!(flight.request, Request::ReceiveDatagrams { fd: other, .. } if other == fd);
+        assert!(!self.flights.iter().any(receives), "received under a receive");
+        if self.fault() {
+            return Err(Errno([libc::EINTR, libc::EAGAIN][self.random.below(2)]));
         }
-        bytes.extend(&name);
-        bytes.resize(16 + name_room, 0xcc);
-        bytes.extend(&control);
-        bytes.resize(front, 0xcc);
-        bytes.extend(&payload);
-        buffers.write(&bytes);
-        let (buffer, more) = buffers.consume(bytes.len());
-        assert!(!more, "datagrams have a buffer each");
-        let delivered = Delivered { name, payload, truncated, control, control_truncated };
+        if self.descriptors.get(fd).mailbox.is_empty() {
+            return Err(Errno(libc::EAGAIN));
+        }
+        // SAFETY: the caller's promise.
+        let room = unsafe { *message.msg_iov };
+        #[allow(clippy::unnecessary_cast, reason = "the types are not the same in all C libraries")]
+        let (name_room, control_room) = (message.msg_namelen as usize, message.msg_controllen as usize);
+        let (delivered, _, flags) = self.next_datagram(fd, name_room, control_room, room.iov_len).map_err(Errno)?;
+        let Delivered { name, payload, control, .. } = &delivered;
+        for (bytes, start) in [(name, message.msg_name), (control, message.msg_control), (payload, room.iov_base)] {
+            if !bytes.is_empty() {
+                // SAFETY: the caller's promise; each was held against its room.
+                unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), start.cast(), bytes.len()) };
+            }
+        }
+        (message.msg_namelen, message.msg_controllen) = (name.len() as _, control.len() as _);
+        message.msg_flags = flags;
+        let length = payload.len();
         self.descriptors.get(fd).mailbox.delivered.push_back(delivered);
-        (i32::try_from(bytes.len()).expect("small"), CQE_F_BUFFER | u32::from(buffer) << 16)
+        Ok(length)
     }
 
     /// Puts the next message of a stream into a buffer and its descriptors where the header says, as `recvmsg` does:

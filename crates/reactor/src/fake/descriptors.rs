@@ -133,6 +133,7 @@ impl Descriptors {
             | Request::ReceiveDatagrams { fd, .. }
             | Request::ReceiveMessage { fd, .. }
             | Request::SendDatagram { fd, .. }
+            | Request::PollReadable { fd }
             | Request::PollWritable { fd, .. } => (fd, false),
             Request::Close { fd } => (fd, true),
             Request::Cancel { .. } | Request::Timeout { .. } | Request::File { .. } => return,

@@ -175,6 +175,7 @@ impl World {
             (Request::File { .. }, _) => true,
             (Request::Receive { .. }, Some(it)) => !it.inbound.is_empty() || it.inbound_end.is_some(),
             (Request::ReceiveDatagrams { .. } | Request::ReceiveMessage { .. }, Some(it)) => !it.mailbox.is_empty(),
+            (Request::PollReadable { .. }, Some(it)) => !it.mailbox.is_empty(),
             (Request::Accept { .. }, Some(it)) => !it.waiting.is_empty() || it.accept_error.is_some(),
             (Request::PollWritable { edges: false, .. }, Some(it)) => it.poll() != 0,
             (Request::PollWritable { edges: true, .. }, Some(it)) => it.poll() & !it.told != 0,
@@ -271,6 +272,7 @@ impl World {
                     self.end(index, accepted, if others_wait { CQE_F_SOCK_NONEMPTY } else { 0 });
                 }
             }
+            Request::PollReadable { .. } => self.end(index, libc::POLLIN.into(), 0),
             Request::PollWritable { fd, edges } => {
                 let descriptor = self.descriptors.get(fd);
                 let found = i32::from(descriptor.poll());

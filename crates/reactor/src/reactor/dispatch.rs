@@ -96,6 +96,11 @@ fn dispatch<K: Kernel>(
         (Resource::Stream(stream), Kind::PollWritable, _) => stream.writable(state, io, completion),
         (Resource::Stream(stream), Kind::Connect, _) => stream.connected(state, io, completion.result),
         (Resource::Stream(stream), Kind::Pause, _) => stream.resume(state, io),
+        (
+            Resource::Datagram(datagram),
+            Kind::Receive,
+            Some(Operation::Cancelable(CancelableOperation::PollReadable)),
+        ) => datagram.readable(state, io, completion),
         (Resource::Datagram(datagram), Kind::Receive, ended) => {
             if let Some(Operation::Cancelable(CancelableOperation::ReceiveDatagrams(message))) = ended {
                 io.recycle_datagram_message(message);

@@ -90,6 +90,9 @@ impl<K: Kernel> Reactor<K> {
                 Some(Handle { state, resource: Resource::Listener(listener) }) => {
                     listener.arm(state, &mut self.io);
                 }
+                Some(Handle { state, resource: Resource::Datagram(datagram) }) => {
+                    datagram.receive_when_heard(state, &mut self.io);
+                }
                 _ => {}
             }
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::datagram_simulation::{LARGEST, Simulation};
+use super::datagram_simulation::{LARGEST, Simulation, Socket};
 use super::streams::behavior;
 use crate::Event;
 use crate::fake::Behavior;
@@ -23,6 +23,7 @@ enum Action {
     ReadStart(usize),
     ReadStop(usize),
     Control(usize, bool),
+    Share(usize),
     Send {
         socket: usize,
         length: usize,
@@ -60,6 +61,7 @@ fn actions(sockets: usize, close: bool) -> impl Strategy<Value = Vec<Action>> {
             4 => socket.clone().prop_map(Action::ReadStart),
             2 => socket.clone().prop_map(Action::ReadStop),
             2 => (socket.clone(), any::<bool>()).prop_map(|(socket, wanted)| Action::Control(socket, wanted)),
+            1 => socket.clone().prop_map(Action::Share),
             8 => (socket.clone(), size, any::<bool>(), flags, prop_oneof![3 => Just(0_u16), 1 => 1..50_u16]).prop_map(
                 |(socket, length, named, flags, segment)| Action::Send { socket, length, named, flags, segment }
             ),
@@ -86,6 +88,7 @@ fn act(simulation: &mut Simulation, action: &Action) {
         Action::Control(socket, wanted) => {
             simulation.reactor.set_datagram_control(simulation.sockets[socket].id, wanted);
         }
+        Action::Share(socket) => simulation.reactor.share_datagram(simulation.sockets[socket].id),
         Action::Send { socket, length, named, flags, segment } => {
             simulation.send(socket, length, named, flags, segment);
         }
@@ -110,7 +113,7 @@ fn act(simulation: &mut Simulation, action: &Action) {
 
 /// Powers of two, as the kernel wants them.
 fn buffers() -> impl Strategy<Value = u16> {
-    prop_oneof![Just(1_u16), Just(2), Just(4)]
+    prop_oneof![Just(1_u16), Just(2), Just(4), Just(16)]
 }
 
 /// Does it all, and then what was under way comes to an end.
@@ -219,6 +222,31 @@ fn a_socket_is_listed_once_among_the_starved() {
         }
     }
     assert_eq!(simulation.reactor.stats().starved, 1);
+}
+
+/// Other processes have the socket: what this one does not want is theirs.
+#[test]
+fn of_a_shared_socket_nothing_is_taken_before_the_last_was_heard_of() {
+    let mut simulation = one(16, 16);
+    let Socket { id, fd, .. } = simulation.sockets[0];
+    simulation.reactor.share_datagram(id);
+    simulation.settle();
+    (0..5).for_each(|_| simulation.arrive(0, 10, 0, false));
+    while simulation.sockets[0].received < 2 {
+        simulation.turn();
+        while !simulation.lent.is_empty() {
+            simulation.give_back(0);
+        }
+    }
+    let left = |simulation: &Simulation| simulation.world.borrow_mut().descriptors.get(fd).mailbox.inbound.len();
+    assert_eq!(left(&simulation), 3);
+    simulation.reactor.read_stop(id);
+    simulation.settle();
+    assert_eq!((simulation.sockets[0].received, left(&simulation)), (2, 3));
+    simulation.reactor.read_start(id);
+    simulation.settle();
+    assert_eq!((simulation.sockets[0].received, left(&simulation)), (5, 0));
+    simulation.close_all();
 }
 
 #[test]
