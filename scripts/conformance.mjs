@@ -97,7 +97,7 @@ function moduleArguments() {
 }
 
 function suiteArguments() {
-  return rest.includes('--suite') ? rest : ['--suite', 'net,http,tls,httpbridge,dgram,fsp', ...rest];
+  return rest.includes('--suite') ? rest : ['--suite', 'net,http,tls,httpbridge,dgram,fsp,misc', ...rest];
 }
 
 function judge(results) {
