@@ -169,7 +169,8 @@ impl World {
     /// # Safety
     /// What the header points at may be written, as far as it says.
     pub(super) unsafe fn receive_datagram(&mut self, fd: RawFd, message: &mut libc::msghdr) -> Result<usize, Errno> {
-        let receives = |flight: &Flight| matches!(flight.request, Request::ReceiveDatagrams { fd: other, .. } if other == fd);
+        let receives =
+            |flight: &Flight| matches!(flight.request, Request::ReceiveDatagrams { fd: other, .. } if other == fd);
         assert!(!self.flights.iter().any(receives), "received under a receive");
         if self.fault() {
             return Err(Errno([libc::EINTR, libc::EAGAIN][self.random.below(2)]));
