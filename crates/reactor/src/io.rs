@@ -42,9 +42,9 @@ pub(crate) struct Io<K> {
     pub(crate) taken: u64,
     /// and how many of them their receiver has not heard of yet.
     pub(crate) unheard: u64,
-    /// Streams whose receive has ended by itself, listeners that have taken enough, and datagram sockets that receive one
-    /// by one, each with the number of events up to its own last one. It is armed again once JavaScript has heard of that one, and may have had enough. Not of
-    /// all that there are: under load others come all the time.
+    /// Streams whose receive has ended by itself, listeners that have taken enough, and datagram sockets that receive
+    /// one by one, each with the number of events up to its own last one. It is armed again once JavaScript has heard
+    /// of that one, and may have had enough. Not of all that there are: under load others come all the time.
     due_arms: VecDeque<(HandleId, u64)>,
     /// Likewise, streams whose end is told of once JavaScript has heard of the bytes before it, and what it answered
     /// has been offered.

@@ -204,8 +204,8 @@ impl<K: Kernel> Reactor<K> {
         Ok(())
     }
 
-    /// Receives one datagram after another from now on, each when the one before has been heard of: other processes have
-    /// the socket, too, and are to get what is not wanted here any more.
+    /// Receives one datagram after another from now on, each when the one before has been heard of: other processes
+    /// have the socket, too, and are to get what is not wanted here any more.
     pub fn share_datagram(&mut self, id: HandleId) {
         if let Some((datagram, _, io)) = self.datagram(id) {
             datagram.share(io);

@@ -92,8 +92,8 @@ impl ReceiveBuffers {
         self.pool.take(completion.buffer()?, length, completion.buffer_more())
     }
 
-    /// A buffer that the kernel does not have, to be filled by a system call; it is lent from now on. `None` where all are
-    /// lent.
+    /// A buffer that the kernel does not have, to be filled by a system call; it is lent from now on. `None` where all
+    /// are lent.
     pub(crate) fn take_spare(&mut self) -> Option<(Slice, *mut u8)> {
         self.pool.take_spare()
     }

@@ -56,7 +56,8 @@ impl Datagram {
             self.receiving = Receiving::Starved;
             return receivers.lack(state.id);
         };
-        // As a multishot receive lays it out: a header, of which there is none here, the name, control data, the payload.
+        // As a multishot receive lays it out: a header, of which there is none here, the name, control data, the
+        // payload.
         let (name, behind) = (HEADER, HEADER + self.name_room());
         let front = behind + self.control;
         let mut room = libc::iovec {

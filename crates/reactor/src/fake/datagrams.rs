@@ -123,7 +123,8 @@ impl World {
         (i32::try_from(bytes.len()).expect("small"), CQE_F_BUFFER | u32::from(buffer) << 16)
     }
 
-    /// Takes the next datagram off the queue, as far as there is room: that, the length of its whole payload, and flags.
+    /// Takes the next datagram off the queue, as far as there is room: that, the length of its whole payload, and
+    /// flags.
     fn next_datagram(
         &mut self,
         fd: RawFd,
