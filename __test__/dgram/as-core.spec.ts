@@ -198,3 +198,18 @@ alike('block lists that are none', async (dgram, log) => {
     }
   }
 });
+
+test('underscored members are those of this core, with its values', (t) => {
+  const members = [core, ours].map(({ Socket }) =>
+    Object.getOwnPropertyNames(Socket.prototype).filter((name) => name.startsWith('_')),
+  );
+  t.deepEqual(members[1], members[0]);
+  for (const reuseAddr of [undefined, false, true, 1]) {
+    const values = [core, ours].map(({ createSocket }) => {
+      const socket = createSocket({ type: 'udp4', reuseAddr } as core.SocketOptions) as core.Socket & { _reuseAddr?: unknown };
+      socket.close();
+      return socket._reuseAddr;
+    });
+    t.is(values[1], values[0], String(reuseAddr));
+  }
+});

@@ -70,3 +70,15 @@ test('options of FileHandle.stat()', async (t) => {
     t.deepEqual(outcomes[0], outcomes[1]);
   }
 });
+
+test('functions that are given a handle which is closed', async (t) => {
+  for (const name of ['readFile', 'writeFile', 'appendFile'] as const) {
+    const outcomes = [];
+    for (const stack of stacks) {
+      const file = await stack.open(PATH);
+      await file.close();
+      outcomes.push(await stack[name](file, 'utf8').then(String, told));
+    }
+    t.deepEqual(outcomes[0], outcomes[1], name);
+  }
+});

@@ -35,7 +35,7 @@ export function createState(options: Record<string, any>): State {
     receiving: false,
     referenced: true,
     queue: undefined,
-    reuseAddr: Boolean(options['reuseAddr']),
+    reuseAddr: options['reuseAddr'],
     reusePort: Boolean(options['reusePort']),
     ipv6Only: Boolean(options['ipv6Only']),
     recvBufferSize: options['recvBufferSize'],

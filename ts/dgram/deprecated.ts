@@ -80,7 +80,7 @@ export const deprecatedAccessors: PropertyDescriptorMap = {
   _reuseAddr: accessor(
     '_reuseAddr',
     (socket) => socket[kState].reuseAddr,
-    (socket, value: boolean) => {
+    (socket, value: unknown) => {
       socket[kState].reuseAddr = value;
     },
   ),

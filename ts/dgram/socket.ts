@@ -171,7 +171,10 @@ class SocketMembers extends Base {
     return this[kState].handle?.sendQueue().count ?? 0;
   }
 }
-defineAll(SocketMembers.prototype, deprecatedAccessors);
+// Node 26.10 has none of them any more.
+for (const [name, descriptor] of Object.entries(deprecatedAccessors)) {
+  if (name in core.Socket.prototype) define(SocketMembers.prototype, name, descriptor);
+}
 
 /** Of newer Node versions. */
 const synchronous: PropertyDescriptorMap & ThisType<DgramSocket> = {

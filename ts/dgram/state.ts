@@ -47,7 +47,8 @@ export interface State {
   referenced: boolean;
   /** What waits for the socket to be bound. */
   queue: (() => void)[] | undefined;
-  reuseAddr: boolean;
+  /** As it was given, since core shows it so. */
+  reuseAddr: unknown;
   readonly reusePort: boolean;
   readonly ipv6Only: boolean;
   readonly recvBufferSize: number | undefined;

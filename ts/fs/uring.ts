@@ -40,7 +40,11 @@ export async function open(path: unknown, flags?: unknown, mode?: unknown): Prom
 
 /** Reads a whole file, or what is left of an open one. */
 export async function readFile(path: unknown, options?: unknown): Promise<Buffer | string> {
-  if (ownState(path)) return (path as RingFileHandle).readFile(options as never);
+  const own = ownState(path);
+  if (own)
+    return own.fd === -1
+      ? core.readFile(path as RingFileHandle, options as never)
+      : (path as RingFileHandle).readFile(options as never);
   const plain = plainPath(path);
   const chosen = plainDataOptions(options);
   const flag = plainFlags(chosen?.flag ?? 'r');
@@ -68,7 +72,10 @@ export function appendFile(path: unknown, data: unknown, options?: unknown): Pro
 }
 
 async function write(path: unknown, data: unknown, options: unknown, flag: string, fallback: Function): Promise<void> {
-  if (ownState(path)) return (path as RingFileHandle).writeFile(data as string, options as never);
+  const own = ownState(path);
+  // Core's error of a handle that is closed is another here than that of the handle's own method, and its versions differ.
+  if (own?.fd === -1) return fallback(path, data, options) as Promise<void>;
+  if (own) return (path as RingFileHandle).writeFile(data as string, options as never);
   const plain = plainPath(path);
   const chosen = plainDataOptions(options);
   const flags = plainFlags(chosen?.flag ?? flag);
