@@ -206,7 +206,8 @@ test('underscored members are those of this core, with its values', (t) => {
   t.deepEqual(members[1], members[0]);
   for (const reuseAddr of [undefined, false, true, 1]) {
     const values = [core, ours].map(({ createSocket }) => {
-      const socket = createSocket({ type: 'udp4', reuseAddr } as core.SocketOptions) as core.Socket & { _reuseAddr?: unknown };
+      const create = createSocket as (options: unknown) => core.Socket & { _reuseAddr?: unknown };
+      const socket = create({ type: 'udp4', reuseAddr });
       socket.close();
       return socket._reuseAddr;
     });
