@@ -48,11 +48,6 @@ export interface NativeReactor {
   /** What libuv calls a socket's kind: `TCP`, `PIPE` or `UDP`; null for what is none of these. */
   socketKind(fd: number): string | null;
   /**
-   * Receives one datagram after another from now on: other processes have the socket, too, and are to get what is
-   * not wanted here any more.
-   */
-  shareDatagram(handle: number): void;
-  /**
    * Hands the kernel what JavaScript has sent, as far as there is room: before something changes that it is sent
    * with.
    */
@@ -129,12 +124,10 @@ export interface NativeReactor {
    * collected.
    */
   discard(buffer: unknown): void;
-  /** Keeps the process alive. */
-  reference(): void;
+  /** Keeps the process alive, or lets it end. */
+  hold(wanted: boolean): void;
   /** Keeps it alive until what has been written is offered to the kernel, and on while the kernel does not take it. */
   holdUntilOffered(): void;
-  /** Lets the process end. */
-  unreference(): void;
   /** Opens a stream socket that will connect, or one that will listen: a handle. */
   open(domain: Domain, listener: boolean): number;
   /**
@@ -158,10 +151,8 @@ export interface NativeReactor {
   listen(handle: number, backlog: number): number;
   /** Starts connecting to an IP address and port, or to a path with port -1. A `Connected` completion follows. */
   connect(handle: number, text: string, port: number): number;
-  /** The address that a socket is bound to. */
-  localEndpoint(handle: number): Endpoint | number;
-  /** The address that a socket is connected to. */
-  peerEndpoint(handle: number): Endpoint | number;
+  /** The address that a socket is bound to, or, with `peer`, connected to. */
+  endpoint(handle: number, peer: boolean): Endpoint | number;
   /** Sets a socket option, one of `SocketOption`. */
   setOption(handle: number, option: number, value: number): number;
   /** Reads a socket option. Unlike elsewhere, the result is the value, and failure is an exception-free `null`. */

@@ -110,7 +110,7 @@ const CALLS: (() => void)[] = [
   () => native.bind(oneOf(handles), random.pick(addresses), port()),
   () => native.listen(oneOf(handles), word()),
   () => {
-    const end = native.localEndpoint(oneOf(handles));
+    const end = native.endpoint(oneOf(handles), false);
     if (typeof end === 'object') native.connect(oneOf(handles), end.address, end.family === 0 ? -1 : end.port);
   },
   () => native.connect(oneOf(handles), random.pick(addresses), port()),
@@ -175,7 +175,7 @@ const CALLS: (() => void)[] = [
     else files.push(adopted);
   },
   () => native.discard(new ArrayBuffer(8)),
-  () => (random.chance(0.5) ? native.reference() : native.unreference()),
+  () => native.hold(random.chance(0.5)),
   () => native.holdUntilOffered(),
   put,
   close,

@@ -192,11 +192,11 @@ ring('a dispatch that passes nothing leaves the event loop going', async (t) => 
   const script = `${PRELUDE}
     let calls = 0;
     const native = new (require(${JSON.stringify(BINDING)}).NativeReactor)(() => void calls++, false);
-    native.reference();
+    native.hold(true);
     const listener = native.open(0, true);
     native.bind(listener, '127.0.0.1', 0);
     native.listen(listener, 1);
-    const { address, port } = native.localEndpoint(listener);
+    const { address, port } = native.endpoint(listener, false);
     native.connect(native.open(0, false), address, port);
     setTimeout(() => setImmediate(() => parentPort.postMessage(calls)), 10);`;
   const worker = new Worker(script, { eval: true });

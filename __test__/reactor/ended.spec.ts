@@ -15,18 +15,18 @@ const uring = needs('io_uring', binding.support().available);
 const SCRIPT = `
   const { NativeReactor } = require('./${file}');
   const native = new NativeReactor(() => {}, process.argv[1] === 'waiter');
-  native.unreference();
+  native.hold(false);
   native.end();
   const methods = Object.entries(Object.getOwnPropertyDescriptors(NativeReactor.prototype))
     .filter(([name, { value }]) => !/^(?:constructor|reportException)$/.test(name) && typeof value === 'function')
     .map(([name]) => name);
-  const hold = () => [native.reference(), native.unreference(), native.reference()];
+  const hold = () => [native.hold(true), native.hold(false), native.hold(true)];
   const call = () => {
     hold();
     for (const name of methods)
       for (const args of [[], [0, 0, 0], [0, '127.0.0.1', 1]])
         try { native[name](...args); } catch {}
-    native.unreference();
+    native.hold(false);
   };
   hold();
   setTimeout(() => {

@@ -217,12 +217,12 @@ export class DatagramHandle extends SocketHandle implements DatagramEvents {
 
   /** `getpeername(2)`. */
   peerEndpoint(): Endpoint | number {
-    return toEndpoint(this.reactor.native.peerEndpoint(this.id));
+    return toEndpoint(this.reactor.native.endpoint(this.id, true));
   }
 
   /** Takes one datagram after another from now on, each when the one before has been heard of: other processes have the socket, too, and what is taken is lost to them. */
   share(): void {
-    if (!this.closed) this.reactor.native.shareDatagram(this.id);
+    if (!this.closed) this.reactor.commands.write(Command.Share, this.id);
   }
 
   /** Lets datagrams come. */

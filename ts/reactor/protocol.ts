@@ -57,6 +57,11 @@ export const enum Command {
    * has ended. Nothing is taken from the socket any more.
    */
   ReadCease = 15,
+  /**
+   * Receive one datagram after another from now on: other processes have the socket, too, and are to get what is not
+   * wanted here any more.
+   */
+  Share = 16,
 }
 
 /** Commands that fit before they must be taken. */

@@ -126,12 +126,12 @@ export class Reactor {
 
   /** Keeps the process alive, once more. */
   hold(): void {
-    if (this.#holds++ === 0) this.native.reference();
+    if (this.#holds++ === 0) this.native.hold(true);
   }
 
   /** Takes one {@link hold} back. */
   unhold(): void {
-    if (--this.#holds === 0) this.native.unreference();
+    if (--this.#holds === 0) this.native.hold(false);
   }
 
   get settings(): ReactorSettings {

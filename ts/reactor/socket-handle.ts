@@ -92,7 +92,7 @@ export abstract class SocketHandle implements Handle {
 
   /** `getsockname(2)`. */
   localEndpoint(): Endpoint | number {
-    return toEndpoint(this.reactor.native.localEndpoint(this.id));
+    return toEndpoint(this.reactor.native.endpoint(this.id, false));
   }
 
   /** `setsockopt(2)`. */

@@ -183,7 +183,7 @@ export class StreamHandle extends SocketHandle implements StreamEvents {
 
   /** `getpeername(2)`. */
   peerEndpoint(): Endpoint | number {
-    return toEndpoint(this.reactor.native.peerEndpoint(this.id));
+    return toEndpoint(this.reactor.native.endpoint(this.id, true));
   }
 
   /** Lets bytes come. */

@@ -98,13 +98,6 @@ impl NativeReactor {
         }
     }
 
-    /// Receives one datagram after another from now on: other processes have the socket, too, and are to get what is
-    /// not wanted here any more.
-    #[napi]
-    pub fn share_datagram(&self, handle: i32) {
-        self.instance.with(|reactor| reactor.share_datagram(HandleId::from_raw(handle)));
-    }
-
     /// Hands the kernel what JavaScript has sent, as far as there is room: before something changes that it is sent
     /// with.
     #[napi]

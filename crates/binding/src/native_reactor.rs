@@ -273,22 +273,16 @@ impl NativeReactor {
         let _ = unsafe { sys::napi_detach_arraybuffer(self.instance.env(), buffer.raw()) };
     }
 
-    /// Keeps the process alive.
+    /// Keeps the process alive, or lets it end.
     #[napi]
-    pub fn reference(&self) {
-        self.instance.hold_for_javascript(true);
+    pub fn hold(&self, wanted: bool) {
+        self.instance.hold_for_javascript(wanted);
     }
 
     /// Keeps it alive until what has been written is offered to the kernel, and on while the kernel does not take it.
     #[napi]
     pub fn hold_until_offered(&self) {
         self.instance.hold_until_offered();
-    }
-
-    /// Lets the process end.
-    #[napi]
-    pub fn unreference(&self) {
-        self.instance.hold_for_javascript(false);
     }
 
     /// Opens a stream socket that will connect, or one that will listen: a handle.
@@ -369,16 +363,11 @@ impl NativeReactor {
         }))
     }
 
-    /// The address that a socket is bound to.
+    /// The address that a socket is bound to, or, with `peer`, connected to.
     #[napi]
-    pub fn local_endpoint(&self, handle: i32) -> Either<Endpoint, i32> {
-        endpoint(self.descriptor(handle).and_then(socket::local_address))
-    }
-
-    /// The address that a socket is connected to.
-    #[napi]
-    pub fn peer_endpoint(&self, handle: i32) -> Either<Endpoint, i32> {
-        endpoint(self.descriptor(handle).and_then(socket::peer_address))
+    pub fn endpoint(&self, handle: i32, peer: bool) -> Either<Endpoint, i32> {
+        let ask = if peer { socket::peer_address } else { socket::local_address };
+        endpoint(self.descriptor(handle).and_then(ask))
     }
 
     /// Sets a socket option, one of `SocketOption`.

@@ -136,6 +136,9 @@ pub enum Command {
     /// Let no more data come, for good: behind what was on its way `Ended` follows with `-ECANCELED`, unless the stream
     /// has ended. Nothing is taken from the socket any more.
     ReadCease,
+    /// Receive one datagram after another from now on: other processes have the socket, too, and are to get what is not
+    /// wanted here any more.
+    Share,
 }
 
 /// Positions of the words that all completions have behind their kind.

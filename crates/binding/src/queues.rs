@@ -31,6 +31,7 @@ pub enum DecodedCommand {
     CloseFile { handle: HandleId, token: u32 },
     SendDatagram(HandleId, Outgoing),
     Control(HandleId, bool),
+    Share(HandleId),
 }
 
 impl DecodedCommand {
@@ -52,6 +53,7 @@ impl DecodedCommand {
             Self::CloseFile { handle, token } => reactor.close_file(handle, token),
             Self::SendDatagram(handle, outgoing) => reactor.send_datagram(handle, outgoing),
             Self::Control(handle, wanted) => reactor.set_datagram_control(handle, wanted),
+            Self::Share(handle) => reactor.share_datagram(handle),
         }
     }
 }
@@ -156,6 +158,7 @@ impl Queues {
                 Command::FileClose => DecodedCommand::CloseFile { handle, token: self.argument(at).cast_unsigned() },
                 Command::SendDatagram => DecodedCommand::SendDatagram(handle, self.outgoing(at)),
                 Command::Control => DecodedCommand::Control(handle, self.argument(at) != 0),
+                Command::Share => DecodedCommand::Share(handle),
             };
             each(decoded);
         }

@@ -131,8 +131,10 @@ impl ReceiveBuffers {
         let served = self.starved.len().min(self.pool.provided());
         let others = self.starved.split_off(served);
         let mut served = std::mem::replace(&mut self.starved, others);
-        let lacking = self.lacking.len().min(self.pool.spare());
-        served.extend(self.lacking.drain(..lacking));
+        for _ in 0..self.pool.spare() {
+            let Some(handle) = self.lacking.pop_front() else { break };
+            served.push_back(handle);
+        }
         served
     }
 

@@ -84,14 +84,13 @@ impl Datagram {
                 let content = unsafe { std::slice::from_raw_parts(start, control_length.min(self.control)) };
                 // SAFETY: a datagram's control data are looked at once. Nobody has asked for descriptors.
                 drop(unsafe { control::take_descriptors(content) });
-                let offset = |place: usize| slice.offset + u32::try_from(place).expect("inside a buffer");
                 let received = Received {
                     slice: Slice {
                         buffer: slice.buffer,
-                        offset: offset(front),
-                        length: u32::try_from(length).expect("inside a buffer"),
+                        offset: slice.offset + word(front),
+                        length: word(length),
                     },
-                    name: offset(name),
+                    name: slice.offset + word(name),
                     name_length: u8::try_from(name_length.min(self.name_room())).expect("names are short"),
                     control_length: u16::try_from(content.len()).expect("control data are short"),
                     truncated: message.msg_flags & libc::MSG_TRUNC != 0,
@@ -109,4 +108,10 @@ impl Datagram {
             }
         }
     }
+}
+
+/// A place in a buffer, or a length.
+#[allow(clippy::cast_possible_truncation, reason = "buffers are smaller than 4 GiB")]
+fn word(place: usize) -> u32 {
+    place as u32
 }
