@@ -21,9 +21,12 @@ const IN_TURN = ALL.slice(1);
 /** 25 has typings that lie between those of its neighbours, and no Node that anybody is to run any more. */
 const TYPINGS = ['20', '22', '24', '25', '26'];
 
-/** What does not depend on the version is tried on one: papers, packages and the sample service, and the transport's many cases, which differ by what the kernel does. */
-const ONCE = ['bench', 'deploy', 'packages', 'scripts', 'service', 'workflows'].map((folder) => `!__test__/${folder}/**`);
-const IN_TURN_SPECS = ['__test__/**/*.spec.ts', '!__test__/transport/matrix-*', ...ONCE];
+/**
+ * What does not depend on the version is left out in turn: papers, packages and programs that stand on the facades; and the transport, whose cases
+ * differ by what the kernel does. A run on all versions has them.
+ */
+const ONCE = ['bench', 'deploy', 'examples', 'fuzz', 'packages', 'real', 'scripts', 'service', 'transport', 'workflows'];
+const IN_TURN_SPECS = ['__test__/**/*.spec.ts', ...ONCE.flatMap((name) => [`!__test__/${name}/**`, `!__test__/${name}.spec.ts`])];
 
 const [first, ...rest] = process.argv.slice(2);
 const isChoice = first !== undefined && /^(?:typings|in-turn|\d[\d,]*)$/.test(first);
