@@ -85,11 +85,7 @@ impl Datagram {
                 // SAFETY: a datagram's control data are looked at once. Nobody has asked for descriptors.
                 drop(unsafe { control::take_descriptors(content) });
                 let received = Received {
-                    slice: Slice {
-                        buffer: slice.buffer,
-                        offset: slice.offset + word(front),
-                        length: word(length),
-                    },
+                    slice: Slice { buffer: slice.buffer, offset: slice.offset + word(front), length: word(length) },
                     name: slice.offset + word(name),
                     name_length: u8::try_from(name_length.min(self.name_room())).expect("names are short"),
                     control_length: u16::try_from(content.len()).expect("control data are short"),
