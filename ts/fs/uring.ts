@@ -38,13 +38,19 @@ export async function open(path: unknown, flags?: unknown, mode?: unknown): Prom
   return new Class(await openFile(plain, flag, permissions));
 }
 
+/**
+ * A handle of ours that is open. One that is closed is no path either, and so goes to core, whose error of it is another here than that of the handle's own
+ * methods, and not the same in all versions.
+ */
+function openHandle(path: unknown): RingFileHandle | undefined {
+  const state = ownState(path);
+  return state === undefined || state.fd === -1 ? undefined : (path as RingFileHandle);
+}
+
 /** Reads a whole file, or what is left of an open one. */
 export async function readFile(path: unknown, options?: unknown): Promise<Buffer | string> {
-  const own = ownState(path);
-  if (own)
-    return own.fd === -1
-      ? core.readFile(path as RingFileHandle, options as never)
-      : (path as RingFileHandle).readFile(options as never);
+  const handle = openHandle(path);
+  if (handle) return handle.readFile(options as never);
   const plain = plainPath(path);
   const chosen = plainDataOptions(options);
   const flag = plainFlags(chosen?.flag ?? 'r');
@@ -72,10 +78,8 @@ export function appendFile(path: unknown, data: unknown, options?: unknown): Pro
 }
 
 async function write(path: unknown, data: unknown, options: unknown, flag: string, fallback: Function): Promise<void> {
-  const own = ownState(path);
-  // Core's error of a handle that is closed is another here than that of the handle's own method, and its versions differ.
-  if (own?.fd === -1) return fallback(path, data, options) as Promise<void>;
-  if (own) return (path as RingFileHandle).writeFile(data as string, options as never);
+  const handle = openHandle(path);
+  if (handle) return handle.writeFile(data as string, options as never);
   const plain = plainPath(path);
   const chosen = plainDataOptions(options);
   const flags = plainFlags(chosen?.flag ?? flag);

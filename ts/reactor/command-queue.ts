@@ -112,7 +112,7 @@ export class CommandQueue {
     return words;
   }
 
-  /** Hands over what was written so far, before something that it might be asked about by somebody else. */
+  /** Hands over what was written so far: before somebody else may look for what comes of it. */
   offer(): void {
     if (this.#words[Header.Commands] !== 0) this.#native.flush();
   }
