@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { Worker } from 'node:worker_threads';
 import type { ExecutionContext } from 'ava';
 import type { Message, Socket } from 'iouring-transport/dgram';
 import { open, ring } from './_tools.ts';
@@ -21,6 +22,18 @@ async function unix(t: ExecutionContext, name?: string, options = {}): Promise<U
     await once(socket as unknown as Socket, 'listening');
   }
   return socket;
+}
+
+/** Binds a socket in a thread that waits then, and so reads nothing. */
+async function nobodyReads(t: ExecutionContext, name: string): Promise<void> {
+  const script = `const { parentPort, workerData } = require('node:worker_threads');
+    require('iouring-transport/dgram').createSocket('unix_dgram').bind(workerData, () => {
+      parentPort.postMessage('bound');
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+    });`;
+  const worker = new Worker(script, { eval: true, workerData: name });
+  t.teardown(() => worker.terminate());
+  await once(worker, 'message');
 }
 
 ring('by path: sent, answered, and the path removed with the socket', async (t) => {
@@ -51,10 +64,7 @@ ring('abstract names, and the credentials of the sender', async (t) => {
 
 ring('a full queue: EAGAIN for who names the peer', async (t) => {
   const name = `\0iouring-full-${process.pid}`;
-  const server = await unix(t, name);
-  // Nobody reads: the deprecated member stops the receive.
-  (server as unknown as { _stopReceiving(): void })._stopReceiving();
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await nobodyReads(t, name);
   const client = await unix(t);
   const codes = await Promise.all(
     Array.from({ length: 2000 }, () => new Promise((resolve) => client.send('x', name, (error) => resolve(error?.code)))),
