@@ -6,6 +6,7 @@ import net from 'node:net';
 import { once } from 'node:events';
 import os from 'node:os';
 import process from 'node:process';
+import test from 'ava';
 import { needs } from '../_needs.ts';
 import type { NativeBinding } from '../../ts/native-binding.ts';
 import {
@@ -52,6 +53,13 @@ async function until(holds: () => boolean): Promise<boolean> {
   for (let attempt = 0; attempt < 200 && !holds(); attempt++) await new Promise((resolve) => setTimeout(resolve, 10));
   return holds();
 }
+
+test('of the numbers that come in kinds nothing is made when the binary is loaded: they are compiled in', (t) => {
+  t.deepEqual(
+    Object.entries(binding).flatMap(([name, value]) => (typeof value === 'object' ? [name] : [])),
+    [],
+  );
+});
 
 uring('places for lent views cannot be made to run code', (t) => {
   const { native } = raw();

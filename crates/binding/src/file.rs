@@ -6,49 +6,9 @@ use iouring_reactor::kernel::FileOp;
 use iouring_reactor::{Errno, HandleId, Span};
 use napi::bindgen_prelude::{Either, Uint8Array};
 use napi_derive::napi;
-use num_enum::TryFromPrimitive;
 
 use crate::native_reactor::NativeReactor;
-
-/// Kinds of file operations. The numbers `a`, `b` and `c` of `fileCall` are as said.
-#[napi]
-#[derive(TryFromPrimitive)]
-#[repr(i32)]
-pub enum FileOpKind {
-    /// Open `path`: flags, mode. `FileOpened` follows on success.
-    Open,
-    /// Status of `path`: `AT_*` flags, region for the answer: 18 words of 64 bits, dev, mode, nlink, uid, gid, rdev,
-    /// blksize, ino, size, blocks, then seconds and nanoseconds of access, modification, change and birth.
-    Status,
-    /// Remove `path`: `AT_REMOVEDIR` or 0.
-    Unlink,
-    /// Rename `path` to `other`: `RENAME_*`.
-    Rename,
-    /// Make the directory `path`: mode.
-    MakeDirectory,
-    /// Make `other` a symbolic link that says `path`.
-    Symlink,
-    /// Make `other` a hard link to `path`.
-    Link,
-    /// `fsync` of the handle.
-    Sync,
-    /// `fdatasync` of the handle.
-    DataSync,
-    /// Set the length of the handle's file: length.
-    Truncate,
-    /// Reserve space: `FALLOC_FL_*`, offset, length.
-    Allocate,
-    /// Say how the file will be used: `POSIX_FADV_*`, offset, length.
-    Advise,
-    /// Extended attribute `other` of `path`: 0, region for the value, its length. The result is the number of bytes.
-    GetXattr,
-    /// The same of the handle's file.
-    FGetXattr,
-    /// Set extended attribute `other` of `path`: `XATTR_*`, region of the value, its length.
-    SetXattr,
-    /// The same of the handle's file.
-    FSetXattr,
-}
+use crate::protocol::FileOpKind;
 
 type Text = Either<String, Uint8Array>;
 

@@ -21,6 +21,7 @@ mod queues;
 mod settings;
 mod shown;
 mod socket_option;
+mod unregistered;
 mod uv;
 mod waiter;
 

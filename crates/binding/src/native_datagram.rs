@@ -11,8 +11,9 @@ use iouring_reactor::{Errno, HandleId};
 use napi::bindgen_prelude::{ArrayBuffer, Env, Unknown};
 use napi_derive::napi;
 
-use crate::native_reactor::{Domain, Endpoint, NativeReactor, address, domain_of, endpoint, status};
+use crate::native_reactor::{Endpoint, NativeReactor, address, domain_of, endpoint, status};
 use crate::numbers::count;
+use crate::protocol::Domain;
 
 /// An IPv4 or IPv6 address as libuv reads it: up to the first NUL, and behind `%` the name of an interface. A name that
 /// no interface has says nothing, and an index is no name.

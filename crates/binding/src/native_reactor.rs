@@ -18,21 +18,11 @@ use napi_derive::napi;
 use crate::driver::Driver;
 use crate::instance::Instance;
 use crate::numbers::count;
+use crate::protocol::Domain;
 use crate::settings::{ReactorOptions, ReactorSettings, micros};
 use crate::shown::show;
 use crate::uv::UvDriver;
 use crate::waiter::WaiterDriver;
-
-/// Address families of sockets.
-#[napi]
-pub enum Domain {
-    /// IPv4.
-    Ipv4,
-    /// IPv6.
-    Ipv6,
-    /// UNIX.
-    Unix,
-}
 
 /// An address as core prints it. UNIX sockets have a `path` (empty when unnamed) and nothing else.
 #[napi(object, object_from_js = false)]

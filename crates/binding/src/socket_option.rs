@@ -3,6 +3,8 @@
 use iouring_reactor::options;
 use napi_derive::napi;
 
+use crate::unregistered as napi;
+
 /// A socket option whose value is one integer. A *switch* is off at 0 and on at any other value, and reads as 0 or 1.
 #[napi]
 #[derive(Debug)]
