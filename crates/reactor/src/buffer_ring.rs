@@ -7,13 +7,24 @@
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use io_uring::IoUring;
-use io_uring::types::BufRingEntry;
 
 use crate::error::Errno;
 use crate::memory::Mapping;
 
 /// `IOU_PBUF_RING_INC`: a buffer is consumed bit by bit (Linux 6.12). The crate does not export it.
 pub(crate) const PBUF_RING_INC: u16 = 2;
+
+/// `struct io_uring_buf`. Written field by field, through pointers: the tail lies in the first entry, and a reference to
+/// all of an entry would say that nobody else looks at it.
+#[repr(C)]
+struct Entry {
+    address: u64,
+    length: u32,
+    buffer: u16,
+    /// Of the first entry: the ring's tail.
+    tail: AtomicU16,
+}
+const _: () = assert!(size_of::<Entry>() == size_of::<io_uring::types::BufRingEntry>());
 
 /// A ring of provided buffers, at the beginning of a mapping.
 pub(crate) struct BufferRing {
@@ -25,7 +36,7 @@ pub(crate) struct BufferRing {
 impl BufferRing {
     /// Bytes of a ring of `count` entries.
     pub(crate) const fn size(count: u16) -> usize {
-        count as usize * size_of::<BufRingEntry>()
+        count as usize * size_of::<Entry>()
     }
 
     /// Registers the beginning of `memory` as a ring of `count` entries, a power of two, under the number of a group.
@@ -69,20 +80,102 @@ impl BufferRing {
         self.tail = self.tail.wrapping_add(1);
         // SAFETY: the position is below the number of entries in the mapping. The kernel does not read it before the
         // tail is published, nor has it left anything unread there: a buffer is handed over only when it holds it no
-        // longer, and there are no more buffers than entries.
-        let entry = unsafe { &mut *self.memory.start().as_ptr().cast::<BufRingEntry>().add(position) };
-        entry.set_addr(address.expose_provenance() as u64);
-        entry.set_len(length);
-        entry.set_bid(buffer);
+        // longer, and there are no more buffers than entries. The tail is left alone.
+        unsafe {
+            let entry = self.entries().add(position);
+            (&raw mut (*entry).address).write(address.expose_provenance() as u64);
+            (&raw mut (*entry).length).write(length);
+            (&raw mut (*entry).buffer).write(buffer);
+        }
     }
 
     /// Lets the kernel have what was provided.
     pub(crate) fn publish(&self) {
-        // SAFETY: the first entry exists; its address, page-aligned, is where the kernel has the ring's tail.
-        let tail =
-            unsafe { BufRingEntry::tail(self.memory.start().as_ptr().cast::<BufRingEntry>()) }.cast::<AtomicU16>();
-        // SAFETY: the tail is a 16-bit field of the mapping, aligned to two bytes, and shared with the kernel alone,
-        // which only reads it.
-        unsafe { (*tail).store(self.tail, Ordering::Release) };
+        // SAFETY: the first entry exists; its tail is shared with the kernel alone, which only reads it.
+        unsafe { (*self.entries()).tail.store(self.tail, Ordering::Release) };
+    }
+
+    /// The first of them.
+    fn entries(&self) -> *mut Entry {
+        self.memory.start().as_ptr().cast()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::alloc::{Layout, alloc_zeroed, dealloc};
+    use std::ptr::NonNull;
+    use std::sync::atomic::AtomicU32;
+    use std::thread;
+
+    use super::*;
+
+    const COUNT: u16 = 4;
+    const ROUNDS: u32 = 50;
+
+    /// The start of a ring's memory, for the thread that is the kernel.
+    #[derive(Clone, Copy)]
+    struct Shared(NonNull<u8>);
+    // SAFETY: an address; what is read there is what the kernel reads.
+    unsafe impl Send for Shared {}
+
+    impl Shared {
+        fn tail(self) -> u16 {
+            // SAFETY: the first entry exists.
+            unsafe { (*self.0.as_ptr().cast::<Entry>()).tail.load(Ordering::Acquire) }
+        }
+
+        /// Address, length and number of the buffer at a position.
+        fn entry(self, position: u16) -> (u64, u32, u16) {
+            // SAFETY: the position is within the ring's memory.
+            unsafe {
+                let entry = self.0.as_ptr().cast::<Entry>().add(usize::from(position & (COUNT - 1)));
+                (
+                    (&raw const (*entry).address).read(),
+                    (&raw const (*entry).length).read(),
+                    (&raw const (*entry).buffer).read(),
+                )
+            }
+        }
+    }
+
+    /// With Miri this is a test of the order in which memory is written: it has the kernel's thread see old values
+    /// where nothing forbids that, and finds accesses that race.
+    #[test]
+    fn an_entry_is_whole_before_the_kernel_sees_its_tail() {
+        let layout = Layout::from_size_align(BufferRing::size(COUNT), 4096).expect("a layout");
+        // SAFETY: of more than no bytes.
+        let start = NonNull::new(unsafe { alloc_zeroed(layout) }).expect("memory");
+        let shared = Shared(start);
+        let mut ring = BufferRing { memory: Mapping::of_test(start, layout.size()), mask: COUNT - 1, tail: 0 };
+        // How many buffers the kernel has used up: what completions tell us.
+        let used = AtomicU32::new(0);
+        thread::scope(|scope| {
+            let used = &used;
+            scope.spawn(move || {
+                for number in 0..ROUNDS {
+                    let head = u16::try_from(number).expect("small");
+                    while shared.tail() == head {
+                        thread::yield_now();
+                    }
+                    let buffer = head % COUNT;
+                    assert_eq!(shared.entry(head), (0x1000 + u64::from(number), number, buffer));
+                    used.store(number + 1, Ordering::Release);
+                }
+            });
+            for number in 0..ROUNDS {
+                while number - used.load(Ordering::Acquire) == u32::from(COUNT) {
+                    thread::yield_now();
+                }
+                let address = std::ptr::without_provenance_mut(0x1000 + number as usize);
+                let buffer = u16::try_from(number).expect("small") % COUNT;
+                // SAFETY: nobody writes there: the kernel is a thread that looks at entries alone.
+                unsafe { ring.provide(address, number, buffer) };
+                ring.publish();
+            }
+        });
+        ring.leak();
+        // SAFETY: allocated above with this layout; the thread that looked at it has ended.
+        unsafe { dealloc(start.as_ptr(), layout) };
     }
 }

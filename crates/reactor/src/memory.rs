@@ -33,6 +33,12 @@ impl Mapping {
         Ok(Self { start: NonNull::new(address.cast()).expect("mmap returns no null page"), length })
     }
 
+    /// A test's own memory, where nothing can be mapped. To be [leaked](Self::leak): it cannot be unmapped either.
+    #[cfg(test)]
+    pub(crate) fn of_test(start: NonNull<u8>, length: usize) -> Self {
+        Self { start, length }
+    }
+
     /// First byte.
     #[must_use]
     pub fn start(&self) -> NonNull<u8> {
