@@ -37,11 +37,27 @@ export const TARGETS = {
 export function buildFor(target) {
   const { name } = TARGETS[target];
   say(`Building the native binding for ${target}`);
+  const { output, folder } = cargoFor(target, ['build', '--package', 'iouring-transport-binding']);
+  const file = path.join(folder, `iouring-transport.${name}.node`);
+  copyFileSync(path.join(output, target, 'release', 'libiouring_transport_binding.so'), file);
+  return file;
+}
+
+/** Builds the reactor's tests for a target, as a release is built. @returns {string[]} paths of the programs */
+export function testsFor(target) {
+  say(`Building the reactor's tests for ${target}`);
+  const args = ['test', '--no-run', '--package', 'iouring-reactor', '--lib', '--test', 'kernel', '--message-format=json'];
+  const { stdout } = cargoFor(target, args, ['ignore', 'pipe', 'inherit']);
+  const messages = stdout.split('\n').filter((line) => line.startsWith('{'));
+  return messages.map((line) => JSON.parse(line).executable).filter((program) => typeof program === 'string');
+}
+
+/** Runs a command of cargo's for a target. */
+function cargoFor(target, [command, ...args], stdio = 'inherit') {
   const output = inRoot('target', 'cross');
-  const folder = path.join(output, name);
+  const folder = path.join(output, TARGETS[target].name);
   mkdirSync(folder, { recursive: true });
   const rust = compiler(target, folder);
-  const what = ['--package', 'iouring-transport-binding', '--target', target, '--target-dir', output];
   const env = {
     ...process.env,
     ...rust.env,
@@ -49,12 +65,10 @@ export function buildFor(target) {
     // Node's C library is the binding's too; on musl Rust would put one into what it builds.
     ...(target.endsWith('-musl') && { RUSTFLAGS: '-C target-feature=-crt-static' }),
   };
-  const args = ['build', '--release', '--locked', ...rust.args, ...what];
-  const { status } = spawnSync('cargo', args, { cwd: inRoot('.'), stdio: 'inherit', env });
+  const all = [command, '--release', '--locked', ...rust.args, '--target', target, '--target-dir', output, ...args];
+  const { status, stdout } = spawnSync('cargo', all, { cwd: inRoot('.'), stdio, env, encoding: 'utf8', maxBuffer: 1 << 26 });
   if (status !== 0) throw new Error(`cargo failed with status ${status}`);
-  const file = path.join(folder, `iouring-transport.${name}.node`);
-  copyFileSync(path.join(output, target, 'release', 'libiouring_transport_binding.so'), file);
-  return file;
+  return { output, folder, stdout };
 }
 
 /** The same, in a folder as npm would install it: for trying it out. @returns {string} its path */

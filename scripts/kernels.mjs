@@ -6,13 +6,15 @@
  *     npm run test:kernels                         all of them, with a choice of specs: half an hour and more
  *     npm run test:kernels -- 6.1                  one
  *     npm run test:kernels -- 6.1 __test__/fs/*    other specs on it
+ *     npm run test:kernels -- arm64-reactor 20     the reactor's own tests, built as a release is, twenty times over
  */
 import { spawnSync } from 'node:child_process';
 import { cpSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
+import compileSpecs from '../ava.config.js';
 import { Missing } from './cached.mjs';
-import { packageFor } from './cross.mjs';
+import { packageFor, testsFor } from './cross.mjs';
 import { debianArch, newestPackage, unpacked } from './debian.mjs';
 import { fail, has, inRoot, root, say } from './lib.mjs';
 import { missing, runInMachine } from './vm/machine.mjs';
@@ -37,6 +39,7 @@ const trials = new Map([
   ['6.12', () => specsOn(host('trixie', '6\\.12'))],
   ...Object.keys(PROCESSORS).flatMap((arch) => [
     [arch, () => specsOn(other(arch))],
+    [`${arch}-reactor`, () => reactorOn(arch)],
     [`${arch}-emulated`, () => emulated(arch)],
   ]),
 ]);
@@ -68,14 +71,14 @@ function host(suite, version) {
 /** A machine for another processor: Debian's Node, and this checkout with a binary for it. */
 function other(arch) {
   const binary = packageFor(PROCESSORS[arch].target);
-  return {
-    arch,
-    kernel: kernel('trixie', arch, '6\\.12'),
-    busybox: busybox(arch),
-    root: debianWithNode(arch),
-    node: '/usr/bin/node',
-    mounts: { [root]: root, [installed(binary)]: binary },
-  };
+  const machine = bare(arch);
+  return { ...machine, node: '/usr/bin/node', mounts: { ...machine.mounts, [installed(binary)]: binary } };
+}
+
+/** The same without a binary. */
+function bare(arch) {
+  const image = kernel('trixie', arch, '6\\.12');
+  return { arch, kernel: image, busybox: busybox(arch), root: debianWithNode(arch), mounts: { [root]: root } };
 }
 
 function kernel(suite, arch, version) {
@@ -101,6 +104,8 @@ function debianWithNode(arch) {
 }
 
 async function specsOn(machine) {
+  // A compiler in an emulated machine would take longer than the specs.
+  compileSpecs();
   // What takes seconds takes minutes where the processor is emulated.
   const ava = `"${machine.node}" scripts/ava.mjs --tap --concurrency=2 --timeout=10m ${specs.join(' ')}`;
   const { status, output } = await runInMachine(machine, prepared(`IOURING_TRANSPORT=uring ${ava}`), { minutes: 90 });
@@ -108,6 +113,17 @@ async function specsOn(machine) {
   const skipped = count(/^ok .*# SKIP/gm);
   const failed = count(/^not ok /gm) || (status === 0 ? 0 : 1);
   return { passed: count(/^ok /gm) - skipped, failed, skipped };
+}
+
+/** How often is given in the place of specs: what depends on the order in which memory is written may go wrong only now and then. */
+async function reactorOn(arch) {
+  const rounds = rest.length > 0 ? Number(rest[0]) : 3;
+  const programs = testsFor(PROCESSORS[arch].target).map((program) => `"${program}"`);
+  const loop = `for round in $(seq ${rounds}); do for program in ${programs.join(' ')}; do $program || failed=1; done; done`;
+  const { status, output } = await runInMachine(bare(arch), prepared(`${loop}; [ -z "$failed" ]`), { minutes: 90 });
+  const results = [...output.matchAll(/^test result: .*? (\d+) passed; (\d+) failed; (\d+) ignored/gm)];
+  const sum = (column) => results.reduce((total, match) => total + Number(match[column]), 0);
+  return { passed: sum(1), failed: sum(2) || (status === 0 ? 0 : 1), skipped: sum(3) };
 }
 
 async function expectOn(machine, expected) {

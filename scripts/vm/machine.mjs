@@ -119,6 +119,7 @@ ip link set lo up
 sysctl -qw kernel.printk=1
 cp /command tmp/command
 cp /bin/busybox tmp/busybox
+[ -e bin/sh ] || cp /bin/busybox bin/sh
 chroot . /tmp/busybox sh /tmp/command
 echo "${END} $?"
 poweroff -f
