@@ -172,6 +172,29 @@ export const scenarios = {
     return project.run(process.execPath, ['build.cjs']);
   }),
 
+  'Next.js, the package outside of its bundle (serverExternalPackages)': async (context) => {
+    const project = await new Project(context).install(OWN, 'next@16', 'react@19', 'react-dom@19');
+    project.write('next.config.mjs', `export default { output: 'standalone', serverExternalPackages: ['iouring-transport'] };`);
+    project.write('app/layout.js', `export default ({ children }) => <html><body>{children}</body></html>;`);
+    project.write(
+      'app/answer/route.js',
+      `${ESM.split('await smoke')[0]}
+      export const dynamic = 'force-dynamic';
+      export const GET = async () => (await smoke(net, dgram, fs, support), new Response());`,
+    );
+    const env = { NEXT_TELEMETRY_DISABLED: '1', NODE_ENV: 'production' };
+    await project.run(process.execPath, ['node_modules/next/dist/bin/next', 'build'], { env });
+    // The build's own server, but on whatever port is free.
+    const program = `const app = require('next')({ dev: false, dir: '.' });
+      app.prepare().then(() => {
+        const server = require('node:http').createServer(app.getRequestHandler()).listen(0, '127.0.0.1', async () => {
+          const { status } = await fetch('http://127.0.0.1:' + server.address().port + '/answer');
+          process.exit(status === 200 ? 0 : 1);
+        });
+      });`;
+    isAsHere(context, await project.write('start.cjs', program).node(['start.cjs'], { env }));
+  },
+
   Jest: async (context) => {
     const project = await new Project(context).install(OWN, 'jest');
     project.write(
