@@ -42,6 +42,33 @@ const CASES: Record<string, (module: Module) => unknown> = {
         ),
     ]),
   ),
+  ...Object.fromEntries(
+    [Symbol('port'), 1n, 0n, 'no port', null, -1].map((port) => [
+      `binding to the port ${inspect(port)}`,
+      (module: Module) => {
+        const thrown: string[] = [];
+        // What goes wrong behind the lookup comes out of the call that ends it.
+        const lookup = (...given: unknown[]) => {
+          try {
+            (given.at(-1) as Function)(null, '127.0.0.1', 4);
+          } catch (error) {
+            thrown.push((error as Error).message);
+          }
+        };
+        return using(
+          module,
+          (socket) => {
+            socket.bind(port as never, 'name');
+            return thrown;
+          },
+          { type: 'udp4', lookup: lookup },
+        );
+      },
+    ]),
+  ),
+  'binding to a descriptor that is a symbol': (module) => using(module, (socket) => socket.bind({ fd: Symbol('fd') } as never)),
+  'binding to a descriptor that is a bigint': (module) => using(module, (socket) => void socket.bind({ fd: 1n } as never)),
+  'binding to an address that is a symbol': (module) => using(module, (socket) => socket.bind(0, Symbol('address') as never)),
   'the address of that socket': (module) =>
     using(
       module,

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import type core from 'node:net';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import path from 'node:path';
 import test from 'ava';
 import http from 'iouring-transport/http';
@@ -13,7 +13,11 @@ import { closeOf, listening, nothingLeft, portOf, textOf, track } from './_socke
 interface Handle {
   readonly fd: number;
   onconnection: (this: Handle, status: number, client?: object) => void;
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
+  readonly writeQueueSize: number;
   getsockname(result: object): number;
+  getpeername(result: object): number;
   getAsyncId(): number;
   ref(): void;
   unref(): void;
@@ -41,6 +45,8 @@ for (const [name, make] of Object.entries({
     const name = {};
     t.is(handle.getsockname(name), 0);
     t.deepEqual(name, server.address());
+    t.is(handle.getpeername({}), -constants.errno.ENOTCONN);
+    t.deepEqual([handle.bytesRead, handle.bytesWritten, handle.writeQueueSize], [0, 0, 0]);
     t.true(handle.getAsyncId() > 0);
     t.true(handle.hasRef());
     server.unref();

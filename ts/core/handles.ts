@@ -54,6 +54,19 @@ function openCoreHandle(fd: number): CoreHandle {
   return handleOf({ fd })!;
 }
 
+/**
+ * A handle of core's that has no descriptor: what sends it hears `EBADF`, as of core's sockets before they are opened and behind their end.
+ */
+export function makeClosedHandle(): CoreHandle {
+  // A socket has one as soon as it begins to look up whom it connects to, which here never ends.
+  const carrier = new core.Socket() as core.Socket & CoreSocket;
+  carrier.connect({ host: 'nowhere', port: 1, lookup: () => {} });
+  const handle = carrier._handle!;
+  carrier._handle = null;
+  handle.close();
+  return handle;
+}
+
 type HandleClass = new (kind: number) => CoreHandle & { open(fd: number): number };
 /** What core's classes of handles are told: not one that listens. */
 const SOCKET = 0;

@@ -32,7 +32,8 @@ export function bind(socket: DgramSocket, args: readonly unknown[]): void {
   }
   const fd: unknown = options?.['fd'];
   const shared = state.kind !== 'unix_dgram' && !state.reusePort && asksPrimary(options?.['exclusive']);
-  if (typeof fd === 'number' && (fd | 0) === fd && fd > 0) {
+  // A symbol, or a bigint, throws here, as it does with core.
+  if (((fd as number) | 0) === fd && fd > 0) {
     if (shared) bindThroughPrimary(socket, state, { address: null, port: null, fd, flags: null });
     else {
       adoptDescriptor(socket, state, fd);
@@ -44,7 +45,7 @@ export function bind(socket: DgramSocket, args: readonly unknown[]): void {
     nextTick(bindToPath, socket, path);
     return;
   }
-  const port = Number(options === undefined ? (typeof first === 'function' ? 0 : first) : options['port']) || 0;
+  const port: unknown = options === undefined ? (typeof first === 'function' ? 0 : first) : options['port'];
   const given: unknown = options === undefined ? (typeof second === 'function' ? '' : second) : options['address'];
   const address = (given as string) || (state.kind === 'udp4' ? '0.0.0.0' : '::');
   lookUp(state, address, (error, ip) => {
@@ -54,9 +55,15 @@ export function bind(socket: DgramSocket, args: readonly unknown[]): void {
       socket.emit('error', error);
       return;
     }
-    if (shared) bindThroughPrimary(socket, state, { address: String(ip), port, fd: -1, flags: flagsOf(state) });
-    else conclude(socket, state, openAndBind(socket, state, ip, port));
+    const number = toPort(port);
+    if (shared) bindThroughPrimary(socket, state, { address: String(ip), port: number, fd: -1, flags: flagsOf(state) });
+    else conclude(socket, state, openAndBind(socket, state, ip, number));
   });
+}
+
+/** What is no number is any port, but for symbols and bigints: those throw, and only now that there is an address, as core's handles do. */
+function toPort(port: unknown): number {
+  return +((port || 0) as number) || 0;
 }
 
 /** The path in the first argument of a UNIX socket's `bind`: none where there is none, or another way of saying what to bind to. */

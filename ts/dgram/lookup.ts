@@ -31,7 +31,7 @@ export function lookUp(state: State, host: string | undefined, callback: (error:
   const family = state.kind === 'udp4' ? 4 : 6;
   const name = host || (family === 4 ? '127.0.0.1' : '::1');
   if (state.lookup !== undefined) state.lookup(name, family, callback);
-  else if (isIP(name) !== 0 && (typeof name === 'string' || PASSES_LITERALS)) nextTick(callback, null, String(name));
+  else if ((typeof name === 'string' || PASSES_LITERALS) && isIP(name) !== 0) nextTick(callback, null, String(name));
   else (PASSES_LITERALS ? dns.lookup : genuineLookup)(name, family, callback);
 }
 

@@ -3,10 +3,9 @@
  */
 import core from 'node:dgram';
 import { EBADF } from '../errors/errno.ts';
-import { describeEndpoint } from '../core/endpoint-info.ts';
+import { tellEndpoint } from '../core/endpoint-info.ts';
 import { kMakeSendable } from '../core/sent-away.ts';
 import { duplicated, type CoreHandle } from '../core/handles.ts';
-import type { Endpoint } from '../reactor/index.ts';
 import { setImmediate } from '../timers.ts';
 import { kState, type DgramSocket } from './state.ts';
 
@@ -28,12 +27,12 @@ export class ShownHandle {
 
   /** Writes `{ address, family, port }` into `result`. @returns zero, or a negative errno */
   getsockname(result: object): number {
-    return tell(this.#socket[kState].handle?.localEndpoint(), result);
+    return tellEndpoint(this.#socket[kState].handle?.localEndpoint(), result);
   }
 
   /** The same of the peer. */
   getpeername(result: object): number {
-    return tell(this.#socket[kState].handle?.peerEndpoint(), result);
+    return tellEndpoint(this.#socket[kState].handle?.peerEndpoint(), result);
   }
 
   getSendQueueSize(): number {
@@ -78,23 +77,20 @@ export class ShownHandle {
   }
 }
 
-function tell(endpoint: Endpoint | number | undefined, result: object): number {
-  if (endpoint === undefined) return -EBADF;
-  if (typeof endpoint === 'number') return endpoint;
-  Object.assign(result, describeEndpoint(endpoint));
-  return 0;
-}
-
-/** A handle of core's for the same socket, closed with it; null before there is a descriptor, and for a UNIX socket, which core knows nothing of. */
+/**
+ * A handle of core's for the same socket, closed with it. Before there is a descriptor it has none, so that nobody can send it. Null for a socket that is
+ * closed, and for a UNIX socket, which core knows nothing of.
+ */
 export function makeSendable(socket: DgramSocket): CoreHandle | null {
   const state = socket[kState];
-  if (state.sibling !== null || state.handle === null || state.kind === 'unix_dgram') return state.sibling;
-  const copy = duplicated(state.handle.fd());
-  const carrier = core.createSocket(state.kind).bind({ fd: copy, exclusive: true }) as unknown as Record<
-    symbol,
-    { handle: CoreDatagramHandle }
-  >;
-  const { handle } = carrier[coreState()];
+  if (state.sibling !== null || state.closed || state.kind === 'unix_dgram') return state.sibling;
+  const carrier = core.createSocket(state.kind);
+  const { handle } = (carrier as unknown as Record<symbol, { handle: CoreDatagramHandle }>)[coreState()];
+  if (state.handle === null) {
+    carrier.close();
+    return handle;
+  }
+  carrier.bind({ fd: duplicated(state.handle.fd()), exclusive: true });
   handle.recvStop();
   handle.unref();
   state.handle.share();

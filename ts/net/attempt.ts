@@ -76,7 +76,9 @@ export function whenConnected(handle: StreamHandle, scope: AsyncScope, settle: (
 
 /** The one attempt is over. */
 function settleConnect(socket: NetSocket, link: Link, target: Target, status: number, mark: ConnectMark): void {
-  if (link.stale || socket.destroyed) return;
+  // Of one that child_process has sent meanwhile its socket hears that it was closed here.
+  const sent = socket.connecting && socket[kLink] === null;
+  if ((link.stale && !sent) || socket.destroyed) return;
   if (status === 0) {
     connected(socket, link, mark);
     return;
@@ -96,7 +98,7 @@ function settleConnect(socket: NetSocket, link: Link, target: Target, status: nu
 export function connected(socket: NetSocket, link: Link, mark: ConnectMark): void {
   socket.connecting = false;
   socket._sockname = null;
-  link.connected = true;
+  link.establish();
   socket._unrefTimer();
   applySettings(socket);
   socket.emit('connect');

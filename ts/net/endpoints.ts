@@ -11,12 +11,6 @@ export function localInfo(handle: StreamHandle | ListenHandle): EndpointInfo {
   return typeof endpoint === 'number' ? {} : describeEndpoint(endpoint);
 }
 
-/** The end of a handle's peer where it can be had. */
-export function peerInfo(handle: StreamHandle): EndpointInfo {
-  const endpoint = handle.peerEndpoint();
-  return typeof endpoint === 'number' ? {} : describeEndpoint(endpoint);
-}
-
 /** What `socket.address()` returns: asked of the kernel once a connection. Until connect(2) has bound it a socket has no name. */
 export function socketName(socket: NetSocket): EndpointInfo {
   const handle = socket[kLink]?.handle;

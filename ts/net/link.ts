@@ -4,11 +4,11 @@
  * The link hears the handle's events and moves them into the stream. It is the hot path: methods instead of closures, one
  * callback field for each request that can be under way, timers touched only where one is set.
  */
-import { EBADF } from '../errors/errno.ts';
+import { EBADF, ECANCELED } from '../errors/errno.ts';
 import { errnoException } from '../errors/system.ts';
 import { AsyncScope, type StreamHandle, type StreamListener } from '../reactor/index.ts';
 import { setImmediate, nextTick } from '../timers.ts';
-import { makeCoreHandle, type CoreHandle } from '../core/handles.ts';
+import { makeClosedHandle, makeCoreHandle, type CoreHandle } from '../core/handles.ts';
 import { CORE_MAJOR } from '../core/version.ts';
 import { closeDescriptors } from './descriptors.ts';
 import { touchTimeout } from './timeout.ts';
@@ -113,12 +113,18 @@ export class Link implements StreamListener {
     if (status < 0) nextTick(() => this.socket.destroy(errnoException(status, 'recvmsg')));
   }
 
-  /** Asks for data. */
+  /** Asks for data. Before there is a connection, as core's HTTP server does of a socket that it is given, it is asked for with the connection. */
   startReading(): void {
     if (this.reading) return;
     this.reading = true;
-    if (this.userBuffer?.release(this) === true) return;
+    if (!this.connected || this.userBuffer?.release(this) === true) return;
     this.handle?.readStart();
+  }
+
+  /** The connection stands. */
+  establish(): void {
+    this.connected = true;
+    if (this.reading) this.handle!.readStart();
   }
 
   /** Asks for no more. What is already on its way still comes. */
@@ -242,10 +248,10 @@ export class Link implements StreamListener {
     return 0;
   }
 
-  /** A handle of core's for the same connection, which can be sent to another process. Null before there is a connection. */
-  makeSendable(): CoreHandle | null {
+  /** A handle of core's for the same connection, which can be sent to another process. Before there is a descriptor, and behind it, it has none. */
+  makeSendable(): CoreHandle {
     const { handle } = this;
-    if (handle === null || handle.closed) return null;
+    if (handle === null || handle.closed) return makeClosedHandle();
     // Who gets it may write as soon as it does: behind all of this.
     handle.flush();
     return (this.#sendable ??= makeCoreHandle(handle.fd()));
@@ -255,10 +261,13 @@ export class Link implements StreamListener {
   leave(): void {
     this.socket[kLink] = null;
     this.#sendable = null;
-    this.handle!.close();
-    // What comes from now on is for the other process.
-    this.handle!.flush();
     this.scope.emitDestroy();
+    const { handle } = this;
+    if (handle === null) return;
+    if (this.socket.connecting) handle.onclose = () => handle.onconnect(-ECANCELED);
+    handle.close();
+    // What comes from now on is for the other process.
+    handle.flush();
   }
 
   /** Whether the socket has moved on: it was destroyed, and may even be connecting anew. */

@@ -6,11 +6,12 @@ import core from 'node:net';
 import { errnoException } from '../errors/system.ts';
 import { AsyncScope, StreamHandle, type ListenHandle } from '../reactor/index.ts';
 import { settingsOfConnections } from '../socket-options.ts';
-import { makeCoreHandle, takeFromCore, type CoreHandle } from '../core/handles.ts';
+import { makeClosedHandle, makeCoreHandle, takeFromCore, type CoreHandle } from '../core/handles.ts';
+import { tellEndpoint } from '../core/endpoint-info.ts';
 import { define } from '../define.ts';
 import { kConnectionTransport, kTransport } from './internals.ts';
 import { connectionParts } from './connection-parts.ts';
-import { ServerHandle, tellName, type Listening } from './server-handle.ts';
+import { ServerHandle, type Listening } from './server-handle.ts';
 import { kListener, kOverLibuv, type NetServer } from './server-internals.ts';
 
 /** Where connections come from. */
@@ -140,6 +141,7 @@ export class RingListener implements BoundListener, Listening {
   }
 
   makeSendable(): CoreHandle {
+    if (this.#handle.closed) return makeClosedHandle();
     this.#handle.shared = true;
     return (this.#sibling ??= makeCoreHandle(this.#handle.fd()));
   }
@@ -153,7 +155,7 @@ export class RingListener implements BoundListener, Listening {
     if (this.#unix) return server._pipeName ?? null;
     const name = {} as core.AddressInfo;
     // As with core it is `server._handle` that is asked, which somebody may have changed.
-    const status = this.#shown === null ? tellName(this.#handle, name) : this.#shown.getsockname(name);
+    const status = this.#shown === null ? tellEndpoint(this.#handle.localEndpoint(), name) : this.#shown.getsockname(name);
     if (status < 0) throw errnoException(status, 'address');
     return name;
   }

@@ -16,7 +16,7 @@ import {
   validateStringWithoutNullBytes,
 } from '../validate.ts';
 import { connectTo } from './attempt.ts';
-import type { NetSocket } from './internals.ts';
+import { kLink, type NetSocket } from './internals.ts';
 import { raceTo } from './race.ts';
 import type { Target } from './target.ts';
 
@@ -51,7 +51,7 @@ export function lookUpAndConnect(socket: NetSocket, options: Record<string, any>
   const family = isIP(route.host);
   if (family !== 0) {
     nextTick(() => {
-      if (socket.connecting) connectTo(socket, toTarget(route, route.host, family));
+      if (!gone(socket)) connectTo(socket, toTarget(route, route.host, family));
     });
     return;
   }
@@ -121,10 +121,15 @@ function toTarget({ port, localAddress, localPort }: Route, address: string, fam
   return { address, port, family: family as 4 | 6, localAddress: ownAddress, localPort };
 }
 
+/** Whether the socket has been destroyed meanwhile, or child_process was told to send it. */
+function gone(socket: NetSocket): boolean {
+  return !socket.connecting || socket[kLink] === null;
+}
+
 /** The lookup gave one address, or none. */
 function tryOne(socket: NetSocket, route: Route, error: Error | null, address: string, family: number): void {
   socket.emit('lookup', error, address, family, route.host);
-  if (!socket.connecting) return; // Destroyed meanwhile.
+  if (gone(socket)) return;
   const refusal = error ?? unusable(route, address, family);
   if (refusal !== null) {
     destroyNextTick(socket, refusal);
@@ -150,7 +155,7 @@ function isFamily(family: number): family is 4 | 6 {
 
 /** The lookup gave all addresses it knows, or none. */
 function tryAll(socket: NetSocket, route: Route, error: Error | null, addresses: ArrayLike<Answer>): void {
-  if (!socket.connecting) return;
+  if (gone(socket)) return;
   if (error) {
     socket.emit('lookup', error, undefined, undefined, route.host);
     destroyNextTick(socket, error);
@@ -163,7 +168,7 @@ function tryAll(socket: NetSocket, route: Route, error: Error | null, addresses:
     const address = addresses[at];
     const { address: ip, family } = address;
     socket.emit('lookup', error, ip, family, route.host);
-    if (!socket.connecting) return;
+    if (gone(socket)) return;
     answers.push({ address: ip, family });
   }
   const targets = interleave(answers).map(({ address, family }) => toTarget(route, address, family));

@@ -5,7 +5,8 @@
 import type { ListenHandle } from '../reactor/index.ts';
 import { setImmediate } from '../timers.ts';
 import { makeCoreHandle, type CoreHandle } from '../core/handles.ts';
-import { describeEndpoint } from '../core/endpoint-info.ts';
+import { tellEndpoint } from '../core/endpoint-info.ts';
+import { EBADF, ENOTCONN } from '../errors/errno.ts';
 import { kMakeSendable } from '../core/sent-away.ts';
 
 /** Hears of connections in a server's place, each as a handle of core's; or of an error, a negative errno. */
@@ -69,7 +70,26 @@ export class ServerHandle {
 
   /** Writes `{ address, family, port }` into `result`. @returns zero, or a negative errno */
   getsockname(result: object): number {
-    return tellName(this.#handle, result);
+    return tellEndpoint(this.#handle.localEndpoint(), result);
+  }
+
+  /** Who listens has no peer. @returns a negative errno */
+  getpeername(_result: object): number {
+    return this.#handle.closed ? -EBADF : -ENOTCONN;
+  }
+
+  // What core's handles count of a connection, those that listen too.
+
+  get bytesRead(): number {
+    return 0;
+  }
+
+  get bytesWritten(): number {
+    return 0;
+  }
+
+  get writeQueueSize(): number {
+    return 0;
   }
 
   /** Listens; where it does already, the number of connections that may wait is changed. @returns zero, or a negative errno */
@@ -99,12 +119,4 @@ export class ServerHandle {
   [kMakeSendable](): CoreHandle {
     return this.#listener.makeSendable();
   }
-}
-
-/** Writes where a handle is bound into `result`. @returns zero, or a negative errno */
-export function tellName(handle: ListenHandle, result: object): number {
-  const endpoint = handle.localEndpoint();
-  if (typeof endpoint === 'number') return endpoint;
-  Object.assign(result, describeEndpoint(endpoint));
-  return 0;
 }

@@ -6,7 +6,7 @@
  * {@link CoreStream.readBuffer}, which copies them; what core writes becomes one write of the link's handle (see `core-calls.ts`).
  * As long as nobody has taken the stream over, its bytes come out again at `onread`, and go to the socket as ever.
  */
-import { EBADF } from '../errors/errno.ts';
+import { tellEndpoint } from '../core/endpoint-info.ts';
 import {
   findCoreStream,
   secureSocketOver,
@@ -17,7 +17,6 @@ import {
 } from './core-stream.ts';
 import type { CoreHandle } from '../core/handles.ts';
 import { guardHttp2 } from './core-http2.ts';
-import { localInfo, peerInfo } from './endpoints.ts';
 import type { Link } from './internals.ts';
 import { kMakeSendable } from '../core/sent-away.ts';
 import { currentTypeOfService, setKeepAlive, setNoDelay, setTypeOfService } from './settings.ts';
@@ -183,24 +182,18 @@ function define(): SocketStreamClass | null {
     }
 
     getsockname(result: object): number {
-      const { handle } = this.#link;
-      if (handle === null || handle.closed) return -EBADF;
-      Object.assign(result, localInfo(handle));
-      return 0;
+      return tellEndpoint(this.#link.handle?.localEndpoint(), result);
     }
 
     getpeername(result: object): number {
-      const { handle } = this.#link;
-      if (handle === null || handle.closed) return -EBADF;
-      Object.assign(result, peerInfo(handle));
-      return 0;
+      return tellEndpoint(this.#link.handle?.peerEndpoint(), result);
     }
 
     static linkOf(handle: unknown): Link | null {
       return typeof handle === 'object' && handle !== null && #link in handle ? handle.#link : null;
     }
 
-    [kMakeSendable](): CoreHandle | null {
+    [kMakeSendable](): CoreHandle {
       return this.#link.makeSendable();
     }
 
