@@ -6,7 +6,6 @@
 //! What file system that is, `statmount(2)` knows (Linux 6.8) without asking it. Those numbers are never used again, so
 //! that each mount is looked at once.
 
-use std::collections::HashMap;
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -15,11 +14,11 @@ use std::ptr;
 use crate::error::Errno;
 use crate::event::Opened;
 
-/// For each mount whether it is [local](Opened::local).
-pub(crate) type Mounts = HashMap<u64, bool>;
+/// For each mount that files were opened of, of which there are few, whether it is [local](Opened::local).
+pub(crate) type Mounts = Vec<(u64, bool)>;
 
 /// More mounts than any program opens files of: then they are looked at anew.
-const MAX_MOUNTS: usize = 1024;
+const MAX_MOUNTS: usize = 256;
 
 /// File systems that keep the inodes of open files in memory: ext2/3/4, xfs, btrfs, tmpfs, ramfs, overlayfs, f2fs, zfs,
 /// squashfs, vfat; procfs, sysfs, cgroup2 and devpts make them up.
@@ -120,7 +119,7 @@ fn without_statx(fd: RawFd) -> Result<Opened, Errno> {
 }
 
 fn is_local(mount: u64, mounts: &mut Mounts) -> bool {
-    if let Some(&local) = mounts.get(&mount) {
+    if let Some(&(_, local)) = mounts.iter().find(|&&(known, _)| known == mount) {
         return local;
     }
     let request = MountRequest { size: size_of::<MountRequest>() as u32, _spare: 0, mount, wanted: SUPERBLOCK };
@@ -134,7 +133,7 @@ fn is_local(mount: u64, mounts: &mut Mounts) -> bool {
     if mounts.len() == MAX_MOUNTS {
         mounts.clear();
     }
-    mounts.insert(mount, local);
+    mounts.push((mount, local));
     local
 }
 
