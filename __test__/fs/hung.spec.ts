@@ -1,77 +1,24 @@
 // A file system whose server has stopped answering: whoever asks it waits, and nobody else.
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import path from 'node:path';
 import process from 'node:process';
 import { needs } from '../_needs.ts';
-import { child, directory, onRing } from './_helpers.ts';
-
-/** A FUSE server of one file, `f`, that answers nothing any more after SIGUSR1. */
-const SERVER = `
-import fs from 'node:fs';
-import { execFileSync } from 'node:child_process';
-const place = process.argv[1];
-const fd = fs.openSync('/dev/fuse', 'r+');
-execFileSync('mount', ['-i', '-t', 'fuse', '-o', 'fd=3,rootmode=40000,user_id=0,group_id=0', 'hung', place], { stdio: ['ignore', 'inherit', 'inherit', fd] });
-console.log('mounted');
-let hangs = false;
-process.on('SIGUSR1', () => (hangs = true));
-const words = (...list) => Buffer.concat(list.map(([size, value]) => { const bytes = Buffer.alloc(size); if (size === 8) bytes.writeBigUInt64LE(BigInt(value)); else bytes.writeUInt32LE(value); return bytes; }));
-const u32 = (...values) => values.map((value) => [4, value]);
-const u64 = (...values) => values.map((value) => [8, value]);
-const attributes = (inode) => words(...u64(inode, 5, 1, 0, 0, 0), ...u32(0, 0, 0, inode === 1 ? 0o40755 : 0o100644, 1, 0, 0, 0, 4096, 0));
-function answer(code, node) {
-  switch (code) {
-    case 1: return Buffer.concat([words(...u64(2, 0, 3600, 0), ...u32(0, 0)), attributes(2)]);
-    case 3: return Buffer.concat([words(...u64(0), ...u32(0, 0)), attributes(node)]);
-    case 14: case 27: return words(...u64(1), ...u32(0, 0));
-    case 15: return Buffer.from('hello');
-    case 18: case 25: case 29: return Buffer.alloc(0);
-    case 26: return words(...u32(7, 31, 65536, 0, 0x000a000c, 65536, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0));
-    default: return undefined;
-  }
-}
-function serve() {
-  fs.read(fd, Buffer.alloc(200_000), 0, 200_000, null, (error, length, request) => {
-    if (error) { if (error.code === 'ENODEV') process.exit(); return serve(); }
-    const [code, node] = [request.readUInt32LE(4), Number(request.readBigUInt64LE(16))];
-    if (!hangs && code !== 2) {
-      const body = answer(code, node) ?? Buffer.alloc(0);
-      const status = answer(code, node) === undefined ? -38 : 0;
-      const head = Buffer.alloc(16);
-      head.writeUInt32LE(16 + body.length);
-      head.writeInt32LE(status, 4);
-      request.copy(head, 8, 8, 16);
-      fs.writeSync(fd, Buffer.concat([head, body]));
-    }
-    serve();
-  });
-}
-serve();
-`;
+import { child, onRing } from './_helpers.ts';
+import { fileOfServer } from './_server.ts';
 
 const root = needs('io_uring and root', onRing && process.getuid!() === 0);
 
 root('nothing but what asks it waits for a server that does not answer', async (t) => {
-  const place = directory(t);
-  const server = spawn(process.execPath, ['--input-type=module', '--eval', SERVER, place], { stdio: ['ignore', 'pipe', 'pipe'] });
-  t.teardown(() => {
-    // What waits for it is let go with the connection.
-    server.kill('SIGKILL');
-    child(`import { execFileSync } from 'node:child_process'; execFileSync('umount', ['-l', ${JSON.stringify(place)}])`);
-  });
-  const first = await Promise.race([once(server.stdout, 'data'), once(server, 'exit')]);
-  if (typeof first[0] === 'number') {
+  const served = await fileOfServer(t);
+  if (served === undefined) {
     t.pass('no file systems can be mounted here');
     return;
   }
   const { status, stdout, stderr } = child(`
     import { constants, open, readFile } from 'iouring-transport/fs';
-    const file = ${JSON.stringify(path.join(place, 'f'))};
+    const file = ${JSON.stringify(served.file)};
     console.log(await readFile(file, 'utf8'));
     const handle = await open(file, 'r');
     console.log((await handle.stat()).size);
-    process.kill(${server.pid}, 'SIGUSR1');
+    process.kill(${served.server.pid}, 'SIGUSR1');
     await new Promise((done) => setTimeout(done, 100));
     // Each would wait for ever; a timer and another file show that the loop does not.
     const asked = {
@@ -91,11 +38,50 @@ root('nothing but what asks it waits for a server that does not answer', async (
       console.log(name);
     }
     // With the server all that waits for it ends.
-    process.kill(${server.pid}, 'SIGKILL');
+    process.kill(${served.server.pid}, 'SIGKILL');
     await Promise.allSettled(answers);
     console.log('over');
     process.exit();
   `);
   t.is(status, 0, stderr);
   t.is(stdout, 'hello\n5\nopen\nnonblocking\nreadFile\nstat\nread\nreadMany\ncontents\nover\n', stderr);
+});
+
+root('a thread that ends while the server is slow leaves no file open', async (t) => {
+  const served = await fileOfServer(t);
+  if (served === undefined) {
+    t.pass('no file systems can be mounted here');
+    return;
+  }
+  const { status, stdout, stderr } = child(`
+    import { readdirSync, readlinkSync } from 'node:fs';
+    import { once } from 'node:events';
+    import { Worker } from 'node:worker_threads';
+    const file = ${JSON.stringify(served.file)};
+    const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+    const open = () => readdirSync('/proc/self/fd').filter((fd) => {
+      try { return readlinkSync('/proc/self/fd/' + fd) === file; } catch { return false; }
+    }).length;
+    const worker = new Worker(\`
+      import { parentPort } from 'node:worker_threads';
+      import { open } from 'iouring-transport/fs';
+      const handle = await open(\${JSON.stringify(file)}, 'r');
+      process.kill(${served.server.pid}, 'SIGUSR1');
+      await new Promise((done) => setTimeout(done, 100));
+      handle.read(Buffer.alloc(5), 0, 5, 0).catch(() => {});
+      setTimeout(() => parentPort.postMessage('reads'), 100);
+      setInterval(() => {}, 1000);\`, { eval: true });
+    await once(worker, 'message');
+    console.log(open());
+    const ended = worker.terminate();
+    // Longer than sockets are waited for.
+    await sleep(600);
+    process.kill(${served.server.pid}, 'SIGUSR2');
+    await ended;
+    for (let patience = 0; open() > 0 && patience < 1000; patience++) await sleep(10);
+    console.log(open());
+    process.exit();
+  `);
+  t.is(status, 0, stderr);
+  t.is(stdout, '1\n0\n', stderr);
 });

@@ -15,6 +15,10 @@ use crate::socket;
 /// How long to wait at a time for what is waited for without a limit.
 const PAUSE: Duration = Duration::from_millis(10);
 
+/// How long files are waited for that have something under way. Core waits for its own without a limit; what takes
+/// longer than this is taken for a server that does not answer.
+const FILE_PATIENCE: Duration = Duration::from_secs(10);
+
 impl<K: Kernel> Reactor<K> {
     /// The ring has failed: everything that is wanted of it ends with that error, and what is being closed is closed
     /// without it.
@@ -53,8 +57,9 @@ impl<K: Kernel> Reactor<K> {
     }
 
     /// Sends what is queued and fits, closes everything and waits for the kernel to let go: for as long as it does so,
-    /// and then for at most `patience`. Writes of files that are under way from JavaScript's memory, which is about to
-    /// go, are waited for as long as the ring works: core waits for its own as well.
+    /// and then for at most `patience`, or [`FILE_PATIENCE`] where it is files that it is busy with: a sync may take
+    /// seconds. Writes of files that are under way from JavaScript's memory, which is about to go, are waited for as
+    /// long as the ring works: core waits for its own as well.
     ///
     /// What is still open afterwards is closed when the reactor is dropped, and what is still in flight is leaked,
     /// files included that something is in flight on.
@@ -66,11 +71,12 @@ impl<K: Kernel> Reactor<K> {
             self.close(id);
         }
         self.forget_starved();
-        let mut deadline = Instant::now() + patience;
+        let mut moved = Instant::now();
         let mut before = self.in_the_way();
         while self.in_the_way() > 0 {
-            let mut left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() && self.files.in_place > 0 {
+            let waited = moved.elapsed();
+            let mut left = patience.saturating_sub(waited);
+            if left.is_zero() && (self.files.in_place > 0 || waited < FILE_PATIENCE && self.uses_files()) {
                 left = PAUSE;
             }
             // What waits for room in the submission queue must not wait for a completion as well.
@@ -81,7 +87,7 @@ impl<K: Kernel> Reactor<K> {
             self.discard_events();
             if self.in_the_way() < before {
                 before = self.in_the_way();
-                deadline = Instant::now() + patience;
+                moved = Instant::now();
             }
         }
         self.discard_events();
@@ -90,6 +96,14 @@ impl<K: Kernel> Reactor<K> {
                 state.leave_open_if_used();
             }
         }
+    }
+
+    /// Whether something is in flight on a file that is no pipe or device, which nobody may ever read or write.
+    fn uses_files(&mut self) -> bool {
+        self.handles.ids().into_iter().any(|id| match self.handles.get_mut(id) {
+            Some(Handle { state, resource: Resource::File(file) }) => state.in_flight > 0 && file.is_seekable(),
+            _ => false,
+        })
     }
 
     fn forget_starved(&mut self) {
