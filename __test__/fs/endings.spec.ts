@@ -78,17 +78,23 @@ test.serial('workers terminated while long writes are made from their memory', (
 });
 
 test.serial('a handle that is forgotten', (t) => {
-  const { stderr, status } = child(
+  const { stdout, stderr, status } = child(
     `
     import { open } from 'iouring-transport/fs';
     import v8 from 'node:v8';
     import vm from 'node:vm';
     v8.setFlagsFromString('--expose-gc');
     const gc = vm.runInNewContext('gc');
-    await (async () => { await open('/dev/null'); })();
+    process.on('uncaughtException', ({ code, message }) => console.log(code, message));
+    await (async () => { await open(Buffer.from('/dev/null')); })();
     for (let i = 0; i < 20; i++) { await new Promise((resolve) => setTimeout(resolve, 10)); gc(); }`,
   );
   t.is(status, 0, stderr);
+  if (Number.parseInt(process.versions.node, 10) >= 25) {
+    t.regex(stdout, /^ERR_INVALID_STATE A FileHandle object was closed during .* File descriptor: \d+ \(\/dev\/null\)\n$/);
+    t.is(stderr, '');
+    return;
+  }
   t.regex(stderr, /Closing file descriptor \d+ on garbage collection/);
   t.regex(stderr, /DEP0137/);
 });

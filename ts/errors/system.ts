@@ -111,7 +111,8 @@ define(ERR_SOCKET_BUFFER_SIZE, 'name', { value: 'NodeError' });
 
 type Path = string | Uint8Array;
 
-function pathText(path: Path): string {
+/** A path as text, for messages. */
+export function pathText(path: Path): string {
   return typeof path === 'string' ? path : Buffer.from(path.buffer, path.byteOffset, path.byteLength).toString();
 }
 

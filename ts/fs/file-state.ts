@@ -3,7 +3,11 @@
  */
 import process from 'node:process';
 import type { RingFile } from '../reactor/index.ts';
-import { closedError } from '../errors/system.ts';
+import { CORE_MAJOR } from '../core/version.ts';
+import { plainCodedError } from '../errors/core.ts';
+import { closedError, pathText } from '../errors/system.ts';
+import { setImmediate } from '../timers.ts';
+import type { PathBytes } from './arguments.ts';
 import { closeFile, type Opened } from './opening.ts';
 
 export class FileState {
@@ -15,6 +19,7 @@ export class FileState {
   locked = false;
   /** A status can be had without waiting for a network or a server. */
   readonly local: boolean;
+  readonly path: PathBytes;
   /** Reads under way that say where: they and others may be done in any order. */
   reading = 0;
   /** The file on the ring; absent once it is closed or given away. */
@@ -23,9 +28,10 @@ export class FileState {
   #users = 1;
   #settle: { resolve: () => void; reject: (error: unknown) => void } | undefined;
 
-  constructor({ file, local }: Pick<Opened, 'file' | 'local'>) {
+  constructor({ file, local, path }: Opened) {
     this.#ring = file;
     this.local = local;
+    this.path = path;
     this.fd = file.fd();
   }
 
@@ -105,23 +111,38 @@ export class FileState {
 
 let deprecated = false;
 
+/** What core says of a handle that was forgotten without being closed: warnings, an exception from Node 25 on. */
+function complain({ fd, path }: FileState): void {
+  if (CORE_MAJOR >= 25) {
+    const error = plainCodedError(
+      'ERR_INVALID_STATE',
+      'A FileHandle object was closed during garbage collection. This used to be allowed with a deprecation warning but is now ' +
+        `considered an error. Please close FileHandle objects explicitly. File descriptor: ${fd} (${pathText(path)})`,
+    );
+    setImmediate(() => {
+      throw error;
+    });
+    return;
+  }
+  process.emitWarning(`Closing file descriptor ${fd} on garbage collection`);
+  if (deprecated) return;
+  deprecated = true;
+  process.emitWarning(
+    'Closing a FileHandle object on garbage collection is deprecated. Please close FileHandle objects explicitly using ' +
+      'FileHandle.prototype.close(). In the future, an error will be thrown if a file descriptor is closed during garbage collection.',
+    'DeprecationWarning',
+    'DEP0137',
+  );
+}
+
 /** Handles that were forgotten without being closed. */
 const registry = new FinalizationRegistry<FileState>((state) => {
   if (state.fd === -1) return;
-  process.emitWarning(`Closing file descriptor ${state.fd} on garbage collection`);
-  if (!deprecated) {
-    deprecated = true;
-    process.emitWarning(
-      'Closing a FileHandle object on garbage collection is deprecated. Please close FileHandle objects explicitly using ' +
-        'FileHandle.prototype.close(). In the future, an error will be thrown if a file descriptor is closed during garbage collection.',
-      'DeprecationWarning',
-      'DEP0137',
-    );
-  }
+  complain(state);
   state.close().catch(() => {});
 });
 
-/** Closes the file when `handle` is collected, with core's warnings. */
+/** Closes the file when `handle` is collected, with what core says of that. */
 export function watch(handle: object, state: FileState): void {
   registry.register(handle, state, state);
 }

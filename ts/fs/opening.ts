@@ -13,6 +13,8 @@ const O_CLOEXEC = 0o2000000;
 /** A file that has been opened, and what was found. */
 export interface Opened extends Found {
   readonly file: RingFile;
+  /** What was asked for. */
+  readonly path: PathBytes;
 }
 
 class Opening implements FileRequest {
@@ -26,7 +28,7 @@ class Opening implements FileRequest {
   }
 
   opened(handle: number, found: Found): void {
-    this.resolve({ file: new RingFile(getReactor(), handle), ...found });
+    this.resolve({ file: new RingFile(getReactor(), handle), path: this.path, ...found });
   }
 }
 
