@@ -42,6 +42,18 @@ test.serial('a write whose peer does not read times out', async (t) => {
   t.true(client.writableLength > 0);
 });
 
+// As oven-sh/bun#33389 has it: a long write whose peer takes a part of it and stops.
+test.serial('of a write that has found room in part the first look finds progress, as with core', async (t) => {
+  const { client } = await pair({ pauseOnConnect: true });
+  const order: string[] = [];
+  client.setTimeout(60);
+  client.once('timeout', () => order.push('timeout'));
+  client.write(Buffer.alloc(16_000_000));
+  setTimeout(() => order.push('later than the first look'), 100);
+  await once(client, 'timeout');
+  t.deepEqual(order, ['later than the first look', 'timeout']);
+});
+
 test.serial('values are checked as core does', async (t) => {
   const { client } = await pair();
   t.throws(() => client.setTimeout('soon' as never), { code: 'ERR_INVALID_ARG_TYPE' });

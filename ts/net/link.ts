@@ -45,8 +45,10 @@ export class Link implements StreamListener {
   feedsCore = false;
   /** The TLS handle whose callbacks are guarded. */
   guarded: object | null = null;
-  /** Size of the queue when the timeout last looked, or at the last write. 0: nothing under way. */
+  /** Size of the queue when the timeout last looked; until then that of the write under way, sent or not. 0: nothing under way. */
   lastQueueSize = 0;
+  /** What had been written before the last write. */
+  writtenBefore = 0;
 
   /** Writes that take descriptors with them, until their turn comes. */
   #carriers: Set<Uint8Array> | null = null;

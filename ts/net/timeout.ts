@@ -45,8 +45,6 @@ export function setSocketTimeout(socket: NetSocket, delay: number, listener?: ()
   }
 
   socket[kTimer] = setTimeout(() => socket._onTimeout(), period);
-  const link = socket[kLink];
-  if (link?.writing === true) link.lastQueueSize = link.handle?.writeQueueSize ?? 0;
   if (listener === undefined) return;
   validateFunction(listener, 'callback');
   socket.once('timeout', listener);

@@ -8,7 +8,7 @@ import { errnoException } from '../errors/system.ts';
 import type { StreamHandle } from '../reactor/index.ts';
 import { Duplex } from 'node:stream';
 import { nextTick } from '../timers.ts';
-import { kLink, kTimer, type NetSocket, type WriteCallback } from './internals.ts';
+import { kLink, type NetSocket, type WriteCallback } from './internals.ts';
 import type { Link } from './link.ts';
 import { touchTimeout } from './timeout.ts';
 
@@ -118,17 +118,18 @@ function beginWrite(socket: NetSocket, data: unknown, encoding: string, done: Wr
     return null;
   }
   touchTimeout(socket);
+  link.writtenBefore = link.handle.bytesWritten;
   return link.handle;
 }
 
-/** A write has been started: it is over, or will be. The timeout tells a stalled write from a slow one by the size of the queue. */
+/** A write has been started: it is over, or will be. The timeout tells a stalled write from a slow one by the size of the queue, and core starts at all of it. */
 function settle(socket: NetSocket, handle: StreamHandle, over: boolean, done: WriteCallback, reports = 1): void {
   if (over) {
     done(null);
     return;
   }
   const link = socket[kLink]!;
-  if (socket[kTimer] !== null) link.lastQueueSize = handle.writeQueueSize;
+  link.lastQueueSize = handle.bytesWritten - link.writtenBefore;
   link.expectWrite(done, reports);
 }
 
