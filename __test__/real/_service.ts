@@ -125,7 +125,8 @@ export async function settled(t: ExecutionContext): Promise<void> {
   const { turns: before } = stats();
   t.true(before > 0, 'the reactor has been used');
   let rest = stats();
-  for (let attempt = 0; attempt < 100 && isBusy(rest); attempt++) {
+  // A pool does not wait until its servers have ended their connections, and PostgreSQL ends a process for each.
+  for (let attempt = 0; attempt < 1000 && isBusy(rest); attempt++) {
     await sleep(20);
     rest = stats();
   }
