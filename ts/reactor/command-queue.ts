@@ -18,6 +18,8 @@ export class CommandQueue {
   #flushes: boolean;
   #flushScheduled = false;
   #exiting = false;
+  /** How often what was written has been taken up and what came of it been told: a command of an earlier round is with Rust. */
+  round = 0;
 
   constructor(native: NativeReactor, memory: SharedMemory) {
     this.#native = native;

@@ -105,6 +105,7 @@ export class Dispatcher {
     const words = this.#memory.queues();
     const count = words[Header.Completions];
     this.#batch++;
+    this.#commands.round++;
     this.#budget.renew();
     let unwatched = UNWATCHED;
     let deadline = 0;

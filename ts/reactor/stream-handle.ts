@@ -17,7 +17,7 @@
 import { Buffer } from 'node:buffer';
 import type { Credentials } from '../native-binding.ts';
 import { BLOCK_SIZE } from './arena.ts';
-import { EBADF } from '../errors/errno.ts';
+import { EBADF, ECANCELED } from '../errors/errno.ts';
 import type { StreamEvents } from './handle-table.ts';
 import { Command, Completion, MAX_PIECE, RECEIVED_REGION, SocketOption } from './protocol.ts';
 import type { Reactor } from './reactor.ts';
@@ -102,9 +102,14 @@ class Pending {
   readonly places: Place[] = [];
   /** Whose it is, where it was made by {@link StreamHandle.writeFor}, or {@link NOBODY}. */
   readonly request: object | null;
+  /** Which of the queue's rounds it was made in. */
+  readonly round: number;
+  /** Its stream was closed while it waited for room. */
+  givenUp = false;
 
-  constructor(request: object | null) {
+  constructor(request: object | null, round: number) {
     this.request = request;
+    this.round = round;
   }
 }
 
@@ -349,6 +354,12 @@ export class StreamHandle extends SocketHandle implements StreamEvents {
     return status;
   }
 
+  protected override closing(): void {
+    super.closing();
+    const { round } = this.reactor.commands;
+    for (const write of this.#elsewhere) write.givenUp = write.round !== round;
+  }
+
   /** Closes, and gives the descriptor away, with which nothing has been done yet. `onclose` follows. @returns the descriptor, or a negative errno */
   release(): number {
     const fd = this.closed ? -EBADF : this.reactor.native.release(this.id);
@@ -446,7 +457,7 @@ export class StreamHandle extends SocketHandle implements StreamEvents {
 
   #beginElsewhere(length: number, request: object | null = null): Place[] {
     this.#begin(ELSEWHERE, length, request === NOBODY ? Activity.Confirming : Activity.Writing);
-    const pending = new Pending(request);
+    const pending = new Pending(request, this.reactor.commands.round);
     if (this.#elsewhere === EMPTY) this.#elsewhere = [];
     this.#elsewhere.push(pending);
     return pending.places;
@@ -471,7 +482,9 @@ export class StreamHandle extends SocketHandle implements StreamEvents {
       if (status < 0) this.listener.onwriteerror(status);
       return;
     }
-    const { places, request } = this.#elsewhere.shift()!;
+    const { places, request, givenUp } = this.#elsewhere.shift()!;
+    // What the kernel says of it meanwhile, as of a connection that was reset, is no more of interest.
+    if (givenUp && status < 0) status = -ECANCELED;
     if (this.#elsewhere.length === 0) this.finish(Activity.Writing);
     if (request === null) {
       for (const occupied of places) this.reactor.memory.release(occupied);
