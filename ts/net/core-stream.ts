@@ -11,7 +11,8 @@ export type CoreRequest = object;
 /** What a `JSStream` has from core. */
 export interface CoreStream {
   /** Hears of bytes, and, without any, of the end, as long as nothing has taken the stream over. */
-  onread: (bytes?: ArrayBuffer) => void;
+  get onread(): (bytes?: ArrayBuffer) => void;
+  set onread(callback: (bytes?: ArrayBuffer) => void);
   /** Passes bytes, which are copied within the call, to what has taken the stream over. */
   readBuffer(bytes: Uint8Array): void;
   /** Tells it that nothing more will come. */
@@ -85,6 +86,11 @@ function noteWrapping(handles: object): void {
     },
     configurable: true,
   });
+}
+
+/** Notes down whose stream it is, where core's JavaScript looks for that. */
+export function noteOwner(stream: CoreStream, socket: object): void {
+  (stream as unknown as Record<symbol, object>)[kOwner!] = socket;
 }
 
 /** The TLSSocket that has taken a stream over; undefined where none has. */

@@ -9,6 +9,7 @@
 import { tellEndpoint } from '../core/endpoint-info.ts';
 import {
   findCoreStream,
+  noteOwner,
   secureSocketOver,
   type CoreRequest,
   type CoreStream,
@@ -71,13 +72,20 @@ export function linkOf(handle: unknown): Link | null {
   return Class?.linkOf(handle) ?? null;
 }
 
+type OnRead = CoreStream['onread'];
+
 function define(): SocketStreamClass | null {
   const Base = findCoreStream();
   if (Base === null) return null;
+  /** Core's own accessor, below the one here. */
+  const setOnRead = (stream: CoreStream, callback: OnRead): void => {
+    Reflect.set(Base.prototype as object, 'onread', callback, stream);
+  };
 
   class JSStream extends Base implements SocketStream {
     wrappedBy: object | null = null;
     readonly #link: Link;
+    #onread: OnRead;
     /** Whether {@link isStreamBase} was read for more than to read {@link _consumed} next. */
     #wanted = false;
     /** The same as of the last but one time. */
@@ -86,7 +94,23 @@ function define(): SocketStreamClass | null {
     constructor(link: Link) {
       super();
       this.#link = link;
-      this.onread = (bytes) => link.takeBack(bytes === undefined);
+      noteOwner(this, link.socket);
+      this.#onread = (bytes) => link.takeBack(bytes === undefined);
+      setOnRead(this, this.#onread);
+    }
+
+    /**
+     * Who hears of bytes, and of the end. Core's agents put a guard here while a connection waits to be used again (from late versions of Node 22 on): what
+     * comes then is the answer to nothing, and must not become that to the next request. Afterwards they put back what sockets of core's have here.
+     */
+    override get onread(): OnRead {
+      return this.#onread;
+    }
+    override set onread(callback: OnRead) {
+      const isCores = callback.name === 'onStreamRead';
+      this.#onread = callback;
+      setOnRead(this, isCores ? (bytes) => this.#link.takeBack(bytes === undefined) : callback);
+      this.#link.feedCore(!isCores);
     }
 
     get secureSocket(): SecureSocket | undefined {
