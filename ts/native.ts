@@ -16,6 +16,7 @@ export type NativeLoad =
   | { readonly binding: null; readonly reason: MissingBindingReason; readonly cause?: unknown };
 
 let loaded: NativeLoad | undefined;
+let loadedFile: string | undefined;
 
 /** Loads the binding on the first call and returns the same answer ever after, unless it may be another the next time. Never throws. */
 export function loadNative(): NativeLoad {
@@ -24,6 +25,17 @@ export function loadNative(): NativeLoad {
   // There may have been no descriptor or no memory left.
   if (found.binding !== null || found.reason !== 'ERR_IOURING_BINARY_NOT_LOADABLE') loaded = found;
   return found;
+}
+
+/**
+ * Loads the binding once more into this thread, with a state of its own. Core's `require` gives what it has already.
+ *
+ * @throws what `process.dlopen` does
+ */
+export function loadAnew(): NativeBinding {
+  const another = { exports: {} };
+  process.dlopen(another, loadedFile!);
+  return another.exports as NativeBinding;
 }
 
 function load(): NativeLoad {
@@ -86,6 +98,7 @@ function loadBinary({ file, require }: Found): NativeBinding {
   const binding = require(file) as NativeBinding;
   // They share memory, and each knows its own version's layout alone.
   if (binding.VERSION !== VERSION) throw new Error(`${file}: it is of version ${binding.VERSION}, this is ${VERSION}`);
+  loadedFile = file;
   return binding;
 }
 

@@ -9,7 +9,7 @@ import diagnostics from 'node:diagnostics_channel';
 import { readdirSync, readFileSync } from 'node:fs';
 import process from 'node:process';
 import { define } from '../define.ts';
-import { offerWritten } from '../reactor/index.ts';
+import { besideReactor, offerWritten } from '../reactor/index.ts';
 import type { CoreHandle } from './handles.ts';
 
 const SENDER = 'node:internal/child_process';
@@ -64,10 +64,21 @@ let hasUnwatched = false;
 export function watchSenders(): void {
   if (isWatching) return;
   isWatching = true;
+  besideReactor(watch);
+}
+
+function watch(): () => void {
   const self = process as unknown as ChannelEnd;
-  if (typeof self._send === 'function') self._send = watched(self._send);
-  diagnostics.channel('child_process').subscribe((message) => watchChild((message as { process: ChannelEnd }).process));
+  const { _send: send } = self;
+  const ours = typeof send === 'function' ? (self._send = watched(send)) : undefined;
+  const channel = diagnostics.channel('child_process');
+  const onChild = (message: unknown): void => watchChild((message as { process: ChannelEnd }).process);
+  channel.subscribe(onChild);
   hasUnwatched = mayHaveChildren();
+  return () => {
+    channel.unsubscribe(onChild);
+    if (ours !== undefined && self._send === ours) self._send = send!;
+  };
 }
 
 function mayHaveChildren(): boolean {

@@ -17,8 +17,7 @@ export function alignedBuffer(size: number, onRing: boolean): Buffer {
   validateInteger(size, 'size', 0, constants.MAX_LENGTH);
   const { binding } = loadNative();
   if (size === 0 || binding === null) return Buffer.alloc(size);
-  if (onRing) getReactor();
-  const memory = binding.alignedMemory(size);
+  const memory = (onRing ? getReactor().binding : binding).alignedMemory(size);
   if (memory === null) throw fileError(-ENOMEM, 'mmap');
   return Buffer.from(memory);
 }

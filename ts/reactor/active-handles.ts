@@ -4,7 +4,7 @@
  */
 import process from 'node:process';
 import type { SocketHandle } from './socket-handle.ts';
-import { referencedHandles } from './thread-reactor.ts';
+import { besideReactor, referencedHandles } from './thread-reactor.ts';
 
 /** Every handle is one. */
 const socketHandles = (): SocketHandle[] => referencedHandles() as SocketHandle[];
@@ -14,24 +14,40 @@ interface Tellers {
   getActiveResourcesInfo?: () => string[];
 }
 
+/** Whom core's functions ask, too: each instance of this package that has a reactor. They are replaced once, whatever instances come and go. */
+const ASKED = Symbol.for('iouring-transport.active-handles');
+
+type Asked = Set<() => SocketHandle[]>;
+
 let isShowing = false;
 
 /** Has them told of. For who makes handles. */
 export function showActiveHandles(): void {
   if (isShowing) return;
   isShowing = true;
+  besideReactor(() => {
+    const asked = ((process as { [ASKED]?: Asked })[ASKED] ??= replaceTellers());
+    asked.add(socketHandles);
+    return () => asked.delete(socketHandles);
+  });
+}
+
+function replaceTellers(): Asked {
+  const asked: Asked = new Set();
   const tellers = process as unknown as Tellers;
   const { _getActiveHandles: handles, getActiveResourcesInfo: resources } = tellers;
+  const all = (): SocketHandle[] => [...asked].flatMap((each) => each());
   if (handles !== undefined) {
     tellers._getActiveHandles = function _getActiveHandles() {
-      return [...handles.call(this), ...socketHandles().flatMap(ownerOf)];
+      return [...handles.call(this), ...all().flatMap(ownerOf)];
     };
   }
   if (resources !== undefined) {
     tellers.getActiveResourcesInfo = function getActiveResourcesInfo() {
-      return [...resources.call(this), ...socketHandles().map(nameOf)];
+      return [...resources.call(this), ...all().map(nameOf)];
     };
   }
+  return asked;
 }
 
 /** The socket or server; a connection has it by way of its owner, and may have none yet. */

@@ -20,6 +20,7 @@ export { Reactor, type Stats, type Totals } from './reactor.ts';
 export { mergeOptions } from './options.ts';
 export type { ReactorDriver, ReactorOptions, ReactorSettings, SetupFlag, WorkerLimits } from './options.ts';
 export {
+  besideReactor,
   configureReactor,
   getReactor,
   makeReactor,

@@ -2,7 +2,7 @@
  * The TypeScript end of the reactor: commands go one way, completions come the other, and what waits for them keeps the process alive.
  */
 import process from 'node:process';
-import type { NativeReactor, NativeReactorConstructor } from '../native-binding.ts';
+import type { NativeBinding, NativeReactor } from '../native-binding.ts';
 import { CommandQueue } from './command-queue.ts';
 import { Dispatcher } from './dispatch.ts';
 import { FileRequests } from './file-requests.ts';
@@ -88,8 +88,12 @@ export class Reactor {
   readonly #traced: boolean;
   #holds = 0;
 
-  constructor(Native: NativeReactorConstructor, options: ReactorOptions) {
-    this.native = new Native(() => this.#dispatch(), driverOf(options) === 'waiter', toNative(options));
+  /** @param binding has no reactor yet */
+  constructor(
+    readonly binding: NativeBinding,
+    options: ReactorOptions,
+  ) {
+    this.native = new binding.NativeReactor(() => this.#dispatch(), driverOf(options) === 'waiter', toNative(options));
     this.#traced = tracedBy(options);
     this.readNowait = this.native.readNowait;
     this.readManyNowait = this.native.readManyNowait;
@@ -118,7 +122,13 @@ export class Reactor {
     else this.observer.observe(this.dispatcher);
   }
 
-  /** Ends it, where it has not been used. */
+  /** Whether anything of it is open, under way or lent, or anybody looks on. */
+  inUse(): boolean {
+    const { turns: _, ...held } = this.stats();
+    return this.#holds > 0 || this.observer !== undefined || Object.values(held).some((count) => count > 0);
+  }
+
+  /** Ends it, where it is not in use. */
   end(): void {
     process.off('exit', this.#onExit);
     this.native.end();

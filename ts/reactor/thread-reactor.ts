@@ -11,12 +11,27 @@ import type { SystemCallError } from '../errors/system.ts';
 import { loadNative } from '../native.ts';
 import type { Handle } from './handle-table.ts';
 import { mergeOptions, type ReactorOptions } from './options.ts';
+import { takePlace } from './places.ts';
 import { Reactor, type Stats, type Totals } from './reactor.ts';
 
 let reactor: Reactor | undefined;
 let options: ReactorOptions = {};
 /** The reactor has been asked for, not only made. */
 let used = false;
+
+/** What there is beside it, and what undoes that. */
+const beside: (() => () => void)[] = [];
+let undo: (() => void)[] = [];
+
+/**
+ * Has something done to what is the process's, for as long as this instance of the package has a reactor: what stayed would keep an instance that nobody has any more.
+ *
+ * @param begin returns what undoes it
+ */
+export function besideReactor(begin: () => () => void): void {
+  beside.push(begin);
+  if (reactor !== undefined) undo.push(begin());
+}
 
 /**
  * Sets what the reactor of this thread is made with. One that was made, since a facade was imported, and that has not been used gives way to another.
@@ -45,13 +60,24 @@ export function makeReactor(): Reactor | Obstacle {
   const native = loadNative();
   if (native.binding === null) return missingBinding(native.reason, native.cause);
   try {
-    reactor = new Reactor(native.binding.NativeReactor, options);
+    reactor = new Reactor(takePlace(native.binding, giveUp), options);
   } catch (cause) {
     return obstacleOf(cause as Partial<SystemCallError>);
   }
   const made = reactor;
+  if (undo.length === 0) undo = beside.map((begin) => begin());
   publish('iouring-transport.ring.created', () => ({ settings: made.settings }));
   return made;
+}
+
+/** For another instance of this package in the thread. This one makes another reactor where it is used again. */
+function giveUp(): boolean {
+  if (reactor?.inUse() === true) return false;
+  for (const each of undo) each();
+  undo = [];
+  reactor?.end();
+  reactor = undefined;
+  return true;
 }
 
 /** What the constructor has thrown, as `throw` in crates/binding/src/native_reactor.rs makes it. Errors of Node-API itself have codes of their own. */

@@ -5,7 +5,7 @@
 
 use std::ffi::c_void;
 use std::ptr;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use napi::{Status, sys};
 
@@ -20,7 +20,8 @@ use crate::instance::Instance;
 pub fn register(instance: &Rc<Instance>) -> napi::Result<()> {
     let env = instance.env();
     let at_once = instance.driver().is_some_and(Driver::stops_at_once);
-    let argument = Rc::into_raw(Rc::clone(instance)).cast_mut().cast();
+    // It does not keep one that has ended before, whose place in the thread another one has taken.
+    let argument = Rc::downgrade(instance).into_raw().cast_mut().cast();
     // SAFETY: the argument is taken back by the hook, which runs once.
     let status = unsafe {
         if at_once {
@@ -38,16 +39,22 @@ pub fn register(instance: &Rc<Instance>) -> napi::Result<()> {
 
 unsafe extern "C" fn clean_up_at_once(argument: *mut c_void) {
     // SAFETY: what `register` passed.
-    let instance = unsafe { Rc::from_raw(argument.cast::<Instance>().cast_const()) };
-    instance.end(Box::new(|| ()));
+    end(unsafe { Weak::from_raw(argument.cast::<Instance>().cast_const()) }, Box::new(|| ()));
 }
 
 unsafe extern "C" fn clean_up(handle: sys::napi_async_cleanup_hook_handle, argument: *mut c_void) {
     // SAFETY: what `register` passed.
-    let instance = unsafe { Rc::from_raw(argument.cast::<Instance>().cast_const()) };
+    let instance = unsafe { Weak::from_raw(argument.cast::<Instance>().cast_const()) };
     let done = Box::new(move || {
         // SAFETY: once, after nothing of ours is left in the loop.
         unsafe { sys::napi_remove_async_cleanup_hook(handle) };
     });
-    instance.end(done);
+    end(instance, done);
+}
+
+fn end(instance: Weak<Instance>, done: Box<dyn FnOnce()>) {
+    match instance.upgrade() {
+        Some(instance) => instance.end(done),
+        None => done(),
+    }
 }

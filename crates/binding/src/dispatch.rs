@@ -1,5 +1,6 @@
 //! The calls of JavaScript: one for all completions of a round, and another where it has returned early.
 
+use std::cell::Cell;
 use std::ptr;
 
 use napi::sys;
@@ -14,13 +15,20 @@ const MAX_IN_VAIN: usize = 8;
 /// The function that dispatches completions.
 pub struct Dispatch {
     env: sys::napi_env,
-    function: sys::napi_ref,
+    /// Null once it is not to be called any more.
+    function: Cell<sys::napi_ref>,
 }
 
 impl Dispatch {
-    /// The reference is to the function, and lives until the environment's end.
+    /// The reference is to the function, and lives until [`end`](Self::end).
     pub fn new(env: sys::napi_env, function: sys::napi_ref) -> Self {
-        Self { env, function }
+        Self { env, function: Cell::new(function) }
+    }
+
+    /// Lets go of the function, and of all that it knows: the modules that have made it may be gone long before the
+    /// thread is.
+    pub fn end(&self) {
+        forget(self.env, &self.function);
     }
 
     /// Calls JavaScript until it has passed every completion. It returns early between two completions of one handle,
@@ -33,10 +41,12 @@ impl Dispatch {
             let before = queues.undispatched();
             let mut function = ptr::null_mut();
             let mut result = ptr::null_mut();
-            // SAFETY: the environment is alive, a handle scope is open, the reference lives until the environment's
-            // end.
+            // SAFETY: the environment is alive, a handle scope is open, the reference is null once it has been deleted,
+            // which is an error.
             let status = unsafe {
-                if sys::napi_get_reference_value(self.env, self.function, &raw mut function) != sys::Status::napi_ok {
+                if sys::napi_get_reference_value(self.env, self.function.get(), &raw mut function)
+                    != sys::Status::napi_ok
+                {
                     return false;
                 }
                 // The receiver counts as the resource that this is done for, and `domain` enters what it finds there
@@ -79,5 +89,14 @@ impl Dispatch {
     pub fn report(&self, exception: sys::napi_value) -> bool {
         // SAFETY: the environment is alive, and the value is of the scope that is open.
         unsafe { sys::napi_fatal_exception(self.env, exception) == sys::Status::napi_ok }
+    }
+}
+
+/// Deletes a reference, where there is one.
+pub fn forget(env: sys::napi_env, reference: &Cell<sys::napi_ref>) {
+    let reference = reference.replace(ptr::null_mut());
+    if !reference.is_null() {
+        // SAFETY: made in this environment, and nobody has it any more.
+        unsafe { sys::napi_delete_reference(env, reference) };
     }
 }

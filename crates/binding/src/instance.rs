@@ -21,7 +21,7 @@ use iouring_reactor::memory::{Mapping, Mappings};
 use iouring_reactor::{Config, Error, Event, Features, HandleId, Reactor, Reason, Ring};
 use napi::sys;
 
-use crate::dispatch::Dispatch;
+use crate::dispatch::{Dispatch, forget};
 use crate::driver::Driver;
 use crate::memory::{self, JsMemory};
 use crate::protocol::{COMPLETION_CAPACITY, Completion};
@@ -181,14 +181,10 @@ impl Instance {
 
     /// Makes room for `count` views at once, keeping those that are there.
     pub fn make_places(&self, count: u32) -> napi::Result<sys::napi_value> {
-        let before = self.views.get();
-        let (places, reference) = memory::places(self.env, before, count)?;
+        let (places, reference) = memory::places(self.env, self.views.get(), count)?;
+        forget(self.env, &self.views);
         self.views.set(reference);
         self.places.set(count);
-        if !before.is_null() {
-            // SAFETY: made in this environment, and nobody uses it any more.
-            unsafe { sys::napi_delete_reference(self.env, before) };
-        }
         Ok(places)
     }
 
@@ -458,5 +454,7 @@ impl Instance {
         self.take_commands(&mut reactor);
         let mut memory = JsMemory { views: ptr::null_mut(), ..self.memory() };
         reactor.shut_down(&mut memory, PATIENCE);
+        self.dispatch.end();
+        forget(self.env, &self.views);
     }
 }

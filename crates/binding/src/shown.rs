@@ -16,6 +16,8 @@ use std::sync::Arc;
 use iouring_reactor::memory::Mapping;
 use napi::{Status, sys};
 
+use crate::dispatch::forget;
+
 type Released = Box<dyn FnOnce(&Mapping)>;
 
 /// JavaScript's share of a mapping.
@@ -65,11 +67,7 @@ unsafe extern "C" fn release(env: sys::napi_env, _data: *mut c_void, hint: *mut 
     // SAFETY: what `external` passed, and a finalizer runs once.
     let shown = unsafe { Rc::from_raw(hint.cast::<Shown>()) };
     for reference in [&shown.buffer, &shown.witness] {
-        let reference = reference.replace(ptr::null_mut());
-        if !reference.is_null() {
-            // SAFETY: made in this environment, and nobody has it any more.
-            unsafe { sys::napi_delete_reference(env, reference) };
-        }
+        forget(env, reference);
     }
     let share = shown.share.take();
     if let Some((memory, released)) = share {
