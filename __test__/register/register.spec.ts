@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import test from 'ava';
+import { support } from 'iouring-transport';
 
 function run(args: readonly string[], flag = '--import', backend = 'uring') {
   const { stdout, stderr, status } = spawnSync(process.execPath, [flag, 'iouring-transport/register', ...args], {
@@ -54,6 +55,40 @@ for (const flag of ['--import', '--require']) {
       console.log(all.every(Boolean), http === ours && createServer === ours.createServer);
       console.log(promises === files, fs.promises === files, open === files.open);`;
     t.is(runText(script, 'module', flag), 'true true\ntrue true true');
+  });
+}
+
+/** As require-in-the-middle does, on which tracers stand: whoever asks for a module of core's by its name gets what the first has got. */
+const TRACER = `
+  const Module = require('node:module');
+  const { getBuiltinModule } = process;
+  const { require: load } = Module.prototype;
+  const known = new Map();
+  const given = (id, load) => {
+    const name = id.replace('node:', '');
+    if (!Module.isBuiltin(name)) return load();
+    if (!known.has(name)) known.set(name, load());
+    return known.get(name);
+  };
+  Module.prototype.require = function (id) { return given(id, () => load.call(this, id)); };
+  process.getBuiltinModule = (id) => given(id, () => getBuiltinModule(id));
+`;
+
+for (const type of ['commonjs', 'module'] as const) {
+  test(`below a tracer that replaces \`require\`, in a ${type} program: ours are found, and core's by ours`, (t) => {
+    const begin =
+      type === 'commonjs' ? TRACER : `import { createRequire } from 'node:module'; const require = createRequire('/'); ${TRACER}`;
+    const script = `${begin}
+      const names = Object.keys(${TABLE});
+      const { support } = require('${path.resolve('dist/index.cjs')}');
+      const server = require('http').createServer((_, response) => response.end('answer')).listen(0, '127.0.0.1', () => {
+        require('node:http').get({ port: server.address().port, host: '127.0.0.1', agent: false }, (response) => {
+          response.setEncoding('utf8').on('data', (text) => console.log(text)).on('end', () => server.close());
+        });
+      });
+      console.log(names.filter((name) => require(name) !== require('${path.resolve('dist')}/' + ${TABLE}[name] + '.cjs')).length);
+      console.log(require('net').Socket.prototype instanceof require('stream').Duplex, support().backend);`;
+    t.is(runText(script, type), `0\ntrue ${support().backend}\nanswer`);
   });
 }
 

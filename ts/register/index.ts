@@ -111,6 +111,20 @@ function redirectNames(faces: readonly (() => void)[]): void {
 }
 
 /**
+ * Core's modules for the files of this package, past whatever has been put in the place of `require`: tracers (require-in-the-middle) give all who ask for `net` what the first of
+ * them has got, which is ours. Not enumerable, as what follows; see `scripts/core-imports.mjs`.
+ */
+const CORE = Symbol.for('iouring-transport.core');
+
+function leaveWayToCore(): void {
+  const own = Object.assign(new Module(fileURLToPath(import.meta.url)), { filename: fileURLToPath(import.meta.url) });
+  Object.defineProperty(globalThis, CORE, {
+    __proto__: null,
+    value: (id: string) => load.call(Module, id, own, false),
+  } as PropertyDescriptor);
+}
+
+/**
  * Once for a thread, however often and by whichever name this file is loaded. ES modules of this package that stand for core's leave here what has their
  * names follow the module's object.
  */
@@ -119,6 +133,7 @@ const FACES = Symbol.for('iouring-transport.registered');
 if (!(FACES in globalThis) && process.env['IOURING_TRANSPORT'] !== 'core') {
   const faces: (() => void)[] = [];
   Object.defineProperty(globalThis, FACES, { __proto__: null, value: faces } as PropertyDescriptor);
+  leaveWayToCore();
   redirect();
   redirectNames(faces);
 }
