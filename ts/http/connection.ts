@@ -54,7 +54,12 @@ export function connectionListener(this: core.Server, socket: Socket): void {
   // Over TLS the handle feeds it.
   if (parser._consumed !== true) {
     const onData = socket.listeners('data').at(-1) as OnData;
-    (socket as ParsedSocket)[kParsing] = { context: new AsyncResource('HTTPINCOMINGMESSAGE'), onData, outcome: undefined };
+    (socket as ParsedSocket)[kParsing] = {
+      context: new AsyncResource('HTTPINCOMINGMESSAGE'),
+      onData,
+      outcome: undefined,
+      paused: false,
+    };
   }
   parser.onIncoming = guardIncoming(parser.onIncoming);
   // Parsers are used again; the callback of bodies, unlike the other, is the same for all and stays.
@@ -81,12 +86,16 @@ interface Parsing {
   readonly onData: OnData;
   /** What comes of the bytes, where they have been parsed already. */
   outcome: number | Error | undefined;
+  /** Whether core has paused the socket while they were. */
+  paused: boolean;
 }
 
 const kParsing = Symbol('parsing');
 
 interface ParsedSocket extends Socket {
   [kParsing]?: Parsing;
+  /** Core's note that it has paused the socket, since more waits to be written than it wants. Nothing may be parsed then, it makes sure. */
+  _paused: boolean;
 }
 
 /** From Node 24 on (seen; 22 does not) who has upgraded a connection is told of it in the parser's context. */
@@ -101,12 +110,19 @@ let execute: Execute;
 
 /** Parses; where core has more to do about the outcome, it is made to do it in the parser's context: it is called once more, and told the outcome. */
 function executeInContext(this: Parser, bytes: Buffer): number | Error {
-  const parsing = this.socket?.[kParsing];
-  if (parsing?.outcome !== undefined) return parsing.outcome;
+  const { socket } = this;
+  const parsing = socket?.[kParsing];
+  if (parsing?.outcome !== undefined) {
+    socket!._paused = parsing.paused;
+    return parsing.outcome;
+  }
   const outcome = execute.call(this, bytes);
   const isRequest = typeof outcome === 'number' && !(UPGRADES_IN_CONTEXT && this.incoming?.upgrade === true);
-  if (isRequest || parsing === undefined || isReadByOthers(this.socket!)) return outcome;
+  if (isRequest || parsing === undefined || isReadByOthers(socket!)) return outcome;
   parsing.outcome = outcome;
+  // Its listener makes sure as it begins that it is not.
+  parsing.paused = socket!._paused;
+  socket!._paused = false;
   parsing.context.runInAsyncScope(parsing.onData, undefined, bytes);
   parsing.outcome = undefined;
   return bytes.length;
