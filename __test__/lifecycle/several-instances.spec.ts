@@ -79,6 +79,19 @@ onRing('one that has given its place up has another when it is used again, and t
   t.is(run(t, script), Array.from({ length: 3 }, () => 'echo echo 2').join('\n'));
 });
 
+onRing('those that are used again beside ever new ones do not have ever more', (t) => {
+  // The newest always has its place from one that comes back with the next.
+  const script = `
+    const known = [];
+    for (let time = 0; time < 40; time++) {
+      known.unshift(instance());
+      for (const each of known.splice(4)) await echo(each);
+      await echo(known.at(-1));
+    }
+    say(rings() < 10);`;
+  t.is(run(t, script), 'true');
+});
+
 onRing('one may be loaded where another is told of its last connection’s end', (t) => {
   const script = `
     const first = instance();

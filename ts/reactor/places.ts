@@ -16,17 +16,30 @@ export type GiveUp = () => boolean;
 interface Place {
   readonly binding: NativeBinding;
   holder: GiveUp | undefined;
+  /** Until when only a new instance may take it: what {@link Places.taken} is then. */
+  keptUntil: number;
 }
+
+interface Places {
+  readonly all: Place[];
+  /** How often one was taken. */
+  taken: number;
+}
+
+/** Who has come back keeps its place while so many others are taken. Taking them back from each other at once would go on for ever; never, they would be ever more. */
+const KEPT = 16;
 
 /** What the instances of a thread have in common is the binding. */
 const PLACES = Symbol.for('iouring-transport.places');
 
 interface Shared {
-  [PLACES]?: Place[];
+  [PLACES]?: Places;
 }
 
-function placesOf(binding: NativeBinding & Shared): Place[] {
-  if (binding[PLACES] === undefined) define(binding, PLACES, { value: [{ binding, holder: undefined }] });
+const makePlace = (binding: NativeBinding): Place => ({ binding, holder: undefined, keptUntil: 0 });
+
+function placesOf(binding: NativeBinding & Shared): Places {
+  if (binding[PLACES] === undefined) define(binding, PLACES, { value: { all: [makePlace(binding)], taken: 0 } });
   return binding[PLACES]!;
 }
 
@@ -42,10 +55,13 @@ let own: Place | undefined;
 export function takePlace(shared: NativeBinding, giveUp: GiveUp): NativeBinding {
   if (own?.holder === giveUp) return own.binding;
   const places = placesOf(shared);
-  // Who comes back has given a place up. Taking it back from those who are at rest just now would go on for ever.
-  const isFirst = own === undefined;
-  own = places.find(({ holder }) => holder === undefined || (isFirst && holder()));
-  if (own === undefined) places.push((own = { binding: loadAnew(), holder: undefined }));
+  const comesBack = own !== undefined;
+  own = places.all.find(
+    ({ holder, keptUntil }) => holder === undefined || (!(comesBack && places.taken < keptUntil) && holder()),
+  );
+  if (own === undefined) places.all.push((own = makePlace(loadAnew())));
+  places.taken++;
   own.holder = giveUp;
+  own.keptUntil = comesBack ? places.taken + KEPT : 0;
   return own.binding;
 }
