@@ -6,8 +6,9 @@
 //! kernel takes to copy 4 KiB.
 
 use std::ffi::c_void;
+use std::mem::ManuallyDrop;
 use std::ptr;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering::Relaxed};
 
 use iouring_reactor::{Errno, HandleId, MAX_SLICES_NOWAIT, Reactor, Ring};
@@ -62,8 +63,8 @@ impl NativeReactor {
         callback: unsafe extern "C" fn(sys::napi_env, sys::napi_callback_info) -> sys::napi_value,
     ) -> napi::Result<Unknown<'static>> {
         let env = self.instance.env();
-        // The clean-up hook holds the instance until the environment ends, also where it has been ended before: for as
-        // long as the function can be called.
+        // The clean-up hook has a weak reference until the environment ends, for as long as the function can be called;
+        // the instance itself may be gone by then.
         let data = Rc::as_ptr(&self.instance).cast_mut().cast();
         let mut function = ptr::null_mut();
         // SAFETY: called from JavaScript on the environment's thread; the out-pointer is a local.
@@ -76,22 +77,27 @@ impl NativeReactor {
     }
 }
 
-/// The arguments of a call, and the instance that its function was made for.
+/// The arguments of a call, and the instance that its function was made for, unless that is gone.
 ///
 /// # Safety
 /// Inside a call of a function made by [`NativeReactor::function`].
-unsafe fn called<'a, const N: usize>(
+unsafe fn called<const N: usize>(
     env: sys::napi_env,
     info: sys::napi_callback_info,
-) -> Option<([sys::napi_value; N], &'a Instance)> {
+) -> Option<([sys::napi_value; N], Rc<Instance>)> {
     let (mut arguments, mut count, mut data) = ([ptr::null_mut(); N], N, ptr::null_mut::<c_void>());
     // SAFETY: the out-pointers are locals, and the array has room for as many as are said.
     let status = unsafe {
         let start = arguments.as_mut_ptr();
         sys::napi_get_cb_info(env, info, &raw mut count, start, ptr::null_mut(), &raw mut data)
     };
-    // SAFETY: what `function` gave, which the clean-up hook holds for as long as JavaScript runs.
-    (status == sys::Status::napi_ok).then(|| (arguments, unsafe { &*data.cast::<Instance>() }))
+    if status != sys::Status::napi_ok {
+        return None;
+    }
+    // SAFETY: what `function` gave: where the weak reference of the clean-up hook points, which is there for as long as
+    // JavaScript runs. It is borrowed, not consumed.
+    let instance = ManuallyDrop::new(unsafe { Weak::from_raw(data.cast::<Instance>().cast_const()) });
+    Some((arguments, instance.upgrade()?))
 }
 
 /// A number; zero for anything else.
@@ -114,7 +120,7 @@ fn returned(env: sys::napi_env, result: i32) -> sys::napi_value {
 unsafe extern "C" fn read_nowait(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: `function` has made the function that is called.
     let Some(([handle, view, offset, length, position], instance)) = (unsafe { called(env, info) }) else {
-        return returned(env, -libc::EINVAL);
+        return returned(env, -libc::EBADF);
     };
     let Some((start, size)) = bytes_of(env, view) else { return returned(env, -libc::EINVAL) };
     let (offset, length) = (number(env, offset) as usize, number(env, length) as u32);
