@@ -20,6 +20,10 @@ pub struct Config {
     /// Go without the indirection array between queue and entries (`IORING_SETUP_NO_SQARRAY`), where the kernel knows
     /// that (Linux 6.6). On.
     pub no_sq_array: bool,
+    /// Have the kernel keep what has completed until the ring is entered (`IORING_SETUP_DEFER_TASKRUN`). Otherwise it
+    /// comes with any system call of the thread (`IORING_SETUP_COOP_TASKRUN`). On; off all the same where the kernel does
+    /// not say [at once](Features::prompt_signals) that there is something.
+    pub defer_work: bool,
     /// Bytes of one provided receive buffer, the most that one completion of a stream delivers.
     /// 1 KiB to 1 MiB; 16 KiB.
     pub recv_buffer_size: u32,
@@ -40,6 +44,7 @@ impl Default for Config {
             submission_entries: 256,
             completion_entries: 4096,
             no_sq_array: true,
+            defer_work: true,
             recv_buffer_size: 16 * 1024,
             recv_buffers: 256,
             recut: true,
@@ -89,6 +94,7 @@ impl Config {
             submission_entries,
             completion_entries,
             no_sq_array: _,
+            defer_work: _,
             recv_buffer_size,
             recv_buffers,
             recut: _,
@@ -156,8 +162,9 @@ pub struct Obtained {
 
 /// Sets up a ring for the calling thread.
 ///
-/// Every ring has `SINGLE_ISSUER`, `DEFER_TASKRUN`, `SUBMIT_ALL`, `CQSIZE` and `TASKRUN_FLAG`: that is what Linux 6.1
-/// has, and less is not supported. `NO_SQARRAY` is used where the kernel knows it. Where memory for the wanted sizes is
+/// Every ring has `SINGLE_ISSUER`, `SUBMIT_ALL`, `CQSIZE`, `TASKRUN_FLAG` and, unless
+/// [the configuration](Config::defer_work) says otherwise, `DEFER_TASKRUN`: that is what Linux 6.1 has, and less is not
+/// supported. `NO_SQARRAY` is used where the kernel knows it. Where memory for the wanted sizes is
 /// not to be had, both queues are halved, to 64 and 128 entries at last; where even that is too much, the calling
 /// thread waits for up to 100 ms for rings that were closed before to be given back. The ring is not inherited by
 /// forked children, and its descriptor is close-on-exec.
@@ -198,6 +205,7 @@ fn climb<R>(
         submission_entries: config.submission_entries,
         completion_entries: config.completion_entries,
         no_sq_array: config.no_sq_array,
+        defer_work: config.defer_work,
     };
     let mut retries = RETRIES;
     loop {
@@ -226,6 +234,7 @@ struct Rung {
     submission_entries: u32,
     completion_entries: u32,
     no_sq_array: bool,
+    defer_work: bool,
 }
 
 fn build(rung: Rung) -> Result<(IoUring, Obtained), Errno> {
@@ -233,10 +242,14 @@ fn build(rung: Rung) -> Result<(IoUring, Obtained), Errno> {
     builder
         .dontfork()
         .setup_single_issuer()
-        .setup_defer_taskrun()
         .setup_submit_all()
         .setup_taskrun_flag()
         .setup_cqsize(rung.completion_entries);
+    if rung.defer_work {
+        builder.setup_defer_taskrun();
+    } else {
+        builder.setup_coop_taskrun();
+    }
     if rung.no_sq_array {
         builder.setup_no_sqarray();
     }

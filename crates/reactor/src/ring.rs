@@ -2,7 +2,7 @@
 //!
 //! The submission and completion queues are the `io-uring` crate's, the [buffer rings](crate::buffer_ring) are ours.
 
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{Ordering, fence};
 
 use io_uring::IoUring;
@@ -15,6 +15,7 @@ use crate::features::Features;
 use crate::kernel::{BufferGroup, Cqe, Direction, Kernel, Request, Wait};
 use crate::memory::Mapping;
 use crate::receive_buffers::BUFFERS;
+use crate::self_test::eventfd;
 use crate::sqe;
 use crate::support::{self, Findings};
 use crate::watch::Watch;
@@ -80,22 +81,20 @@ impl Ring {
             let Findings { features, is_clean } = support::examine(&mut ring, obtained)?;
             // Not with a second ring: where memory is short there is no room for two, and that of a closed one is given
             // back late.
-            Ok((is_clean.then(|| equip(ring, &features)).transpose()?, features))
+            let fits = is_clean && (features.prompt_signals || !config.defer_work);
+            Ok((fits.then(|| equip(ring, &features)).transpose()?, features))
         })?;
+        let config = &Config { defer_work: config.defer_work && features.prompt_signals, ..*config };
         let fresh = || config::set_up_with(config, |ring, _obtained| equip(ring, &features));
         Ok((ring.map_or_else(fresh, Ok)?, features))
     }
 
     fn equip(ring: IoUring, config: &Config, incremental: bool, bounds_receives: bool) -> Result<Self, Error> {
-        // SAFETY: takes and returns integers only.
-        let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
-        let fd = Errno::check(fd).map_err(|errno| match errno {
+        let eventfd = eventfd().map_err(|errno| match errno {
             Errno::EMFILE | Errno::ENFILE => Reason::OutOfDescriptors.because(errno),
             Errno::ENOMEM => Reason::OutOfMemory.because(errno),
             _ => Error::Os { syscall: "eventfd2", errno },
         })?;
-        // SAFETY: the descriptor was made by the call above and is known to nobody else.
-        let eventfd = unsafe { OwnedFd::from_raw_fd(fd) };
         ring.submitter()
             .register_eventfd(eventfd.as_raw_fd())
             .map_err(|error| Reason::of_register(error.into(), "IORING_REGISTER_EVENTFD"))?;

@@ -31,6 +31,9 @@ const SUBJECT: u64 = 1;
 /// Tags its cancellation.
 const CANCEL: u64 = 2;
 
+/// How many signals are looked at.
+const SIGNALS: u32 = 3;
+
 /// Entries of the self-test's buffer ring, and the size of its buffers: small enough for a message to need several.
 const BUFFERS: u16 = 8;
 const BUFFER_SIZE: usize = 4;
@@ -154,6 +157,39 @@ impl<'ring> SelfTest<'ring> {
         self.cancel(&ours)?;
         self.withdraw_buffers()?;
         Ok(works)
+    }
+
+    /// Whether the ring's eventfd can be read as soon as something has arrived. Looked at several times: a signal that is
+    /// put off might come in time by chance, and of those that are lost the first is not.
+    pub(crate) fn prompt_signals(&mut self) -> Result<bool, Error> {
+        let outcome = self.try_prompt_signals();
+        without_failing(outcome)
+    }
+
+    fn try_prompt_signals(&mut self) -> Result<bool, Error> {
+        self.name = "signals";
+        let eventfd = self.prepared(eventfd())?;
+        let refused = |errno| Reason::of_register(errno, "IORING_REGISTER_EVENTFD");
+        self.ring.submitter().register_eventfd(eventfd.as_raw_fd()).map_err(|error| refused(error.into()))?;
+        let outcome = self.are_signals_prompt(&eventfd);
+        self.ring.submitter().unregister_eventfd().map_err(|error| refused(error.into()))?;
+        outcome
+    }
+
+    fn are_signals_prompt(&mut self, eventfd: &OwnedFd) -> Result<bool, Error> {
+        let mut prompt = true;
+        for _ in 0..SIGNALS {
+            let (ours, theirs) = self.prepared(socket_pair())?;
+            self.start(opcode::PollAdd::new(Fd(ours.as_raw_fd()), libc::POLLIN as u32).build())?;
+            self.prepared(self.ring.submit().map_err(Errno::from))?;
+            self.prepared(send(&theirs, b"!", 0))?;
+            prompt &= is_signalled(eventfd);
+            let completion = self.next()?;
+            self.expect(completion.result() > 0)?;
+            // What the completion itself may have signalled.
+            is_signalled(eventfd);
+        }
+        Ok(prompt)
     }
 
     /// Whether one completion can report several buffers, and reports them without a gap.
@@ -356,6 +392,21 @@ fn without_failing(outcome: Result<bool, Error>) -> Result<bool, Error> {
     }
 }
 
+/// An eventfd that nobody waits for.
+pub(crate) fn eventfd() -> Result<OwnedFd, Errno> {
+    // SAFETY: takes and returns integers only.
+    let fd = Errno::check(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
+    // SAFETY: the kernel has just given us this descriptor; nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Whether the eventfd is signalled. It is not afterwards.
+fn is_signalled(eventfd: &OwnedFd) -> bool {
+    let mut count = 0_u64;
+    // SAFETY: eight bytes of a local are read into.
+    unsafe { libc::read(eventfd.as_raw_fd(), (&raw mut count).cast(), size_of::<u64>()) > 0 }
+}
+
 /// Two UNIX stream sockets connected to each other.
 fn socket_pair() -> Result<(OwnedFd, OwnedFd), Errno> {
     let mut fds = [-1; 2];
@@ -430,6 +481,7 @@ mod tests {
             assert_eq!(test.synchronous_cancel(), Ok(()));
             assert!(test.receive_bundles().is_ok());
             assert!(test.incremental_buffers().is_ok());
+            assert!(test.prompt_signals().is_ok());
             assert!(test.is_clean());
         }
     }

@@ -93,6 +93,7 @@ pub(crate) fn examine(ring: &mut IoUring, obtained: Obtained) -> Result<Findings
         incremental_buffers: test.incremental_buffers()?,
         min_wait,
         bounded_receive: test.bounded_receive()?,
+        prompt_signals: test.prompt_signals()?,
     };
     Ok(Findings { features, is_clean: test.is_clean() })
 }

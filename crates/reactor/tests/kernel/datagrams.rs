@@ -14,7 +14,7 @@ use iouring_reactor::receive_buffers::BUFFERS;
 use iouring_reactor::socket::{self, Domain, Type};
 use iouring_reactor::{Config, Event, HandleId, Memory, Reactor, Ring, Span};
 
-use crate::node::available;
+use crate::node::{available, ring};
 
 /// Regions are payloads by number; region 0 holds the destination.
 pub(super) struct Payloads(pub(super) Vec<Vec<u8>>);
@@ -41,7 +41,7 @@ pub(super) struct Node {
 impl Node {
     pub(super) fn new() -> Self {
         let config = Config::default();
-        let ring = Ring::new(&config, false).expect("io_uring");
+        let ring = ring(&config, false);
         let pool = BufferPool::new(config.recv_buffers, config.recv_buffer_size).expect("memory");
         Self {
             reactor: Reactor::new(ring, pool, 512),

@@ -53,6 +53,15 @@ fn over_tcp_with_incremental_buffers() {
     }
 }
 
+/// As on kernels that signal late what they defer.
+#[test]
+fn without_deferring_work() {
+    let undeferred = |config: Config| Config { defer_work: false, ..config };
+    echo(Domain::Ipv4, &undeferred(Config::default()), false, 20, 300_000, 7_001);
+    echo(Domain::Ipv4, &undeferred(small()), false, 20, 100_000, 333);
+    echo(Domain::Unix, &undeferred(small()), false, 20, 100_000, 333);
+}
+
 #[test]
 fn over_ipv6() {
     if std::net::TcpListener::bind("[::1]:0").is_ok() {

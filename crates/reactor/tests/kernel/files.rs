@@ -16,7 +16,7 @@ use iouring_reactor::kernel::{Direction, FileOp};
 use iouring_reactor::memory::Mapping;
 use iouring_reactor::{Config, Event, HandleId, Memory, Reactor, Ring, Span};
 
-use crate::node::{available, pattern, small};
+use crate::node::{available, pattern, ring, small};
 
 /// The region of kept memory; all others are counted up from 0.
 pub const KEPT: u32 = u32::MAX;
@@ -75,7 +75,7 @@ pub struct FileNode {
 
 impl FileNode {
     pub fn new(name: &str, config: &Config) -> Self {
-        let ring = Ring::new(config, false).expect("a ring");
+        let ring = ring(config, false);
         let pool = BufferPool::new(config.recv_buffers, config.recv_buffer_size).expect("memory");
         let directory = std::env::temp_dir().join(format!("iouring-files-{}-{name}", std::process::id()));
         fs::create_dir_all(&directory).expect("a directory");

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::ptr::NonNull;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use iouring_reactor::address::{Endpoint, SocketAddress};
@@ -94,6 +95,13 @@ pub struct Books {
     pub pieces: usize,
 }
 
+/// A ring that can be slept on, as [`Ring::tried_out`] makes one.
+pub fn ring(config: &Config, incremental: bool) -> Ring {
+    static PROMPT: LazyLock<bool> = LazyLock::new(|| support::detect().is_ok_and(|features| features.prompt_signals));
+    let defer_work = config.defer_work && *PROMPT;
+    Ring::new(&Config { defer_work, ..*config }, incremental).expect("a ring")
+}
+
 /// A reactor, and what it does with the events.
 pub struct Node {
     pub reactor: Reactor<Ring>,
@@ -110,7 +118,7 @@ pub struct Node {
 
 impl Node {
     pub fn new(config: &Config, incremental: bool) -> Self {
-        let ring = Ring::new(config, incremental).expect("a ring");
+        let ring = ring(config, incremental);
         let pool = BufferPool::new(config.recv_buffers, config.recv_buffer_size).expect("memory");
         Self {
             reactor: Reactor::new(ring, pool, config.max_completions_per_turn as usize),
@@ -352,7 +360,8 @@ pub fn run(nodes: &mut [&mut Node], mut done: impl FnMut(&mut [&mut Node]) -> bo
         if done(nodes) {
             return;
         }
-        if !turned {
+        // What `done` has asked for is work as well.
+        if !turned && !nodes.iter().any(|node| node.reactor.has_work()) {
             let fds: Vec<RawFd> = nodes.iter().map(|node| node.reactor.kernel().eventfd()).collect();
             assert!(
                 wait(&fds, PATIENCE),
