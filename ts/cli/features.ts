@@ -11,5 +11,9 @@ export const FEATURES = [
   { name: 'incremental-buffers', since: '6.12', purpose: 'many small messages share one receive buffer' },
   { name: 'min-wait', since: '6.12', purpose: 'waiting for batches' },
   { name: 'bounded-receive', since: '6.17', purpose: 'receives that stop by themselves when a reader falls behind' },
-  { name: 'prompt-signals', since: '6.1, but for 6.12.115 and others', purpose: 'work that waits until it is asked for' },
+  {
+    name: 'prompt-signals',
+    since: '6.1',
+    purpose: 'completions that wait until they are asked for; some stable kernels of 2026 lack it',
+  },
 ] as const;

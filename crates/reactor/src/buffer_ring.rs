@@ -14,8 +14,8 @@ use crate::memory::Mapping;
 /// `IOU_PBUF_RING_INC`: a buffer is consumed bit by bit (Linux 6.12). The crate does not export it.
 pub(crate) const PBUF_RING_INC: u16 = 2;
 
-/// `struct io_uring_buf`. Written field by field, through pointers: the tail lies in the first entry, and a reference to
-/// all of an entry would say that nobody else looks at it.
+/// `struct io_uring_buf`. Written field by field, through pointers: the tail lies in the first entry, and a reference
+/// to all of an entry would say that nobody else looks at it.
 #[repr(C)]
 struct Entry {
     address: u64,

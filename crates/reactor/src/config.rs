@@ -21,8 +21,8 @@ pub struct Config {
     /// that (Linux 6.6). On.
     pub no_sq_array: bool,
     /// Have the kernel keep what has completed until the ring is entered (`IORING_SETUP_DEFER_TASKRUN`). Otherwise it
-    /// comes with any system call of the thread (`IORING_SETUP_COOP_TASKRUN`). On; off all the same where the kernel does
-    /// not say [at once](Features::prompt_signals) that there is something.
+    /// comes with any system call of the thread (`IORING_SETUP_COOP_TASKRUN`). On; off all the same where the kernel
+    /// does not say [at once](Features::prompt_signals) that there is something.
     pub defer_work: bool,
     /// Bytes of one provided receive buffer, the most that one completion of a stream delivers.
     /// 1 KiB to 1 MiB; 16 KiB.

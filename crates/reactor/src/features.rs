@@ -39,9 +39,9 @@ features! {
     min_wait = "min-wait",
     /// Multishot receives that end after so many bytes (Linux 6.17). By self-test.
     bounded_receive = "bounded-receive",
-    /// The eventfd is signalled at once when something arrives. Stable kernels of 2026 put that off where work is
-    /// deferred, from within the wake-up that brings it to the end of a grace period of RCU (milliseconds), and 6.12.115 to
-    /// 6.12.117, if not others, do so only once and then never again. By self-test.
+    /// The eventfd is signalled at once when something arrives. Where work is deferred, stable kernels of 2026 put that
+    /// off to the end of a grace period of RCU (milliseconds), and 6.12.115 to 6.12.117, if not others, do so once and
+    /// then never again. By self-test.
     prompt_signals = "prompt-signals",
 }
 

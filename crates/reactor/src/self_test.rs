@@ -159,8 +159,8 @@ impl<'ring> SelfTest<'ring> {
         Ok(works)
     }
 
-    /// Whether the ring's eventfd can be read as soon as something has arrived. Looked at several times: a signal that is
-    /// put off might come in time by chance, and of those that are lost the first is not.
+    /// Whether the ring's eventfd can be read as soon as something has arrived. Looked at several times: a signal that
+    /// is put off might come in time by chance, and of those that are lost the first is not.
     pub(crate) fn prompt_signals(&mut self) -> Result<bool, Error> {
         let outcome = self.try_prompt_signals();
         without_failing(outcome)
