@@ -10,6 +10,7 @@ import { tellEndpoint } from '../core/endpoint-info.ts';
 import {
   findCoreStream,
   noteOwner,
+  ownerOf,
   secureSocketOver,
   type CoreRequest,
   type CoreStream,
@@ -101,16 +102,17 @@ function define(): SocketStreamClass | null {
 
     /**
      * Who hears of bytes, and of the end. Core's agents put a guard here while a connection waits to be used again (from late versions of Node 22 on): what
-     * comes then is the answer to nothing, and must not become that to the next request. Afterwards they put back what sockets of core's have here.
+     * comes then is the answer to nothing, and must not become that to the next request. Afterwards they put back what sockets of core's have here, as does a
+     * socket of core's that is given this as its handle: that one is its owner then.
      */
     override get onread(): OnRead {
       return this.#onread;
     }
     override set onread(callback: OnRead) {
-      const isCores = callback.name === 'onStreamRead';
+      const isPutBack = callback.name === 'onStreamRead' && ownerOf(this) === this.#link.socket;
       this.#onread = callback;
-      setOnRead(this, isCores ? (bytes) => this.#link.takeBack(bytes === undefined) : callback);
-      this.#link.feedCore(!isCores);
+      setOnRead(this, isPutBack ? (bytes) => this.#link.takeBack(bytes === undefined) : callback);
+      this.#link.feedCore(!isPutBack);
     }
 
     get secureSocket(): SecureSocket | undefined {
