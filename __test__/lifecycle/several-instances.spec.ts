@@ -7,7 +7,7 @@ import { needs } from '../_needs.ts';
 
 const onRing = needs('io_uring', support().backend === 'uring', test);
 
-/** `instance()` loads the package anew; `echo()` opens a connection and closes it, until nothing is left; `rings()` counts those of the process. */
+/** `instance()` loads the package anew; `echo()` opens a connection and closes it, until nothing is left; `rings()` counts those of the process that are ours. */
 const PRELUDE = `
 const fs = require('node:fs');
 const { once } = require('node:events');
@@ -31,7 +31,10 @@ async function echo({ net, stats }) {
   return echoed;
 }
 const linkOf = (fd) => { try { return fs.readlinkSync('/proc/self/fd/' + fd); } catch { return ''; } };
-const rings = () => fs.readdirSync('/proc/self/fd').filter((fd) => linkOf(fd).includes('io_uring')).length;
+const count = () => fs.readdirSync('/proc/self/fd').filter((fd) => linkOf(fd).includes('io_uring')).length;
+// From Node 22 on libuv has rings of its own.
+const libuvs = count();
+const rings = () => count() - libuvs;
 const say = (...words) => console.log(...words);
 `;
 
