@@ -5,11 +5,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{c_int, c_void};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::ptr;
 use std::rc::{Rc, Weak};
 use std::thread::JoinHandle;
 
+use iouring_reactor::eventfd::EventFd;
 use napi::sys;
 
 use crate::driver::Driver;
@@ -37,7 +38,7 @@ impl Wake {
 pub struct WaiterDriver {
     env: sys::napi_env,
     wake: Wake,
-    stop: OwnedFd,
+    stop: EventFd,
     thread: RefCell<Option<JoinHandle<()>>>,
     stopped: Cell<bool>,
 }
@@ -45,13 +46,7 @@ pub struct WaiterDriver {
 impl WaiterDriver {
     /// Starts waiting. `None` where no thread or function can be had.
     pub fn start(instance: &Rc<Instance>, eventfd: c_int) -> Option<Self> {
-        // SAFETY: takes and returns integers only.
-        let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) };
-        if fd < 0 {
-            return None;
-        }
-        // SAFETY: the descriptor was made by the call above.
-        let stop = unsafe { OwnedFd::from_raw_fd(fd) };
+        let stop = EventFd::new().ok()?;
         let env = instance.env();
         let context = Weak::into_raw(Rc::downgrade(instance));
         let mut name = ptr::null_mut();
@@ -133,9 +128,7 @@ impl Driver for WaiterDriver {
             return done();
         }
         if let Some(thread) = self.thread.borrow_mut().take() {
-            let one = 1_u64;
-            // SAFETY: eight bytes of a local are written to a descriptor of ours.
-            unsafe { libc::write(self.stop.as_raw_fd(), (&raw const one).cast(), size_of::<u64>()) };
+            self.stop.signal();
             let _ = thread.join();
         }
         // SAFETY: the only thread that called it has ended.

@@ -79,7 +79,8 @@ impl Config {
     /// What serves best on a kernel with these features.
     #[must_use]
     pub fn fitted(self, features: &Features) -> Self {
-        if self.recut && features.incremental_buffers { self.with_incremental_buffers() } else { self }
+        let cut = if self.recut && features.incremental_buffers { self.with_incremental_buffers() } else { self };
+        Self { defer_work: self.defer_work && features.prompt_signals, ..cut }
     }
 
     /// Checks every field against its documented range.
@@ -164,10 +165,10 @@ pub struct Obtained {
 ///
 /// Every ring has `SINGLE_ISSUER`, `SUBMIT_ALL`, `CQSIZE`, `TASKRUN_FLAG` and, unless
 /// [the configuration](Config::defer_work) says otherwise, `DEFER_TASKRUN`: that is what Linux 6.1 has, and less is not
-/// supported. `NO_SQARRAY` is used where the kernel knows it. Where memory for the wanted sizes is
-/// not to be had, both queues are halved, to 64 and 128 entries at last; where even that is too much, the calling
-/// thread waits for up to 100 ms for rings that were closed before to be given back. The ring is not inherited by
-/// forked children, and its descriptor is close-on-exec.
+/// supported. `NO_SQARRAY` is used where the kernel knows it. Where memory for the wanted sizes is not to be had, both
+/// queues are halved, to 64 and 128 entries at last; where even that is too much, the calling thread waits for up to
+/// 100 ms for rings that were closed before to be given back. The ring is not inherited by forked children, and its
+/// descriptor is close-on-exec.
 ///
 /// # Errors
 /// [`Error::Unsupported`] with the [`Reason`]; [`Error::Config`] where the configuration is not valid.
@@ -285,11 +286,20 @@ mod tests {
 
     #[test]
     fn buffers_that_were_asked_for_are_not_cut_otherwise() {
-        let features = Features { incremental_buffers: true, ..Features::default() };
+        let features = Features { incremental_buffers: true, prompt_signals: true, ..Features::default() };
         let fitted = Config::default().fitted(&features);
         assert_eq!((fitted.recv_buffers, fitted.recv_buffer_size), (64, 64 * 1024));
         let asked = Config { recut: false, ..Config::default() };
         assert_eq!(asked.fitted(&features), asked);
+    }
+
+    #[test]
+    fn work_is_deferred_where_it_is_signalled_at_once_and_wanted() {
+        for (wanted, prompt_signals) in [(true, true), (true, false), (false, true), (false, false)] {
+            let features = Features { prompt_signals, ..Features::default() };
+            let fitted = Config { defer_work: wanted, ..Config::default() }.fitted(&features);
+            assert_eq!(fitted.defer_work, wanted && prompt_signals);
+        }
     }
 
     #[test]

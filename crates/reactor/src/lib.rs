@@ -16,6 +16,7 @@ pub mod control;
 pub mod datagram;
 mod error;
 mod event;
+pub mod eventfd;
 mod features;
 pub mod file;
 mod handle;

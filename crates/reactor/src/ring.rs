@@ -2,7 +2,7 @@
 //!
 //! The submission and completion queues are the `io-uring` crate's, the [buffer rings](crate::buffer_ring) are ours.
 
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, RawFd};
 use std::sync::atomic::{Ordering, fence};
 
 use io_uring::IoUring;
@@ -11,11 +11,11 @@ use io_uring::types::{SubmitArgs, Timespec};
 use crate::buffer_ring::{BufferRing, PBUF_RING_INC};
 use crate::config::{self, Config};
 use crate::error::{Errno, Error, Reason};
+use crate::eventfd::EventFd;
 use crate::features::Features;
 use crate::kernel::{BufferGroup, Cqe, Direction, Kernel, Request, Wait};
 use crate::memory::Mapping;
 use crate::receive_buffers::BUFFERS;
-use crate::self_test::eventfd;
 use crate::sqe;
 use crate::support::{self, Findings};
 use crate::watch::Watch;
@@ -36,7 +36,7 @@ const MAY_MUTE: bool = cfg!(any(target_arch = "x86", target_arch = "x86_64"));
 pub struct Ring {
     // Dropped first: closing the ring ends the kernel's use of the memory below.
     ring: IoUring,
-    eventfd: OwnedFd,
+    eventfd: EventFd,
     bytes: BufferRing,
     datagrams: BufferRing,
     bounds_receives: bool,
@@ -81,16 +81,15 @@ impl Ring {
             let Findings { features, is_clean } = support::examine(&mut ring, obtained)?;
             // Not with a second ring: where memory is short there is no room for two, and that of a closed one is given
             // back late.
-            let fits = is_clean && (features.prompt_signals || !config.defer_work);
+            let fits = is_clean && config.fitted(&features).defer_work == config.defer_work;
             Ok((fits.then(|| equip(ring, &features)).transpose()?, features))
         })?;
-        let config = &Config { defer_work: config.defer_work && features.prompt_signals, ..*config };
-        let fresh = || config::set_up_with(config, |ring, _obtained| equip(ring, &features));
+        let fresh = || config::set_up_with(&config.fitted(&features), |ring, _obtained| equip(ring, &features));
         Ok((ring.map_or_else(fresh, Ok)?, features))
     }
 
     fn equip(ring: IoUring, config: &Config, incremental: bool, bounds_receives: bool) -> Result<Self, Error> {
-        let eventfd = eventfd().map_err(|errno| match errno {
+        let eventfd = EventFd::new().map_err(|errno| match errno {
             Errno::EMFILE | Errno::ENFILE => Reason::OutOfDescriptors.because(errno),
             Errno::ENOMEM => Reason::OutOfMemory.because(errno),
             _ => Error::Os { syscall: "eventfd2", errno },
@@ -144,17 +143,12 @@ impl Ring {
 
     /// Makes the eventfd readable: there is work that no completion will announce.
     pub fn signal(&self) {
-        let one = 1_u64;
-        // SAFETY: eight bytes of a local are written. It fails only when the counter is full, and then it is readable
-        // already.
-        unsafe { libc::write(self.eventfd.as_raw_fd(), (&raw const one).cast(), size_of::<u64>()) };
+        self.eventfd.signal();
     }
 
     /// Takes the eventfd's signal back.
     pub fn acknowledge(&self) {
-        let mut count = 0_u64;
-        // SAFETY: eight bytes of a local are read into. `EAGAIN` says that there was no signal, which is as good.
-        unsafe { libc::read(self.eventfd.as_raw_fd(), (&raw mut count).cast(), size_of::<u64>()) };
+        self.eventfd.acknowledge();
     }
 
     /// Stops the eventfd from being signalled: while the reactor is at work, what it causes itself would wake it for
@@ -326,9 +320,7 @@ mod tests {
             // SAFETY: the request points at nothing.
             assert!(unsafe { ring.push(&Request::Close { fd }, 1) });
             ring.enter(Wait::No).expect("a close");
-            let mut count = 0_u64;
-            // SAFETY: eight bytes of a local are read into.
-            let signalled = unsafe { libc::read(ring.eventfd(), (&raw mut count).cast(), size_of::<u64>()) } > 0;
+            let signalled = ring.eventfd.acknowledge();
             assert_eq!(signalled, !(mute && MAY_MUTE), "muted: {mute}");
             ring.unmute();
             assert!(ring.ready());

@@ -19,6 +19,7 @@ use io_uring::{IoUring, opcode};
 use crate::address::SocketAddress;
 use crate::buffer_ring::{BufferRing, PBUF_RING_INC};
 use crate::error::{Errno, Error, Reason};
+use crate::eventfd::EventFd;
 use crate::memory::Mapping;
 use crate::socket::{self, Domain, Type};
 use crate::sqe::bounded_receive;
@@ -168,7 +169,7 @@ impl<'ring> SelfTest<'ring> {
 
     fn try_prompt_signals(&mut self) -> Result<bool, Error> {
         self.name = "signals";
-        let eventfd = self.prepared(eventfd())?;
+        let eventfd = self.prepared(EventFd::new())?;
         let refused = |errno| Reason::of_register(errno, "IORING_REGISTER_EVENTFD");
         self.ring.submitter().register_eventfd(eventfd.as_raw_fd()).map_err(|error| refused(error.into()))?;
         let outcome = self.are_signals_prompt(&eventfd);
@@ -176,18 +177,18 @@ impl<'ring> SelfTest<'ring> {
         outcome
     }
 
-    fn are_signals_prompt(&mut self, eventfd: &OwnedFd) -> Result<bool, Error> {
+    fn are_signals_prompt(&mut self, eventfd: &EventFd) -> Result<bool, Error> {
         let mut prompt = true;
         for _ in 0..SIGNALS {
             let (ours, theirs) = self.prepared(socket_pair())?;
             self.start(opcode::PollAdd::new(Fd(ours.as_raw_fd()), libc::POLLIN as u32).build())?;
             self.prepared(self.ring.submit().map_err(Errno::from))?;
             self.prepared(send(&theirs, b"!", 0))?;
-            prompt &= is_signalled(eventfd);
+            prompt &= eventfd.acknowledge();
             let completion = self.next()?;
             self.expect(completion.result() > 0)?;
             // What the completion itself may have signalled.
-            is_signalled(eventfd);
+            eventfd.acknowledge();
         }
         Ok(prompt)
     }
@@ -390,21 +391,6 @@ fn without_failing(outcome: Result<bool, Error>) -> Result<bool, Error> {
         Err(Error::Os { .. }) => Ok(false),
         outcome => outcome,
     }
-}
-
-/// An eventfd that nobody waits for.
-pub(crate) fn eventfd() -> Result<OwnedFd, Errno> {
-    // SAFETY: takes and returns integers only.
-    let fd = Errno::check(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
-    // SAFETY: the kernel has just given us this descriptor; nobody else owns it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
-/// Whether the eventfd is signalled. It is not afterwards.
-fn is_signalled(eventfd: &OwnedFd) -> bool {
-    let mut count = 0_u64;
-    // SAFETY: eight bytes of a local are read into.
-    unsafe { libc::read(eventfd.as_raw_fd(), (&raw mut count).cast(), size_of::<u64>()) > 0 }
 }
 
 /// Two UNIX stream sockets connected to each other.

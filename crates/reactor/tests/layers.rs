@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// folder counts as the module that it is of.
 const LAYERS: [&[&str]; 8] = [
     // The kernel's numbers, memory, and what system calls are given.
-    &["error", "control", "memory", "bounce", "address", "options", "multicast", "socket", "message"],
+    &["error", "eventfd", "control", "memory", "bounce", "address", "options", "multicast", "socket", "message"],
     // The border to the kernel, and the ring.
     &["features", "config", "kernel", "sqe", "buffer_pool", "buffer_ring", "user_data", "watch"],
     // Names, and what is told to the owner.
