@@ -55,15 +55,11 @@ function watchChild(child: ChannelEnd): void {
   });
 }
 
-let isWatching = false;
-
 /** Whether there may be children whose `_send` is not watched. */
 let hasUnwatched = false;
 
 /** Begins. For who has handles that may be sent. */
 export function watchSenders(): void {
-  if (isWatching) return;
-  isWatching = true;
   besideReactor(watch);
 }
 

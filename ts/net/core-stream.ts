@@ -93,12 +93,12 @@ export function noteOwner(stream: CoreStream, socket: object): void {
   (stream as unknown as Record<symbol, object>)[kOwner!] = socket;
 }
 
-/** Whose stream it is, by the same: that of a socket of core's which has been given it as its handle is that one's. */
-export function ownerOf(stream: CoreStream): object | undefined {
-  return (stream as unknown as Record<symbol, object | undefined>)[kOwner!];
+/** Whose handle it is, by the same: that of a socket of core's which has been given ours as its handle is that one's. */
+export function ownerOf(handle: object): object | undefined {
+  return (handle as Record<symbol, object | undefined>)[kOwner!];
 }
 
 /** The TLSSocket that has taken a stream over; undefined where none has. */
 export function secureSocketOver({ wrappedBy }: Wrapped): SecureSocket | undefined {
-  return wrappedBy === null ? undefined : (wrappedBy as Record<symbol, SecureSocket | undefined>)[kOwner!];
+  return wrappedBy === null ? undefined : (ownerOf(wrappedBy) as SecureSocket | undefined);
 }

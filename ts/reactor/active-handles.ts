@@ -19,17 +19,15 @@ const ASKED = Symbol.for('iouring-transport.active-handles');
 
 type Asked = Set<() => SocketHandle[]>;
 
-let isShowing = false;
-
 /** Has them told of. For who makes handles. */
 export function showActiveHandles(): void {
-  if (isShowing) return;
-  isShowing = true;
-  besideReactor(() => {
-    const asked = ((process as { [ASKED]?: Asked })[ASKED] ??= replaceTellers());
-    asked.add(socketHandles);
-    return () => asked.delete(socketHandles);
-  });
+  besideReactor(show);
+}
+
+function show(): () => void {
+  const asked = ((process as { [ASKED]?: Asked })[ASKED] ??= replaceTellers());
+  asked.add(socketHandles);
+  return () => asked.delete(socketHandles);
 }
 
 function replaceTellers(): Asked {

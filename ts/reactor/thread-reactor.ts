@@ -24,11 +24,12 @@ const beside: (() => () => void)[] = [];
 let undo: (() => void)[] = [];
 
 /**
- * Has something done to what is the process's, for as long as this instance of the package has a reactor: what stayed would keep an instance that nobody has any more.
+ * Has something done to what is the process's, once, for as long as this instance of the package has a reactor: what stayed would keep an instance that nobody has any more.
  *
  * @param begin returns what undoes it
  */
 export function besideReactor(begin: () => () => void): void {
+  if (beside.includes(begin)) return;
   beside.push(begin);
   if (reactor !== undefined) undo.push(begin());
 }
