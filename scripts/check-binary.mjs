@@ -1,6 +1,6 @@
 /**
- * `node scripts/check-binary.mjs FILE…`: whether binaries are fit to be published: stripped, small, for no newer glibc than the oldest that we serve, and in need
- * of nothing but the C library. What was built without a cross toolchain needs the glibc of the machine that it was built on, and is refused here.
+ * `node scripts/check-binary.mjs FILE…`: whether binaries are fit to be published: stripped, small, for no newer glibc than the oldest that we serve, for pages of
+ * every size that the processor has, and in need of nothing but the C library. What was built without a cross toolchain needs the glibc of the machine that it was built on, and is refused here.
  */
 import path from 'node:path';
 import process from 'node:process';
@@ -12,15 +12,18 @@ import { fail } from './lib.mjs';
 export const LARGEST = 700 * 1024;
 /** RHEL 8, Debian 10; Node.js 20's own. */
 const OLDEST_GLIBC = [2, 28];
+/** Bytes of the largest pages that kernels have for a processor, by its number in ELF: arm64 and ppc64. Elsewhere it is 4096. */
+const PAGES = { 183: 65536, 21: 65536 };
 /** Parts of glibc, musl's only one, and what comes with the compiler and is wherever Node is. */
 const LIBRARIES = /^(?:lib(?:c|m|dl|rt|pthread|gcc_s)\.so[.\d]*|ld-linux[\w.-]*|ld64\.so\.\d|libc\.musl-\w+\.so\.1)$/;
 
 /** What speaks against publishing a binary; with `builtHere` the version of glibc does not. */
 export function faultsOf(file, { builtHere = false } = {}) {
-  const { size, stripped, libraries, versions } = readElf(file);
+  const { machine, pages, size, stripped, libraries, versions } = readElf(file);
   const glibc = newest(versions, 'GLIBC');
   const faults = [];
   if (size > LARGEST) faults.push(`${size} bytes, which is more than ${LARGEST}`);
+  if (pages < (PAGES[machine] ?? 4096)) faults.push(`it cannot be loaded where pages are larger than ${pages} bytes`);
   if (!stripped) faults.push('it has its symbols still');
   for (const library of libraries) if (!LIBRARIES.test(library)) faults.push(`it needs ${library}`);
   if (!builtHere && glibc !== undefined && (glibc[0] - OLDEST_GLIBC[0] || glibc[1] - OLDEST_GLIBC[1]) > 0)

@@ -1,14 +1,19 @@
 /**
- * What an ELF file of 64 bits, little-endian, says of itself: for which processor it is, what it needs of other libraries, and whether it has been stripped.
+ * What an ELF file of 64 bits, little-endian, says of itself: for which processor and how large pages it is, what it needs of other libraries, and whether it
+ * has been stripped.
  */
 import { readFileSync } from 'node:fs';
 
+const LOADED = 1;
 const SYMBOL_TABLE = 2;
 const DYNAMIC = 6;
 const VERSIONS_NEEDED = 0x6ffffffe;
 const NEEDED = 1;
 
-/** @returns {{ machine: number, size: number, stripped: boolean, libraries: string[], versions: string[] }} versions as in `GLIBC_2.17` */
+/**
+ * @returns {{ machine: number, pages: number, size: number, stripped: boolean, libraries: string[], versions: string[] }} versions as in `GLIBC_2.17`; `pages` is
+ *   the most bytes that a page may have where it is loaded
+ */
 export function readElf(file) {
   const bytes = readFileSync(file);
   if (!bytes.latin1Slice(0, 6).startsWith('\x7fELF\x02\x01')) throw new Error(`${file} is no 64-bit ELF file`);
@@ -16,6 +21,7 @@ export function readElf(file) {
   const dynamic = sections.find(({ type }) => type === DYNAMIC);
   return {
     machine: bytes.readUInt16LE(18),
+    pages: Math.min(...alignmentsOf(bytes)),
     size: bytes.length,
     stripped: !sections.some(({ type }) => type === SYMBOL_TABLE),
     libraries: dynamic === undefined ? [] : librariesOf(bytes, dynamic, sections[dynamic.link]),
@@ -37,6 +43,13 @@ export function newest(versions, name) {
     )
     .sort((a, b) => a[0] - b[0] || a[1] - b[1])
     .at(-1);
+}
+
+/** Of what is loaded of it. */
+function alignmentsOf(bytes) {
+  const [table, size, count] = [Number(bytes.readBigUInt64LE(32)), bytes.readUInt16LE(54), bytes.readUInt16LE(56)];
+  const headers = Array.from({ length: count }, (_, index) => table + index * size);
+  return headers.filter((at) => bytes.readUInt32LE(at) === LOADED).map((at) => Number(bytes.readBigUInt64LE(at + 48)));
 }
 
 function sectionsOf(bytes) {

@@ -99,3 +99,19 @@ test('a binary that asks for a newer glibc than the oldest that is served is ref
   t.deepEqual(faultsWith('2.28'), []);
   t.deepEqual(faultsWith('2.29'), built.includes('GLIBC_') ? ['it needs glibc 2.29, and is to run with 2.28'] : []);
 });
+
+test('a binary that cannot be loaded where pages are as large as its processor has them is refused', (t) => {
+  const built = readFileSync(platforms[0].manifest.main);
+  // Built for this machine's pages, and said to be for a processor that also has larger ones.
+  built.writeUInt16LE(183, 18);
+  const segments = Number(built.readBigUInt64LE(32));
+  const size = built.readUInt16LE(54);
+  const file = path.join(folder, 'pages.node');
+  const faultsWith = (pages: bigint) => {
+    for (let at = segments; at < segments + size * built.readUInt16LE(56); at += size) built.writeBigUInt64LE(pages, at + 48);
+    writeFileSync(file, built);
+    return faultsOf(file, { builtHere: true });
+  };
+  t.deepEqual(faultsWith(65536n), []);
+  t.deepEqual(faultsWith(16384n), ['it cannot be loaded where pages are larger than 16384 bytes']);
+});
