@@ -10,7 +10,7 @@ import { cacheFolder, MINUTE, Missing } from './cached.mjs';
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
 /** Debian's name of a processor that Node has another for. */
-export const debianArch = (arch) => ({ x64: 'amd64' })[arch] ?? arch;
+export const debianArch = (arch) => ({ x64: 'amd64', ppc64: 'ppc64el' })[arch] ?? arch;
 
 /**
  * Fetches packages and unpacks them one over the other.
@@ -37,14 +37,24 @@ export function unpacked(name, suite, archs, wanted, { dependencies = false } = 
   return folder;
 }
 
-/** The newest package of a suite whose name is matched by a pattern, which has to match the whole name. */
-export function newestPackage(suite, arch, pattern) {
+/**
+ * The newest package of a suite whose name is matched by a pattern, which has to match the whole name, unpacked into a folder. Where the archive lists it
+ * and does not have it, as happens with the rarer processors, the next older one.
+ */
+export function newestUnpacked(suite, arch, pattern) {
   const apt = configured(suite, [arch]);
   const names = must('apt-cache', [...apt.options, 'pkgnames']).split('\n');
   const matching = names.filter((name) => new RegExp(`^(?:${pattern})$`).test(name));
-  const newest = matching.sort(new Intl.Collator('en', { numeric: true }).compare).at(-1);
-  if (newest === undefined) throw new Missing(`${suite} has no package ${pattern} for ${arch}`);
-  return newest;
+  let lacking = new Missing(`${suite} has no package ${pattern} for ${arch}`);
+  for (const name of matching.sort(new Intl.Collator('en', { numeric: true }).compare).reverse()) {
+    try {
+      return unpacked(name, suite, [arch], [name]);
+    } catch (error) {
+      if (!(error instanceof Missing)) throw error;
+      lacking = error;
+    }
+  }
+  throw lacking;
 }
 
 /** @returns {string[]} paths of the packages' files */

@@ -13,6 +13,7 @@ const KINDS = {
   x64: { program: 'qemu-system-x86_64', machine: 'q35', cpu: 'max', console: 'ttyS0' },
   arm64: { program: 'qemu-system-aarch64', machine: 'virt', cpu: 'cortex-a72', console: 'ttyAMA0' },
   riscv64: { program: 'qemu-system-riscv64', machine: 'virt', cpu: 'rv64', console: 'ttyS0' },
+  ppc64: { program: 'qemu-system-ppc64', machine: 'pseries', cpu: 'power9', console: 'hvc0' },
 };
 /** What the first file system needs to reach the next one; what a kernel has built in it has no file of. */
 const MODULES = ['virtio_pci', '9p', '9pnet_virtio', 'overlay'];
@@ -31,6 +32,7 @@ export function missing(arch) {
  *
  * @param {object} machine
  * @param {string} machine.arch as Node calls it
+ * @param {string} [machine.cpu] which processor of that kind, as qemu calls it
  * @param {string} machine.kernel folder of an unpacked package of Debian's
  * @param {string} machine.busybox a static one for that processor
  * @param {string} machine.root folder that is the machine's `/`
@@ -40,7 +42,7 @@ export function missing(arch) {
  * @returns {Promise<{ status: number, output: string }>} 255 where the machine ended before the command did
  */
 export async function runInMachine(machine, command, { minutes = 10, output = process.stdout } = {}) {
-  const { program, ...kind } = KINDS[machine.arch];
+  const { program, ...kind } = { ...KINDS[machine.arch], ...(machine.cpu && { cpu: machine.cpu }) };
   const scratch = mkdtempSync(path.join(os.tmpdir(), 'iouring-transport-vm-'));
   try {
     const mounts = Object.entries({ '/': machine.root, ...machine.mounts });
