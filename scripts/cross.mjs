@@ -17,15 +17,23 @@ import { fail, inRoot, say } from './lib.mjs';
 /** Debian's first that has a Rust new enough. */
 const SUITE = 'forky';
 const GLIBC = '2.28';
-/** `name` is that of the package and `debian` of the processor; `zig` says for which processor and C library it links. */
+/**
+ * `name` is that of the package and `debian` of the processor; `zig` says for which processor and C library it links. For a `small` one Rust's library is
+ * compiled too, for size and without what finds names for a backtrace: a panic says what and where, as everywhere, and there are no names in a stripped binary.
+ */
 export const TARGETS = {
   'x86_64-unknown-linux-gnu': { name: 'linux-x64-gnu', zig: `x86_64-linux-gnu.${GLIBC}`, debian: 'amd64' },
   'aarch64-unknown-linux-gnu': { name: 'linux-arm64-gnu', zig: `aarch64-linux-gnu.${GLIBC}`, debian: 'arm64' },
   'x86_64-unknown-linux-musl': { name: 'linux-x64-musl', zig: 'x86_64-linux-musl' },
   'aarch64-unknown-linux-musl': { name: 'linux-arm64-musl', zig: 'aarch64-linux-musl' },
   'riscv64gc-unknown-linux-gnu': { name: 'linux-riscv64-gnu', zig: `riscv64-linux-gnu.${GLIBC}`, debian: 'riscv64' },
-  // Not published: it is larger than it may be.
-  'powerpc64le-unknown-linux-gnu': { name: 'linux-ppc64-gnu', zig: `powerpc64le-linux-gnu.${GLIBC}`, debian: 'ppc64el' },
+  // Its instructions take up more room: with Rust's library as it comes it would be larger than it may be.
+  'powerpc64le-unknown-linux-gnu': {
+    name: 'linux-ppc64-gnu',
+    zig: `powerpc64le-linux-gnu.${GLIBC}`,
+    debian: 'ppc64el',
+    small: true,
+  },
 };
 
 /**
@@ -35,9 +43,10 @@ export const TARGETS = {
  * @throws {Missing} where a compiler for it, or Zig, cannot be had
  */
 export function buildFor(target) {
-  const { name } = TARGETS[target];
+  const { name, small } = TARGETS[target];
   say(`Building the native binding for ${target}`);
-  const { output, folder } = cargoFor(target, ['build', '--package', 'iouring-transport-binding']);
+  const args = ['build', '--package', 'iouring-transport-binding'];
+  const { output, folder } = cargoFor(target, small ? smallLibrary : library, args);
   const file = path.join(folder, `iouring-transport.${name}.node`);
   copyFileSync(path.join(output, target, 'release', 'libiouring_transport_binding.so'), file);
   return file;
@@ -47,17 +56,18 @@ export function buildFor(target) {
 export function testsFor(target) {
   say(`Building the reactor's tests for ${target}`);
   const args = ['test', '--no-run', '--package', 'iouring-reactor', '--lib', '--test', 'kernel', '--message-format=json'];
-  const { stdout } = cargoFor(target, args, ['ignore', 'pipe', 'inherit']);
+  const { stdout } = cargoFor(target, library, args, ['ignore', 'pipe', 'inherit']);
   const messages = stdout.split('\n').filter((line) => line.startsWith('{'));
   return messages.map((line) => JSON.parse(line).executable).filter((program) => typeof program === 'string');
 }
 
-/** Runs a command of cargo's for a target. */
-function cargoFor(target, [command, ...args], stdio = 'inherit') {
-  const output = inRoot('target', 'cross');
-  const folder = path.join(output, TARGETS[target].name);
+/** Runs a command of cargo's for a target, with {@link library} or {@link smallLibrary}. */
+function cargoFor(target, libraryFor, [command, ...args], stdio = 'inherit') {
+  const folder = inRoot('target', 'cross', TARGETS[target].name);
   mkdirSync(folder, { recursive: true });
-  const rust = compiler(target, folder);
+  const rust = libraryFor(target, folder);
+  // Some packages are compiled anew where the variable for sources has come or gone, and all that depend on them.
+  const output = inRoot('target', 'cross', ...(rust.env.RUSTC_BOOTSTRAP === undefined ? [] : ['sources']));
   const env = {
     ...process.env,
     ...rust.env,
@@ -137,15 +147,32 @@ function zig() {
   return program;
 }
 
-/** With what Rust is compiled for a target: cargo's arguments and environment. Nothing where rustup has it. */
-function compiler(target, folder) {
-  const { stdout } = spawnSync('rustc', ['--print', 'target-libdir', '--target', target], { encoding: 'utf8' });
-  if (stdout !== null && existsSync(stdout.trim())) return { args: [], env: {} };
+/** With which compiler and library of Rust's a target is built: cargo's arguments and environment. Nothing where rustup has it. */
+function library(target, folder) {
+  if (existsSync(rustc('--print', 'target-libdir', '--target', target))) return { args: [], env: {} };
   const { debian } = TARGETS[target];
   if (debian !== undefined) return { args: [], env: { RUSTC: debianCompiler(debian, `libstd-rust-dev:${debian}`, folder) } };
-  // Debian has the library's source alone. To build that is asked of a compiler which is no nightly one: the variable allows it.
-  const RUSTC = debianCompiler('amd64', 'rust-src:amd64', folder);
-  return { args: ['-Zbuild-std=std,panic_abort'], env: { RUSTC, RUSTC_BOOTSTRAP: '1' } };
+  return fromSources(folder, []);
+}
+
+/** The same with a library that is small. Tests need another: it cannot unwind. */
+function smallLibrary(_target, folder) {
+  return fromSources(folder, ['-Zbuild-std-features=optimize_for_size']);
+}
+
+/**
+ * Rust's library is compiled from its sources: rustup's (the component `rust-src`) or Debian's. That is asked of a compiler which is no nightly one: the
+ * variable allows it.
+ */
+function fromSources(folder, args) {
+  const here = existsSync(path.join(rustc('--print', 'sysroot'), 'lib', 'rustlib', 'src', 'rust', 'library'));
+  const env = here ? {} : { RUSTC: debianCompiler('amd64', 'rust-src:amd64', folder) };
+  return { args: ['-Zbuild-std=std,panic_abort', ...args], env: { ...env, RUSTC_BOOTSTRAP: '1' } };
+}
+
+/** What this machine's compiler answers; nothing where there is none. */
+function rustc(...args) {
+  return spawnSync('rustc', args, { encoding: 'utf8' }).stdout?.trim() ?? '';
 }
 
 /** A program that runs the compiler of Debian's newer suite, with that suite's libraries and another package. */

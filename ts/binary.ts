@@ -7,7 +7,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import process from 'node:process';
 
 /** The processors that there are binaries for, as Node calls them, and as `e_machine` does. */
-const MACHINES: Readonly<Record<string, number>> = { x64: 62, arm64: 183, riscv64: 243 };
+const MACHINES: Readonly<Record<string, number>> = { x64: 62, arm64: 183, riscv64: 243, ppc64: 21 };
 
 /** Whether there are binaries for this process's processor. */
 export const hasBinaries = (): boolean => process.arch in MACHINES;

@@ -83,7 +83,9 @@ export function hintsFor(reason: UnavailableReason | undefined, host: Host): rea
     case 'ERR_IOURING_BINARY_NOT_LOADABLE':
       return one('Is node_modules on a file system mounted noexec, or copied from another machine? Install again.', 'npm ci');
     case 'ERR_IOURING_UNSUPPORTED_ARCHITECTURE':
-      return one('There are binaries for x64, arm64 and riscv64. Build the package from its sources, or stay with core.');
+      return one(
+        'There are binaries for x64, arm64, riscv64 and ppc64 (little-endian). Build the package from its sources, or stay with core.',
+      );
     case 'ERR_IOURING_KERNEL_TOO_OLD':
       return one(`Linux 6.1 or newer is needed; this is ${host.kernel}.`, 'uname -r');
     case 'ERR_IOURING_LOCK_LIMIT':

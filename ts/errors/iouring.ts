@@ -9,7 +9,7 @@ import { dress } from './coded.ts';
 export type MissingBindingReason =
   /** This is not Linux. */
   | 'ERR_IOURING_NOT_LINUX'
-  /** There is a native binary for x64, arm64 and riscv64 only. */
+  /** There is a native binary for x64, arm64, riscv64 and ppc64 (little-endian) only. */
   | 'ERR_IOURING_UNSUPPORTED_ARCHITECTURE'
   /** The native binary is not installed. */
   | 'ERR_IOURING_NO_BINARY'
@@ -88,7 +88,7 @@ export interface Obstacle {
 /** Why there is no binding, for a person. */
 const WITHOUT_BINDING: Readonly<Record<MissingBindingReason, string>> = {
   ERR_IOURING_NOT_LINUX: 'io_uring exists on Linux only',
-  ERR_IOURING_UNSUPPORTED_ARCHITECTURE: 'there is a native binary for x64, arm64 and riscv64 only',
+  ERR_IOURING_UNSUPPORTED_ARCHITECTURE: 'there is a native binary for x64, arm64, riscv64 and ppc64 (little-endian) only',
   ERR_IOURING_NO_BINARY: 'the native binary is not installed; were optional dependencies left out?',
   ERR_IOURING_BINARY_NOT_LOADABLE: 'the native binary could not be loaded',
 };
