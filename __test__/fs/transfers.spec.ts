@@ -1,5 +1,5 @@
 // Bytes arrive where they belong, however much is under way.
-import { constants, existsSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { constants, existsSync, readFileSync, readSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import test from 'ava';
@@ -109,7 +109,13 @@ test.serial('O_DIRECT with memory that is not aligned', async (t) => {
     }),
   );
   t.is((await handle.write(content.subarray(1, 4097), 0, 4096, 8192)).bytesWritten, 4096);
-  await t.throwsAsync(handle.read(Buffer.alloc(100), 0, 100, 3), { code: 'EINVAL', message: 'EINVAL: invalid argument, read' });
+  // Most file systems refuse what is no whole block, tmpfs takes it.
+  const part = [Buffer.alloc(100), 0, 100, 3] as const;
+  const failure = (error: Error) => error.message;
+  const expected = await Promise.resolve()
+    .then(() => readSync(handle.fd, ...part))
+    .catch(failure);
+  t.is(await handle.read(...part).then(({ bytesRead }) => bytesRead, failure), expected);
   await handle.close();
   t.true(readFileSync(file).subarray(8192, 12288).equals(content.subarray(1, 4097)));
   nothingLeft(t);
