@@ -1,13 +1,12 @@
 /** The calling thread in the place of a worker's: what a transport without workers runs in. */
 import process from 'node:process';
-import type { TransferListItem } from 'node:worker_threads';
 import { TransportClosedError } from '../errors/iouring.ts';
 import { structuredClone } from '../globals.ts';
 import { configureReactor } from '../reactor/index.ts';
 import { clearTimeout, setImmediate, setTimeout } from '../timers.ts';
 import { Deferred } from './deferred.ts';
 import { Mailbox } from './mailbox.ts';
-import type { FromWorker, Home, ToWorker } from './messages.ts';
+import type { FromWorker, Home, ToWorker, TransferList } from './messages.ts';
 import { runModule, type Stop } from './run-module.ts';
 import { END_TIME, type Site, type SiteEnd, type SiteOptions } from './site.ts';
 import { warnOfWorker } from './warnings.ts';
@@ -53,7 +52,7 @@ export class CallingThread implements Site {
     return this.#ended.promise;
   }
 
-  post(message: ToWorker, transfer: readonly TransferListItem[] = []): void {
+  post(message: ToWorker, transfer: TransferList = []): void {
     if (message.kind !== 'message') return;
     const { from } = message;
     const copy = copyOf(message.value, transfer);
@@ -110,6 +109,6 @@ export class CallingThread implements Site {
 }
 
 /** As a message to another thread would arrive. */
-function copyOf(value: unknown, transfer: readonly TransferListItem[]): unknown {
+function copyOf(value: unknown, transfer: TransferList): unknown {
   return structuredClone(value, { transfer: [...transfer] as never });
 }

@@ -1,7 +1,10 @@
 /** What a transport and its workers tell each other, by a channel of their own, so that `parentPort` is the application's. */
-import type { MessagePort, TransferListItem } from 'node:worker_threads';
+import type { MessagePort } from 'node:worker_threads';
 import type { ReactorOptions } from '../reactor/index.ts';
 import type { Parcel } from './parcel.ts';
+
+/** What is moved with a message to another thread. Core's typings have had two names for what is in it, and none of their versions knows both. */
+export type TransferList = NonNullable<Parameters<MessagePort['postMessage']>[1]>;
 
 /** What a worker's thread is made with: its `workerData`. */
 export interface WorkerSetup {
@@ -40,7 +43,7 @@ export type ToWorker =
 export type FromWorker =
   | { readonly kind: 'started' }
   | { readonly kind: 'failed'; readonly error: unknown; readonly code: unknown }
-  | { readonly kind: 'message'; readonly to: number; readonly value: unknown; readonly transfer: readonly TransferListItem[] }
+  | { readonly kind: 'message'; readonly to: number; readonly value: unknown; readonly transfer: TransferList }
   | { readonly kind: 'connection'; readonly to: number; readonly ticket: string; readonly parcel: Parcel }
   | { readonly kind: 'answer'; readonly ticket: string; readonly isTaken: boolean }
   | ({ readonly kind: 'reserve'; readonly request: number } & PortRequest);
@@ -50,7 +53,7 @@ export interface Home {
   /** How many workers there are. */
   readonly workers: number;
   /** Takes a message to another worker, or to the transport (0). */
-  send(to: number, value: unknown, transfer: readonly TransferListItem[]): void;
+  send(to: number, value: unknown, transfer: TransferList): void;
   /** Takes a connection to another worker: whether that has taken it. */
   deliver(to: number, parcel: Parcel): Promise<boolean>;
   /** A port that is the same for all workers, or a negative errno. */

@@ -14,7 +14,7 @@ export interface Parcel {
   /** Those of the connection. */
   readonly options: ConnectionOptions;
   /** 1 once it has been claimed. */
-  readonly claimed: Int32Array<SharedArrayBuffer>;
+  readonly claimed: Int32Array;
 }
 
 export function makeParcel(fd: number, received: Uint8Array, options: ConnectionOptions): Parcel {

@@ -1,7 +1,6 @@
 /** Where a worker runs: a thread of its own, or the calling one. One life of it, from its start to its end. */
-import type { TransferListItem } from 'node:worker_threads';
 import type { ReactorOptions } from '../reactor/index.ts';
-import type { FromWorker, ToWorker } from './messages.ts';
+import type { FromWorker, ToWorker, TransferList } from './messages.ts';
 
 /** How long a module may take to end when all is closed, in milliseconds. */
 export const END_TIME = 1000;
@@ -31,7 +30,7 @@ export interface Site {
   readonly started: Promise<boolean>;
   /** Never rejects. */
   readonly ended: Promise<SiteEnd>;
-  post(message: ToWorker, transfer?: readonly TransferListItem[]): void;
+  post(message: ToWorker, transfer?: TransferList): void;
   /** Has servers and connections closed, then the thread ended. What takes longer than it may is ended by force. */
   shutdown(gracefulTimeout: number): Promise<void>;
 }

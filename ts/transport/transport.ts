@@ -6,7 +6,7 @@ import { EventEmitter } from 'node:events';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { pathToFileURL, URL } from 'node:url';
-import type { TransferListItem, WorkerOptions } from 'node:worker_threads';
+import type { WorkerOptions } from 'node:worker_threads';
 import { CORE_MAJOR, CORE_MINOR } from '../core/version.ts';
 import { ERR_INVALID_ARG_TYPE, ERR_INVALID_STATE } from '../errors/core.ts';
 import { TransportClosedError, type TransportWorkerError } from '../errors/iouring.ts';
@@ -18,7 +18,7 @@ import { CallingThread } from './calling-thread.ts';
 import { GRACEFUL_TIMEOUT, type CloseOptions } from './connection-options.ts';
 import { defaults } from './defaults.ts';
 import { withOptions } from './freezing.ts';
-import type { FromWorker } from './messages.ts';
+import type { FromWorker, TransferList } from './messages.ts';
 import { PostOffice } from './post-office.ts';
 import { SharedPorts } from './shared-ports.ts';
 import type { Launch } from './site.ts';
@@ -142,7 +142,7 @@ export class Transport extends EventEmitter<TransportEvents> implements AsyncDis
    * @returns whether there is a thread that can get it; one that ends may leave messages unread
    * @throws core's `ERR_OUT_OF_RANGE`, and its `DataCloneError`
    */
-  send(id: number, value: unknown, transfer: readonly TransferListItem[] = []): boolean {
+  send(id: number, value: unknown, transfer: TransferList = []): boolean {
     const first = this.#count === 0 ? 0 : 1;
     validateInteger(id, 'id', first, this.#count);
     const slot = this.#slots[id - first] as WorkerSlot | undefined;

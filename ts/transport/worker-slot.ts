@@ -3,12 +3,11 @@
  * given up, and so is one that cannot start the first time, since it would not the next.
  */
 import process from 'node:process';
-import type { TransferListItem } from 'node:worker_threads';
 import { TransportClosedError, TransportWorkerError } from '../errors/iouring.ts';
 import { clearTimeout, setTimeout } from '../timers.ts';
 import { pauseAfter } from './backoff.ts';
 import { Deferred } from './deferred.ts';
-import type { FromWorker, ToWorker } from './messages.ts';
+import type { FromWorker, ToWorker, TransferList } from './messages.ts';
 import type { Launch, Site, SiteEnd, SiteOptions } from './site.ts';
 
 /** `starting`: its module has not started yet; `waiting`: for the pause before the next life to be over. */
@@ -89,7 +88,7 @@ export class WorkerSlot implements WorkerInfo {
   }
 
   /** False where there is nobody who could get it. */
-  post(message: ToWorker, transfer?: readonly TransferListItem[]): boolean {
+  post(message: ToWorker, transfer?: TransferList): boolean {
     if (this.#site === null) return false;
     this.#site.post(message, transfer);
     return true;

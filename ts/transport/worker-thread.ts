@@ -1,10 +1,10 @@
 /** A worker in a thread of its own, as the transport sees it. What runs there is `thread.ts`. */
 import process from 'node:process';
 import { URL } from 'node:url';
-import type { MessagePort, TransferListItem, Worker, WorkerOptions } from 'node:worker_threads';
+import type { MessagePort, Worker, WorkerOptions } from 'node:worker_threads';
 import { clearTimeout, setTimeout } from '../timers.ts';
 import { Deferred } from './deferred.ts';
-import type { FromWorker, ToWorker, WorkerSetup } from './messages.ts';
+import type { FromWorker, ToWorker, TransferList, WorkerSetup } from './messages.ts';
 import { END_TIME, type Site, type SiteEnd, type SiteOptions } from './site.ts';
 
 export class WorkerThread implements Site {
@@ -52,7 +52,7 @@ export class WorkerThread implements Site {
     return this.#ended.promise;
   }
 
-  post(message: ToWorker, transfer: readonly TransferListItem[] = []): void {
+  post(message: ToWorker, transfer: TransferList = []): void {
     this.#channel.postMessage(message, transfer);
   }
 

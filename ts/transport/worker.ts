@@ -2,7 +2,6 @@
 import { Buffer } from 'node:buffer';
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
-import type { TransferListItem } from 'node:worker_threads';
 import { ERR_INVALID_ARG_TYPE, ERR_INVALID_STATE } from '../errors/core.ts';
 import { TransportClosedError } from '../errors/iouring.ts';
 import { describedEndpointException } from '../errors/system.ts';
@@ -37,7 +36,7 @@ import { unlessAborted, withDeadline } from './giving-up.ts';
 import { DatagramClient } from './datagram-client.ts';
 import { DatagramServer } from './datagram-server.ts';
 import { listenOnCore, listenOnRing } from './listening.ts';
-import type { Home } from './messages.ts';
+import type { Home, TransferList } from './messages.ts';
 import {
   openUdpClient,
   openUdpServer,
@@ -338,7 +337,7 @@ export class TransportWorker extends EventEmitter<WorkerEvents> implements Async
    * @param transfer what of the value is handed over instead of cloned, as for `postMessage()`
    * @throws core's `ERR_OUT_OF_RANGE`, its `DataCloneError`, and `ERR_INVALID_STATE` where no transport has started this worker
    */
-  send(id: number, value: unknown, transfer: readonly TransferListItem[] = []): void {
+  send(id: number, value: unknown, transfer: TransferList = []): void {
     if (this.#home === undefined) throw new ERR_INVALID_STATE('The worker belongs to no transport');
     validateInteger(id, 'id', 0, this.#home.workers);
     this.#home.send(id, value, transfer);
