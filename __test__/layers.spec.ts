@@ -7,7 +7,7 @@ const root = path.join(import.meta.dirname, '..', 'ts');
 
 /** From the lowest on: folders, and files that stand in none. What is in one line does not know of each other. */
 const LAYERS: readonly (readonly string[])[] = [
-  ['define.ts'],
+  ['define.ts', 'environment.ts'],
   ['reactor/protocol.ts', 'errors'],
   ['native-binding.ts'],
   ['binary.ts'],

@@ -9,6 +9,7 @@ import process from 'node:process';
 import { publish } from './channels.ts';
 import { loadNative } from './native.ts';
 import { makeReactor, Reactor, type ReactorSettings } from './reactor/index.ts';
+import { environment, unlessForbidden } from './environment.ts';
 import { ERR_INVALID_ARG_VALUE } from './errors/core.ts';
 import { EAGAIN, EMFILE, ENFILE, ENOMEM } from './errors/errno.ts';
 import {
@@ -63,7 +64,7 @@ let triedAside: Finding | undefined;
 export function support(): Support {
   const forced = forcedBackend();
   const finding = forced === 'core' ? tryAside() : decide(forced);
-  const kernel = process.platform === 'linux' ? os.release() : undefined;
+  const kernel = process.platform === 'linux' ? unlessForbidden(os.release) : undefined;
   if (isObstacle(finding)) {
     return { available: false, backend: forced ?? 'core', ...finding, kernel, features: {} };
   }
@@ -93,7 +94,7 @@ export function selectBackend(): Backend {
 }
 
 function forcedBackend(): Backend | undefined {
-  const value = process.env['IOURING_TRANSPORT'];
+  const value = environment('IOURING_TRANSPORT');
   if (value === undefined || value === '') return undefined;
   if (value === 'uring' || value === 'core') return value;
   throw new ERR_INVALID_ARG_VALUE('process.env.IOURING_TRANSPORT', value, "must be 'uring' or 'core'");

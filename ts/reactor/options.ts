@@ -2,6 +2,7 @@
  * What a thread's reactor is made with: sizes of its ring and buffers, how long it may keep the event loop to itself, what wakes it.
  */
 import process from 'node:process';
+import { environment } from '../environment.ts';
 import type { ReactorOptions as NativeOptions, ReactorSettings as NativeSettings } from '../native-binding.ts';
 import { ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE } from '../errors/core.ts';
 import { validateBoolean, validateInteger, validateObject, validateWord } from '../validate.ts';
@@ -200,12 +201,12 @@ function checkTogether(options: ReactorOptions): void {
 /** What is to wake JavaScript. In Bun, which exports libuv's functions only to abort in them, there is no choice. */
 export function driverOf({ driver }: ReactorOptions): ReactorDriver {
   if (driver !== undefined) return driver;
-  return process.env['IOURING_TRANSPORT_DRIVER'] === 'waiter' || process.versions['bun'] !== undefined ? 'waiter' : 'uv';
+  return environment('IOURING_TRANSPORT_DRIVER') === 'waiter' || process.versions['bun'] !== undefined ? 'waiter' : 'uv';
 }
 
 /** Whether to print what goes to the ring and comes back. */
 export function tracedBy({ trace }: ReactorOptions): boolean {
-  return trace ?? process.env['IOURING_TRANSPORT_TRACE'] === '1';
+  return trace ?? environment('IOURING_TRANSPORT_TRACE') === '1';
 }
 
 /** The words of options, for Rust. */
