@@ -21,7 +21,8 @@ export function flawOf(file: string): string | undefined {
   const fd = openSync(file, 'r');
   try {
     const header = Buffer.alloc(HEADER_LENGTH);
-    const length = readSync(fd, header);
+    // Every argument: wrappers (graceful-fs, which npm puts in the place of `fs`) pass on as length 0 that there is none.
+    const length = readSync(fd, header, 0, HEADER_LENGTH, 0);
     if (length < HEADER_LENGTH || !header.toString('latin1').startsWith(IDENTITY)) return 'it is not a 64-bit ELF file';
     const machine = header.readUInt16LE(18);
     if (machine !== MACHINES[process.arch])

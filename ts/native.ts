@@ -56,10 +56,10 @@ function load(): NativeLoad {
   }
 }
 
-/** A binary, and what loads it. */
+/** A binary, and how it is loaded. */
 interface Found {
   readonly file: string;
-  readonly require: (file: string) => unknown;
+  readonly load: () => unknown;
 }
 
 /** The binary's name in a checkout, and the package that it is installed by. */
@@ -73,42 +73,58 @@ const packageOf = (triple: string): string => `iouring-transport-${triple}`;
 function findBeside(triple: string): Found | undefined {
   // Not by its name, by which bundlers take `module.require` for theirs. In a bundle, and in an ES module, there is no such module.
   const own = typeof module === 'object' ? module : undefined;
-  if (own?.filename !== __filename || typeof own.require !== 'function') return undefined;
-  // From `ts/` as from `dist/`, the package root is one folder up.
-  const root = path.join(path.dirname(__filename), '..');
+  if (typeof __filename !== 'string' || own?.filename !== __filename || typeof own.require !== 'function') return undefined;
+  // From `ts/` as from `dist/`, the package root is one folder up. (`__filename` is what tools would take for a wish to have all of that folder.)
+  const root = path.join(path.dirname(own.filename), '..');
   const places = [[], ['node_modules', packageOf(triple)], ['..', packageOf(triple)]];
   const file = places.map((place) => path.join(root, ...place, nameOf(triple))).find((each) => existsSync(each));
-  return file === undefined ? undefined : { file, require: (each) => own.require(each) };
+  return file === undefined ? undefined : { file, load: () => own.require(file) };
 }
 
-/** Wherever core's rules find it. Throws where they do not. */
-function findInstalled(triple: string): Found {
-  const require = ownRequire();
+/**
+ * Wherever core's rules find it. Throws where they do not. In a bundle this module is where the bundle is, or, if that is an ES module, where the program is.
+ *
+ * A `require` by another name is left alone by bundlers, whose own knows what is in the bundle. Tools that copy what a program needs to another place
+ * (@vercel/nft) do read it, made like this and called with the name of a package.
+ */
+function findInstalled(triple: string, module = process.getBuiltinModule('node:module')): Found {
+  const from = module.createRequire(typeof __filename === 'string' ? __filename : (process.argv[1] ?? process.execPath));
   try {
-    return { file: require.resolve(`../${nameOf(triple)}`), require };
+    const file = from.resolve(['..', nameOf(triple)].join('/'));
+    return { file, load: () => from(file) };
   } catch {
-    return { file: require.resolve(packageOf(triple)), require };
+    return { file: from.resolve(packageOf(triple)), load };
+  }
+
+  function load(): unknown {
+    switch (triple) {
+      case 'linux-x64-gnu':
+        return from('iouring-transport-linux-x64-gnu');
+      case 'linux-x64-musl':
+        return from('iouring-transport-linux-x64-musl');
+      case 'linux-arm64-gnu':
+        return from('iouring-transport-linux-arm64-gnu');
+      case 'linux-arm64-musl':
+        return from('iouring-transport-linux-arm64-musl');
+      case 'linux-riscv64-gnu':
+        return from('iouring-transport-linux-riscv64-gnu');
+      case 'linux-ppc64-gnu':
+        return from('iouring-transport-linux-ppc64-gnu');
+      default:
+        return from(packageOf(triple));
+    }
   }
 }
 
 /** Loads a binary of this very version. Throws what speaks against it. */
-function loadBinary({ file, require }: Found): NativeBinding {
+function loadBinary({ file, load }: Found): NativeBinding {
   const flaw = flawOf(file);
   if (flaw !== undefined) throw new Error(`${file}: ${flaw}`);
-  const binding = require(file) as NativeBinding;
+  const binding = load() as NativeBinding;
   // They share memory, and each knows its own version's layout alone.
   if (binding.VERSION !== VERSION) throw new Error(`${file}: it is of version ${binding.VERSION}, this is ${VERSION}`);
   loadedFile = file;
   return binding;
-}
-
-/**
- * A `require` that bundlers leave alone: theirs knows what is in the bundle. In a bundle this module is where the bundle is, or, if that is an ES module, where
- * the program is.
- */
-function ownRequire(): NodeJS.Require {
-  const base = typeof __filename === 'string' ? __filename : (process.argv[1] ?? process.execPath);
-  return process.getBuiltinModule('node:module').createRequire(base);
 }
 
 /** Where a program names the loader that it wants: near its head, unless a tool has moved it. */
@@ -131,7 +147,7 @@ function headOfProgram(): string {
   const head = Buffer.alloc(HEAD_LENGTH);
   const fd = openSync('/proc/self/exe', 'r');
   try {
-    return head.toString('latin1', 0, readSync(fd, head));
+    return head.toString('latin1', 0, readSync(fd, head, 0, HEAD_LENGTH, 0));
   } finally {
     closeSync(fd);
   }

@@ -54,6 +54,9 @@ function inProject(t: ExecutionContext, prepare: (modules: string) => void, envi
   return answer;
 }
 
+/** The environment of a program before which another one runs, which changes what core has. */
+const after = (program: string) => ({ NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(program)}` });
+
 const binaryIn = (modules: string) => path.join(modules, platform, binary);
 
 test('with the binary’s package it is loaded', (t) => {
@@ -73,6 +76,7 @@ test('without it the answer is that there is none, with the error of what was lo
   const answer = inProject(t, (modules) => rmSync(path.join(modules, platform), { recursive: true }));
   t.is(answer.reason, 'ERR_IOURING_NO_BINARY');
   t.regex(answer.cause ?? '', new RegExp(`Cannot find module '${platform}'`));
+  t.regex(answer.message ?? '', new RegExp(`^the native binary is not installed .*: Cannot find module '${platform}'$`));
 });
 
 test('so it is where its package is there and the binary is not', (t) => {
@@ -149,4 +153,30 @@ test('a folder by the binary’s name is none', (t) => {
     writeFileSync(path.join(binaryIn(modules), 'index.js'), '');
   });
   t.regex(answer.reason ?? '', /^ERR_IOURING_(?:NO_BINARY|BINARY_NOT_LOADABLE)$/);
+});
+
+test('wrappers that pass on every argument, given or not, as graceful-fs does, are no reason not to load it', (t) => {
+  const program = `import fs from 'node:fs';
+    const { readSync } = fs;
+    fs.readSync = (fd, buffer, offset, length, position) => readSync.call(fs, fd, buffer, offset, length, position);`;
+  const { reason, message } = inProject(t, () => {}, after(program));
+  t.false(/BINARY/.test(reason ?? ''), message);
+});
+
+test('where neither variables nor the kernel’s release may be asked for, as in Deno, the import goes well', (t) => {
+  const program = `import os from 'node:os';
+    const refuse = () => { throw new Error('NotCapable'); };
+    os.release = refuse;
+    Object.defineProperty(process, 'env', { value: new Proxy({}, { get: (_, name) => /IOURING/.test(name) ? refuse() : undefined }) });`;
+  const { reason, message } = inProject(t, () => {}, after(program));
+  t.false(/BINARY/.test(reason ?? ''), message);
+});
+
+test('each binary’s package is asked for by its name in full, which tools that copy what a program needs can read', (t) => {
+  const asked = readdirSync('dist').map((name) => (name.endsWith('.cjs') ? readFileSync(path.join('dist', name), 'utf8') : ''));
+  for (const name of readdirSync('npm'))
+    t.true(
+      asked.some((text) => text.includes(`from("iouring-transport-${name}")`)),
+      name,
+    );
 });

@@ -89,14 +89,15 @@ export interface Obstacle {
 const WITHOUT_BINDING: Readonly<Record<MissingBindingReason, string>> = {
   ERR_IOURING_NOT_LINUX: 'io_uring exists on Linux only',
   ERR_IOURING_UNSUPPORTED_ARCHITECTURE: 'there is a native binary for x64, arm64, riscv64 and ppc64 (little-endian) only',
-  ERR_IOURING_NO_BINARY: 'the native binary is not installed; were optional dependencies left out?',
+  ERR_IOURING_NO_BINARY: 'the native binary is not installed (were optional dependencies left out?)',
   ERR_IOURING_BINARY_NOT_LOADABLE: 'the native binary could not be loaded',
 };
 
 /** What stands in the way where there is no binding. */
 export function missingBinding(reason: MissingBindingReason, cause?: unknown): Obstacle {
-  const isTold = reason === 'ERR_IOURING_BINARY_NOT_LOADABLE' && cause instanceof Error;
-  const message = isTold ? `${WITHOUT_BINDING[reason]}: ${cause.message}` : WITHOUT_BINDING[reason];
+  // Behind the first line is where it was looked for from.
+  const [told] = cause instanceof Error ? cause.message.split('\n') : [];
+  const message = told === undefined ? WITHOUT_BINDING[reason] : `${WITHOUT_BINDING[reason]}: ${told}`;
   return { reason, message, cause };
 }
 

@@ -30,7 +30,7 @@ const modules = Module as unknown as ModuleInternals;
 const folder = new URL('.', import.meta.url).href;
 const loadOwn = Module.createRequire(import.meta.url);
 const load = modules._load;
-const table = replacements(folder);
+const table = replacements();
 
 let backend: Backend | undefined;
 

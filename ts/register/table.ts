@@ -21,12 +21,12 @@ export interface Replacement {
   readonly esModule: string;
 }
 
-/** The replacements by core's name without `node:`, for a package whose files are in `folder`, a URL. */
-export function replacements(folder: string): ReadonlyMap<string, Replacement> {
+/** The replacements by core's name without `node:`. Tools that copy what a program needs to another place find them by these addresses. */
+export function replacements(): ReadonlyMap<string, Replacement> {
   return new Map(
     Object.entries(ENTRIES).map(([name, entry]) => {
-      const commonJs = new URL(`${entry}.cjs`, folder);
-      const esModule = new URL(`${entry}.mjs`, folder).href;
+      const commonJs = new URL(`./${entry}.cjs`, import.meta.url);
+      const esModule = new URL(`./${entry}.mjs`, import.meta.url).href;
       return [name, { file: fileURLToPath(commonJs), commonJs: commonJs.href, esModule }];
     }),
   );
