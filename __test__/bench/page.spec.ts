@@ -63,6 +63,23 @@ test('it says what was compared, where, how far the same thing differs from itse
   t.is(html.match(/data-arm="ours"/g)!.length, 3, 'a bar for each metric');
 });
 
+test('it begins with ours against core, and says what may be chance', (t) => {
+  const [head] = html.split('What was compared');
+  t.regex(head, /<th>TCP echo: ours ÷ core<\/th>/);
+  // core-again is 1.1 times core: 0.55 is further from 1 than that, 1 is not.
+  t.regex(head, /<td>0\.55<\/td>/);
+  t.regex(head, /<td class="noise">1\.00<\/td>/);
+});
+
+test('arms that took no part are not listed', (t) => {
+  const other = { name: 'core-sync', about: 'which reads files' };
+  t.false(
+    page({ ...result, arms: [...result.arms, other] }, [])
+      .replace(/<script[^]*/, '')
+      .includes(other.about),
+  );
+});
+
 const browser = ['chromium', 'chromium-browser', 'google-chrome'].find(
   (name) => spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0,
 );

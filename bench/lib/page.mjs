@@ -1,6 +1,6 @@
 /** One HTML file of what was measured: everything in it, nothing fetched, and readable on a phone. Without scripts it shows the first metric of each scenario. */
 import { digits, short } from './format.mjs';
-import { disturbance, ratios, verdicts } from './report.mjs';
+import { disturbance, isNoise, numbers, ratios, verdicts } from './report.mjs';
 import { median } from './statistics.mjs';
 import { PLOTTED } from './plot.mjs';
 
@@ -16,14 +16,17 @@ const STYLE = `
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 1rem; max-width: 60rem; font: 16px/1.45 system-ui, sans-serif; color: var(--ink); background: var(--ground); }
 h2 { margin: 2.5rem 0 0.5rem; } h3 { margin: 1.25rem 0 0.25rem; font-size: 1rem; }
+h4 { margin: 1rem 0 0.25rem; font-size: 0.9rem; font-weight: normal; } ul { padding-left: 1.25rem; } summary { padding: 0.35rem 0; cursor: pointer; }
 .choice { display: flex; flex-wrap: wrap; gap: 0.25rem 1rem; margin: 0.5rem 0; } label { white-space: nowrap; padding: 0.25rem 0; }
-.bar { display: grid; grid-template-columns: 7.5rem 1fr 4.5rem; align-items: center; gap: 0.5rem; font-size: 0.85rem; }
-.bar b { font-weight: normal; overflow: hidden; text-overflow: ellipsis; } .bar span:last-child { text-align: right; font-variant-numeric: tabular-nums; }
+.bar { display: grid; grid-template-columns: minmax(6.5rem, 20%) 1fr 4.5rem; align-items: center; gap: 0.5rem; font-size: 0.85rem; }
+.bar b { font-weight: normal; line-height: 1.1; overflow-wrap: anywhere; } .bar span:last-child { text-align: right; font-variant-numeric: tabular-nums; }
 .track { position: relative; height: 1.1rem; } .fill { height: 100%; background: var(--calm); border-radius: 0 3px 3px 0; } .ours .fill { background: var(--ours); }
 .track i { position: absolute; top: 25%; width: 2px; height: 50%; background: var(--ink); }
 .wide { overflow-x: auto; } table { border-collapse: collapse; font-size: 0.85rem; font-variant-numeric: tabular-nums; }
 td, th { padding: 0.2rem 0.6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; } td:first-child, th:first-child { text-align: left; }
+.summary { margin-bottom: 1rem; } .summary table { width: 100%; max-width: 36rem; } .summary :is(td, th):first-child { white-space: normal; width: 50%; } .noise { opacity: 0.55; font-style: italic; }
 .no-arm { display: none; }
+@media (max-width: 30rem) { td, th { padding: 0.2rem 0.35rem; } table { font-size: 0.8rem; } }
 `;
 
 /** Shows the chosen metric and arms. Choices are remembered nowhere. */
@@ -64,11 +67,13 @@ export function page(result, scenarios) {
 <p>${escape(machine.date.slice(0, 10))}, revision ${escape(machine.revision?.slice(0, 10) ?? 'unknown')}${machine.changed ? ' with changes' : ''},
 Node ${escape(machine.node)}, Linux ${escape(machine.kernel)}, ${machine.cpus} CPUs (${escape(machine.cpu)}), ${machine.memoryGib} GiB;
 ${escape(machine.placement)}.</p>
-<p>Medians of ${options.rounds} rounds of ${options.seconds} s; the arms were measured in turns. A mark on a bar is one round.</p>
+<p>Medians of ${options.rounds} rounds of ${options.seconds} s; the arms were measured in turns.</p>
 ${disturbed === undefined ? '' : `<p><strong>${escape(disturbed)}</strong></p>`}
-${list(result.arms.map(({ name, about }) => `<b>${escape(name)}</b>: ${escape(about)}`))}
-${list(skipped.map(({ name, reason }) => `${escape(name)} was not measured: ${escape(reason)}`))}
-${reached.length === 0 ? '' : `<h2>Figures to reach</h2>${list(reached.map(escape))}`}
+${comparison(result, scenarios)}
+<h2>What was compared</h2>
+${list(measuredArms(result).map(({ name, about }) => `<b>${escape(name)}</b>: ${escape(about)}`))}
+${skipped.length === 0 ? '' : details('Not measured', list(skipped.map(({ name, reason }) => `${escape(name)} was not measured: ${escape(reason)}`)))}
+${reached.length === 0 ? '' : details('Figures to reach', list(reached.map(escape)))}
 <h2>Noise</h2>
 ${noise(result, scenarios)}
 ${result.scenarios.map((one, index) => section(one, index, result, scenarios)).join('\n')}
@@ -82,6 +87,52 @@ ${result.scenarios.map((one, index) => section(one, index, result, scenarios)).j
 }
 
 const definitionOf = ({ name, unit }, scenarios) => ({ unit, ...scenarios.find((one) => one.name === name) });
+
+const details = (summary, content) => `<details><summary>${escape(summary)}</summary>${content}</details>`;
+
+/** The arms that this run has a measurement of. */
+function measuredArms({ arms, scenarios }) {
+  const runs = scenarios.flatMap(({ cases }) => cases.flatMap((measured) => measured.runs));
+  return arms.filter(({ name }) => runs.some(({ arm }) => arm === name));
+}
+
+/** What is divided by core at the head of the page. */
+const COMPARED = ['ours', 'transport'];
+
+/** The answer in short: how ours compares with core, case by case, and which of it may be chance. */
+function comparison(result, scenarios) {
+  const parts = result.scenarios.flatMap((scenario) => {
+    const found = scenario.cases.map((measured) => ratios(measured, definitionOf(scenario, scenarios)));
+    return COMPARED.map((arm) => comparisonOf(arm, scenario, found)).filter((part) => part !== '');
+  });
+  if (parts.length === 0) return '';
+  return `<h2>Against core</h2>
+<p>Core is 1: of throughput more is better, of everything else less. <span class="noise">Pale</span>: no further from 1 than core is from itself in this run.</p>
+${parts.join('\n')}`;
+}
+
+function comparisonOf(arm, { title, cases }, found) {
+  const isMeant = ({ over, under }) => over === arm && under === 'core';
+  const metrics = [
+    ...new Set(
+      found
+        .flat()
+        .filter(isMeant)
+        .map(({ metric }) => metric),
+    ),
+  ];
+  if (metrics.length === 0) return '';
+  const rows = cases.map(({ name }, index) => {
+    const cells = metrics.map((metric) => {
+      const one = found[index].find((ratio) => isMeant(ratio) && ratio.metric === metric);
+      if (one === undefined) return '<td>–</td>';
+      return `<td${isNoise(found[index], one) ? ' class="noise"' : ''}>${escape(digits(one.median, 2))}</td>`;
+    });
+    return `<tr><td>${escape(name)}</td>${cells.join('')}</tr>`;
+  });
+  const head = [`${title}: ${arm} ÷ core`, ...metrics].map((cell) => `<th>${escape(cell)}</th>`).join('');
+  return `<div class="wide summary"><table><tr>${head}</tr>${rows.join('')}</table></div>`;
+}
 
 /** How far the same thing differs from itself: smaller differences between others say nothing. */
 function noise(result, scenarios) {
@@ -99,7 +150,7 @@ function noise(result, scenarios) {
     ...figures.map((one) => digits(one, 2)),
   ]);
   return `<p>core-again ÷ core, which are the same thing. Smaller differences between others mean nothing.</p>
-${tableOf(['', 'metric', 'median', 'least', 'greatest'], rows)}`;
+${details('In figures', tableOf(['', 'metric', 'median', 'least', 'greatest'], rows))}`;
 }
 
 function tableOf(head, rows) {
@@ -126,8 +177,10 @@ ${plotted.map(([metric, of], at) => chart(measured, metric, of, arms, at > 0)).j
 <h2>${escape(scenario.title)}</h2>
 <div class="choice">${metrics.join('')}</div>
 <div class="choice">${boxes.join('')}</div>
+<p>A mark on a bar is one round.</p>
 ${charts.join('\n')}
 ${ratioRows(scenario, definition)}
+${details('Medians', scenario.cases.map((measured) => `<h4>${escape(measured.name)}</h4>${tableOf(...numbers(measured, definition, result.arms))}`).join(''))}
 </section>`;
 }
 
@@ -148,7 +201,7 @@ function chart(measured, metric, of, arms, isHidden) {
       .map((value) => `<i style="left: ${percent(value)}" title="${escape(short(value))}"></i>`)
       .join('');
     const track = `<span class="track"><span class="fill" style="display: block; width: ${percent(middle)}"></span>${marks}</span>`;
-    return `<div class="bar${arm.startsWith('ours') ? ' ours' : ''}" data-arm="${escape(arm)}"><b>${escape(arm)}</b>${track}<span>${escape(short(middle))}</span></div>`;
+    return `<div class="bar${/^(?:ours|transport)/.test(arm) ? ' ours' : ''}" data-arm="${escape(arm)}"><b>${escape(arm)}</b>${track}<span>${escape(short(middle))}</span></div>`;
   });
   return `<div data-metric="${escape(metric)}"${isHidden ? ' hidden' : ''}>${bars.join('')}</div>`;
 }
@@ -165,5 +218,5 @@ function ratioRows({ cases }, definition) {
       ]),
   );
   if (rows.length === 0) return '';
-  return `<details><summary>Ratios</summary>${tableOf(['', 'ratio', 'metric', 'median', 'least', 'greatest'], rows)}</details>`;
+  return details('Ratios', tableOf(['', 'ratio', 'metric', 'median', 'least', 'greatest'], rows));
 }

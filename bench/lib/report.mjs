@@ -76,6 +76,17 @@ export function ratios(measured, scenario) {
   );
 }
 
+/** What was measured of one case: headings, and a row an arm. */
+export function numbers(measured, { columns = COLUMNS, unit }, arms) {
+  return [headings(columns, unit), rows(measured, columns, arms)];
+}
+
+/** Whether a ratio is no further from 1 than core is from itself; false where that was not measured. */
+export function isNoise(found, { metric, median: middle }) {
+  const noise = pick(found, 'core-again', 'core', metric);
+  return noise !== undefined && Math.abs(middle - 1) <= Math.max(1 - noise.least, noise.greatest - 1);
+}
+
 const headings = (columns, unit) => ['arm', ...columns.map(({ head }) => head(unit))];
 
 /** One case for the terminal. */
