@@ -4,16 +4,18 @@
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, chmodSync, cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
+import { copyFileSync, chmodSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
+import { isAsHere, isOnCore, NOBODY, OWN, quick } from './answers.mjs';
+import { bundlers } from './bundlers.mjs';
+import { layouts } from './layouts.mjs';
 import { CJS, ESM, NAMES, Project, SMOKE } from './project.mjs';
+import { switches } from './switches.mjs';
+import { compilers } from './compilers.mjs';
 
 /** Milliseconds that an install of root and binary may take with an empty cache. */
 const INSTALL_LIMIT = 2000;
-const OWN = 'iouring-transport';
-/** Of the package, wherever it lies. */
-const IMPORTS = `const [net, dgram, fs] = ['net', 'dgram', 'fs'].map((name) => require('iouring-transport/' + name));`;
 
 /** Names and functions; `quick` ones fetch nothing but our own packages. */
 export const scenarios = {
@@ -100,76 +102,11 @@ export const scenarios = {
     assert.equal(spawnSync('chmod', ['-R', 'a-w,a+rX', project.folder]).status, 0);
     try {
       // Root may write all the same.
-      const user = process.getuid() === 0 ? { uid: 65534, gid: 65534 } : {};
-      if (user.uid !== undefined) spawnSync('chmod', ['a+x', path.dirname(project.folder)]);
-      isAsHere(context, await project.node(['app.cjs'], user));
+      if (NOBODY.uid !== undefined) spawnSync('chmod', ['a+x', path.dirname(project.folder)]);
+      isAsHere(context, await project.node(['app.cjs'], NOBODY));
     } finally {
       spawnSync('chmod', ['-R', 'u+w', project.folder]);
     }
-  }),
-
-  'TypeScript: node16, nodenext, bundler, node10, with skipLibCheck off': async (context) => {
-    const project = await new Project(context, { type: 'module' }).install(OWN, 'typescript@5', '@types/node@22');
-    const text = `import net, { Socket } from 'iouring-transport/net';
-      import dgram from 'iouring-transport/dgram';
-      import * as fs from 'iouring-transport/fs';
-      import http from 'iouring-transport/http';
-      import https from 'iouring-transport/https';
-      import tls from 'iouring-transport/tls';
-      import http2 from 'iouring-transport/http2';
-      import 'iouring-transport/register';
-      import { support, type Support } from 'iouring-transport';
-      const socket: Socket = net.connect(1);
-      const answer: Support = support();
-      export { socket, answer, dgram, fs, http, https, tls, http2 };\n`;
-    // Where no default exports are made up, core's modules are namespaces.
-    const namespaces = text
-      .replace(/import (\w+)(?:, (\{.+\}))? from ('.+');/g, 'import * as $1 from $3;')
-      .replace('const socket: Socket', 'const socket: net.Socket');
-    project.write('module.ts', text).write('common.cts', text).write('namespaces.ts', namespaces);
-    const kinds = [
-      ['node16', 'node16'],
-      ['nodenext', 'nodenext'],
-      ['esnext', 'bundler'],
-      ['commonjs', 'node10'],
-    ];
-    for (const [module, moduleResolution] of kinds) {
-      const compilerOptions = { module, moduleResolution, target: 'es2023', strict: true, skipLibCheck: false, noEmit: true };
-      const files = /^node(?:16|next)$/.test(moduleResolution)
-        ? ['module.ts', 'common.cts']
-        : [module === 'commonjs' ? 'namespaces.ts' : 'module.ts'];
-      project.write('tsconfig.json', JSON.stringify({ compilerOptions: { ...compilerOptions, types: ['node'] }, files }));
-      await project.run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', '.']);
-    }
-  },
-
-  esbuild: bundled('esbuild', (project, external) => {
-    const program = readdirSync(project.file('node_modules', '@esbuild'))[0];
-    return project.run(project.file('node_modules', '@esbuild', program, 'bin', 'esbuild'), [
-      ...['app.cjs', '--bundle', '--platform=node', '--outfile=out/app.cjs'],
-      ...(external ? ['--packages=external'] : []),
-    ]);
-  }),
-
-  rolldown: bundled('rolldown', (project, external) =>
-    project.run(process.execPath, [
-      ...['node_modules/rolldown/bin/cli.mjs', 'app.cjs', '--platform', 'node', '--format', 'cjs', '--file', 'out/app.cjs'],
-      ...(external ? ['--external', 'iouring-transport,iouring-transport/net,iouring-transport/dgram,iouring-transport/fs'] : []),
-    ]),
-  ),
-
-  webpack: bundled('webpack', (project, external) => {
-    const externals = external
-      ? `[({ request }, done) => /^iouring-transport/.test(request) ? done(null, 'commonjs ' + request) : done()]`
-      : '[]';
-    project.write(
-      'build.cjs',
-      `require('webpack')({ mode: 'production', target: 'node', entry: './app.cjs', externals: ${externals},
-         output: { path: __dirname + '/out', filename: 'app.cjs' } }, (error, stats) => {
-         if (error || stats.hasErrors()) throw error ?? new Error(stats.toString());
-       });`,
-    );
-    return project.run(process.execPath, ['build.cjs']);
   }),
 
   'Next.js, the package outside of its bundle (serverExternalPackages)': async (context) => {
@@ -195,54 +132,10 @@ export const scenarios = {
     isAsHere(context, await project.write('start.cjs', program).node(['start.cjs'], { env }));
   },
 
-  Jest: async (context) => {
-    const project = await new Project(context).install(OWN, 'jest');
-    project.write(
-      'app.test.js',
-      `${SMOKE}${IMPORTS}
-      const say = jest.spyOn(console, 'log').mockImplementation((line) => process.stdout.write(line + '\\n'));
-      test('works', () => smoke(net, dgram, fs, require('iouring-transport').support));`,
-    );
-    isAsHere(context, await project.node(['node_modules/jest/bin/jest.js']));
-  },
-
-  Vitest: async (context) => {
-    const project = await new Project(context).install(OWN, 'vitest');
-    const lines = ESM.split('await smoke')[0];
-    project.write(
-      'app.test.mjs',
-      `import { test } from 'vitest';${lines}
-      console.log = (line) => process.stdout.write(line + '\\n');
-      test('works', () => smoke(net, dgram, fs, support));`,
-    );
-    isAsHere(context, await project.node(['node_modules/vitest/vitest.mjs', 'run']));
-  },
-
-  'pnpm’s isolated layout': async (context) => {
-    const tool = await new Project(context).install('pnpm@10');
-    const project = new Project(context);
-    await project.run(process.execPath, [tool.file('node_modules/pnpm/bin/pnpm.cjs'), 'add', '--ignore-scripts', OWN]);
-    isAsHere(context, await project.write('app.cjs', CJS).node(['app.cjs']));
-  },
-
-  'yarn’s Plug’n’Play': async (context) => {
-    const tool = await new Project(context).install('@yarnpkg/cli-dist');
-    const project = new Project(context);
-    const yarn = (...args) =>
-      project.run(process.execPath, [tool.file('node_modules/@yarnpkg/cli-dist/bin/yarn.js'), ...args], {
-        env: {
-          YARN_NPM_REGISTRY_SERVER: context.registry,
-          YARN_UNSAFE_HTTP_WHITELIST: '127.0.0.1',
-          YARN_ENABLE_TELEMETRY: '0',
-          YARN_ENABLE_IMMUTABLE_INSTALLS: 'false',
-          YARN_ENABLE_SCRIPTS: 'false',
-          YARN_NPM_MINIMAL_AGE_GATE: '0',
-        },
-      });
-    project.write('yarn.lock', '');
-    await yarn('add', OWN);
-    isAsHere(context, await project.write('app.cjs', CJS).node(['--require', './.pnp.cjs', 'app.cjs']));
-  },
+  ...switches,
+  ...layouts,
+  ...compilers,
+  ...bundlers,
 
   'a single-executable application': async (context) => {
     const project = await new Project(context).install(OWN, 'postject');
@@ -278,33 +171,3 @@ export const scenarios = {
     isAsHere(context, JSON.parse(stdout));
   },
 };
-
-function quick(scenario) {
-  return Object.assign(scenario, { quick: true });
-}
-
-/** An application that a bundler makes one file of, our package within it and outside of it; it runs where the binary's package can be found from. */
-function bundled(bundler, build) {
-  return async (context) => {
-    const project = await new Project(context).install(OWN, bundler);
-    project.write('app.cjs', CJS);
-    for (const external of [true, false]) {
-      await build(project, external);
-      isAsHere(context, await project.node(['out/app.cjs']));
-    }
-    // Elsewhere there is no binary to be found, and that is what is said.
-    const bare = new Project(context);
-    cpSync(project.file('out'), bare.file('out'), { recursive: true });
-    isOnCore(await bare.node(['out/app.cjs']), 'ERR_IOURING_NO_BINARY');
-  };
-}
-
-function isAsHere({ expected }, { backend, reason, cause }) {
-  assert.deepEqual({ backend, reason }, expected, cause);
-}
-
-function isOnCore(answer, expectedReason, expectedCause = /^/) {
-  const { backend, reason, cause } = answer;
-  assert.deepEqual({ backend, reason }, { backend: 'core', reason: expectedReason });
-  assert.match(cause ?? '', expectedCause);
-}
