@@ -76,18 +76,21 @@ test('net and a first server: two files, the binding, and nothing of core that c
   );
 });
 
-test('what connections are made of is there before the first one: there may be no descriptor left to load it with by then', (t) => {
-  const { files } = loadedBy(
-    t,
-    `const net = require('iouring-transport/net');
-    const limit = 1e4;
-    await new Promise((resolve) => net.createServer().listen(0, resolve));
-    for (let turns = 0; turns < limit && !Object.keys(require.cache).some((file) => file.endsWith('connections.cjs')); turns++) {
-      await new Promise((resolve) => setImmediate(resolve));
-    }`,
-  );
-  t.true(files.includes('connections.cjs'));
-});
+const untilConnectionsAreLoaded = `
+  for (let turns = 0; turns < 1e4 && !Object.keys(require.cache).some((file) => file.endsWith('connections.cjs')); turns++) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }`;
+
+for (const [who, script] of Object.entries({
+  net: `require('iouring-transport/net');`,
+  http: `require('iouring-transport/http');`,
+  'a server': `await new Promise((resolve) => require('iouring-transport/tls').createServer().listen(0, resolve));`,
+})) {
+  test(`what connections are made of is there before the first one: there may be no descriptor left to load it with by then, ${who}`, (t) => {
+    const { files } = loadedBy(t, script + untilConnectionsAreLoaded);
+    t.true(files.includes('connections.cjs'));
+  });
+}
 
 test('a class that is loaded on demand is an export like others', (t) => {
   const require = createRequire(import.meta.url);

@@ -2,7 +2,7 @@
 import process from 'node:process';
 import test from 'ava';
 import { needs } from '../_needs.ts';
-import { run } from './_child.ts';
+import { run, runAlone } from './_child.ts';
 
 const linux = needs('Linux', process.platform === 'linux', test);
 
@@ -73,4 +73,40 @@ linux('during accept: who cannot be taken is turned away, and the server goes on
   t.is(clients, 'true true');
   t.is(again, 'again');
   t.regex(left, /^0+$/);
+});
+
+/** A program of CommonJS, which loads what connections are made of behind its first turn. `when` is that in which all descriptors are taken. */
+const firstConnection = (when: string) => `
+  import { createRequire } from 'node:module';
+  import { openSync, closeSync } from 'node:fs';
+  import { once } from 'node:events';
+  const net = createRequire(process.cwd() + '/')('iouring-transport/net');
+  await new Promise((resolve) => ${when}(resolve));
+  const taken = [];
+  try {
+    for (;;) taken.push(openSync('/dev/null'));
+  } catch {}
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  await new Promise((resolve) => setImmediate(resolve));
+  const connect = async (port) => {
+    const client = net.connect(port, '127.0.0.1').on('error', ({ code, syscall }) => console.log(code, syscall)).resume();
+    await new Promise((resolve) => client.on('close', resolve));
+  };
+  if (${when} === setImmediate) await connect(1);
+  for (const fd of taken) closeSync(fd);
+  const server = net.createServer((socket) => socket.end('hello')).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  await connect(server.address().port);
+  server.close(() => console.log('over'));`;
+
+linux('before the first connection', async (t) => {
+  const { code, stdout, stderr } = await runAlone(firstConnection('setImmediate'), 'ulimit -n 100');
+  t.is(code, 0, stderr);
+  t.is(stdout, 'EMFILE connect\nover');
+});
+
+linux('as what connections are made of is to be loaded: the first one loads it', async (t) => {
+  const { code, stdout, stderr } = await runAlone(firstConnection('process.nextTick'), 'ulimit -n 100');
+  t.is(code, 0, stderr);
+  t.is(stdout, 'over');
 });

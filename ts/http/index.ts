@@ -5,6 +5,7 @@
  * @packageDocumentation
  */
 import core from 'node:http';
+import { loadConnectionPartsSoon } from '../net/connection-parts.ts';
 import { selectSocketBackend } from '../socket-backend.ts';
 import { mirrorAgent } from './global-agent.ts';
 import * as ring from './uring.ts';
@@ -45,6 +46,7 @@ export const get = chosen.get;
  */
 // eslint-disable-next-line prefer-const -- core types it so, and it may be assigned to.
 export let globalAgent: core.Agent = usesRing ? ring.getGlobalAgent() : core.globalAgent;
+if (usesRing) loadConnectionPartsSoon();
 if (usesRing) mirrorAgent(exports, ring);
 else mirrorAgent(exports, { getGlobalAgent: () => core.globalAgent, setGlobalAgent: (agent) => (core.globalAgent = agent) });
 

@@ -7,13 +7,14 @@
 import core from 'node:net';
 import { define } from '../define.ts';
 import { selectSocketBackend } from '../socket-backend.ts';
-import { connectionParts } from './connection-parts.ts';
+import { connectionParts, loadConnectionPartsSoon } from './connection-parts.ts';
 import type * as parts from './connections.ts';
 import type { ServerOptions } from './server.ts';
 import type { SocketOptions } from './socket.ts';
 import { exported, ring } from './uring.ts';
 
-const chosen = (selectSocketBackend() === 'uring' ? ring : core) as unknown as typeof core & typeof ring;
+const usesRing = selectSocketBackend() === 'uring';
+const chosen = (usesRing ? ring : core) as unknown as typeof core & typeof ring;
 
 /**
  * A TCP or UNIX-domain connection: a Duplex, as core's.
@@ -86,6 +87,8 @@ function exportOnDemand(name: string, find: () => unknown): void {
   };
   define(exports, name, { get: () => settle(find()), set: settle, enumerable: true, configurable: true });
 }
+
+if (usesRing) loadConnectionPartsSoon();
 
 exported.net = exports as NonNullable<typeof exported.net>;
 

@@ -12,12 +12,12 @@ import { describedEndpointException, endpointException, errnoException, type Sys
 import { askPrimary, asksPrimary, type Query, type SharedHandle } from '../primary.ts';
 import { ListenHandle, SocketOption } from '../reactor/index.ts';
 import { applySocketSettings } from '../socket-options.ts';
-import { nextTick, setImmediate } from '../timers.ts';
+import { nextTick } from '../timers.ts';
 import { validateAbortSignal, validatePort } from '../validate.ts';
 import { adoptListener } from './adopt.ts';
 import { isPath, normalizeArguments, portNumber } from './arguments.ts';
 import { adoptCopy, noteOwner } from '../core/handles.ts';
-import { connectionParts } from './connection-parts.ts';
+import { loadConnectionPartsSoon } from './connection-parts.ts';
 import { DealtListener } from './dealt-listener.ts';
 import { CoreListener, ownPath, RingListener, type BoundListener } from './listener.ts';
 import { lookUpOwn } from './own-address.ts';
@@ -371,5 +371,5 @@ function refuse(server: NetServer, error: Error): void {
 
 function announce(server: NetServer): void {
   if (server[kListener] !== null) server.emit('listening');
-  if (server[kListener] !== null) setImmediate(connectionParts);
+  if (server[kListener] !== null) loadConnectionPartsSoon();
 }
