@@ -1,5 +1,5 @@
 // In which context the events of a server come: each connection is played with core's http and with ours, and AsyncLocalStorage asked in every listener.
-import { AsyncLocalStorage } from 'node:async_hooks';
+import { AsyncLocalStorage, createHook } from 'node:async_hooks';
 import { once } from 'node:events';
 import core from 'node:http';
 import net, { type AddressInfo, type Socket } from 'node:net';
@@ -93,3 +93,29 @@ for (const how of LISTENERS) {
     });
   }
 }
+
+/** How many resources of core's kinds the requests of a connection are. */
+async function count(http: Http): Promise<Record<string, number>> {
+  const kinds: Record<string, number> = { HTTPINCOMINGMESSAGE: 0, HTTPCLIENTREQUEST: 0 };
+  const hook = createHook({
+    init(_id, type) {
+      if (type in kinds) kinds[type]!++;
+    },
+  });
+  const server = http.createServer((_request, response) => response.end('ok')).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const agent = new http.Agent({ keepAlive: true });
+  const { port } = server.address() as AddressInfo;
+  hook.enable();
+  for (let i = 0; i < 3; i++) {
+    await new Promise((resolve) => http.get({ port, agent }, (response) => response.resume().on('close', resolve)));
+  }
+  hook.disable();
+  agent.destroy();
+  server.close();
+  return kinds;
+}
+
+test.serial('tools that count requests by the names of core’s resources find as many', async (t) => {
+  t.deepEqual(await count(ours), await count(core));
+});

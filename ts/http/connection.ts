@@ -38,6 +38,9 @@ interface Parser {
 /** What a request without a listener's objection tells the parser: to go on with its body. */
 const GO_ON = 0;
 
+/** Not by the name of core's own, which tools count. */
+const CONTEXT = 'HTTPPARSERCONTEXT';
+
 const { _connectionListener: serve } = core as unknown as { _connectionListener: Listener };
 
 /** Has a server of core's class treat its connections so. `event` is what tells of them. */
@@ -55,7 +58,7 @@ export function connectionListener(this: core.Server, socket: Socket): void {
   if (parser._consumed !== true) {
     const onData = socket.listeners('data').at(-1) as OnData;
     (socket as ParsedSocket)[kParsing] = {
-      context: new AsyncResource('HTTPINCOMINGMESSAGE'),
+      context: new AsyncResource(CONTEXT),
       onData,
       outcome: undefined,
       paused: false,
