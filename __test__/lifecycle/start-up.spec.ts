@@ -60,6 +60,12 @@ test('register: itself and a table', (t) => {
   );
 });
 
+test('register: what a file handle is made of does without net', (t) => {
+  const { files } = loadedBy(t, `require('iouring-transport/register'); await (await require('fs/promises').open('/dev/null')).close();`);
+  t.true(files.includes('fs.cjs'));
+  t.false(files.includes('net.cjs'));
+});
+
 test('net and a first server: two files, the binding, and nothing of core that core does without', (t) => {
   const listening = (name: string) => `const server = require('${name}').createServer().listen(0); server.close();`;
   const core = loadedBy(t, `const { Socket } = require('net');`);

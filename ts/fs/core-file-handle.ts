@@ -4,6 +4,7 @@
 import { EventEmitter } from 'node:events';
 import core from 'node:fs/promises';
 import process from 'node:process';
+import { coreModule } from '../core/module.ts';
 import { CORE_MAJOR } from '../core/version.ts';
 import { define } from '../define.ts';
 
@@ -79,7 +80,7 @@ const NO_PATH = null as unknown as string;
 function basesOfCore(): object[] {
   const emitter: object[] = [EventEmitter];
   if (CORE_MAJOR !== 20) return emitter;
-  const base = Object.getPrototypeOf(process.getBuiltinModule('node:net').BlockList) as object;
+  const base = Object.getPrototypeOf(coreModule('node:net').BlockList) as object;
   return base === Function.prototype ? emitter : [...emitter, base];
 }
 

@@ -3,10 +3,12 @@
  *
  * Its native code has had its callbacks since it was loaded, and nobody can get at them. But each of them asks its handle for its owner first, and calls users by
  * `emit`; what else calls users is given to the handles. So these are listened to, on the classes that all sessions have in common: those over other
- * sockets notice nothing but a few comparisons. The classes are found on a session that nobody hears of.
+ * sockets notice nothing but a few comparisons. The classes are found on a session that nobody hears of: a server's, since tracers wrap what clients call.
  */
+import { Buffer } from 'node:buffer';
 import process from 'node:process';
 import type { EventEmitter } from 'node:events';
+import { coreModule } from '../core/module.ts';
 import { define } from '../define.ts';
 import { beginCallback, callGuarded, guard, guardWithin, isUnguarded, type Callback } from './core-calls.ts';
 
@@ -46,24 +48,50 @@ export function guardHttp2(): void {
   if (guarded) guardClasses();
 }
 
-function guardClasses(): void {
-  const { Duplex } = process.getBuiltinModule('node:stream');
-  const { connect } = process.getBuiltinModule('node:http2');
-  const below = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() });
-  const session = connect('http://localhost', { createConnection: () => below });
-  // With headers: a tracer that has wrapped it may look at what nobody leaves out.
-  const stream = session.request({});
-  for (const emitter of [session, stream] as EventEmitter[]) {
-    emitter.on('error', () => {});
-    const handle = ownOf(emitter, 'kHandle')!;
-    const handles = Object.getPrototypeOf(handle.value) as Prototype;
-    guardOwner(handles, ownOf(handle.value, 'owner_symbol')!.key);
-    for (const name of REQUESTS) if (name in handles) guardRequests(handles, name);
-    for (const [name, position] of Object.entries(ANSWERED)) if (name in handles) guardAnswer(handles, name, position);
-    // What clients and servers have in common.
-    guardEmit(Object.getPrototypeOf(Object.getPrototypeOf(emitter)) as EventEmitter);
+/** What a client sends: how HTTP/2 begins, no settings, and `GET /` as stream 1. */
+const REQUEST = Buffer.from(
+  `${Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n').toString('hex')}000000040000000000000006010500000001828486410161`,
+  'hex',
+);
+
+/** Channels that tell of a server's streams, from Node 24 on. */
+const CHANNELS = ['created', 'start', 'error', 'finish', 'close'].map((what) => `http2.server.stream.${what}`);
+
+/** Calls `body`, of whose streams nobody is told. */
+function unheard(body: () => void): void {
+  const { channel, hasSubscribers } = process.getBuiltinModule('node:diagnostics_channel');
+  const heard = CHANNELS.filter((name) => hasSubscribers(name)).map((name) => channel(name));
+  for (const each of heard) define(each, 'hasSubscribers', { value: false, configurable: true });
+  try {
+    body();
+  } finally {
+    for (const each of heard) Reflect.deleteProperty(each, 'hasSubscribers');
   }
-  session.destroy();
+}
+
+function guardClasses(): void {
+  unheard(() => {
+    const { Duplex } = process.getBuiltinModule('node:stream');
+    const { performServerHandshake } = coreModule('node:http2');
+    const below = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() });
+    const session = performServerHandshake(below);
+    // Core hears of it within the call.
+    below.emit('data', REQUEST);
+    const { streams } = ownOf(session, 'state')!.value as { streams: ReadonlyMap<number, EventEmitter> };
+    for (const emitter of [session, ...streams.values()]) guardClassesOf(emitter);
+    session.destroy();
+  });
+}
+
+function guardClassesOf(emitter: EventEmitter): void {
+  emitter.on('error', () => {});
+  const handle = ownOf(emitter, 'kHandle')!;
+  const handles = Object.getPrototypeOf(handle.value) as Prototype;
+  guardOwner(handles, ownOf(handle.value, 'owner_symbol')!.key);
+  for (const name of REQUESTS) if (name in handles) guardRequests(handles, name);
+  for (const [name, position] of Object.entries(ANSWERED)) if (name in handles) guardAnswer(handles, name, position);
+  // What clients and servers have in common.
+  guardEmit(Object.getPrototypeOf(Object.getPrototypeOf(emitter)) as EventEmitter);
 }
 
 /** What an object has under a symbol that is known by its name alone. */

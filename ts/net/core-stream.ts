@@ -3,6 +3,7 @@
  * other end is JavaScript. It is not exported; a TLSSocket over a stream of JavaScript has one, and that is where it is found.
  */
 import process from 'node:process';
+import { coreModule } from '../core/module.ts';
 import { define } from '../define.ts';
 
 /** A write or shutdown of core's, to be finished exactly once. */
@@ -60,7 +61,7 @@ export function findCoreStream(): CoreStreamClass | null {
 
 function find(): CoreStreamClass | null {
   const { Duplex } = process.getBuiltinModule('node:stream');
-  const tls = process.getBuiltinModule('node:tls');
+  const tls = coreModule('node:tls');
   // Given authorities, even none, the context does without the system's, which take long to read.
   const secureContext = tls.createSecureContext({ ca: [] });
   const below = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() });
