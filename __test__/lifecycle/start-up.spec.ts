@@ -61,7 +61,10 @@ test('register: itself and a table', (t) => {
 });
 
 test('register: what a file handle is made of does without net', (t) => {
-  const { files } = loadedBy(t, `require('iouring-transport/register'); await (await require('fs/promises').open('/dev/null')).close();`);
+  const { files } = loadedBy(
+    t,
+    `require('iouring-transport/register'); await (await require('fs/promises').open('/dev/null')).close();`,
+  );
   t.true(files.includes('fs.cjs'));
   t.false(files.includes('net.cjs'));
 });
