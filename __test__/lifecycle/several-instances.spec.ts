@@ -17,7 +17,7 @@ function instance() {
   for (const file of Object.keys(require.cache)) if (own.test(file) && file.endsWith('.cjs')) delete require.cache[file];
   // One for each: a module keeps all that it has loaded.
   const load = require('node:module').createRequire(process.cwd() + '/program.cjs');
-  return { net: load('iouring-transport/net'), files: load('iouring-transport/fs'), ...load('iouring-transport') };
+  return { net: load('iouring-transport/net'), files: load('iouring-transport/fs'), transport: load('iouring-transport/transport'), ...load('iouring-transport') };
 }
 async function echo({ net, stats }) {
   const server = net.createServer((socket) => socket.pipe(socket)).listen(0, '127.0.0.1');
@@ -118,4 +118,46 @@ onRing('nothing is kept of one whose place another has taken', (t) => {
     for (let look = 0; look < 50 && gone.length < 4; look++) { gc(); await pause(20); }
     say(gone.length >= 4);`;
   t.is(run(t, script, '--expose-gc'), 'true');
+});
+
+onRing('releasing what one at rest has received takes no ring', (t) => {
+  const script = `
+    const first = instance();
+    const { worker } = first.transport;
+    const server = first.net.createServer((socket) => socket.end(Buffer.alloc(4096, 'x'))).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const connection = await worker.clients.tcp({ port: server.address().port, host: '127.0.0.1' });
+    const received = [];
+    for await (const payload of connection) received.push(payload);
+    for (const payload of received) payload.bytes;
+    await new Promise((closed) => server.close(closed));
+    while (Object.entries(first.stats()).some(([name, count]) => name !== 'turns' && count > 0)) await pause(1);
+    const second = instance();
+    say(await echo(second), received.reduce((length, payload) => length + payload.length, 0));
+    const views = received.map((payload) => payload.bytes);
+    for (const payload of received) payload.release();
+    say(rings(), views.every((view) => view.length === 0 || view.every((byte) => byte === 0)));`;
+  t.is(run(t, script), 'echo 4096\n1 true');
+});
+
+onRing('a dozen in use: no leak is warned of, and each sends what is written as the process ends', (t) => {
+  const script = `
+    const peer = () => {
+      let [text, gone] = ['', 0];
+      const server = require('node:net').createServer((socket) => {
+        socket.on('data', (bytes) => (text += bytes)).on('error', () => {});
+        socket.on('close', () => ++gone === 12 && (console.log(text), process.exit()));
+      });
+      server.listen(0, '127.0.0.1', () => process.send(server.address().port));
+    };
+    const child = require('node:child_process').spawn(process.execPath, ['--eval', '(' + peer + ')()'], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    const [port] = await once(child, 'message');
+    const clients = [];
+    for (let number = 0; number < 12; number++) {
+      clients.push(instance().net.connect(port, '127.0.0.1'));
+      await once(clients.at(-1), 'connect');
+    }
+    process.once('exit', () => clients.forEach((client) => client.write('x')));
+    process.exit();`;
+  t.is(run(t, script), 'x'.repeat(12));
 });

@@ -22,6 +22,7 @@ export type { ReactorDriver, ReactorOptions, ReactorSettings, SetupFlag, WorkerL
 export {
   besideReactor,
   configureReactor,
+  discardMemory,
   getReactor,
   makeReactor,
   offerWritten,

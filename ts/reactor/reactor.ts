@@ -1,13 +1,13 @@
 /**
  * The TypeScript end of the reactor: commands go one way, completions come the other, and what waits for them keeps the process alive.
  */
-import process from 'node:process';
 import type { NativeBinding, NativeReactor } from '../native-binding.ts';
 import { CommandQueue } from './command-queue.ts';
 import { Dispatcher } from './dispatch.ts';
 import { FileRequests } from './file-requests.ts';
 import { HandleTable } from './handle-table.ts';
 import { driverOf, fromNative, tracedBy, type ReactorOptions, type ReactorSettings, toNative } from './options.ts';
+import { whenProcessEnds } from './process-end.ts';
 import { Command, DATAGRAM_BUFFERS } from './protocol.ts';
 import { ReadBudget } from './read-budget.ts';
 import { ReceivedBuffers } from './received-buffers.ts';
@@ -84,7 +84,8 @@ export class Reactor {
   readonly dispatcher: Dispatcher;
   /** Who sees to each dispatch, where somebody wants to know how long things take. */
   observer: { observe(dispatcher: Dispatcher): void } | undefined;
-  readonly #onExit = (): void => this.commands.exit();
+  /** Takes back that it is told of the end of the process. */
+  readonly #outlive: () => void;
   readonly #traced: boolean;
   #holds = 0;
 
@@ -114,7 +115,7 @@ export class Reactor {
     this.memory = new WriteMemory(this.native, this.received);
     this.dispatcher = new Dispatcher(this, options.turnTime);
     // What was written in the last tick is sent, as it would have been by core; what is written from here on as well.
-    process.once('exit', this.#onExit);
+    this.#outlive = whenProcessEnds(() => this.commands.exit());
   }
 
   #dispatch(): void {
@@ -130,7 +131,7 @@ export class Reactor {
 
   /** Ends it, where it is not in use. */
   end(): void {
-    process.off('exit', this.#onExit);
+    this.#outlive();
     this.native.end();
   }
 

@@ -122,6 +122,12 @@ export function offerWritten(): void {
   reactor?.commands.offer();
 }
 
+/** Frees the memory of an `ArrayBuffer` at once. False where this thread has no reactor, any more or at the moment, and nothing has been done. */
+export function discardMemory(buffer: ArrayBufferLike): boolean {
+  reactor?.native.discard(buffer);
+  return reactor !== undefined;
+}
+
 /** What the reactor of this thread holds; all zero where it has not been used. */
 export function reactorStats(): Stats {
   return (

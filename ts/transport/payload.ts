@@ -10,7 +10,7 @@
  */
 import type { Buffer } from 'node:buffer';
 import { PayloadReleasedError } from '../errors/iouring.ts';
-import { getReactor, ownCopy, type Peer, type ReceivedBuffers, type SentReport } from '../reactor/index.ts';
+import { discardMemory, ownCopy, type Peer, type ReceivedBuffers, type SentReport } from '../reactor/index.ts';
 import type { ReceiveShare } from './receive-share.ts';
 
 /** In place of a receive buffer's number: the payload has memory of its own. */
@@ -190,7 +190,7 @@ export class Payload implements Disposable {
   }
 
   #erase(memory: Buffer): void {
-    if (this.#buffers !== undefined && memory.length >= DETACH_SIZE) getReactor().native.discard(memory.buffer);
-    else memory.fill(0);
+    const discarded = this.#buffers !== undefined && memory.length >= DETACH_SIZE && discardMemory(memory.buffer);
+    if (!discarded) memory.fill(0);
   }
 }
