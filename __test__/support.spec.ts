@@ -1,5 +1,8 @@
 import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import process from 'node:process';
 import test from 'ava';
 import * as named from 'iouring-transport';
@@ -57,4 +60,22 @@ test('the error for a demand that cannot be met says what stands in the way', (t
   t.is(error.errno, undefined);
   t.regex(error.message, /^io_uring is not available: it is not installed \[ERR_IOURING_NO_BINARY\]$/);
   t.is(new IouringUnavailableError('ERR_IOURING_REFUSED_SECCOMP', 'it is forbidden', -1).errno, -1);
+});
+
+test('in a start-up snapshot is core: nothing native can be', (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'snapshot-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const program = path.join(folder, 'program.js');
+  writeFileSync(
+    program,
+    `const load = require('node:module').createRequire(process.cwd() + '/');
+    load('iouring-transport/net');
+    const { backend, reason } = load('iouring-transport').support();
+    console.log(backend, reason);
+    process.exit();`,
+  );
+  const { IOURING_TRANSPORT: _, ...env } = process.env;
+  const flags = ['--snapshot-blob', path.join(folder, 'blob'), '--build-snapshot', program];
+  const { stdout } = spawnSync(process.execPath, flags, { env, encoding: 'utf8' });
+  t.is(stdout, 'core ERR_IOURING_BINARY_NOT_LOADABLE\n');
 });
