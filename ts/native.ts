@@ -42,6 +42,8 @@ function load(): NativeLoad {
   if (process.platform !== 'linux') return { binding: null, reason: 'ERR_IOURING_NOT_LINUX' };
   if (!hasBinaries()) return { binding: null, reason: 'ERR_IOURING_UNSUPPORTED_ARCHITECTURE' };
 
+  if (becomesSnapshot()) return { binding: null, reason: 'ERR_IOURING_BINARY_NOT_LOADABLE', cause: new Error(IN_SNAPSHOT) };
+
   const triple = `linux-${process.arch}-${usesMusl() ? 'musl' : 'gnu'}`;
   let found: Found;
   try {
@@ -54,6 +56,17 @@ function load(): NativeLoad {
   } catch (cause) {
     return { binding: null, reason: 'ERR_IOURING_BINARY_NOT_LOADABLE', cause };
   }
+}
+
+/** Options with which a program may be run to be made a start-up snapshot of. */
+const MAKES_SNAPSHOT = /^--(?:build-snapshot|experimental-sea-config|build-sea)/;
+
+const IN_SNAPSHOT = 'it cannot be part of a start-up snapshot';
+
+/** Whether this process is made a start-up snapshot of, by which others begin: nothing native can be in it, and V8 ends the process where it finds that. */
+function becomesSnapshot(): boolean {
+  if (!process.execArgv.some((option) => MAKES_SNAPSHOT.test(option))) return false;
+  return process.getBuiltinModule('node:v8').startupSnapshot.isBuildingSnapshot();
 }
 
 /** A binary, and how it is loaded. */
@@ -116,18 +129,8 @@ function findInstalled(triple: string, module = process.getBuiltinModule('node:m
   }
 }
 
-/** Options with which a program may be run to be made a start-up snapshot of. */
-const MAKES_SNAPSHOT = /^--(?:build-snapshot|experimental-sea-config|build-sea)/;
-
-/** Whether this process is made a start-up snapshot of, by which others begin: nothing native can be in it, and V8 ends the process where it finds that. */
-function becomesSnapshot(): boolean {
-  if (!process.execArgv.some((option) => MAKES_SNAPSHOT.test(option))) return false;
-  return process.getBuiltinModule('node:v8').startupSnapshot.isBuildingSnapshot();
-}
-
 /** Loads a binary of this very version. Throws what speaks against it. */
 function loadBinary({ file, load }: Found): NativeBinding {
-  if (becomesSnapshot()) throw new Error(`${file}: it cannot be part of a start-up snapshot`);
   const flaw = flawOf(file);
   if (flaw !== undefined) throw new Error(`${file}: ${flaw}`);
   const binding = load() as NativeBinding;
