@@ -29,6 +29,14 @@ alike('a socket that was never told to connect ends, or waits until it is', asyn
   return [ended, socket.writable, socket.writableFinished];
 });
 
+alike('an interface that there is none of says nothing', async ({ createServer, connect }) => {
+  const server = track(createServer(track));
+  await once(server.listen(0, '::1%nope'), 'listening');
+  const client = track(connect({ port: portOf(server), host: '::1%nope', localAddress: '::1%none' }));
+  await once(client, 'connect');
+  return [(server.address() as core.AddressInfo).address, client.remoteAddress, client.localAddress];
+});
+
 for (const most of [0, null, undefined, 1, '1', false] as unknown[]) {
   alike(`maxConnections = ${typeof most} ${String(most)}`, async ({ createServer, connect }) => {
     const seen: string[] = [];

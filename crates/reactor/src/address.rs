@@ -75,8 +75,8 @@ impl SocketAddress {
     /// index: `fe80::1%eth0`, `fe80::1%2`. `port` is in host byte order.
     ///
     /// # Errors
-    /// `EINVAL` where `address` is neither, or names an interface that does not exist. (An index is taken as it is:
-    /// whether there is such an interface is for the kernel to say.)
+    /// `EINVAL` where `address` is neither. (An index is taken as it is: whether there is such an interface is for the
+    /// kernel to say; see [`interface_index`].)
     pub fn ip(address: &str, port: u16) -> Result<Self, Errno> {
         if let Ok(address) = address.parse::<Ipv4Addr>() {
             return Ok(Self::from_v4(address, port));
@@ -312,20 +312,21 @@ fn v6_text(v6: &sockaddr_in6) -> String {
     text
 }
 
-/// The index of the interface that `scope` names, or is the decimal index of.
+/// The index of the interface that `scope` names, or is the decimal index of; 0, any, where it is neither, as libuv has it: an
+/// address that needs none does without, and of others the kernel says so.
 ///
 /// # Errors
-/// `EINVAL` where there is no such interface, and whatever kept if_nametoindex(3) from opening its socket.
+/// `EINVAL` where `scope` has a NUL in it, and whatever kept if_nametoindex(3) from opening its socket.
 pub fn interface_index(scope: &str) -> Result<u32, Errno> {
+    if scope.contains('\0') {
+        return Err(Errno::EINVAL);
+    }
     match index_of_name(scope) {
         Some(index) => Ok(index),
         None => match Errno::last_os_error() {
             errno @ (Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM) => Err(errno),
-            _ if scope.bytes().all(|byte| byte.is_ascii_digit()) => match scope.parse() {
-                Ok(index) if index > 0 => Ok(index),
-                _ => Err(Errno::EINVAL),
-            },
-            _ => Err(Errno::EINVAL),
+            _ if scope.bytes().all(|byte| byte.is_ascii_digit()) => Ok(scope.parse().unwrap_or(0)),
+            _ => Ok(0),
         },
     }
 }
