@@ -99,7 +99,7 @@ async function count(http: Http): Promise<Record<string, number>> {
   const kinds: Record<string, number> = { HTTPINCOMINGMESSAGE: 0, HTTPCLIENTREQUEST: 0 };
   const hook = createHook({
     init(_id, type) {
-      if (type in kinds) kinds[type]!++;
+      if (type in kinds) kinds[type]++;
     },
   });
   const server = http.createServer((_request, response) => response.end('ok')).listen(0, '127.0.0.1');

@@ -312,8 +312,8 @@ fn v6_text(v6: &sockaddr_in6) -> String {
     text
 }
 
-/// The index of the interface that `scope` names, or is the decimal index of; 0, any, where it is neither, as libuv has it: an
-/// address that needs none does without, and of others the kernel says so.
+/// The index of the interface that `scope` names, or is the decimal index of; 0, any, where it is neither, as libuv has
+/// it: an address that needs none does without, and of others the kernel says so.
 ///
 /// # Errors
 /// `EINVAL` where `scope` has a NUL in it, and whatever kept if_nametoindex(3) from opening its socket.
