@@ -58,8 +58,11 @@ export function resolve({ defaultAction, defaultErrnoRet, archMap, syscalls }, {
   };
 }
 
-/** The resource that has the Security Profiles Operator put the profile on every node. */
-function operatorResource(spec) {
+/**
+ * The resource that has the Security Profiles Operator put the profile on every node. Its API has no `defaultErrnoRet`, and the server refuses fields that it does not know;
+ * without one a call is refused with EPERM, which is what the profile says.
+ */
+function operatorResource({ defaultErrnoRet: _, ...spec }) {
   const resource = {
     apiVersion: 'security-profiles-operator.x-k8s.io/v1',
     kind: 'SeccompProfile',

@@ -1,6 +1,7 @@
 // The Kubernetes manifests in deploy/: the compiler holds them against Kubernetes' types, so that an unknown or missing field is an error, as it is
 // with `kubectl apply`.
 import { readFileSync } from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import test from 'ava';
 import ts from 'typescript';
@@ -97,7 +98,22 @@ test('the pods have the profile that the operator installs, and no capability', 
       );
     }
   }
-  t.deepEqual(profile.spec, JSON.parse(readFileSync('deploy/seccomp/kubernetes.json', 'utf8')));
+});
+
+test('the operator’s resource is the profile for containerd, in fields that its API has', (t) => {
+  const [{ spec }] = resourcesOf('seccomp-profile.yaml') as unknown as Array<{ spec: Record<string, unknown> }>;
+  const { defaultErrnoRet, ...profile } = JSON.parse(readFileSync('deploy/seccomp/kubernetes.json', 'utf8')) as Record<
+    string,
+    unknown
+  >;
+  t.deepEqual(spec, profile);
+  // Its API cannot say what a refused call returns: it is EPERM.
+  t.is(defaultErrnoRet, os.constants.errno.EPERM);
+  const fields = (objects: readonly object[]) => [...new Set(objects.flatMap((object) => Object.keys(object)))].sort();
+  const syscalls = spec['syscalls'] as Array<{ args?: object[] }>;
+  t.deepEqual(fields([spec]), ['architectures', 'defaultAction', 'syscalls']);
+  t.deepEqual(fields(syscalls), ['action', 'args', 'errnoRet', 'names']);
+  t.deepEqual(fields(syscalls.flatMap(({ args = [] }) => args)), ['index', 'op', 'value']);
 });
 
 test('the service is told of its end in time, and asked after its health', (t) => {
