@@ -1,6 +1,6 @@
 /**
  * Runs here what can be run of a workflow: the `run` lines of its jobs, in this checkout, with their environment and the first combination of each matrix. What cannot
- * (other systems, Docker without a daemon, publishing, actions) is left out, with the reason.
+ * (other systems, Docker without a daemon or an image, publishing, actions) is left out, with the reason.
  *
  *     node scripts/workflow-run.mjs                               lists every step of every workflow, and what would become of it
  *     node scripts/workflow-run.mjs ci.yml                        runs its jobs one after the other
@@ -15,7 +15,7 @@ import path from 'node:path';
 import process from 'node:process';
 import { fail, inRoot, root, say } from './lib.mjs';
 import { fill, holds } from './workflow/expressions.mjs';
-import { combinationsOf, obstacle, otherMachine, readWorkflow } from './workflow/plan.mjs';
+import { combinationsOf, missingImage, obstacle, otherMachine, readWorkflow } from './workflow/plan.mjs';
 
 const [wanted, only, ...picks] = process.argv.slice(2);
 const onlyListed = wanted === undefined;
@@ -66,7 +66,7 @@ function runJob(title, workflow, job, matrix) {
       const commands = step.run === undefined ? undefined : fill(step.run, contexts);
       const what = step.name ?? step.uses?.replace(/@.*/, '') ?? commands.trim().split('\n')[0];
       const env = fillAll({ ...workflow.env, ...job.env, ...step.env }, contexts);
-      const reason = elsewhere ?? reasonAgainst(step, commands, contexts);
+      const reason = elsewhere ?? reasonAgainst(step, commands, env, contexts);
       if (reason !== undefined || onlyListed) {
         totals['left out'] += reason === undefined ? 0 : 1;
         process.stdout.write(
@@ -89,10 +89,14 @@ function runJob(title, workflow, job, matrix) {
   }
 }
 
-function reasonAgainst(step, commands, contexts) {
+function reasonAgainst(step, commands, env, contexts) {
   if (step.uses !== undefined) return 'an action';
   if (!holds(step.if, contexts)) return 'its condition does not hold';
-  return obstacle(commands);
+  const reason = obstacle(commands);
+  // Nothing is pulled for a list.
+  if (reason !== undefined || onlyListed) return reason;
+  const image = missingImage(commands, env);
+  return image === undefined ? undefined : `no image ${image} here, and it cannot be pulled`;
 }
 
 function fillAll(env, contexts) {

@@ -14,7 +14,10 @@ const { evaluate, fill, holds } = (await script('workflow/expressions')) as {
   fill(text: string, contexts: object): string;
   holds(condition: unknown, contexts: object): boolean;
 };
-const { combinationsOf } = (await script('workflow/plan')) as { combinationsOf(job: object): object[] };
+const { combinationsOf, missingImage } = (await script('workflow/plan')) as {
+  combinationsOf(job: object): object[];
+  missingImage(commands: string, env: Readonly<Record<string, string>>): string | undefined;
+};
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'iouring-transport-workflows-'));
 test.after.always(() => rmSync(folder, { recursive: true }));
@@ -62,6 +65,13 @@ test('combinations of a matrix', (t) => {
     { a: 2, b: 3 },
   ]);
   t.deepEqual(combinationsOf({ strategy: { matrix: { include: [{ a: 1 }, { a: 2 }] } } }), [{ a: 1 }, { a: 2 }]);
+});
+
+test('the image that a step needs and that cannot be had is named', (t) => {
+  t.is(missingImage('echo nothing:here', {}), undefined);
+  // Of a domain that nobody can have (RFC 6761).
+  const image = 'registry.invalid/nobody/has:this-1.0';
+  t.is(missingImage('docker run --rm --volume "$PWD:/src" --workdir /src "$IMAGE" sh -c \'a:b c\'', { IMAGE: image }), image);
 });
 
 test('every step of every workflow can be read, and is run here or left out for a reason', (t) => {

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import YAML from 'yaml';
+import { MINUTE } from '../cached.mjs';
 
 export function readWorkflow(file) {
   return YAML.parse(readFileSync(file, 'utf8'), { strict: true });
@@ -19,16 +20,18 @@ export function combinationsOf({ strategy }) {
   return include !== undefined && Object.keys(axes).length === 0 ? include : combined;
 }
 
-const works = (command, ...args) => spawnSync(command, args, { stdio: 'ignore', timeout: 20_000 }).status === 0;
+function works([command, ...args], timeout = MINUTE / 3) {
+  return spawnSync(command, args, { stdio: 'ignore', timeout }).status === 0;
+}
 
 /** Commands that need something, with what is missing where they cannot run. */
 const NEEDS = [
-  [/\bdocker\b/, () => (works('docker', 'info') ? undefined : 'no Docker daemon here')],
+  [/\bdocker\b/, () => (works(['docker', 'info']) ? undefined : 'no Docker daemon here')],
   [/\bgh api\b/, () => 'speaks to GitHub'],
   [/\bnpm publish\b/, () => 'publishes'],
   [/\bnpm audit\b/, () => 'asks the registry after advisories'],
-  [/\bcargo deny check\b/, () => (works('cargo', 'deny', '--version') ? undefined : 'cargo-deny is not installed')],
-  [/\bcargo miri\b/, () => (works('cargo', 'miri', '--version') ? undefined : 'Miri is not installed')],
+  [/\bcargo deny check\b/, () => (works(['cargo', 'deny', '--version']) ? undefined : 'cargo-deny is not installed')],
+  [/\bcargo miri\b/, () => (works(['cargo', 'miri', '--version']) ? undefined : 'Miri is not installed')],
   [/\bcargo install\b|\bpip install\b|\bapt-get install\b/, () => 'installs for good'],
 ];
 
@@ -37,6 +40,21 @@ export function otherMachine(runsOn) {
   if (!/^ubuntu/.test(runsOn) || process.platform !== 'linux') return `runs on ${runsOn}`;
   const arch = runsOn.endsWith('-arm') ? 'arm64' : 'x64';
   return arch === process.arch ? undefined : `runs on ${arch}`;
+}
+
+/**
+ * The image that a step's commands name, with the step's environment, and that neither is here nor can be pulled. It pulls what is not here.
+ *
+ * @param {string} commands
+ * @param {Record<string, string>} env
+ * @returns {string | undefined}
+ */
+export function missingImage(commands, env) {
+  if (!/\bdocker run\b/.test(commands)) return undefined;
+  const filled = commands.replaceAll(/"?\$(\w+)"?/g, (whole, name) => env[name] ?? whole);
+  const images = filled.match(/(?<=\s)[a-z][\w./-]*:\w[\w.-]*(?=\s|$)/g) ?? [];
+  const isThere = (image) => works(['docker', 'image', 'inspect', image]) || works(['docker', 'pull', image], 10 * MINUTE);
+  return images.find((image) => !isThere(image));
 }
 
 /** Why a step's commands cannot run here; undefined where they can. */
