@@ -73,7 +73,7 @@ function run(profile: Profile, command: readonly string[], environment: Readonly
 }
 
 /** Bytes through a stream, a datagram and a file, on the main thread and on a worker; prints what they went over. */
-const SERVICE = `
+export const SERVICE = `
   import dgram from 'iouring-transport/dgram';
   import fs from 'iouring-transport/fs';
   import net from 'iouring-transport/net';

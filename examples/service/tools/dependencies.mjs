@@ -4,7 +4,7 @@
  *     node examples/service/tools/dependencies.mjs        installs it, where it is not there
  */
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -41,6 +41,13 @@ export function prepare() {
   mkdirSync(path.join(made, 'node_modules'));
   symlinkSync(inRoot('.'), path.join(made, 'node_modules', 'iouring-transport'));
   return made;
+}
+
+/** Links to the service and to what it depends on, laid into a folder whose `node_modules` has `iouring-transport` already. */
+export function linkInto(to) {
+  for (const name of MODULES) symlinkSync(inRoot(SOURCE, `${name}.mjs`), path.join(to, `${name}.mjs`));
+  const modules = path.join(folder, 'node_modules');
+  for (const name of readdirSync(modules)) symlinkSync(path.join(modules, name), path.join(to, 'node_modules', name));
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url) && !install()) {
