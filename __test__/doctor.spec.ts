@@ -1,14 +1,13 @@
 // `iouring-transport doctor`, as a program of its own, where io_uring is usable and where it is not.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import path from 'node:path';
 import process from 'node:process';
 import test, { type ExecutionContext } from 'ava';
 import { Ajv } from 'ajv';
 import { support } from 'iouring-transport';
 import { needs } from './_needs.ts';
+import { refuse, refusing } from './_refuse.ts';
 
-const refuse = path.join(process.env.CARGO_TARGET_DIR ?? 'target', 'debug', 'examples', 'refuse');
 const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as { bin: Record<string, string>; version: string };
 const PROGRAM = manifest.bin['iouring-transport'];
 const validate = new Ajv({ allErrors: true, allowUnionTypes: true }).compile(
@@ -16,6 +15,7 @@ const validate = new Ajv({ allErrors: true, allowUnionTypes: true }).compile(
 );
 const isUsable = support().available;
 const whereUsable = needs('io_uring', isUsable, test);
+const whereRefused = needs('io_uring', isUsable, refusing);
 
 interface Run {
   readonly args?: readonly string[];
@@ -95,7 +95,7 @@ const refusals: Array<[string, string, string]> = [
   ['hidden', 'ERR_IOURING_NO_SYSCALL', 'ENOSYS'],
 ];
 for (const [mode, reason, errno] of refusals) {
-  whereUsable(`under a seccomp filter: ${mode}`, (t) => {
+  whereRefused(`under a seccomp filter: ${mode}`, (t) => {
     const report = reported(t, { behind: [refuse, mode] });
     t.like(report, { status: 1, usable: false, backend: 'core', reason, errno, settings: null });
     t.is(report.host.seccomp, 'filter');
@@ -106,7 +106,7 @@ for (const [mode, reason, errno] of refusals) {
   });
 }
 
-whereUsable('what can be done depends on where it is', (t) => {
+whereRefused('what can be done depends on where it is', (t) => {
   const hints = (env: Record<string, string>) => JSON.stringify(reported(t, { behind: [refuse, 'setup'], env }).hints);
   t.regex(hints({ KUBERNETES_SERVICE_HOST: '10.0.0.1' }), /localhostProfile: profiles\/io-uring\.json/);
   t.regex(hints({ AWS_EXECUTION_ENV: 'AWS_ECS_FARGATE' }), /EC2/);

@@ -1,10 +1,10 @@
 // What can be seen from outside: totals, latencies, the trace, diagnostics channels. Each case is a process of its own, of which nothing else has used the ring.
 import { spawnSync } from 'node:child_process';
-import path from 'node:path';
 import process from 'node:process';
 import test, { type ExecutionContext } from 'ava';
 import { support } from 'iouring-transport';
 import { needs } from './_needs.ts';
+import { refuse, refusing } from './_refuse.ts';
 
 const onRing = needs('io_uring', support().backend === 'uring', test);
 
@@ -183,8 +183,7 @@ onRing('channels tell of rings and connections', (t) => {
   );
 });
 
-test('a fallback is told of on a channel, with its reason', (t) => {
-  const refuse = path.join(process.env['CARGO_TARGET_DIR'] ?? 'target', 'debug', 'examples', 'refuse');
+refusing('a fallback is told of on a channel, with its reason', (t) => {
   const script = `
     const { subscribe } = require('node:diagnostics_channel');
     subscribe('iouring-transport.fallback', ({ reason, errno }) => console.log(reason, errno));

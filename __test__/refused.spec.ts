@@ -1,11 +1,8 @@
-// io_uring refused for real: child processes under a seccomp filter (crates/reactor/examples/refuse.rs, built by `npm test`).
+// io_uring refused for real: child processes under a seccomp filter.
 import { spawnSync } from 'node:child_process';
-import path from 'node:path';
 import process from 'node:process';
-import test from 'ava';
 import { needs } from './_needs.ts';
-
-const refuse = path.join(process.env.CARGO_TARGET_DIR ?? 'target', 'debug', 'examples', 'refuse');
+import { refuse, refusing } from './_refuse.ts';
 
 type Mode = 'setup' | 'enter' | 'register' | 'hidden';
 
@@ -37,7 +34,7 @@ for (const [mode, reason, errno] of refusals) {
     continue;
   }
 
-  test(`${mode}: support() says why`, (t) => {
+  refusing(`${mode}: support() says why`, (t) => {
     const { stdout, stderr } = under(
       mode,
       `import { support } from 'iouring-transport'; process.stdout.write(JSON.stringify(support()));`,
@@ -46,7 +43,7 @@ for (const [mode, reason, errno] of refusals) {
     t.is(stderr, '', 'asking is no reason for a warning');
   });
 
-  test(`${mode}: net runs on core after one warning`, (t) => {
+  refusing(`${mode}: net runs on core after one warning`, (t) => {
     const { stdout, stderr } = under(
       mode,
       `import net from 'iouring-transport/net';
@@ -63,7 +60,7 @@ for (const [mode, reason, errno] of refusals) {
     t.regex(stderr, new RegExp(reason));
   });
 
-  test(`${mode}: IOURING_TRANSPORT=uring makes it an error`, (t) => {
+  refusing(`${mode}: IOURING_TRANSPORT=uring makes it an error`, (t) => {
     const { stdout } = under(
       mode,
       `try { await import('iouring-transport/net') } catch ({ name, code, reason, errno }) {
@@ -75,7 +72,7 @@ for (const [mode, reason, errno] of refusals) {
   });
 }
 
-test('IOURING_TRANSPORT=core neither tries nor warns', (t) => {
+refusing('IOURING_TRANSPORT=core neither tries nor warns', (t) => {
   const { stdout, stderr } = under('setup', `import 'iouring-transport/net'; process.stdout.write('fine');`, {
     IOURING_TRANSPORT: 'core',
   });

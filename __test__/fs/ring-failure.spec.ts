@@ -1,12 +1,11 @@
 // The ring itself fails while files are in use: everybody who waits hears of it, and the process can end.
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import process from 'node:process';
 import { needs } from '../_needs.ts';
+import { refuse, refusing } from '../_refuse.ts';
 import { child, directory, onRing, pattern } from './_helpers.ts';
 
-const refuse = path.join(process.env['CARGO_TARGET_DIR'] ?? 'target', 'debug', 'examples', 'refuse');
-const ring = needs('io_uring', onRing);
+const ring = needs('io_uring', onRing, refusing);
 
 ring('what is asked of files is settled with the error of the ring, before and after', (t) => {
   const file = path.join(directory(t), 'file');
