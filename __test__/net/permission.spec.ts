@@ -11,10 +11,11 @@ const exec = promisify(execFile);
 const SCRIPT = `
   const [net, dgram, http] = (await Promise.all(['net', 'dgram', 'http'].map((name) => import(process.env.MODULES + name)))).map((it) => it.default);
   const tell = (name, { code, permission, resource, message }) => console.log(name, code, permission, resource, message);
-  process.on('uncaughtException', (error) => tell('uncaught', error));
+  let over;
+  process.on('uncaughtException', (error) => { tell('uncaught', error); over(); });
   const trial = (name, body) => new Promise((done) => {
+    over = done;
     const end = (what) => { tell(name, what ?? {}); done(); };
-    setTimeout(done, 300);
     try { body(end); } catch (error) { end(error); }
   });
   await trial('listen', (end) => { const server = net.createServer().on('error', end).listen(0, () => { server.close(); end(); }); });
