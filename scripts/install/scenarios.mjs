@@ -167,7 +167,13 @@ export const scenarios = {
     const project = await new Project(context).install(OWN, 'deno');
     const [platform] = readdirSync(project.file('node_modules', '@deno')).filter((name) => /linux/.test(name));
     const program = project.file('node_modules', '@deno', platform, 'deno');
-    const { stdout } = await project.write('app.cjs', CJS).run(program, ['run', '-A', '--node-modules-dir=manual', 'app.cjs']);
-    isAsHere(context, JSON.parse(stdout));
+    project.write('app.cjs', CJS);
+    const run = async (...allowed) => {
+      const { stdout } = await project.run(program, ['run', '--no-prompt', ...allowed, '--node-modules-dir=manual', 'app.cjs']);
+      return JSON.parse(stdout);
+    };
+    isAsHere(context, await run('--allow-all'));
+    isAsHere(context, await run('--allow-read', '--allow-net', '--allow-ffi'));
+    isOnCore(await run('--allow-read', '--allow-net'), 'ERR_IOURING_BINARY_NOT_LOADABLE', /Requires ffi access/);
   },
 };
