@@ -37,6 +37,22 @@ alike('an interface that there is none of says nothing', async ({ createServer, 
   return [(server.address() as core.AddressInfo).address, client.remoteAddress, client.localAddress];
 });
 
+alike('a prototype can be looked through, as tools that copy a module do', ({ Socket, Server }) => {
+  const thrown: string[] = [];
+  for (const { prototype } of [Socket, Server]) {
+    for (const seen of [prototype, Object.create(prototype) as object]) {
+      for (const name of Object.getOwnPropertyNames(prototype)) {
+        try {
+          void (seen as Record<string, unknown>)[name];
+        } catch {
+          thrown.push(name);
+        }
+      }
+    }
+  }
+  return Promise.resolve(thrown);
+});
+
 for (const most of [0, null, undefined, 1, '1', false] as unknown[]) {
   alike(`maxConnections = ${typeof most} ${String(most)}`, async ({ createServer, connect }) => {
     const seen: string[] = [];

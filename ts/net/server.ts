@@ -115,6 +115,8 @@ defineAll(ServerMembers.prototype, {
     enumerable: true,
   },
   _handle: { get: shownHandle, set: giveHandleAway, configurable: true },
+  // As the socket's link.
+  [kListener]: { value: null, writable: true },
 });
 
 function shownHandle(this: NetServer): object | null {

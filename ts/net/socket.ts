@@ -309,6 +309,8 @@ Object.assign(SocketMembers.prototype, {
   _pendingData: null,
   _pendingEncoding: '',
   resetAndClosing: false,
+  // For who reads the prototype, or what inherits from it and was never made a socket, as tools that copy a module do.
+  [kLink]: null,
   [kUserBuffer]: null,
   [kBytesRead]: 0,
   [kBytesWritten]: 0,
