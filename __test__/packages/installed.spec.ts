@@ -7,7 +7,7 @@ import test from 'ava';
 
 test('installed by npm without scripts, the package works from CommonJS and from ES modules', async (t) => {
   t.timeout(300_000);
-  const child = spawn(process.execPath, ['scripts/test-install.mjs', 'CommonJS', 'ES modules'], {
+  const child = spawn(process.execPath, ['scripts/test-install.mjs', 'CommonJS, and the time', 'ES modules, and what'], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const [output, [status]] = await Promise.all([text(child.stdout), once(child, 'close')]);
