@@ -4,7 +4,7 @@ import path from 'node:path';
 import process from 'node:process';
 import test from 'ava';
 import { writeFileAtomic } from 'iouring-transport/fs';
-import { needs } from '../_needs.ts';
+import { needs, needsAnotherUser } from '../_needs.ts';
 import { child, directory, nothingLeft } from './_helpers.ts';
 
 test.serial('names of any bytes and any length', async (t) => {
@@ -68,7 +68,7 @@ root('the owner stays who it was, with his rights', async (t) => {
   nothingLeft(t);
 });
 
-root('who may not give files away keeps the permissions', (t) => {
+needsAnotherUser()('who may not give files away keeps the permissions', (t) => {
   const place = directory(t);
   chmodSync(place, 0o777);
   const file = path.join(place, 'file');

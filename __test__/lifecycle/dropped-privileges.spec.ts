@@ -6,14 +6,14 @@ import process from 'node:process';
 import { tmpdir } from 'node:os';
 import test from 'ava';
 import { support } from 'iouring-transport';
-import { needs } from '../_needs.ts';
+import { needs, needsAnotherUser } from '../_needs.ts';
 
-const possible = support().backend === 'uring' && process.getuid?.() === 0;
+const onRing = support().backend === 'uring';
 
 needs(
-  'io_uring and root',
-  possible,
-  test,
+  'io_uring',
+  onRing,
+  needsAnotherUser(test),
 )('what root may read is refused to who is root no longer', (t) => {
   const folder = mkdtempSync(path.join(tmpdir(), 'privileges-'));
   t.teardown(() => rmSync(folder, { recursive: true }));

@@ -9,7 +9,7 @@ import { Worker } from 'node:worker_threads';
 import test, { type ExecutionContext } from 'ava';
 import { receiveDescriptors, sendDescriptors } from 'iouring-transport/net';
 import { openSockets } from '../_descriptors.ts';
-import { needs } from '../_needs.ts';
+import { needs, needsAnotherUser } from '../_needs.ts';
 import { run } from './_child.ts';
 import { closeOf, listening, nothingLeft, onRing, pair } from './_sockets.ts';
 
@@ -191,13 +191,7 @@ const { turns, ...held } = stats();
 console.log(Object.values(held).every((count) => count === 0));
 `;
 
-const privileged = process.getuid?.() === 0;
-
-needs(
-  'root',
-  privileged,
-  onTheRing,
-)('too many under way: ETOOMANYREFS, and nothing is left', async (t) => {
+needsAnotherUser(onTheRing)('too many under way: ETOOMANYREFS, and nothing is left', async (t) => {
   const { code, stdout, stderr } = await run(TOO_MANY(place()), 'ulimit -n 200');
   t.is(code, 0, stderr + stdout);
   t.deepEqual(stdout.split('\n'), [

@@ -7,7 +7,7 @@ import path from 'node:path';
 import process from 'node:process';
 import test from 'ava';
 import net from 'iouring-transport/net';
-import { needs } from '../_needs.ts';
+import { needsAnotherUser } from '../_needs.ts';
 import { run } from './_child.ts';
 import { errorOf, listening, nothingLeft, textOf, track } from './_sockets.ts';
 
@@ -122,7 +122,7 @@ test.serial('readableAll and writableAll', async (t) => {
   t.throws(() => net.createServer().listen({ path: '\0abstract', writableAll: true }), { code: 'ERR_INVALID_ARG_VALUE' });
 });
 
-needs('root', process.getuid?.() === 0)('who may not write to a path cannot connect', async (t) => {
+needsAnotherUser()('who may not write to a path cannot connect', async (t) => {
   chmodSync(folder, 0o755);
   await listening({}, undefined, { path: place('private') });
   chmodSync(place('private'), 0o600);
