@@ -4,6 +4,8 @@ import core from 'node:net';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { spawnSync } from 'node:child_process';
+import process from 'node:process';
 import test from 'ava';
 import net from 'iouring-transport/net';
 import { needs } from '../_needs.ts';
@@ -130,3 +132,55 @@ test.serial('a local address that is no text, and a backlog that is no number', 
   );
   t.is(told[0], told[1]);
 });
+
+/**
+ * A network of its own, in which a route says that nobody is there, and a link with a router, which knows of no other network. Nobody else answers there. What the
+ * router says comes while connect(2) is still at work.
+ */
+const NETWORK = `{
+  unshare --net sleep 20 & router=$!
+  until [ "$(readlink /proc/$router/ns/net)" != "$(readlink /proc/self/ns/net)" ]; do sleep 0.01; done
+  ip link set lo up && ip link add left type veth peer name right netns $router && ip addr add 10.99.0.1/24 dev left && ip link set left up &&
+    nsenter --net=/proc/$router/ns/net sh -c 'ip addr add 10.99.0.2/24 dev right && ip link set right up && cd /proc/sys/net/ipv4 && echo 1 > ip_forward && echo 0 > icmp_ratelimit' &&
+    ip route add unreachable 192.0.2.1 && ip route add 198.51.100.0/24 via 10.99.0.2 &&
+    echo 1 > /proc/sys/net/ipv4/neigh/left/mcast_solicit && echo 10 > /proc/sys/net/ipv4/neigh/left/retrans_time_ms
+  } > /dev/null`;
+const inNetwork = (...program: string[]) =>
+  spawnSync('unshare', ['--net', 'sh', '-c', `${NETWORK} && "$0" "$@"; status=$?; kill $router; exit $status`, ...program], {
+    encoding: 'utf8',
+    timeout: 20_000,
+  });
+
+const UNREACHABLE = `
+  import core from 'node:net';
+  import net from 'iouring-transport/net';
+  const attempt = (net, host) => new Promise((resolve) => net.connect({ port: 80, host }).on('connectionAttemptFailed', () => console.log('failed')).on('error', resolve));
+  for (const host of ['192.0.2.1', '10.99.0.77', '198.51.100.1', '198.51.100.2']) {
+    for (const each of [core, net]) console.log(String((await attempt(each, host)).message).replace(/:[1-9][0-9]*[)]/, ':port)'));
+  }`;
+
+needs('network namespaces', inNetwork('true').status === 0)(
+  'unreachable: a host by a route, one that does not answer, and a network by a router',
+  (t) => {
+    const { stdout, stderr } = inNetwork(process.execPath, '--input-type=module', '--eval', UNREACHABLE);
+    t.is(
+      stdout,
+      `connect EHOSTUNREACH 192.0.2.1:80 - Local (0.0.0.0:0)
+connect EHOSTUNREACH 192.0.2.1:80 - Local (0.0.0.0:0)
+failed
+connect EHOSTUNREACH 10.99.0.77:80
+failed
+connect EHOSTUNREACH 10.99.0.77:80
+failed
+connect ENETUNREACH 198.51.100.1:80
+failed
+connect ENETUNREACH 198.51.100.1:80
+failed
+connect ENETUNREACH 198.51.100.2:80
+failed
+connect ENETUNREACH 198.51.100.2:80
+`,
+      stderr,
+    );
+  },
+);

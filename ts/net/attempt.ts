@@ -85,7 +85,7 @@ function settleConnect(socket: NetSocket, link: Link, target: Target, status: nu
   }
   socket.connecting = false;
   socket._sockname = null;
-  if (target.family !== undefined && isImmediate(status)) {
+  if (target.family !== undefined && isImmediate(status, target, link.handle!)) {
     socket.destroy(immediateError(status, target, link.handle!));
     return;
   }

@@ -101,7 +101,10 @@ class Race {
       if (!this.#over) connected(this.#socket, this.#link, mark);
       return;
     }
-    this.#failed(target, isImmediate(status) ? immediateError(status, target, handle) : answeredError(status, target));
+    this.#failed(
+      target,
+      isImmediate(status, target, handle) ? immediateError(status, target, handle) : answeredError(status, target),
+    );
     if (!this.#socket.connecting) return;
     if (status === -ECANCELED) this.#giveUp();
     else this.next();

@@ -38,8 +38,13 @@ const IMMEDIATE: ReadonlySet<number> = new Set(
 );
 
 /** Whether core learns of this failure before `connect()` returns. */
-export function isImmediate(status: number): boolean {
-  return IMMEDIATE.has(-status);
+export function isImmediate(status: number, { localAddress }: Target, handle: StreamHandle): boolean {
+  const code = -status;
+  // It may be a route that says so, or somebody on the way. A route does before there is an own port, unless the user has chosen one.
+  if (code === errno.EHOSTUNREACH || (code === errno.ENETUNREACH && localAddress === undefined)) {
+    return localInfo(handle).port === 0;
+  }
+  return IMMEDIATE.has(code);
 }
 
 /** Opens a descriptor of the target's kind. */

@@ -236,6 +236,11 @@ impl Kernel for Fake {
         unsafe { self.0.borrow_mut().receive_datagram(fd, message) }
     }
 
+    /// A connect fails by its completion alone here.
+    fn pending_error(&mut self, _fd: RawFd) -> i32 {
+        0
+    }
+
     fn close(&mut self, descriptor: OwnedFd) {
         let mut world = self.0.borrow_mut();
         let fd = descriptor.as_raw_fd();

@@ -282,6 +282,10 @@ pub trait Kernel {
     /// What the header points at may be written, as far as it says.
     unsafe fn receive_message_nowait(&mut self, fd: RawFd, message: &mut libc::msghdr) -> Result<usize, Errno>;
 
+    /// What has gone wrong with a socket since it was last asked, as a negative errno, or 0: `SO_ERROR`, which takes it
+    /// away.
+    fn pending_error(&mut self, fd: RawFd) -> i32;
+
     /// Closes a descriptor on which nothing is in flight: `close(2)`.
     fn close(&mut self, descriptor: OwnedFd) {
         drop(descriptor);

@@ -15,6 +15,7 @@ use crate::eventfd::EventFd;
 use crate::features::Features;
 use crate::kernel::{BufferGroup, Cqe, Direction, Kernel, Request, Wait};
 use crate::memory::Mapping;
+use crate::options::{self, SocketOption};
 use crate::receive_buffers::BUFFERS;
 use crate::sqe;
 use crate::support::{self, Findings};
@@ -279,6 +280,10 @@ impl Kernel for Ring {
         // SAFETY: the caller vouches for the memory.
         let count = unsafe { libc::recvmsg(fd, message, libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC) };
         usize::try_from(count).map_err(|_| Errno::last_os_error())
+    }
+
+    fn pending_error(&mut self, fd: RawFd) -> i32 {
+        options::get(fd, SocketOption::Error).map_or_else(Errno::negated, std::ops::Neg::neg)
     }
 
     fn ready(&self) -> bool {

@@ -79,11 +79,15 @@ impl Stream {
     }
 
     /// The connect has ended.
-    pub(crate) fn connected<K: Kernel>(&mut self, state: &HandleState, io: &mut Io<K>, status: i32) {
+    pub(crate) fn connected<K: Kernel>(&mut self, state: &HandleState, io: &mut Io<K>, result: i32) {
         self.connecting = false;
-        if !state.closing {
-            io.connects.push_back(Event::Connected { handle: state.id, status });
+        if state.closing {
+            return;
         }
+        // A router's word that there is nobody, which came within connect(2), is a success to io_uring: it asks for
+        // `sk_err` alone, and that word is in `sk_err_soft`. libuv asks for `SO_ERROR`, which is both.
+        let status = if result == 0 { io.kernel.pending_error(state.fd()) } else { result };
+        io.connects.push_back(Event::Connected { handle: state.id, status });
     }
 
     /// The ring has failed: what is in flight will never complete, and what is wanted will not be done.
