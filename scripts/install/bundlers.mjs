@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { cpSync, readdirSync } from 'node:fs';
 import process from 'node:process';
 import { isAsHere, isOnCore, OWN } from './answers.mjs';
-import { CJS, ESM, Project } from './project.mjs';
+import { bunIn, CJS, ESM, Project } from './project.mjs';
 
 /** Files of this package that a program with `net`, `dgram` and `fs` needs, at most. */
 const FILES_LIMIT = 20;
@@ -85,8 +85,7 @@ export const bundlers = {
 
   'Bun’s programs, which find nothing outside of themselves': async (context) => {
     const project = (await new Project(context).install(OWN, 'bun')).write('app.cjs', CJS);
-    const platform = readdirSync(project.file('node_modules', '@oven')).find((name) => /linux-(?:x64|aarch64)$/.test(name));
-    const bun = project.file('node_modules', '@oven', platform, 'bin', 'bun');
+    const bun = bunIn(project);
     await project.run(bun, ['build', '--compile', 'app.cjs', '--outfile', 'app']);
     const { stdout } = await project.run(project.file('app'), []);
     isOnCore(JSON.parse(stdout), 'ERR_IOURING_NO_BINARY');

@@ -1,10 +1,9 @@
 /** How package managers lay `node_modules` out. */
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { isAsHere, OWN, quick } from './answers.mjs';
-import { CJS, Project } from './project.mjs';
+import { bunIn, CJS, Project } from './project.mjs';
 
 /** A tool of another project, which is not in the one that it is used in. */
 async function toolOf(context, name, file) {
@@ -95,8 +94,7 @@ export const layouts = {
 
   'Bun’s installer, hoisted and isolated, and its test runner': async (context) => {
     const tool = await new Project(context).install('bun');
-    const platform = readdirSync(tool.file('node_modules', '@oven')).find((name) => /linux-(?:x64|aarch64)$/.test(name));
-    const bun = tool.file('node_modules', '@oven', platform, 'bin', 'bun');
+    const bun = bunIn(tool);
     for (const linker of ['hoisted', 'isolated']) {
       const project = new Project(context).write('bunfig.toml', `[install]\nregistry = "${context.registry}/"\n`);
       await project.run(bun, ['add', `--linker=${linker}`, '--ignore-scripts', OWN]);

@@ -2,7 +2,7 @@
  * An empty project of somebody else's, with our package from the local registry, no scripts run, and no Rust in reach.
  */
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 
@@ -117,4 +117,10 @@ export class Project {
   remove() {
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+/** Bun's program in a project that has it installed: without its script, it is where its package for this processor lies. */
+export function bunIn(project) {
+  const name = readdirSync(project.file('node_modules', '@oven')).find((each) => /linux-(?:x64|aarch64)$/.test(each));
+  return project.file('node_modules', '@oven', name, 'bin', 'bun');
 }

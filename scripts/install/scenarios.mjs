@@ -10,7 +10,7 @@ import process from 'node:process';
 import { isAsHere, isOnCore, NOBODY, OWN, quick } from './answers.mjs';
 import { bundlers } from './bundlers.mjs';
 import { layouts } from './layouts.mjs';
-import { CJS, ESM, NAMES, Project, SMOKE } from './project.mjs';
+import { bunIn, CJS, ESM, NAMES, Project, SMOKE } from './project.mjs';
 import { switches } from './switches.mjs';
 import { compilers } from './compilers.mjs';
 
@@ -156,10 +156,7 @@ export const scenarios = {
 
   Bun: async (context) => {
     const project = await new Project(context).install(OWN, 'bun');
-    const platform = readdirSync(project.file('node_modules', '@oven')).find((name) => /linux-(?:x64|aarch64)$/.test(name));
-    const { stdout } = await project
-      .write('app.cjs', CJS)
-      .run(project.file('node_modules', '@oven', platform, 'bin', 'bun'), ['app.cjs']);
+    const { stdout } = await project.write('app.cjs', CJS).run(bunIn(project), ['app.cjs']);
     isAsHere(context, JSON.parse(stdout));
   },
 
